@@ -1,0 +1,52 @@
+# Each target works from a fresh clone, in any order, and again.
+# It needs only make, Python 3.10 or newer (PYTHON=python3.12 chooses one) and a network to a package index.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+READY_DEV := $(VENV)/.installed-dev
+
+.PHONY: help demo test lint bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    both tasks on the packaged example, results in demo/"
+	@echo "make test    the test suite (ARGS=... are handed to pytest)"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   every command in benchmarks/"
+	@echo "make clean   removes what these made"
+
+demo: $(READY)
+	$(BIN)/monai-consingan demo --output demo --overwrite
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) .venv-bootstrap demo build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find monai_consingan tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment without pip is one whose making was cut short: it is made anew. Debian's python3 comes without
+# ensurepip until python3-venv is installed: virtualenv then does the same.
+$(READY): setup.cfg setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "monai-consingan needs Python 3.10 or newer: make PYTHON=/path/to/python3.10" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m pip install --quiet --target .venv-bootstrap virtualenv \
+		&& PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv --quiet --clear $(VENV); } || { \
+		echo "$(PYTHON) has neither venv nor pip: install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+$(READY_DEV): $(READY)
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
+	@touch $@

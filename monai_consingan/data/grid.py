@@ -1,0 +1,150 @@
+"""Bringing a donor to the voxel grid of a host."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing, to_affine_nd
+from monai.transforms import SpatialResample
+from monai.utils import ImageMetaKey
+
+from ..errors import ConSinGANError
+from .scan import same_grid
+
+__all__ = ["to_host_grid"]
+
+
+def to_host_grid(
+    donor: MetaTensor, host: MetaTensor, *, label: bool = False, lesion: MetaTensor | None = None
+) -> MetaTensor:
+    """Resample a donor's image or label to the grid of a host, of other orientation, spacing or size.
+
+    World coordinates place the donor, so both are seen in the same orientation and scale. Scans of two patients are
+    not registered, though; if by world coordinates a part of the lesion falls outside the host's field of view, the
+    donor is moved so that the centres of both fields of view coincide, and if that still loses a part, so that the
+    lesion lies at the host's centre. A lesion thinner than the host's slices that falls between two of them is moved
+    onto the nearest. Call with the same ``lesion`` for image and label: both then move alike.
+
+    In 2D only the spacing counts, and the centres of both images coincide.
+
+    Args:
+        donor: image or label (1, \\*spatial) with its affine.
+        host: scan (1, \\*spatial) with its affine.
+        label: nearest neighbour and the donor's type instead of linear interpolation and float32.
+        lesion: donor's label or mask, on the donor's grid, of which nothing may be lost. ``None`` places by world
+            coordinates alone.
+
+    Returns:
+        The donor on the host's grid, with the host's affine. A donor on this grid already is returned untouched.
+        Where the donor has no voxels, an image takes its smallest value and a label 0.
+
+    Raises:
+        ConSinGANError: 2D with 3D, a lesion on another grid than its donor, or one that is larger than the host's
+            field of view or too small for the host's voxels.
+    """
+    shape, host_shape = _shape(donor), _shape(host)
+    if len(shape) != len(host_shape):
+        raise ConSinGANError(
+            f"The donor is {len(shape)}D {shape} and the host {len(host_shape)}D {host_shape}: give both 2D or both 3D."
+        )
+    source, target = _affine(donor), _affine(host)
+    if len(shape) == 2:
+        source, target = (np.diag([*affine_to_spacing(a)[:2], 1.0, 1.0]) for a in (source, target))
+    if shape == host_shape and same_grid(source, target, shape):
+        return donor
+    if len(shape) == 2:
+        source = _moved(source, shape, target, host_shape)
+    if lesion is not None:
+        if _shape(lesion) != shape:
+            raise ConSinGANError(
+                f"The lesion has the shape {_shape(lesion)} but its donor {shape}: give the donor's own label."
+            )
+        source = _keep_lesion(lesion, source, target, host_shape)
+    resampled = _resample(donor.as_tensor(), source, target, host_shape, "nearest" if label else "bilinear")
+    if label:
+        resampled = resampled.round().to(donor.dtype)
+    else:
+        known = _resample(torch.ones_like(donor.as_tensor()), source, target, host_shape, "nearest") > 0
+        resampled = torch.where(known, resampled, donor.as_tensor().min().to(resampled.dtype))
+    meta = (
+        {ImageMetaKey.FILENAME_OR_OBJ: donor.meta[ImageMetaKey.FILENAME_OR_OBJ]}
+        if ImageMetaKey.FILENAME_OR_OBJ in donor.meta
+        else {}
+    )
+    return MetaTensor(resampled, affine=torch.from_numpy(_affine(host)), meta=meta)
+
+
+def _keep_lesion(lesion: MetaTensor, source: np.ndarray, target: np.ndarray, host_shape: tuple[int, ...]) -> np.ndarray:
+    """Choose the donor's affine so that the host's field of view holds the whole lesion."""
+    mask = lesion.as_tensor() > 0
+    voxels = np.argwhere(np.asarray(mask[0].cpu()))
+    if len(voxels) == 0:
+        raise ConSinGANError("The donor's label is empty: give a label with a lesion.")
+    middle = (np.asarray(host_shape) - 1) / 2
+    centred = _moved(source, _shape(lesion), target, host_shape)
+    spread = _indices(voxels, source, target)
+    box_middle = (spread.min(axis=0) + spread.max(axis=0)) / 2
+    onto_middle = _shifted(source, target, middle - box_middle)
+    for candidate in (source, centred, onto_middle):
+        where = _indices(voxels, candidate, target)
+        if not np.all((where > -0.5) & (where < np.asarray(host_shape) - 0.5)):
+            continue
+        core = where[np.argmin(np.linalg.norm(where - where.mean(axis=0), axis=1))]
+        for affine in (candidate, _shifted(candidate, target, np.rint(core) - core)):
+            if _resample(mask.to(torch.float32), affine, target, host_shape, "nearest").any():
+                return affine
+    ndim = len(host_shape)
+    spacing = affine_to_spacing(target)[:ndim]
+    donor_voxel = np.abs(np.linalg.solve(target, source)[:ndim, :ndim]).sum(axis=1)
+    extent = _millimetres((spread.max(axis=0) - spread.min(axis=0) + donor_voxel) * spacing)
+    field, voxel = _millimetres(np.asarray(host_shape) * spacing), _millimetres(spacing)
+    raise ConSinGANError(
+        f"The donor's lesion measures {extent} mm along the host's axes and does not fit the host's field of view of "
+        f"{field} mm in voxels of {voxel} mm: choose a host that covers it with finer voxels, or another lesion."
+    )
+
+
+def _resample(
+    image: torch.Tensor, source: np.ndarray, target: np.ndarray, shape: tuple[int, ...], mode: str
+) -> torch.Tensor:
+    ndim = len(shape)
+    resampler = SpatialResample(mode=mode, padding_mode="zeros" if mode == "nearest" else "border", dtype=np.float64)
+    moved = MetaTensor(image.to(torch.float64), affine=torch.from_numpy(to_affine_nd(ndim, source)))
+    result = resampler(moved, dst_affine=torch.from_numpy(to_affine_nd(ndim, target)), spatial_size=shape)
+    plain: torch.Tensor = result.as_tensor() if isinstance(result, MetaTensor) else result
+    return plain
+
+
+def _indices(voxels: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Where the donor's voxels lie in the host's (fractional) voxel indices."""
+    ndim = voxels.shape[1]
+    points = np.zeros((len(voxels), 4))
+    points[:, :ndim], points[:, 3] = voxels, 1
+    return (points @ np.linalg.solve(target, source).T)[:, :ndim]
+
+
+def _shifted(source: np.ndarray, target: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Move the donor by a number of host voxels per axis."""
+    affine = source.copy()
+    affine[:3, 3] += target[:3, : len(steps)] @ steps
+    return affine
+
+
+def _moved(source: np.ndarray, shape: tuple[int, ...], target: np.ndarray, host_shape: tuple[int, ...]) -> np.ndarray:
+    """Move the donor so that the centre of its field of view is the host's."""
+    centre = _indices((np.asarray(shape)[None] - 1) / 2, source, target)[0]
+    return _shifted(source, target, (np.asarray(host_shape) - 1) / 2 - centre)
+
+
+def _shape(image: torch.Tensor) -> tuple[int, ...]:
+    return tuple(int(n) for n in image.shape[1:])
+
+
+def _affine(image: MetaTensor) -> np.ndarray:
+    affine: np.ndarray = to_affine_nd(3, np.asarray(image.affine, dtype=np.float64))
+    return affine
+
+
+def _millimetres(lengths: np.ndarray) -> str:
+    return " x ".join(f"{length:.3g}" for length in lengths)

@@ -1,0 +1,246 @@
+"""The part of an image that the networks work on, taken out as slices and put back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from monai.config import NdarrayOrTensor
+from torch.nn.functional import interpolate
+
+from ..errors import ConSinGANError
+
+__all__ = ["Region", "roi_region", "slice_region"]
+
+ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle that is cut out of one or several parallel slices of an image, and possibly resized.
+
+    Rows and columns are the two spatial axes other than ``axis``, in stored order.
+
+    Args:
+        axis: spatial axis perpendicular to the slices; ``None`` for 2D images.
+        slices: indices along ``axis``; ``(0,)`` for 2D images.
+        start: first row and first column.
+        stop: one past the last row and the last column.
+        size: height and width at which the networks see the rectangle.
+
+    Raises:
+        ConSinGANError: no slices, or a rectangle or size without pixels.
+
+    Example::
+
+        region = roi_region(weight, axis=2)
+        slices = region.take(volume)  # (S, 1, h, w)
+        volume = region.put(slices, volume)
+    """
+
+    axis: int | None
+    slices: tuple[int, ...]
+    start: tuple[int, int]
+    stop: tuple[int, int]
+    size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for field in ("slices", "start", "stop", "size"):
+            object.__setattr__(self, field, tuple(int(n) for n in getattr(self, field)))
+        empty = any(a < 0 or b <= a for a, b in zip(self.start, self.stop, strict=True)) or min(self.size) < 1
+        if not self.slices or empty or (self.axis is None and self.slices != (0,)):
+            raise ConSinGANError(
+                f"The region slices {self.slices}, {self.start} to {self.stop}, size {self.size} has no pixels: "
+                "give at least one slice and a stop beyond the start."
+            )
+
+    @property
+    def box_size(self) -> tuple[int, int]:
+        """Height and width of the rectangle in the image's own pixels."""
+        return self.stop[0] - self.start[0], self.stop[1] - self.start[1]
+
+    @property
+    def resized(self) -> bool:
+        """Whether the networks see the rectangle at another size than the image's."""
+        return self.size != self.box_size
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the region in plain numbers, for reports."""
+        return asdict(self)
+
+    def take(self, volume: NdarrayOrTensor, *, mode: str = "bicubic") -> torch.Tensor:
+        """Cut the region out.
+
+        Args:
+            volume: image (1, \\*spatial), 2D if ``axis`` is None, else 3D.
+            mode: interpolation if the region is resized: ``"bicubic"`` or ``"bilinear"`` (both anti-aliased), or
+                ``"nearest"`` for labels.
+
+        Returns:
+            Plain tensor (S, 1, h, w): a copy, float32 unless ``mode`` is ``"nearest"``, which keeps the type.
+
+        Raises:
+            ConSinGANError: the image does not have the region.
+        """
+        source = _tensor(volume)
+        self._check(source)
+        stack = torch.stack([self._slice(source, index) for index in self.slices])[:, None]
+        if mode != "nearest":
+            stack = stack.to(torch.float32)
+        return _resize(stack, self.size, mode)
+
+    def put(self, slices: NdarrayOrTensor, volume: ArrayT) -> ArrayT:
+        """Replace the region in a copy of the image.
+
+        Args:
+            slices: (S, 1, h, w) as :meth:`take` returned them; resized bicubically to the rectangle if needed.
+            volume: image (1, \\*spatial).
+
+        Returns:
+            Copy of ``volume`` of the same kind, type and meta, equal to it outside the region. Integer types take
+            rounded values within their range.
+
+        Raises:
+            ConSinGANError: the slices do not fit the region, or the image does not have it.
+        """
+        stack = _tensor(slices)
+        expected = (len(self.slices), 1, *self.size)
+        if tuple(stack.shape) != expected:
+            raise ConSinGANError(
+                f"The slices have the shape {tuple(stack.shape)} but the region needs {expected}: "
+                "give slices of this region's number and size."
+            )
+        result = volume.copy() if isinstance(volume, np.ndarray) else volume.clone()
+        if self.resized:
+            stack = _resize(stack.to(torch.float32), self.box_size, "bicubic")
+        target = _tensor(result)  # shares memory with the result
+        self._check(target)
+        if stack.is_floating_point() and not target.is_floating_point():
+            limits = torch.iinfo(target.dtype)
+            stack = stack.to(torch.float64).round().clamp(limits.min, limits.max)
+        for position, index in enumerate(self.slices):
+            self._slice(target, index).copy_(stack[position, 0])
+        return result
+
+    def _slice(self, volume: torch.Tensor, index: int) -> torch.Tensor:
+        plane = volume[0] if self.axis is None else volume[0].select(self.axis, index)
+        return plane[self.start[0] : self.stop[0], self.start[1] : self.stop[1]]
+
+    def _check(self, volume: torch.Tensor) -> None:
+        shape = tuple(volume.shape)
+        if len(shape) != (3 if self.axis is None else 4) or shape[0] != 1:
+            raise ConSinGANError(
+                f"The image has the shape {shape} but the region is cut along axis {self.axis}: "
+                "give (1, rows, columns) for axis None, else (1, three spatial axes)."
+            )
+        depth, plane = _planes(shape[1:], self.axis)
+        if (
+            min(self.slices) < 0
+            or max(self.slices) >= depth
+            or any(b > n for b, n in zip(self.stop, plane, strict=True))
+        ):
+            raise ConSinGANError(
+                f"The region slices {self.slices}, {self.start} to {self.stop}, axis {self.axis} reaches beyond the "
+                f"image of shape {shape[1:]}: make the region from this image."
+            )
+
+
+def roi_region(
+    weight: NdarrayOrTensor, *, axis: int | None, margin: int = 16, min_side: int = 96, max_side: int = 250
+) -> Region:
+    """Make the region around everything that is to be altered, at native resolution.
+
+    One rectangle serves all slices that hold an altered voxel: their common bounding box, widened by ``margin``, and
+    then to at least ``min_side`` pixels (or the image's side, if that is smaller), shifted to stay inside the image.
+    Only if a side exceeds ``max_side`` do the networks see it smaller, with the aspect ratio kept.
+
+    Args:
+        weight: alteration weight or mask (1, \\*spatial); voxels above 0 are altered.
+        axis: spatial axis perpendicular to the slices; ``None`` for 2D images.
+        margin: pixels of context around the altered voxels.
+        min_side: smallest side in pixels.
+        max_side: largest side in pixels that the networks see.
+
+    Raises:
+        ConSinGANError: nothing is altered, the axis does not fit, or sides out of order.
+    """
+    if margin < 0 or min_side < 1 or max_side < min_side:
+        raise ConSinGANError(
+            f"The region's margin {margin}, smallest side {min_side} and largest side {max_side} do not fit together: "
+            "give a margin of at least 0, and a largest side not below the smallest."
+        )
+    altered, slices, plane = _altered(weight, axis)
+    start, stop = [0, 0], [0, 0]
+    for side in (0, 1):
+        where = np.flatnonzero(altered.any(axis=(0, 2 - side)))
+        start[side], stop[side] = _widen(int(where[0]) - margin, int(where[-1]) + 1 + margin, min_side, plane[side])
+    height, width = stop[0] - start[0], stop[1] - start[1]
+    shrink = min(1.0, max_side / max(height, width))
+    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    return Region(axis, slices, (start[0], start[1]), (stop[0], stop[1]), size)
+
+
+def slice_region(weight: NdarrayOrTensor, *, axis: int | None, side: int = 250) -> Region:
+    """Make the region of whole slices, resized to a square as in the ConSinGAN paper on brain metastases.
+
+    Args:
+        weight: alteration weight or mask (1, \\*spatial); slices with voxels above 0 are taken.
+        axis: spatial axis perpendicular to the slices; ``None`` for 2D images.
+        side: height and width in pixels that the networks see.
+
+    Raises:
+        ConSinGANError: nothing is altered, the axis does not fit, or the side is below 1.
+    """
+    _, slices, plane = _altered(weight, axis)
+    return Region(axis, slices, (0, 0), plane, (side, side))
+
+
+def _altered(weight: NdarrayOrTensor, axis: int | None) -> tuple[np.ndarray, tuple[int, ...], tuple[int, int]]:
+    """Altered voxels as (slices, rows, columns), the slices that have any, and the size of a slice."""
+    array = np.asarray(_tensor(weight).detach().cpu()) > 0
+    ndim = array.ndim - 1
+    if array.shape[0] != 1 or (ndim, axis is None) not in ((2, True), (3, False)) or not 0 <= (axis or 0) < ndim:
+        raise ConSinGANError(
+            f"The axis {axis} does not fit the alteration of shape {array.shape}: "
+            "give (1, rows, columns) with axis None, or (1, three spatial axes) with axis 0, 1 or 2."
+        )
+    altered = array if axis is None else np.moveaxis(array[0], axis, 0)
+    slices = tuple(int(n) for n in np.flatnonzero(altered.any(axis=(1, 2))))
+    if not slices:
+        raise ConSinGANError(
+            "The alteration is empty (no voxel above 0), so there is no region: give one with a lesion."
+        )
+    return altered, slices, _planes(array.shape[1:], axis)[1]
+
+
+def _planes(spatial: tuple[int, ...], axis: int | None) -> tuple[int, tuple[int, int]]:
+    """Number of slices, and height and width of each."""
+    rows, columns = (n for dim, n in enumerate(spatial) if dim != axis)
+    return (1 if axis is None else spatial[axis]), (rows, columns)
+
+
+def _widen(low: int, high: int, side: int, length: int) -> tuple[int, int]:
+    """Clip an interval to [0, length), widen it to ``side`` about its middle and shift it back inside."""
+    low, high = max(low, 0), min(high, length)
+    missing = min(side, length) - (high - low)
+    if missing > 0:
+        low = min(max(low - missing // 2, 0), length - min(side, length))
+        high = low + min(side, length)
+    return low, high
+
+
+def _resize(stack: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
+    if tuple(stack.shape[2:]) == size:
+        return stack
+    if mode == "nearest":
+        return interpolate(stack.to(torch.float64), size, mode="nearest-exact").to(stack.dtype)
+    return interpolate(stack, size, mode=mode, antialias=True, align_corners=False)
+
+
+def _tensor(x: NdarrayOrTensor) -> torch.Tensor:
+    """View an array or tensor as a plain tensor."""
+    tensor = x if isinstance(x, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(x))
+    plain: torch.Tensor = tensor.as_subclass(torch.Tensor)
+    return plain

@@ -1,0 +1,288 @@
+"""Writing results into the geometry, type and untouched voxels of their host."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.config import DtypeLike, NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.data.utils import to_affine_nd
+from monai.utils import ImageMetaKey
+
+from ..errors import ConSinGANError
+from .stored import Stored, file_format, picture_array, read_stored
+
+__all__ = ["output_suffix", "save_label_like", "save_like", "save_weight_like"]
+
+_DESCRIPTION = "synthetic, monai-consingan"
+
+
+def output_suffix(host: MetaTensor | str | Path) -> str:
+    """Return the suffix of results for a host: ``".png"`` for PNG and JPEG hosts, else ``".nii.gz"``.
+
+    Args:
+        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
+    """
+    path = _host_path(host)
+    return ".png" if path is not None and file_format(path, name="host") == "picture" else ".nii.gz"
+
+
+def save_like(
+    path: str | Path,
+    values: NdarrayOrTensor,
+    host: MetaTensor | str | Path,
+    *,
+    alteration: NdarrayOrTensor | None = None,
+    description: str = _DESCRIPTION,
+) -> None:
+    """Write an altered scan so that it differs from its host in the altered voxels only.
+
+    The host's file is read again, and only voxels with ``alteration`` above 0 are replaced, by values that are
+    brought to the file's type (divided by its scaling, rounded, clipped to its range). All others keep their stored
+    numbers bit for bit.
+
+    - NIfTI host: same type, shape, scaling, sform, qform, their codes, and units. Free text and header extensions,
+      which may name a patient, are dropped.
+    - NRRD, MetaImage or DICOM host: NIfTI with the same type and numbers and the RAS affine.
+    - PNG or JPEG host: PNG of the same mode and bit depth (palettes and bitmaps as grey values; transparency kept).
+    - A tensor that does not come from a file: NIfTI of its own type.
+
+    The file appears complete or not at all.
+
+    Args:
+        path: file to write, ending in ``.nii.gz`` or ``.nii``, or in ``.png`` for a picture.
+        values: the result, (1, \\*spatial) or (\\*spatial), in the units of :func:`monai_consingan.data.load_scan`.
+        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
+        alteration: mask or weight of the same shape: voxels above 0 are replaced. ``None`` replaces all.
+        description: text for the header (the first 79 bytes are used).
+
+    Raises:
+        ConSinGANError: shapes differ, values that are not finite, a suffix that does not fit the host, or a file that
+            cannot be written.
+    """
+    path, stored = Path(path), _stored(host)
+    new = _spatial(values, stored.raw.shape, "result")
+    chosen = (
+        np.ones(stored.raw.shape, bool) if alteration is None else _spatial(alteration, stored.raw.shape, "mask") > 0
+    )
+    if not np.isfinite(new[chosen]).all():
+        raise ConSinGANError(f"The result for {path} has NaN or infinite voxels: it is not written.")
+    raw = stored.raw.copy()
+    raw[chosen] = _quantized(new[chosen], stored)
+    _check_suffix(path, stored)
+    if stored.format == "picture":
+        _write_picture(path, _like_picture(raw, host, chosen), description)
+    else:
+        _write_nifti(path, raw, stored, host, description, is_scan=True)
+
+
+def save_label_like(
+    path: str | Path,
+    label: NdarrayOrTensor,
+    host: MetaTensor | str | Path,
+    *,
+    dtype: DtypeLike = None,
+    description: str = _DESCRIPTION,
+) -> None:
+    """Write a label or mask with the geometry of a host: NIfTI, or a grey PNG for a picture.
+
+    Args:
+        path: file to write, with a suffix as for :func:`save_like`.
+        label: whole numbers from 0, (1, \\*spatial) or (\\*spatial); bool is fine.
+        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
+        dtype: type of the file; default is the smallest of uint8, uint16 (PNG) or int16, int32 that holds the values.
+        description: text for the header.
+
+    Raises:
+        ConSinGANError: shapes differ, values that are no labels or exceed ``dtype``, or as :func:`save_like`.
+    """
+    path, stored = Path(path), _stored(host)
+    array = _spatial(label, stored.raw.shape, "label")
+    whole = np.rint(array)
+    if not np.array_equal(whole, array) or whole.min() < 0:
+        raise ConSinGANError(f"The label for {path} has values other than 0, 1, 2, ...: give whole numbers from 0.")
+    choices = (np.uint8, np.uint16) if stored.format == "picture" else (np.uint8, np.int16, np.int32)
+    largest = int(whole.max())
+    types = [np.dtype(choice) for choice in (choices if dtype is None else (dtype,))]
+    fitting = [choice for choice in types if largest <= np.iinfo(choice).max]
+    if not fitting:
+        raise ConSinGANError(
+            f"The label for {path} has the value {largest}, which does not fit {types[-1].name}: give smaller values."
+        )
+    _check_suffix(path, stored)
+    if stored.format == "picture":
+        _write_picture(path, whole.astype(fitting[0]).T, description)
+    else:
+        _write_nifti(path, whole.astype(fitting[0]), stored, host, description)
+
+
+def save_weight_like(
+    path: str | Path, weight: NdarrayOrTensor, host: MetaTensor | str | Path, *, description: str = _DESCRIPTION
+) -> None:
+    """Write an alteration weight with the geometry of a host.
+
+    NIfTI holds the weights as float32. A PNG holds 255 times the weight, rounded up, so that 0 stays apart from small
+    weights: the altered voxels are those above 0 in either.
+
+    Args:
+        path: file to write, with a suffix as for :func:`save_like`.
+        weight: values in [0, 1], (1, \\*spatial) or (\\*spatial).
+        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
+        description: text for the header.
+
+    Raises:
+        ConSinGANError: shapes differ, values outside [0, 1], or as :func:`save_like`.
+    """
+    path, stored = Path(path), _stored(host)
+    array = _spatial(weight, stored.raw.shape, "weight").astype(np.float32)
+    if not (array.min() >= 0 and array.max() <= 1):
+        raise ConSinGANError(
+            f"The weight for {path} spans {array.min():g} to {array.max():g}: give values from 0 to 1."
+        )
+    _check_suffix(path, stored)
+    if stored.format == "picture":
+        _write_picture(path, np.ceil(255 * array).astype(np.uint8).T, description)
+    else:
+        _write_nifti(path, array, stored, host, description)
+
+
+def _host_path(host: MetaTensor | str | Path) -> Path | None:
+    name = host.meta.get(ImageMetaKey.FILENAME_OR_OBJ) if isinstance(host, MetaTensor) else host
+    return Path(name) if name else None
+
+
+def _stored(host: MetaTensor | str | Path) -> Stored:
+    """The host's stored numbers: from its file, or from the tensor if it has none."""
+    path = _host_path(host)
+    if path is None:
+        if not isinstance(host, MetaTensor):
+            raise ConSinGANError(f"The host {host!r} is no path: give the path or the scan itself.")
+        affine = to_affine_nd(3, np.asarray(host.affine, dtype=np.float64))
+        raw = np.asarray(host.as_tensor().detach().cpu())[0]
+        if raw.dtype.kind == "b" or raw.dtype == np.float16:  # NIfTI has no such types
+            raw = raw.astype(np.uint8 if raw.dtype.kind == "b" else np.float32)
+        return Stored("itk", raw, affine)
+    stored = read_stored(path, name="host")
+    if isinstance(host, MetaTensor) and tuple(host.shape[1:]) != stored.raw.shape:
+        raise ConSinGANError(
+            f"The host has the shape {tuple(host.shape[1:])} but its file {path} has {stored.raw.shape}: "
+            "give the host as it was read."
+        )
+    return stored
+
+
+def _spatial(values: NdarrayOrTensor, shape: tuple[int, ...], what: str) -> np.ndarray:
+    array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
+    if array.shape == (1, *shape):
+        array = array[0]
+    if array.shape != shape:
+        raise ConSinGANError(
+            f"The {what} has the shape {array.shape} but its host has {shape}: give it on the host's grid."
+        )
+    return array
+
+
+def _quantized(values: np.ndarray, stored: Stored) -> np.ndarray:
+    """Values as the file would store them."""
+    dtype = stored.raw.dtype
+    numbers = (values.astype(np.float64) - stored.inter) / stored.slope
+    if dtype.kind == "f":
+        return np.clip(numbers, np.finfo(dtype).min, np.finfo(dtype).max).astype(dtype)
+    limits = np.iinfo(dtype)
+    rounded = np.rint(numbers)
+    with np.errstate(invalid="ignore"):  # the largest 64-bit integers lie between two floats: set below
+        result = np.clip(rounded, limits.min, limits.max).astype(dtype)
+    result[rounded >= limits.max] = limits.max
+    return result
+
+
+def _check_suffix(path: Path, stored: Stored) -> None:
+    allowed = (".png",) if stored.format == "picture" else (".nii.gz", ".nii")
+    if not path.name.lower().endswith(allowed):
+        raise ConSinGANError(f"{path} does not end in {' or '.join(allowed)}, as the host's format needs: rename it.")
+
+
+def _write_nifti(
+    path: Path,
+    raw: np.ndarray,
+    stored: Stored,
+    host: MetaTensor | str | Path,
+    description: str,
+    *,
+    is_scan: bool = False,
+) -> None:
+    host_path = _host_path(host)
+    image: Any
+    if stored.format == "nifti" and host_path is not None:
+        original: Any = nib.load(host_path)
+        header = original.header.copy()
+        header.set_data_dtype(raw.dtype)
+        image = type(original)(raw.reshape(original.shape), None, header=header)
+    else:
+        header = nib.Nifti1Header()
+        header.set_data_dtype(raw.dtype)
+        header.set_xyzt_units("mm", "sec")
+        image = nib.Nifti1Image(raw, stored.affine, header=header)
+        image.set_qform(stored.affine, code=1)
+        image.set_sform(stored.affine, code=1)
+    header = image.header
+    header.extensions.clear()
+    for field in ("descrip", "aux_file", "intent_name", "db_name", "data_type"):
+        if field in header:
+            header[field] = b""
+    if not is_scan:  # the display window of the host's scan does not suit a label
+        header["cal_min"] = header["cal_max"] = 0
+    header["descrip"] = description.encode("utf-8")[:79].decode("utf-8", "ignore").encode("utf-8")
+    # With an explicit scaling nibabel stores the numbers as they are.
+    header.set_slope_inter(*((stored.slope, stored.inter) if is_scan else (1.0, 0.0)))
+    with _appearing(path) as temporary:
+        nib.save(image, temporary)
+
+
+def _like_picture(raw: np.ndarray, host: MetaTensor | str | Path, chosen: np.ndarray) -> np.ndarray:
+    """The host's decoded picture with the chosen pixels of all its colour channels replaced; transparency stays."""
+    from PIL import Image
+
+    with Image.open(str(_host_path(host))) as picture:
+        array = picture_array(picture).copy()
+    if array.ndim == 2:
+        array[chosen.T] = raw.T[chosen.T]
+    else:
+        colours = 1 if array.shape[-1] == 2 else 3
+        array[chosen.T, :colours] = raw.T[chosen.T][:, None]
+    return array
+
+
+def _write_picture(path: Path, array: np.ndarray, description: str) -> None:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Description", description)
+    with _appearing(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(array)).save(temporary, format="PNG", pnginfo=info)
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside ``path`` that takes its place when complete, and vanishes otherwise."""
+    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+    temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as err:
+        raise ConSinGANError(
+            f"{path} cannot be written ({err.strerror or err}): choose a folder that exists, with space and permission."
+        ) from err
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

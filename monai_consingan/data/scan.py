@@ -1,0 +1,204 @@
+"""Reading scans and labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
+
+from ..errors import ConSinGANError
+from .stored import read_stored
+
+__all__ = ["file_sha256", "load_label", "load_scan", "same_grid"]
+
+_WHOLE = 1e-3
+_GRID_TOLERANCE = 0.05
+
+
+def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
+    """Read a grey MR scan.
+
+    NIfTI, NRRD, MetaImage, DICOM (one file, or a folder with one series), PNG and JPEG are understood. A 2D image
+    stays 2D, a volume with one slice stays 3D, a fourth axis of length 1 is dropped. Pictures come with spacing 1.
+    Nothing of the header but the geometry is taken over: no names, dates or identifiers.
+
+    Args:
+        path: the file, or the DICOM series' folder.
+        name: what the scan is to the user ("host", "donor"), for errors.
+
+    Returns:
+        float32 tensor (1, \\*spatial) with the values that the file means (stored numbers scaled by its slope and
+        intercept), a 4 x 4 RAS+ affine in mm, and in ``meta`` the path (``filename_or_obj``) from which
+        :func:`monai_consingan.data.save_like` takes the geometry and the numbers of untouched voxels.
+
+    Raises:
+        ConSinGANError: missing, unreadable or truncated; 4D, colour or complex; NaN or infinite values; constant;
+            no voxels; an affine that cannot be inverted.
+    """
+    stored = read_stored(path, name=name)
+    values = stored.values()
+    _require_finite(values, f"{name} {path}")
+    if values.min() == values.max():
+        raise ConSinGANError(
+            f"{name} {path} is constant (every voxel is {values.flat[0]:g}): give an image with content."
+        )
+    return _as_metatensor(values, stored.affine, path)
+
+
+def load_label(
+    path: str | Path,
+    *,
+    image: MetaTensor,
+    image_name: str = "image",
+    lesion_labels: Iterable[int] | None = None,
+    name: str = "label",
+    allow_empty: bool = False,
+) -> MetaTensor:
+    """Read the label that belongs to an image.
+
+    JPEG cannot hold label values; there, values above half of the largest become 1 and all others 0.
+
+    Args:
+        path: the label's file, in any format of :func:`load_scan`.
+        image: the image that the label outlines, as :func:`load_scan` returned it.
+        image_name: what the image is to the user, for errors.
+        lesion_labels: label values that are the lesion; the others become 0. ``None`` keeps all.
+        name: what the label is to the user, for errors.
+        allow_empty: accept a label without lesion, and ``lesion_labels`` that do not occur.
+
+    Returns:
+        int16 tensor (1, \\*spatial), or int32 if values exceed int16, with the image's affine.
+
+    Raises:
+        ConSinGANError: as :func:`load_scan`, and: shape or affine differ from the image's, values that are not whole
+            or negative, no lesion, no background, or ``lesion_labels`` that the label does not have.
+    """
+    what = f"{name} {path}"
+    stored = read_stored(path, name=name)
+    values = stored.values() if stored.raw.dtype.kind == "f" or stored.slope != 1 or stored.inter != 0 else stored.raw
+    _require_finite(values, what)
+    image_what = f"{image_name} {image.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
+    shape = tuple(int(n) for n in image.shape[1:])
+    if values.shape != shape:
+        raise ConSinGANError(
+            f"{what} has the shape {values.shape} but {image_what} has {shape}: give the label drawn on this image."
+        )
+    if not same_grid(stored.affine, image.affine, shape):
+        raise ConSinGANError(
+            f"{what} lies elsewhere than {image_what}: their affines are {_short(stored.affine)} and "
+            f"{_short(image.affine)}; give the label drawn on this image, or resample it to the image's grid."
+        )
+    label = _whole_numbers(values, what)
+    if stored.format == "picture" and Path(path).suffix.lower() in (".jpg", ".jpeg"):
+        label = (2 * label > label.max()).astype(np.int64)
+    present = [int(v) for v in np.unique(label) if v != 0]
+    if lesion_labels is not None:
+        wanted = sorted({int(v) for v in lesion_labels})
+        unknown = [v for v in wanted if v not in present]
+        if not wanted or 0 in wanted or (unknown and not allow_empty):
+            raise ConSinGANError(
+                f"{what} has the values {present or 'none'}, so the lesion labels {wanted} cannot be used: "
+                "choose among the label's values."
+            )
+        label = np.where(np.isin(label, wanted), label, 0)
+    if not label.any() and not allow_empty:
+        raise ConSinGANError(f"{what} is empty (no voxel above 0): give a label with a lesion.")
+    if label.all():
+        raise ConSinGANError(f"{what} has no background (no voxel is 0): give a label that outlines only the lesion.")
+    dtype = np.int16 if label.max() <= np.iinfo(np.int16).max else np.int32
+    return _as_metatensor(label.astype(dtype), np.asarray(image.affine, dtype=np.float64), path)
+
+
+def same_grid(affine: np.ndarray | torch.Tensor, other: np.ndarray | torch.Tensor, shape: tuple[int, ...]) -> bool:
+    """Tell whether two affines put a voxel grid of the given shape at the same place.
+
+    Headers store rotations in single precision, so corners may differ by 5 % of the smallest voxel side.
+
+    Args:
+        affine: 4 x 4 matrix, voxels to mm.
+        other: 4 x 4 matrix, voxels to mm.
+        shape: spatial shape, 2D or 3D.
+    """
+    first, second = (np.asarray(a, dtype=np.float64) for a in (affine, other))
+    ends = np.stack(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij"), axis=-1).reshape(-1, len(shape))
+    corners = np.zeros((len(ends), 4))
+    corners[:, : len(shape)], corners[:, 3] = ends, 1
+    distance = np.linalg.norm((corners @ (first - second).T)[:, :3], axis=1).max()
+    column_change = np.linalg.norm(first[:3, : len(shape)] - second[:3, : len(shape)], axis=0).max()
+    side = np.linalg.norm(first[:3, : len(shape)], axis=0).min()
+    return bool(max(distance, column_change) <= _GRID_TOLERANCE * side)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's files (names and contents, in the order of their names).
+
+    Args:
+        path: file or folder.
+
+    Raises:
+        ConSinGANError: the path does not exist or cannot be read.
+    """
+    path = Path(path)
+    try:
+        if not path.is_dir():
+            return _digest(path)
+        total = hashlib.sha256()
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            total.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
+        return total.hexdigest()
+    except OSError as err:
+        raise ConSinGANError(f"{path} cannot be read ({err.strerror}): check the path and its permissions.") from err
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _as_metatensor(array: np.ndarray, affine: np.ndarray, path: str | Path) -> MetaTensor:
+    meta = {
+        ImageMetaKey.FILENAME_OR_OBJ: str(path),
+        MetaKeys.SPATIAL_SHAPE: np.asarray(array.shape),
+        MetaKeys.ORIGINAL_AFFINE: affine.copy(),
+        MetaKeys.SPACE: SpaceKeys.RAS,
+        MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
+    }
+    tensor = torch.from_numpy(np.ascontiguousarray(array)[None])
+    return MetaTensor(tensor, affine=torch.from_numpy(affine.copy()), meta=meta)
+
+
+def _require_finite(values: np.ndarray, what: str) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(values)))
+    if bad:
+        raise ConSinGANError(f"{what} has {bad} NaN or infinite voxels: replace them, for example by 0.")
+
+
+def _whole_numbers(values: np.ndarray, what: str) -> np.ndarray:
+    """Check that label values are 0, 1, 2, ... and return them as int64."""
+    whole = np.rint(values)
+    odd = np.abs(values - whole) > _WHOLE if values.dtype.kind == "f" else np.zeros(1, dtype=bool)
+    if odd.any():
+        raise ConSinGANError(
+            f"{what} has values that are not whole numbers, such as {values[odd].flat[0]:g}: "
+            "give a label with one integer per structure (resample labels by nearest neighbour)."
+        )
+    label: np.ndarray = whole.astype(np.int64)
+    if label.min() < 0 or label.max() > np.iinfo(np.int32).max:
+        extreme = int(label.min() if label.min() < 0 else label.max())
+        raise ConSinGANError(
+            f"{what} has the value {extreme}: give a label with 0 for background and 1, 2, ... for lesions."
+        )
+    return label
+
+
+def _short(affine: np.ndarray | torch.Tensor) -> list[list[float]]:
+    rows: list[list[float]] = np.round(np.asarray(affine, dtype=np.float64)[:3], 3).tolist()
+    return rows

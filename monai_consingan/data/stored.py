@@ -1,0 +1,258 @@
+"""What a scan's file holds, as stored: the common ground of reading (`scan`) and writing (`save`)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+from monai.data.utils import to_affine_nd
+
+from ..errors import ConSinGANError
+
+__all__ = ["Format", "Stored", "file_format", "read_stored"]
+
+Format = Literal["nifti", "itk", "dicom", "picture"]
+
+_SUFFIXES: dict[str, Format] = {
+    ".nii": "nifti",
+    ".nii.gz": "nifti",
+    ".nrrd": "itk",
+    ".nhdr": "itk",
+    ".mha": "itk",
+    ".mhd": "itk",
+    ".dcm": "dicom",
+    ".png": "picture",
+    ".jpg": "picture",
+    ".jpeg": "picture",
+}
+_UNEVEN_MM = 1e-2
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A scan's voxels exactly as its file stores them.
+
+    Attributes:
+        format: kind of file.
+        raw: stored numbers in native byte order, of the spatial shape (2 or 3 axes), without a channel axis.
+        slope: a voxel's value is ``raw * slope + inter``.
+        inter: see ``slope``.
+        affine: 4 x 4 matrix from voxel indices to RAS+ coordinates in mm, also for 2D images.
+    """
+
+    format: Format
+    raw: np.ndarray
+    affine: np.ndarray
+    slope: float = 1.0
+    inter: float = 0.0
+
+    def values(self) -> np.ndarray:
+        """Return the voxels' values as float32."""
+        if self.slope == 1.0 and self.inter == 0.0:
+            return self.raw.astype(np.float32)
+        return (self.raw.astype(np.float64) * self.slope + self.inter).astype(np.float32)
+
+
+def file_format(path: str | Path, *, name: str = "image") -> Format:
+    """Tell what kind of scan a path is, from its suffix (a folder, or a file with DICOM's mark, is DICOM).
+
+    Args:
+        path: file or folder that exists.
+        name: what the path is to the user, for the error.
+
+    Raises:
+        ConSinGANError: the path does not exist or is of no supported kind.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return "dicom"
+        if not path.is_file():
+            raise ConSinGANError(f"{name} {path} does not exist: check the path.")
+        for suffix, kind in _SUFFIXES.items():
+            if path.name.lower().endswith(suffix):
+                return kind
+        with path.open("rb") as file:
+            if file.read(132)[128:] == b"DICM":
+                return "dicom"
+    except OSError as err:
+        raise ConSinGANError(f"{name} {path} cannot be opened ({err.strerror}): check its permissions.") from err
+    raise ConSinGANError(
+        f"{name} {path} has a suffix that is not known: give NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha), "
+        "a folder with one DICOM series, PNG or JPEG."
+    )
+
+
+def read_stored(path: str | Path, *, name: str = "image") -> Stored:
+    """Read a grey 2D or 3D scan without changing a number.
+
+    Args:
+        path: NIfTI, NRRD, MetaImage, DICOM (a file or a folder with one series), PNG or JPEG.
+        name: what the scan is to the user ("host", "donor label", ...), for errors.
+
+    Returns:
+        The stored numbers with scaling and geometry. Pictures come as (width, height), as MONAI reads them.
+
+    Raises:
+        ConSinGANError: missing, unreadable, colour, complex, not 2D or 3D, empty, or without usable geometry.
+    """
+    path = Path(path)
+    kind = file_format(path, name=name)
+    reader = {"nifti": _read_nifti, "itk": _read_itk, "dicom": _read_itk, "picture": _read_picture}[kind]
+    with _readable(path, name):
+        raw, affine, slope, inter = reader(path, name)
+    if raw.dtype.names is not None:
+        raise ConSinGANError(f"{name} {path} is a colour (RGB) image: give a grey one.")
+    if np.iscomplexobj(raw):
+        raise ConSinGANError(f"{name} {path} holds complex numbers: give a magnitude image.")
+    while raw.ndim > 3 and raw.shape[-1] == 1:
+        raw = raw[..., 0]
+    if raw.ndim not in (2, 3):
+        raise ConSinGANError(f"{name} {path} has {raw.ndim} dimensions {raw.shape}: give one 2D or 3D image.")
+    if raw.size == 0:
+        raise ConSinGANError(f"{name} {path} is empty (shape {raw.shape}): give an image with voxels.")
+    raw = np.array(raw, dtype=raw.dtype.newbyteorder("="), order="K")
+    return Stored(kind, raw, _usable_affine(affine, raw.ndim, f"{name} {path}"), slope, inter)
+
+
+@contextmanager
+def _readable(path: Path, name: str) -> Iterator[None]:
+    """Turn whatever a reader throws at a damaged file into one sentence."""
+    try:
+        yield
+    except ConSinGANError:
+        raise
+    except PermissionError as err:
+        raise ConSinGANError(f"{name} {path} cannot be opened ({err.strerror}): check its permissions.") from err
+    except Exception as err:  # the readers have no common error class
+        reason = (str(err).strip().splitlines() or [type(err).__name__])[-1].strip().rstrip(".")
+        raise ConSinGANError(
+            f"{name} {path} cannot be read, it may be damaged or truncated ({reason}): fetch or export it again."
+        ) from err
+
+
+def _read_nifti(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
+    image: Any = nib.load(path)
+    raw = np.asanyarray(image.dataobj.get_unscaled())
+    return raw, np.array(image.affine, dtype=np.float64), float(image.dataobj.slope), float(image.dataobj.inter)
+
+
+def _read_itk(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
+    from monai.data import ITKReader
+
+    reader = ITKReader()
+    with _quiet_itk(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            image = reader.read(path)
+        except FileNotFoundError as err:
+            raise ConSinGANError(f"{name} {path} is a folder without DICOM files: give the series' folder.") from err
+    if any("more than one DICOM series" in str(warning.message) for warning in caught):
+        raise ConSinGANError(f"{name} {path} holds more than one DICOM series: give a folder with one.")
+    channels = image.GetNumberOfComponentsPerPixel()
+    if channels != 1:
+        raise ConSinGANError(f"{name} {path} has {channels} numbers per voxel, as a colour image has: give a grey one.")
+    facts = image.GetMetaDataDictionary()
+    key = "ITK_non_uniform_sampling_deviation"
+    if facts.HasKey(key) and float(facts[key]) > _UNEVEN_MM:
+        raise ConSinGANError(
+            f"{name} {path} has unevenly spaced DICOM slices (by up to {float(facts[key]):.3g} mm): "
+            "complete the series or leave the odd slices out."
+        )
+    raw, meta = reader.get_data(image)
+    return raw, np.asarray(meta["affine"], dtype=np.float64), 1.0, 0.0
+
+
+@contextmanager
+def _quiet_itk() -> Iterator[None]:
+    """Keep ITK's C++ warnings off the terminal: what matters in them is raised as an error here."""
+    import itk
+
+    shown = itk.Object.GetGlobalWarningDisplay()
+    itk.Object.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        itk.Object.SetGlobalWarningDisplay(shown)
+
+
+def _read_picture(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
+    from monai.data import PILReader
+
+    def grey(picture: Any) -> np.ndarray:
+        with picture:
+            if getattr(picture, "n_frames", 1) > 1:
+                raise ConSinGANError(
+                    f"{name} {path} is an animation of {picture.n_frames} pictures: give a single one."
+                )
+            return grey_channel(picture_array(picture), f"{name} {path}")
+
+    reader = PILReader(converter=lambda picture: _ArrayPicture(grey(picture)))
+    raw, _ = reader.get_data(reader.read(path))
+    return raw, np.eye(4), 1.0, 0.0
+
+
+class _ArrayPicture:
+    """An array in the clothes of a PIL image, which is what MONAI's reader takes from a converter."""
+
+    format = None
+    mode = "L"
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.height, self.width = array.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+def picture_array(picture: Any) -> np.ndarray:
+    """Decode an opened PIL image to (height, width) or (height, width, channels), palettes and bits resolved."""
+    if picture.mode == "P":
+        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    elif picture.mode == "1":
+        picture = picture.convert("L")
+    array = np.asarray(picture)
+    if picture.mode == "I" and array.min() >= 0 and array.max() <= np.iinfo(np.uint16).max:
+        array = array.astype(np.uint16)
+    return array
+
+
+def grey_channel(array: np.ndarray, what: str) -> np.ndarray:
+    """Take the grey values out of a decoded picture whose colour channels are all equal.
+
+    Args:
+        array: (height, width) or (height, width, channels) with 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels.
+        what: the picture's name for the error.
+
+    Raises:
+        ConSinGANError: the colours differ.
+    """
+    if array.ndim == 2:
+        return array
+    if array.shape[-1] > 2 and not (
+        np.array_equal(array[..., 0], array[..., 1]) and np.array_equal(array[..., 0], array[..., 2])
+    ):
+        raise ConSinGANError(f"{what} is a colour (RGB) image: give a grey one.")
+    return array[..., 0]
+
+
+def _usable_affine(affine: np.ndarray, ndim: int, what: str) -> np.ndarray:
+    """Bring an affine to 4 x 4 and refuse one that folds the image."""
+    affine = to_affine_nd(3, np.asarray(affine, dtype=np.float64))
+    columns = affine[:3, :ndim]
+    lengths = np.linalg.norm(columns, axis=0)
+    usable = bool(np.all(np.isfinite(affine))) and bool(np.all(lengths > 0))
+    if not usable or np.linalg.matrix_rank(columns / lengths, tol=1e-6) < ndim:
+        raise ConSinGANError(
+            f"{what} has an affine that cannot be inverted ({np.round(affine[:3], 4).tolist()}): repair its header."
+        )
+    if ndim == 2 and abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        affine[:3, 2] = np.cross(columns[:, 0] / lengths[0], columns[:, 1] / lengths[1])
+    return affine

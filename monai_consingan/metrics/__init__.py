@@ -1,0 +1,25 @@
+"""Measures of what a result is worth: seam, lesion fidelity and locality.
+
+All take channel-first images, (1, H, W) or (1, H, W, D), as numpy arrays, tensors or MetaTensors.
+"""
+
+from __future__ import annotations
+
+from monai_consingan.metrics.contrast import ContrastKeptMetric, contrast, contrast_kept, kept
+from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
+from monai_consingan.metrics.locality import changed_outside
+from monai_consingan.metrics.seam import SeamMetric, seam
+
+__all__ = [
+    "ContrastKeptMetric",
+    "LesionMeasures",
+    "SeamMetric",
+    "changed_outside",
+    "contrast",
+    "contrast_kept",
+    "half_maximum_size",
+    "kept",
+    "measure_lesion",
+    "rim_core_difference",
+    "seam",
+]

@@ -1,0 +1,217 @@
+"""Whether a lesion is still the donor's lesion: contrast, rim against core, and size at half maximum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from monai_consingan.metrics.contrast import RING_MM, contrast, kept, ring_mean
+from monai_consingan.metrics.neighbourhood import (
+    bounding_box,
+    depth_inside,
+    distance_outside,
+    slice_axis,
+    spatial_array,
+    spatial_mask,
+)
+from monai_consingan.transforms._arrays import spacing_of
+
+__all__ = ["LesionMeasures", "half_maximum_size", "measure_lesion", "rim_core_difference"]
+
+
+def _structure(ndim: int, axis: int | None) -> NDArray[np.bool_]:
+    """Neighbours that share a face, without those across slices if there is a slice axis."""
+    structure = ndimage.generate_binary_structure(ndim, 1).copy()
+    if axis is not None:
+        for side in (0, -1):
+            structure[(slice(None),) * axis + (side,)] = False
+    return np.asarray(structure)
+
+
+def rim_core_difference(
+    image: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    axis: int | None = None,
+    ring_mm: tuple[float, float] = RING_MM,
+    exclude: NdarrayOrTensor | None = None,
+    tissue: NdarrayOrTensor | None = None,
+) -> float:
+    """How much brighter the rim of a lesion is than its core, relative to the tissue around the lesion.
+
+    The core is what lies deeper than half of the greatest depth of its connected component (of the component's cross
+    section, if `axis` is given); the rim is the rest. A ring-enhancing lesion has a value above 0, a solid one about 0.
+
+    Args:
+        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue.
+        mask: channel-first mask of the lesion on the same grid.
+        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
+        axis: spatial axis perpendicular to the slices; depths and the ring then stay within them.
+        ring_mm: where the ring around the lesion begins and ends, in mm.
+        exclude: mask of voxels that must not count as surroundings, such as other lesions.
+        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+
+    Returns:
+        (mean of the rim - mean of the core) / mean of the ring; NaN for a lesion too small to have both.
+
+    Raises:
+        ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
+    """
+    array = spatial_array(image)
+    inside = spatial_mask(mask, array.shape)
+    sizes = spacing_of(image, spacing)
+    axis = slice_axis(axis, array.ndim)
+    around = ring_mean(array, inside, spacing=sizes, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue)
+    depth = depth_inside(inside, sizes, axis)
+    components, count = ndimage.label(inside, _structure(array.ndim, axis))
+    greatest = np.zeros(count + 1)
+    np.maximum.at(greatest, components[inside], depth[inside])
+    core = inside & (depth > greatest[components] / 2)
+    # Where nothing is deeper than the border itself, rim and core are the same voxels.
+    core &= depth > min(size for number, size in enumerate(sizes) if number != axis)
+    rim = inside & ~core
+    if not core.any() or not rim.any():
+        return float("nan")
+    return (float(array[rim].mean(dtype=np.float64)) - float(array[core].mean(dtype=np.float64))) / around
+
+
+def half_maximum_size(
+    image: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    axis: int | None = None,
+    margin_mm: float = 2.0,
+    ring_mm: tuple[float, float] = RING_MM,
+    exclude: NdarrayOrTensor | None = None,
+    tissue: NdarrayOrTensor | None = None,
+) -> float:
+    """Size at which a lesion appears: the equivalent diameter of what differs from its surroundings by half or more.
+
+    The lesion's maximum is the mean of its brighter half (of its darker half, for a lesion whose dark half differs more
+    from the ring's mean), so that a few bright voxels do not decide. Counted are the voxels on the lesion's side of the
+    middle between the ring's mean and this maximum, up to `margin_mm` outside the mask and connected with it, holes
+    filled, so that a necrotic core belongs to its bright rim.
+
+    Args:
+        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue.
+        mask: channel-first mask of the lesion on the same grid.
+        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
+        axis: spatial axis perpendicular to the slices; margin, ring and holes then stay within them.
+        margin_mm: how far outside the mask the lesion may reach, in mm.
+        ring_mm: where the ring around the lesion begins and ends, in mm.
+        exclude: mask of voxels that must not count as surroundings, such as other lesions.
+        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+
+    Returns:
+        Diameter in mm of the circle (2D) or ball (3D) of the same area or volume; 0 if nothing differs.
+
+    Raises:
+        ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
+    """
+    array = spatial_array(image).astype(np.float64)
+    inside = spatial_mask(mask, array.shape)
+    sizes = spacing_of(image, spacing)
+    axis = slice_axis(axis, array.ndim)
+    around = ring_mean(array, inside, spacing=sizes, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue)
+    deviation = array - around
+    ordered = np.sort(deviation[inside])
+    dark, bright = float(ordered[: (ordered.size + 1) // 2].mean()), float(ordered[ordered.size // 2 :].mean())
+    peak = bright if abs(bright) >= abs(dark) else dark
+    if peak == 0:
+        return 0.0
+    near = inside | (distance_outside(inside, sizes, margin_mm, axis) <= margin_mm)
+    box = bounding_box(near, [1] * array.ndim)
+    beyond = near[box] & (deviation[box] * np.sign(peak) >= abs(peak) / 2)
+    structure = _structure(array.ndim, axis)
+    components, _ = ndimage.label(beyond, structure)
+    touching = np.unique(components[beyond & inside[box]])
+    seen = ndimage.binary_fill_holes(np.isin(components, touching) & beyond, structure)
+    extent = float(np.count_nonzero(seen)) * float(np.prod(sizes))
+    return 2 * (extent / np.pi) ** 0.5 if array.ndim == 2 else 2 * (3 * extent / (4 * np.pi)) ** (1 / 3)
+
+
+@dataclass(frozen=True)
+class LesionMeasures:
+    """What makes a lesion look as it does.
+
+    Attributes:
+        contrast: Weber contrast to the ring around it.
+        rim_core_difference: how much brighter the rim is than the core, relative to the ring around the lesion.
+        half_maximum_size: equivalent diameter at half maximum, in mm.
+    """
+
+    contrast: float
+    rim_core_difference: float
+    half_maximum_size: float
+
+    def kept_from(self, donor: LesionMeasures) -> LesionMeasures:
+        """Each measure as a share of the donor's; 1 is all of it, NaN where the donor has none.
+
+        Args:
+            donor: the measures of the lesion in the donor.
+
+        Returns:
+            The shares.
+        """
+        return LesionMeasures(
+            contrast=kept(self.contrast, donor.contrast),
+            rim_core_difference=kept(self.rim_core_difference, donor.rim_core_difference),
+            half_maximum_size=kept(self.half_maximum_size, donor.half_maximum_size),
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        """The measures by name.
+
+        Returns:
+            A new dictionary.
+        """
+        return asdict(self)
+
+
+def measure_lesion(
+    image: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    axis: int | None = None,
+    ring_mm: tuple[float, float] = RING_MM,
+    exclude: NdarrayOrTensor | None = None,
+    tissue: NdarrayOrTensor | None = None,
+) -> LesionMeasures:
+    """Contrast, rim-to-core difference and size at half maximum of one lesion.
+
+    Args:
+        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue.
+        mask: channel-first mask of the lesion on the same grid.
+        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
+        axis: spatial axis perpendicular to the slices, or None.
+        ring_mm: where the ring around the lesion begins and ends, in mm.
+        exclude: mask of voxels that must not count as surroundings, such as other lesions.
+        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+
+    Returns:
+        The three measures.
+
+    Raises:
+        ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
+
+    Example:
+
+        >>> kept = measure_lesion(result, mask).kept_from(measure_lesion(donor, donor_mask))  # doctest: +SKIP
+    """
+    return LesionMeasures(
+        contrast=contrast(image, mask, spacing=spacing, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue),
+        rim_core_difference=rim_core_difference(
+            image, mask, spacing=spacing, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue
+        ),
+        half_maximum_size=half_maximum_size(
+            image, mask, spacing=spacing, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue
+        ),
+    )

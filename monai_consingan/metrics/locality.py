@@ -1,0 +1,36 @@
+"""Locality: what a method must not touch."""
+
+from __future__ import annotations
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms._arrays import as_array
+
+__all__ = ["changed_outside"]
+
+
+def changed_outside(before: NdarrayOrTensor, after: NdarrayOrTensor, alteration: NdarrayOrTensor) -> int:
+    """Number of values that changed where they must not.
+
+    Args:
+        before: the host.
+        after: the result.
+        alteration: mask or weight; changes are allowed where it is above 0. All three have the same shape.
+
+    Returns:
+        Number of differing values where the alteration is 0, which is 0 for a method that keeps its promise. NaN equals
+        NaN.
+
+    Raises:
+        ConSinGANError: when the shapes differ.
+    """
+    first, second, allowed = as_array(before), as_array(after), as_array(alteration)
+    if not first.shape == second.shape == allowed.shape:
+        raise ConSinGANError(
+            f"before, after and alteration have the shapes {first.shape}, {second.shape} and {allowed.shape}: "
+            "give all three on one grid."
+        )
+    both_nan = (first != first) & (second != second)
+    return int(np.count_nonzero((first != second) & ~both_nan & ~(allowed > 0)))

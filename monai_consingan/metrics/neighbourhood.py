@@ -1,0 +1,188 @@
+"""What the metrics share: spatial arrays, and the tissue around a lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms._arrays import as_array, check_axis
+from monai_consingan.transforms.alteration import outside_distance
+
+__all__ = [
+    "bounding_box",
+    "depth_inside",
+    "distance_outside",
+    "ring",
+    "slice_axis",
+    "spatial_array",
+    "spatial_mask",
+    "tissue_mask",
+]
+
+AIR_FRACTION = 0.1
+
+
+def spatial_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
+    """The spatial array of a channel-first image.
+
+    Args:
+        image: numpy array, tensor or MetaTensor of shape (1, H, W) or (1, H, W, D).
+        name: what error messages call it.
+
+    Returns:
+        Array of shape (H, W) or (H, W, D), without the channel axis.
+
+    Raises:
+        ConSinGANError: when there is not exactly one channel and 2 or 3 spatial axes.
+    """
+    array = as_array(image)
+    if array.ndim not in (3, 4) or array.shape[0] != 1:
+        raise ConSinGANError(
+            f"{name} has shape {array.shape}: give one channel and 2 or 3 spatial axes, as (1, H, W, D)."
+        )
+    return np.asarray(array[0])
+
+
+def spatial_mask(
+    mask: NdarrayOrTensor, shape: Sequence[int], name: str = "mask", *, allow_empty: bool = False
+) -> NDArray[np.bool_]:
+    """The boolean spatial array of a channel-first mask, checked against the image that it belongs to.
+
+    Args:
+        mask: channel-first mask or label; whatever is above zero counts.
+        shape: spatial shape of the image.
+        name: what error messages call it.
+        allow_empty: accept a mask without any voxel.
+
+    Returns:
+        Boolean array of the spatial shape.
+
+    Raises:
+        ConSinGANError: for another shape than the image's, or for an empty mask unless that is allowed.
+    """
+    array = spatial_array(mask, name) > 0
+    if array.shape != tuple(shape):
+        raise ConSinGANError(
+            f"{name} has the spatial shape {array.shape} but its image {tuple(shape)}: give both on one grid."
+        )
+    if not allow_empty and not array.any():
+        raise ConSinGANError(f"{name} is empty: give one with at least one voxel above 0.")
+    return np.asarray(array)
+
+
+def slice_axis(axis: int | None, ndim: int) -> int | None:
+    """`axis` counted from 0, checked. None stays None, and so does every axis of a 2D image.
+
+    Args:
+        axis: spatial axis perpendicular to the slices, negative ones counted from the last.
+        ndim: number of spatial axes.
+
+    Returns:
+        The axis from 0 to 2, or None.
+
+    Raises:
+        ConSinGANError: for an axis that a volume does not have.
+    """
+    return None if ndim == 2 else check_axis(axis, ndim)
+
+
+def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int]) -> tuple[slice, ...]:
+    """The smallest box around a mask and a margin, within the array.
+
+    Args:
+        mask: boolean spatial array that is not empty.
+        margin: voxels per axis to add on both sides.
+
+    Returns:
+        An index for the array.
+    """
+    (found,) = ndimage.find_objects(mask.view(np.uint8))
+    return tuple(
+        slice(max(extent.start - more, 0), extent.stop + more) for extent, more in zip(found, margin, strict=True)
+    )
+
+
+def distance_outside(
+    mask: NDArray[np.bool_], spacing: Sequence[float], limit_mm: float, axis: int | None = None
+) -> NDArray[np.float64]:
+    """Distance in mm from each voxel to the nearest voxel of the mask, as far as a limit.
+
+    Args:
+        mask: boolean spatial array that is not empty.
+        spacing: mm per spatial axis.
+        limit_mm: distances up to this are exact; farther voxels may be infinitely far, which saves time.
+        axis: with an axis, distances stay within the slices perpendicular to it; a slice without mask is infinitely
+            far.
+
+    Returns:
+        Distances in mm, of the mask's shape; 0 inside.
+    """
+    distance = np.full(mask.shape, np.inf)
+    box = bounding_box(mask, [int(limit_mm / size) + 1 for size in spacing])
+    distance[box] = outside_distance(mask[box], spacing, axis)
+    return distance
+
+
+def depth_inside(mask: NDArray[np.bool_], spacing: Sequence[float], axis: int | None = None) -> NDArray[np.float64]:
+    """Depth of each voxel of the mask: its distance in mm to the nearest voxel outside.
+
+    Args:
+        mask: boolean spatial array that is not empty.
+        spacing: mm per spatial axis.
+        axis: with an axis, depths are measured within the slices perpendicular to it.
+
+    Returns:
+        Depths in mm, of the mask's shape; 0 outside.
+    """
+    depth = np.zeros(mask.shape)
+    box = bounding_box(mask, [1] * mask.ndim)
+    depth[box] = outside_distance(~mask[box], spacing, axis)
+    return depth
+
+
+def tissue_mask(image: NDArray[Any], tissue: NdarrayOrTensor | None = None) -> NDArray[np.bool_]:
+    """Voxels that hold tissue and not air.
+
+    Args:
+        image: spatial array.
+        tissue: channel-first mask of tissue, such as a brain mask. None takes every voxel that is brighter than air:
+            above 0 (above the minimum, for images with values below 0) by more than a tenth of the way to the 99.5th
+            percentile. That holds for scans with a skull, for stripped ones and for crops without any air.
+
+    Returns:
+        Boolean array of the image's shape.
+    """
+    if tissue is not None:
+        return spatial_mask(tissue, image.shape, "tissue")
+    low, high = min(float(image.min()), 0.0), float(np.percentile(image, 99.5))
+    return np.asarray(image > low + AIR_FRACTION * (high - low))
+
+
+def ring(
+    mask: NDArray[np.bool_], spacing: Sequence[float], limits_mm: tuple[float, float], axis: int | None = None
+) -> NDArray[np.bool_]:
+    """Voxels whose distance to the mask lies between two limits.
+
+    Args:
+        mask: boolean spatial array that is not empty.
+        spacing: mm per spatial axis.
+        limits_mm: the inner limit (excluded) and the outer one (included), in mm.
+        axis: with an axis, the ring stays within the slices perpendicular to it.
+
+    Returns:
+        Boolean array of the mask's shape.
+
+    Raises:
+        ConSinGANError: for limits that are negative or in the wrong order.
+    """
+    inner, outer = limits_mm
+    if not 0 <= inner < outer < np.inf:
+        raise ConSinGANError(f"ring_mm is {tuple(limits_mm)}: give two limits in mm, the smaller first, none negative.")
+    distance = distance_outside(mask, spacing, outer, axis)
+    return np.asarray((distance > inner) & (distance <= outer))

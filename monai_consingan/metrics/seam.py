@@ -1,0 +1,166 @@
+"""Seam: how hard the border of a lesion looks, relative to the tissue around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import NdarrayOrTensor
+from monai.metrics import CumulativeIterationMetric
+from monai.metrics.utils import do_metric_reduction
+from numpy.typing import NDArray
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.neighbourhood import (
+    bounding_box,
+    ring,
+    slice_axis,
+    spatial_array,
+    spatial_mask,
+    tissue_mask,
+)
+from monai_consingan.transforms._arrays import spacing_of
+
+__all__ = ["SeamMetric", "seam"]
+
+
+def seam(
+    image: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    axis: int | None = None,
+    outer_mm: float = 8.0,
+    exclude: NdarrayOrTensor | None = None,
+    tissue: NdarrayOrTensor | None = None,
+) -> float:
+    r"""Intensity steps across the border of a mask, relative to the steps in the tissue around it.
+
+    Take all pairs of neighbouring voxels (4 neighbours in a plane, 6 in a volume). :math:`B_a` are the pairs along axis
+    :math:`a` with one voxel inside the mask and one outside, :math:`R_a` those with both voxels in the ring around it,
+    :math:`\overline{R_a}` being their mean absolute difference. Then
+
+    .. math:: \text{seam} = \frac{\sum_a \sum_{(i,j) \in B_a} |x_i - x_j|}{\sum_a |B_a| \; \overline{R_a}}
+
+    so that axes with a coarser spacing are compared with themselves. 1 means that the border is as smooth as the tissue
+    around it; a lesion that is brighter than its surroundings has a border of its own, therefore compare a result with
+    the naive paste, or with the donor's lesion in the donor. Pairs whose outer voxel is air do not count.
+
+    Args:
+        image: channel-first image, (1, H, W) or (1, H, W, D).
+        mask: channel-first mask of the lesion on the same grid.
+        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
+        axis: spatial axis perpendicular to the slices; pairs along it are left out. None compares along all axes.
+        outer_mm: the ring reaches this far from the mask, in mm.
+        exclude: mask of voxels that must not count as surroundings, such as other lesions.
+        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+
+    Returns:
+        The ratio, from 0; infinite for a step in perfectly flat surroundings, NaN if there is no border or no
+        surroundings to measure.
+
+    Raises:
+        ConSinGANError: for an empty mask, shapes that differ, or a spacing or axis that does not fit.
+
+    Example:
+
+        >>> import numpy as np
+        >>> image = np.arange(32.0).reshape(1, 32, 1).repeat(32, axis=2) + 100
+        >>> mask = np.zeros((1, 32, 32))
+        >>> mask[0, 12:20, 12:20] = 1
+        >>> seam(image, mask)
+        1.0
+    """
+    array = spatial_array(image).astype(np.float64)
+    inside = spatial_mask(mask, array.shape)
+    sizes = spacing_of(image, spacing)
+    axis = slice_axis(axis, array.ndim)
+    if not 0 < outer_mm < np.inf:
+        raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
+    countable = tissue_mask(array, tissue) & ~inside
+    if exclude is not None:
+        countable &= ~spatial_mask(exclude, array.shape, "exclude", allow_empty=True)
+    around = ring(inside, sizes, (0.0, outer_mm), axis) & countable
+    box = bounding_box(inside | around, [1] * array.ndim)
+    array, inside, countable, around = array[box], inside[box], countable[box], around[box]
+
+    border_sum, expected_sum, pairs = 0.0, 0.0, 0
+    for along in range(array.ndim):
+        if along == axis:
+            continue
+        step = np.abs(np.diff(array, axis=along))
+        first, second = _side(inside, along, 0), _side(inside, along, 1)
+        # The voxel outside has to be tissue; the one inside may be as dark as a necrotic core.
+        outside_counts = np.where(first, _side(countable, along, 1), _side(countable, along, 0))
+        border = (first != second) & outside_counts
+        surroundings = _side(around, along, 0) & _side(around, along, 1)
+        if not border.any():
+            continue
+        if not surroundings.any():
+            return float("nan")
+        border_sum += float(step[border].sum())
+        expected_sum += float(border.sum()) * float(step[surroundings].mean())
+        pairs += int(border.sum())
+    if pairs == 0 or (expected_sum == 0 and border_sum == 0):
+        return float("nan")
+    return border_sum / expected_sum if expected_sum > 0 else float("inf")
+
+
+def _side(array: NDArray[Any], along: int, side: int) -> NDArray[Any]:
+    """The first (0) or second (1) voxel of all pairs of neighbours along an axis."""
+    index = [slice(None)] * array.ndim
+    index[along] = slice(None, -1) if side == 0 else slice(1, None)
+    return np.asarray(array[tuple(index)])
+
+
+class SeamMetric(CumulativeIterationMetric):
+    """:func:`seam` over batches, as a MONAI metric.
+
+    Args:
+        spacing: voxel size in mm, one number or one per spatial axis.
+        axis: spatial axis perpendicular to the slices, or None.
+        outer_mm: the ring reaches this far from the mask, in mm.
+        reduction: how :meth:`aggregate` joins the values, as in MONAI; images without a value (NaN) are left out.
+
+    Example:
+
+        >>> metric = SeamMetric(spacing=1.0)
+        >>> metric(y_pred=images, y=masks)  # doctest: +SKIP
+        >>> metric.aggregate()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        spacing: float | Sequence[float] = 1.0,
+        axis: int | None = None,
+        outer_mm: float = 8.0,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        self.spacing = spacing
+        self.axis = axis
+        self.outer_mm = outer_mm
+        self.reduction = reduction
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        """`y_pred`: images, `y`: masks, both (B, 1, *spatial); returns (B, 1)."""
+        if y is None:
+            raise ConSinGANError("y is missing: give the lesion masks of the images as y.")
+        values = [
+            seam(image, mask, spacing=self.spacing, axis=self.axis, outer_mm=self.outer_mm, **kwargs)
+            for image, mask in zip(y_pred, y, strict=True)
+        ]
+        return torch.tensor(values, dtype=torch.float64)[:, None]
+
+    def aggregate(self, reduction: str | None = None) -> torch.Tensor:
+        """The values so far, joined.
+
+        Args:
+            reduction: replaces the one given at construction.
+
+        Returns:
+            The joined value.
+        """
+        return do_metric_reduction(self.get_buffer(), reduction or self.reduction)[0]

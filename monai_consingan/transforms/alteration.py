@@ -1,0 +1,199 @@
+"""Alteration masks: where, and how strongly, the result of the network replaces the host."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.transforms import MapTransform, Transform
+from monai.utils import TransformBackends, ensure_tuple_rep
+from scipy.ndimage import distance_transform_edt, find_objects
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
+
+__all__ = [
+    "AlterationMask",
+    "AlterationMaskD",
+    "AlterationMaskDict",
+    "AlterationMaskd",
+    "alteration_weight",
+    "outside_distance",
+]
+
+MODES = ("whole", "band")
+
+
+def outside_distance(
+    mask: np.ndarray, spacing: Sequence[float], axis: int | None = None, *, reach_mm: float = np.inf
+) -> np.ndarray:
+    """Distance in mm from every voxel's centre to the nearest voxel centre of ``mask``.
+
+    Args:
+        mask: boolean array of shape (\\*spatial).
+        spacing: mm per spatial axis.
+        axis: the axis perpendicular to the slices when distances stay within a slice; None for distances in space.
+        reach_mm: distances beyond this are of no interest and may be given as infinite, which saves time.
+
+    Returns:
+        Array of shape (\\*spatial): 0 inside the mask, infinite where there is no mask (in the slice).
+    """
+    if axis is not None:
+        in_plane = tuple(s for i, s in enumerate(spacing) if i != axis)
+        slices = [outside_distance(part, in_plane, reach_mm=reach_mm) for part in np.moveaxis(mask, axis, 0)]
+        return np.stack(slices, axis=axis)
+    distance = np.full(mask.shape, np.inf)
+    boxes = find_objects(mask.astype(np.uint8))
+    if boxes:
+        pads = [int(min(np.ceil(reach_mm / mm), n)) for mm, n in zip(spacing, mask.shape, strict=True)]
+        near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(boxes[0], pads, strict=True))
+        distance[near] = distance_transform_edt(~mask[near], sampling=spacing)
+    return distance
+
+
+def alteration_weight(
+    mask: Any,
+    *,
+    spacing: Sequence[float] | float,
+    dilation_mm: float = 2.0,
+    softness_mm: float = 4.0,
+    mode: str = "whole",
+    axis: int | None = None,
+) -> np.ndarray:
+    """Weight of the altered image around a lesion, by Euclidean distances in mm between voxel centres.
+
+    The weight is 1 up to ``dilation_mm`` from the lesion, falls along a cosine and is exactly 0 from
+    ``dilation_mm + softness_mm`` on. In mode ``"whole"`` the lesion itself has weight 1. In mode ``"band"`` only a band
+    along its border has: the distance is then counted to both sides, inside to the nearest voxel outside the lesion, so
+    that the core of a lesion larger than the band has weight 0 and stays untouched.
+
+    Args:
+        mask: lesion mask of shape (\\*spatial), 2D or 3D; values above 0 are lesion.
+        spacing: mm per spatial axis, or one number for all.
+        dilation_mm: distance from the lesion up to which the weight is 1.
+        softness_mm: width of the ramp from 1 to 0; 0 makes a hard edge.
+        mode: ``"whole"`` or ``"band"``.
+        axis: the spatial axis perpendicular to the slices when every slice counts by itself (distances in the plane; a
+            slice without lesion has weight 0 everywhere); None for distances in space.
+
+    Returns:
+        float32 array of the mask's shape with values in [0, 1].
+
+    Raises:
+        ConSinGANError: on an unknown mode or axis, or a negative or infinite width.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((1, 7)); mask[0, 3] = 1
+        >>> alteration_weight(mask, spacing=1.0, dilation_mm=1.0, softness_mm=2.0).round(2).tolist()
+        [[0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]]
+    """
+    if mode not in MODES:
+        raise ConSinGANError(f'mode "{mode}" is unknown; choose "whole" or "band".')
+    for name, value in (("dilation_mm", dilation_mm), ("softness_mm", softness_mm)):
+        if not (np.isfinite(value) and value >= 0):
+            raise ConSinGANError(f"{name} is {value}; give a number of mm that is 0 or more.")
+    lesion = as_mask(mask)
+    mm = as_spacing(spacing, lesion.ndim)
+    axis = check_axis(axis, lesion.ndim)
+    reach = dilation_mm + softness_mm
+    distance = outside_distance(lesion, mm, axis, reach_mm=reach)
+    if mode == "band":
+        distance = np.where(lesion, outside_distance(~lesion, mm, axis, reach_mm=reach), distance)
+    beyond = np.clip(distance - dilation_mm, 0.0, None)
+    if softness_mm == 0:
+        return (beyond == 0).astype(np.float32)
+    ramp = 0.5 * (1.0 + np.cos(np.pi * np.minimum(beyond / softness_mm, 1.0)))
+    return np.where(beyond < softness_mm, ramp, 0.0).astype(np.float32)
+
+
+class AlterationMask(Transform):
+    """Turn a lesion mask into an alteration mask with :func:`alteration_weight`.
+
+    Args:
+        dilation_mm: distance from the lesion, in mm, up to which the weight is 1.
+        softness_mm: width in mm of the ramp from 1 to 0.
+        mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border.
+        axis: the spatial axis perpendicular to the slices to take each slice by itself; None for distances in space.
+        spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
+
+    Example:
+        >>> import numpy as np
+        >>> AlterationMask(dilation_mm=1, softness_mm=0)(np.eye(3)[None, 1:2]).tolist()
+        [[[1.0, 1.0, 1.0]]]
+    """
+
+    backend = [TransformBackends.NUMPY]
+
+    def __init__(
+        self,
+        dilation_mm: float = 2.0,
+        softness_mm: float = 4.0,
+        mode: str = "whole",
+        axis: int | None = None,
+        spacing: Sequence[float] | float | None = None,
+    ) -> None:
+        self.dilation_mm = dilation_mm
+        self.softness_mm = softness_mm
+        self.mode = mode
+        self.axis = axis
+        self.spacing = spacing
+
+    def __call__(self, mask: NdarrayOrTensor) -> NdarrayOrTensor:
+        """Weight of shape (1, \\*spatial), float32 in [0, 1], as the mask's kind of array and with its metadata.
+
+        Args:
+            mask: lesion mask of shape (1, \\*spatial); values above 0 are lesion.
+        """
+        values = as_array(mask)
+        if values.ndim not in (3, 4) or values.shape[0] != 1:
+            raise ConSinGANError(f"mask has shape {values.shape}; give one channel and 2 or 3 spatial axes.")
+        weight = alteration_weight(
+            values[0],
+            spacing=spacing_of(mask, self.spacing),
+            dilation_mm=self.dilation_mm,
+            softness_mm=self.softness_mm,
+            mode=self.mode,
+            axis=self.axis,
+        )
+        return wrap_like(weight[None], mask)
+
+
+class AlterationMaskd(MapTransform):
+    """Dictionary version of :class:`AlterationMask`.
+
+    Args:
+        keys: keys of lesion masks.
+        output_keys: keys of the alteration masks; None replaces the lesion masks.
+        dilation_mm, softness_mm, mode, axis, spacing: see :class:`AlterationMask`.
+        allow_missing_keys: skip keys that are not in the dictionary.
+    """
+
+    backend = AlterationMask.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        output_keys: KeysCollection | None = None,
+        dilation_mm: float = 2.0,
+        softness_mm: float = 4.0,
+        mode: str = "whole",
+        axis: int | None = None,
+        spacing: Sequence[float] | float | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.output_keys = self.keys if output_keys is None else ensure_tuple_rep(output_keys, len(self.keys))
+        self.weight = AlterationMask(dilation_mm, softness_mm, mode, axis, spacing)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the alteration masks."""
+        out = dict(data)
+        for key, output_key in self.key_iterator(out, self.output_keys):
+            out[output_key] = self.weight(out[key])
+        return out
+
+
+AlterationMaskD = AlterationMaskDict = AlterationMaskd

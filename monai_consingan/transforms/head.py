@@ -1,0 +1,169 @@
+"""The head in an MR scan: where it is, how deep below its surface a voxel lies, how bright its tissue is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms._arrays import as_array, as_spacing
+
+__all__ = ["air_level", "edge_distance", "head_mask", "is_skull_stripped", "tissue_level"]
+
+OPENING_MM = 2.0
+WHOLE_HEAD_MM = 15.0
+
+
+def air_level(image: Any) -> float:
+    """Intensity that separates air (and other places without signal) from tissue.
+
+    Otsu's threshold of the image, bright outliers such as fat and vessels cut off, lowered towards twice less where
+    the air is free of noise: cerebrospinal fluid then counts as tissue.
+
+    Args:
+        image: array of any shape, in any intensity units.
+
+    Returns:
+        The level; values above it are tissue. Minus infinity where the image has no air, as a crop of the brain's
+        interior may have none.
+
+    Raises:
+        ConSinGANError: when the image is constant or holds NaN or infinite values.
+    """
+    values = as_array(image).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ConSinGANError("image holds NaN or infinite values; give an image of finite numbers.")
+    floor, ceiling = float(values.min()), float(values.max())
+    if floor == ceiling:
+        raise ConSinGANError(f"image is constant ({floor:g}); give an image that shows a head.")
+    bright = float(np.median(values[values > values.mean()]))
+    otsu = float(threshold_otsu(np.minimum(values, bright).ravel()))
+    dark = values[values <= otsu]
+    air = float(np.median(dark))
+    tissue = float(np.median(values[values > otsu]))
+    if air - floor > 0.5 * (tissue - floor):
+        return -np.inf
+    noise = 1.4826 * float(np.median(np.abs(dark - air)))
+    return min(otsu, max(air + 0.5 * (otsu - air), air + 4.0 * noise))
+
+
+def head_mask(image: Any, *, spacing: Sequence[float] | float = 1.0) -> np.ndarray:
+    """The head in an MR scan: everything within the outermost surface of tissue.
+
+    Voxels above :func:`air_level`, their holes (air, bone, fluid) filled in space and in every slice, rid of thin
+    bridges by an opening, and of these the largest connected part. Works for whole heads and for skull-stripped
+    brains, in 2D and 3D, and for slabs of few slices.
+
+    Args:
+        image: array of shape (\\*spatial), 2D or 3D, in any intensity units.
+        spacing: mm per spatial axis, or one number for all.
+
+    Returns:
+        Boolean array of the same shape.
+
+    Raises:
+        ConSinGANError: when the image is constant or holds NaN or infinite values.
+    """
+    values = as_array(image)
+    mm = as_spacing(spacing, values.ndim)
+    tissue = values > air_level(values)
+    box = ndimage.find_objects(tissue.astype(np.uint8))[0]
+    filled = _filled(tissue[box])
+    opened = _largest(ndimage.binary_opening(filled, _ball(mm, OPENING_MM)))
+    core = opened if opened.any() else _largest(filled)
+    head = np.zeros(values.shape, bool)
+    # an opening rounds corners off: give those back that touch the core
+    head[box] = _filled(core | (filled & ndimage.binary_dilation(core, _ball(mm, OPENING_MM))))
+    return head
+
+
+def edge_distance(head: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Depth in mm below the head's surface (0 outside).
+
+    A face of the array that cuts through the head is no surface: the faces of a slab (first and last along the axis
+    with the fewest voxels in 3D) and any face that the head meets with more than nine tenths of its largest
+    cross-section. Other faces are.
+
+    Args:
+        head: boolean array of shape (\\*spatial).
+        spacing: mm per spatial axis.
+    """
+    pads = []
+    for axis in range(head.ndim):
+        slab = head.ndim == 3 and axis == int(np.argmin(head.shape))
+        sections = head.sum(axis=tuple(i for i in range(head.ndim) if i != axis))
+        pads.append(tuple(0 if slab or sections[end] > 0.9 * sections.max() else 1 for end in (0, -1)))
+    padded = np.pad(head, pads)
+    if padded.all():
+        return np.full(head.shape, np.inf)
+    # one voxel more than the head on each side holds all the surface there is
+    depth = np.zeros(padded.shape)
+    for box in ndimage.find_objects(padded.astype(np.uint8)):
+        near = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
+        depth[near] = ndimage.distance_transform_edt(padded[near], sampling=spacing)
+    inner = tuple(slice(low, low + size) for (low, _), size in zip(pads, head.shape, strict=True))
+    return depth[inner]
+
+
+def tissue_level(image: np.ndarray, head: np.ndarray, distance: np.ndarray | None = None) -> tuple[float, float]:
+    """Median of the head's intensities and their robust standard deviation (1.4826 times the median deviation).
+
+    Args:
+        image: array of shape (\\*spatial).
+        head: boolean array of the same shape.
+        distance: depth below the surface in mm; when given, only what lies deeper than 15 mm counts, if there is any.
+
+    Returns:
+        Median and spread; the spread is at least a thousandth of the intensities' range.
+    """
+    core = head if distance is None else head & (distance > WHOLE_HEAD_MM)
+    values = image[core] if core.any() else image[head] if head.any() else image.ravel()
+    median = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - median)))
+    return median, max(spread, 1e-3 * float(np.ptp(image)), np.finfo(np.float32).tiny)
+
+
+def is_skull_stripped(image: np.ndarray, head: np.ndarray, distance: np.ndarray) -> bool:
+    """Whether ``head`` is a bare brain: constant around it, and no layer of dark bone or bright fat at its surface.
+
+    Args:
+        image: array of shape (\\*spatial).
+        head: the head in it, by :func:`head_mask`.
+        distance: depth below the head's surface, by :func:`edge_distance`.
+    """
+    around, shell = image[~head], image[head & (distance > 1.0) & (distance <= 12.0)]
+    if around.size == 0 or shell.size == 0:
+        return around.size > 0
+    floor = float(np.median(around))
+    if np.mean(around == floor) < 0.95:
+        return False
+    relative = (shell - floor) / (tissue_level(image, head, distance)[0] - floor)
+    return bool(np.mean((relative < 0.5) | (relative > 1.5)) < 0.25)
+
+
+def _ball(spacing: Sequence[float], radius_mm: float) -> np.ndarray:
+    """Structuring element of voxels within a radius in mm (single voxels along thick slices)."""
+    reach = [int(radius_mm // mm) for mm in spacing]
+    grid = np.ogrid[tuple(slice(-r, r + 1) for r in reach)]
+    return np.asarray(sum((g * mm) ** 2 for g, mm in zip(grid, spacing, strict=True)) <= radius_mm**2)
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    """The largest connected part (empty stays empty)."""
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """Holes filled in space and, as slabs are open to their faces, in the slices of every axis."""
+    filled = np.asarray(ndimage.binary_fill_holes(mask))
+    if mask.ndim == 3:
+        axis = int(np.argmin(mask.shape))
+        filled = np.stack([ndimage.binary_fill_holes(part) for part in np.moveaxis(filled, axis, 0)], axis=axis)
+    return filled

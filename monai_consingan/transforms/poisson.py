@@ -1,0 +1,112 @@
+"""Poisson blending (seamless cloning) of one array into another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import cg, spsolve
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, check_shape
+
+__all__ = ["poisson_blend"]
+
+
+def poisson_blend(
+    host: Any,
+    source: Any,
+    mask: Any,
+    *,
+    axis: int | None = None,
+    spacing: Sequence[float] | float = 1.0,
+    valid: Any | None = None,
+) -> np.ndarray:
+    """Clone the source's structure into the host without a seam.
+
+    Inside the mask the result has the Laplacian of the source, and on the mask's border the values of the host
+    (Pérez, Gangnet and Blake: Poisson image editing, ACM Transactions on Graphics 22, 2003,
+    https://doi.org/10.1145/882262.882269). Solved is for the correction that is added to the source: a membrane
+    spanned over the mask through the differences host - source around it. In planes this is a direct sparse solution,
+    in space one by conjugate gradients. A mask that touches the array's border is free there (Neumann condition).
+
+    Args:
+        host: array of shape (\\*spatial), 2D or 3D.
+        source: array of the same shape whose structure is wanted.
+        mask: array of the same shape; values above 0 are replaced.
+        axis: the spatial axis perpendicular to the slices to solve every slice by itself; None to solve in space.
+        spacing: mm per spatial axis, or one number for all.
+        valid: array of the same shape, above 0 where the source is known; None for everywhere. Voxels beside the mask
+            where it is not known pose no condition.
+
+    Returns:
+        float64 array of the host's shape: the clone inside the mask, the host's values elsewhere.
+
+    Raises:
+        ConSinGANError: when shapes differ, the axis does not exist, or some part of the mask has no voxel of the host
+            beside it.
+
+    Example:
+        >>> import numpy as np
+        >>> host, source, mask = np.full((1, 5), 3.0), np.array([[0.0, 0, 7, 0, 0]]), np.array([[0, 1, 1, 1, 0]])
+        >>> poisson_blend(host, source, mask).round(6).tolist()
+        [[3.0, 3.0, 10.0, 3.0, 3.0]]
+    """
+    target = as_array(host).astype(np.float64)
+    guide = as_array(source).astype(np.float64)
+    inside = as_mask(mask)
+    check_shape(guide, target.shape, name="source", other="host")
+    check_shape(inside, target.shape, name="mask", other="host")
+    known = np.ones(target.shape, bool) if valid is None else as_mask(valid, name="valid")
+    check_shape(known, target.shape, name="valid", other="host")
+    axis = check_axis(axis, target.ndim)
+    result = target.copy()
+    if not inside.any():
+        return result
+    matrix, right = _membrane(target - guide, inside, known, as_spacing(spacing, target.ndim), axis)
+    planes = target.ndim - (axis is not None) <= 2
+    result[inside] = guide[inside] + (spsolve(matrix.tocsc(), right) if planes else _solve_in_space(matrix, right))
+    return result
+
+
+def _membrane(
+    difference: np.ndarray, inside: np.ndarray, known: np.ndarray, spacing: Sequence[float], axis: int | None
+) -> tuple[csr_matrix, np.ndarray]:
+    """The Laplace equation inside the mask with the difference around it as its border values."""
+    count = int(inside.sum())
+    number = np.full(inside.shape, -1, np.int64)
+    number[inside] = np.arange(count)
+    diagonal, right, anchored = np.zeros(count), np.zeros(count), np.zeros(count, bool)
+    rows, cols, values = [], [], []
+    for along, mm in enumerate(spacing):
+        if along == axis:
+            continue
+        conductance = 1.0 / mm**2
+        lower, upper = [slice(None)] * inside.ndim, [slice(None)] * inside.ndim
+        lower[along], upper[along] = slice(None, -1), slice(1, None)
+        for here, there in ((tuple(lower), tuple(upper)), (tuple(upper), tuple(lower))):
+            inner = inside[here] & inside[there]
+            border = inside[here] & ~inside[there] & known[there]
+            np.add.at(diagonal, number[here][inner | border], conductance)
+            np.add.at(right, number[here][border], conductance * difference[there][border])
+            anchored[number[here][border]] = True
+            rows.append(number[here][inner])
+            cols.append(number[there][inner])
+            values.append(np.full(int(inner.sum()), -conductance))
+    where = (np.concatenate(rows), np.concatenate(cols))
+    links = coo_matrix((np.concatenate(values), where), shape=(count, count)).tocsr()
+    parts, part = connected_components(links, directed=False)
+    if np.bincount(part, weights=anchored, minlength=parts).min() == 0:
+        raise ConSinGANError("mask has a part with no host voxel beside it to blend with; give a mask with a border.")
+    return (links + diags(diagonal)).tocsr(), right
+
+
+def _solve_in_space(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
+    """Conjugate gradients with the diagonal as preconditioner."""
+    solution, failed = cg(matrix, right, rtol=1e-8, atol=0.0, maxiter=10_000, M=diags(1.0 / matrix.diagonal()))
+    if failed:
+        raise ConSinGANError("the Poisson equation of this mask has no stable solution; give axis.")
+    return np.asarray(solution)

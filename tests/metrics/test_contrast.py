@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from monai.data import MetaTensor
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics import ContrastKeptMetric, contrast, contrast_kept
+
+
+def lesion(value: float = 150.0, size: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    image, mask = np.full((1, size, size), 100.0), np.zeros((1, size, size), dtype=np.uint8)
+    mask[0, 16:24, 14:26] = 1
+    image[mask > 0] = value
+    return image, mask
+
+
+@given(value=st.floats(20.0, 300.0), gain=st.floats(0.01, 100.0))
+def test_weber_contrast_whatever_the_gain(value: float, gain: float) -> None:
+    image, mask = lesion(value)
+    assert contrast(image * gain, mask) == pytest.approx((value - 100) / 100)
+
+
+def test_ring_begins_and_ends_where_told() -> None:
+    image, mask = lesion()
+    image[0, 16:24, 26:28] = 500  # within 2 mm: partial volume, must not count
+    assert contrast(image, mask) == pytest.approx(0.5)
+    image[0, 16:24, 36] = 500  # 11 mm away
+    assert contrast(image, mask) == pytest.approx(0.5)
+    assert contrast(image, mask, ring_mm=(2, 12)) < 0.5
+    assert contrast(image, mask, spacing=0.5) < 0.5
+
+
+def test_other_lesions_and_air_do_not_count() -> None:
+    image, mask = lesion()
+    image[0, :, 29:33], other = 900, np.zeros_like(mask)
+    other[0, :, 29:33] = 2
+    assert contrast(image, mask) < 0
+    assert contrast(image, mask, exclude=other) == pytest.approx(0.5)
+    assert contrast(image, mask, tissue=1 - other / 2) == pytest.approx(0.5)
+    image[0, :, 29:] = 3  # air
+    assert contrast(image, mask) == pytest.approx(0.5)
+
+
+def test_axis_keeps_the_ring_in_its_slices() -> None:
+    plane, plane_mask = lesion()
+    image, mask = np.repeat(plane[..., None], 5, axis=3), np.zeros((1, 40, 40, 5))
+    mask[..., 2] = plane_mask
+    image[..., [0, 1, 3, 4]] = 400
+    assert contrast(image, mask, axis=2) == pytest.approx(0.5)
+    assert contrast(image, mask, axis=-1) == pytest.approx(0.5)
+    assert contrast(image, mask) < 0
+
+
+def test_spacing_comes_from_the_affine() -> None:
+    image, mask = lesion()
+    image += np.arange(40)[None, :, None]
+    image[0, 5:10] += 80
+    tensor = MetaTensor(torch.from_numpy(image), affine=torch.diag(torch.tensor([2.0, 2.0, 1.0, 1.0])))
+    assert contrast(tensor, mask) == contrast(image, mask, spacing=2.0) != contrast(image, mask)
+
+
+def test_kept_is_a_share_of_the_donor() -> None:
+    (donor, mask), (result, _) = lesion(150), lesion(140)
+    assert contrast_kept(result * 7, mask, donor, mask) == pytest.approx(0.8)
+    assert contrast_kept(donor, mask, donor, mask) == 1.0
+    assert contrast_kept(lesion(90)[0], mask, donor, mask) == pytest.approx(-0.2)
+    assert np.isnan(contrast_kept(result, mask, lesion(100)[0], mask))
+
+
+def test_donor_has_its_own_grid_and_spacing() -> None:
+    donor, donor_mask = lesion(150, size=50)
+    result, mask = lesion(150)
+    donor[0, 16:24, 36] = 500  # 11 voxels from the lesion: 11 mm or 5.5 mm
+    assert contrast_kept(result, mask, donor, donor_mask) == pytest.approx(1.0)
+    assert contrast_kept(result, mask, donor, donor_mask, donor_spacing=0.5) > 1.0
+    affine = torch.diag(torch.tensor([0.5, 0.5, 1.0, 1.0]))
+    own = MetaTensor(torch.from_numpy(donor), affine=affine)
+    assert contrast_kept(result, mask, own, donor_mask, spacing=1.0) > 1.0
+
+
+def test_nothing_to_compare_with_is_an_error() -> None:
+    image, mask = lesion()
+    with pytest.raises(ConSinGANError, match="No tissue lies between 2 and 8 mm"):
+        contrast(image * mask, mask)
+    with pytest.raises(ConSinGANError, match="mean intensity -1"):
+        contrast(image / 100 - 2, mask, tissue=np.ones_like(mask))
+    with pytest.raises(ConSinGANError, match="exclude has the spatial shape"):
+        contrast(image, mask, exclude=mask[:, 1:])
+    with pytest.raises(ConSinGANError, match=r"ring_mm is \(8, 2\)"):
+        contrast(image, mask, ring_mm=(8, 2))
+
+
+def test_metric_averages_batches_and_lists() -> None:
+    donor, mask = lesion(150)
+    donors = torch.from_numpy(np.stack([np.concatenate([donor, mask])] * 3))
+    results = donors.clone()
+    for item, value in zip(results, (140.0, 150.0, 130.0), strict=True):
+        item[0][item[1] > 0] = value
+    metric = ContrastKeptMetric()
+    values = metric(results, donors)
+    assert isinstance(values, torch.Tensor)
+    assert values[:, 0].tolist() == pytest.approx([0.8, 1.0, 0.6])
+    assert metric.aggregate().item() == pytest.approx(0.8)
+    metric.reset()
+    metric(list(results), list(donors))
+    assert metric.aggregate().item() == pytest.approx(0.8)
+    with pytest.raises(ConSinGANError, match="two channels"):
+        metric(results[:, :1], donors[:, :1])

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from .cases import find_cases
 from .example import Example, example
 from .grid import to_host_grid
 from .intensity import IntensityScale
+from .lesion_region import find_region, fit_scale
 from .pyramid import image_pyramid, stage_sizes
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like, save_weight_like
-from .scan import file_sha256, load_label, load_scan, same_grid
-from .writer import HostGeometryWriter
+from .scan import file_sha256, keep_labels, load_label, load_scan, same_grid
+from .slices import check_slice, keep_slice, slice_axis, slices_of
+from .writer import HostGeometryWriter, case_file
 
 __all__ = [
     "Example",
     "HostGeometryWriter",
     "IntensityScale",
     "Region",
+    "case_file",
+    "check_slice",
     "example",
     "file_sha256",
+    "find_cases",
+    "find_region",
+    "fit_scale",
     "image_pyramid",
+    "keep_labels",
+    "keep_slice",
     "load_label",
     "load_scan",
     "output_suffix",
@@ -27,7 +37,9 @@ __all__ = [
     "save_label_like",
     "save_like",
     "save_weight_like",
+    "slice_axis",
     "slice_region",
+    "slices_of",
     "stage_sizes",
     "to_host_grid",
 ]

@@ -148,7 +148,12 @@ class Region:
 
 
 def roi_region(
-    weight: NdarrayOrTensor, *, axis: int | None, margin: int = 16, min_side: int = 96, max_side: int = 250
+    weight: NdarrayOrTensor,
+    *,
+    axis: int | None,
+    margin: int = 16,
+    min_side: int | tuple[int, int] = 96,
+    max_side: int = 250,
 ) -> Region:
     """Make the region around everything that is to be altered, at native resolution.
 
@@ -160,13 +165,14 @@ def roi_region(
         weight: alteration weight or mask (1, \\*spatial); voxels above 0 are altered.
         axis: spatial axis perpendicular to the slices; ``None`` for 2D images.
         margin: pixels of context around the altered voxels.
-        min_side: smallest side in pixels.
+        min_side: smallest side in pixels, or smallest height and width.
         max_side: largest side in pixels that the networks see.
 
     Raises:
         ConSinGANError: nothing is altered, the axis does not fit, or sides out of order.
     """
-    if margin < 0 or min_side < 1 or max_side < min_side:
+    sides = (min_side, min_side) if isinstance(min_side, int) else min_side
+    if margin < 0 or min(sides) < 1 or max_side < max(sides):
         raise ConSinGANError(
             f"The region's margin {margin}, smallest side {min_side} and largest side {max_side} do not fit together: "
             "give a margin of at least 0, and a largest side not below the smallest."
@@ -175,7 +181,7 @@ def roi_region(
     start, stop = [0, 0], [0, 0]
     for side in (0, 1):
         where = np.flatnonzero(altered.any(axis=(0, 2 - side)))
-        start[side], stop[side] = _widen(int(where[0]) - margin, int(where[-1]) + 1 + margin, min_side, plane[side])
+        start[side], stop[side] = _widen(int(where[0]) - margin, int(where[-1]) + 1 + margin, sides[side], plane[side])
     height, width = stop[0] - start[0], stop[1] - start[1]
     shrink = min(1.0, max_side / max(height, width))
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))

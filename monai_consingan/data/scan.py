@@ -14,7 +14,7 @@ from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
 from ..errors import ConSinGANError
 from .stored import read_stored
 
-__all__ = ["file_sha256", "load_label", "load_scan", "same_grid"]
+__all__ = ["file_sha256", "keep_labels", "load_label", "load_scan", "same_grid"]
 
 _WHOLE = 1e-3
 _GRID_TOLERANCE = 0.05
@@ -96,22 +96,32 @@ def load_label(
     label = _whole_numbers(values, what)
     if stored.format == "picture" and Path(path).suffix.lower() in (".jpg", ".jpeg"):
         label = (2 * label > label.max()).astype(np.int64)
-    present = [int(v) for v in np.unique(label) if v != 0]
     if lesion_labels is not None:
-        wanted = sorted({int(v) for v in lesion_labels})
-        unknown = [v for v in wanted if v not in present]
-        if not wanted or 0 in wanted or (unknown and not allow_empty):
-            raise ConSinGANError(
-                f"{what} has the values {present or 'none'}, so the lesion labels {wanted} cannot be used: "
-                "choose among the label's values."
-            )
-        label = np.where(np.isin(label, wanted), label, 0)
+        label = _only(label, lesion_labels, what, allow_missing=allow_empty)
     if not label.any() and not allow_empty:
         raise ConSinGANError(f"{what} is empty (no voxel above 0): give a label with a lesion.")
     if label.all():
         raise ConSinGANError(f"{what} has no background (no voxel is 0): give a label that outlines only the lesion.")
     dtype = np.int16 if label.max() <= np.iinfo(np.int16).max else np.int32
     return _as_metatensor(label.astype(dtype), np.asarray(image.affine, dtype=np.float64), path)
+
+
+def keep_labels(label: MetaTensor, lesion_labels: Iterable[int] | None, *, name: str = "label") -> MetaTensor:
+    """A label of which some values are kept, the others being 0.
+
+    Args:
+        label: whole numbers, (1, \\*spatial).
+        lesion_labels: the values to keep; ``None`` keeps all.
+        name: what the label is to the user, for errors.
+
+    Raises:
+        ConSinGANError: values that the label does not have.
+    """
+    if lesion_labels is None:
+        return label
+    what = f"{name} {label.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
+    kept = torch.from_numpy(_only(label.numpy(), lesion_labels, what))
+    return MetaTensor(kept, meta=dict(label.meta))
 
 
 def same_grid(affine: np.ndarray | torch.Tensor, other: np.ndarray | torch.Tensor, shape: tuple[int, ...]) -> bool:
@@ -161,6 +171,19 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _only(label: np.ndarray, lesion_labels: Iterable[int], what: str, *, allow_missing: bool = False) -> np.ndarray:
+    """The label with some of its values, in its type."""
+    present = [int(v) for v in np.unique(label) if v != 0]
+    wanted = sorted({int(v) for v in lesion_labels})
+    unknown = [v for v in wanted if v not in present]
+    if not wanted or 0 in wanted or (unknown and not allow_missing):
+        raise ConSinGANError(
+            f"{what} has the values {present or 'none'}, so the lesion labels {wanted} cannot be used: "
+            "choose among the label's values."
+        )
+    return np.where(np.isin(label, wanted), label, 0).astype(label.dtype)
 
 
 def _as_metatensor(array: np.ndarray, affine: np.ndarray, path: str | Path) -> MetaTensor:

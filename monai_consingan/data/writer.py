@@ -7,25 +7,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.config import DtypeLike, NdarrayOrTensor
+from monai.config import DtypeLike, NdarrayOrTensor, PathLike
 from monai.data import ImageWriter
+from monai.data.folder_layout import default_name_formatter
 from monai.utils import ImageMetaKey, convert_data_type
 
-from monai_consingan.data.save import save_label_like, save_like
+from monai_consingan.data.save import output_suffix, save_label_like, save_like
 from monai_consingan.data.scan import load_scan
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["HostGeometryWriter"]
+__all__ = ["HostGeometryWriter", "case_file"]
+
+
+def case_file(meta: Mapping[str, Any] | None, saver: Any) -> dict[str, Any]:
+    """How ``SaveImage`` names files: by the case, as :py:class:`~monai_consingan.transforms.LoadScand` noted it.
+
+    Args:
+        meta: ``meta`` of the image; without a case in it, MONAI's own naming holds.
+        saver: the ``SaveImage``.
+
+    Example::
+
+        SaveImaged(keys="image", writer=HostGeometryWriter, output_name_formatter=case_file)
+    """
+    if meta and meta.get("case"):
+        return {"subject": str(meta["case"]), "idx": None}
+    return dict(default_name_formatter(dict(meta or {}), saver))
 
 
 class HostGeometryWriter(ImageWriter):
     """Write an image on the grid of the scan it was made from, with that file's type and header geometry.
 
     Voxels whose values are those of the scan keep its stored numbers bit for bit. With an integer ``output_dtype`` the
-    array is written as a label.
+    array is written as a label. A scan that is a picture gets PNG files, whatever extension is asked for.
 
     Args:
-        output_dtype: an integer type for labels and masks; any other for images, whose type is the scan's.
+        output_dtype: an integer type for labels and masks, which then get the smallest type that holds them; any other
+            for images, whose type is the scan's.
         **kwargs: of :py:class:`monai.data.ImageWriter`.
 
     Example::
@@ -35,6 +53,7 @@ class HostGeometryWriter(ImageWriter):
 
     def __init__(self, output_dtype: DtypeLike = np.float32, **kwargs: Any) -> None:
         super().__init__(output_dtype=output_dtype, affine=None, channel_dim=0, **kwargs)
+        self.is_label = np.issubdtype(np.dtype(output_dtype), np.integer)
         self.host: Path | None = None
 
     def set_data_array(self, data_array: NdarrayOrTensor, channel_dim: int | None = 0, **kwargs: Any) -> None:
@@ -49,20 +68,25 @@ class HostGeometryWriter(ImageWriter):
         """
         name = (meta_dict or {}).get(ImageMetaKey.FILENAME_OR_OBJ)
         if not name:
-            raise ConSinGANError("The image to save names no scan in its meta data (filename_or_obj): load it from a file.")
+            raise ConSinGANError(
+                "The image to save names no scan in its meta data (filename_or_obj): load it from a file."
+            )
         self.host = Path(str(name))
 
-    def write(self, filename: str | Path, verbose: bool = False, **kwargs: Any) -> None:
+    def write(self, filename: PathLike, verbose: bool = False, **kwargs: Any) -> None:
         """Write the file; it appears whole or not at all.
 
         Raises:
             ConSinGANError: as :py:func:`monai_consingan.data.save_like`.
         """
-        super().write(filename, verbose=verbose)
         if self.host is None:
             raise ConSinGANError("The image to save has no meta data: call set_metadata first.")
-        if np.issubdtype(np.dtype(self.output_dtype), np.integer):
-            save_label_like(filename, self.data_obj, self.host, dtype=self.output_dtype)
+        suffix = output_suffix(self.host)
+        if suffix == ".png":
+            filename = str(filename).removesuffix(".nii.gz").removesuffix(".png") + suffix
+        super().write(filename, verbose=verbose)
+        if self.is_label:
+            save_label_like(Path(filename), self.data_obj, self.host)
             return
         scan = load_scan(self.host, name="host")
-        save_like(filename, self.data_obj, scan, alteration=self.data_obj != scan.numpy())
+        save_like(Path(filename), self.data_obj, scan, alteration=np.asarray(self.data_obj != scan.numpy()))

@@ -5,6 +5,7 @@ All take channel-first images, (1, H, W) or (1, H, W, D), as numpy arrays, tenso
 
 from __future__ import annotations
 
+from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
 from monai_consingan.metrics.contrast import ContrastKeptMetric, contrast, contrast_kept, kept
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
 from monai_consingan.metrics.locality import changed_outside
@@ -13,13 +14,17 @@ from monai_consingan.metrics.seam import SeamMetric, seam
 __all__ = [
     "ContrastKeptMetric",
     "LesionMeasures",
+    "MeasureInsertiond",
+    "MeasureRemovald",
     "SeamMetric",
     "changed_outside",
     "contrast",
     "contrast_kept",
     "half_maximum_size",
+    "insertion_measures",
     "kept",
     "measure_lesion",
+    "removal_measures",
     "rim_core_difference",
     "seam",
 ]

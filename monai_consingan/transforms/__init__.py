@@ -6,18 +6,42 @@ from .alteration import AlterationMask, AlterationMaskD, AlterationMaskd, Altera
 from .augment import training_augmentation
 from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
 from .blobs import RandLesionBlob, RandLesionBlobD, RandLesionBlobd, RandLesionBlobDict
+from .fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
 from .head import head_mask
 from .inpaint import biharmonic
+from .insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
+from .lesion_alteration import (
+    Alteration,
+    LesionAlteration,
+    LesionAlterationD,
+    LesionAlterationd,
+    LesionAlterationDict,
+)
+from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
 from .mirror import Mirrored, anatomical_mirror, flip_mirror
+from .naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
 from .placement import Placement, find_placement
 from .poisson import poisson_blend
-from .rand_paste import RandPasteLesion, RandPasteLesiond, RandPasteLesionD, RandPasteLesionDict
+from .rand_paste import RandPasteLesion, RandPasteLesionD, RandPasteLesiond, RandPasteLesionDict
+from .region_slices import (
+    HeadSlicesD,
+    HeadSlicesd,
+    HeadSlicesDict,
+    RegionSlicesD,
+    RegionSlicesd,
+    RegionSlicesDict,
+    head_slices,
+    region_slices,
+    stack_samples,
+    whole_slices,
+)
 from .remove import RemovedLesion, RemoveLesion, RemoveLesionD, RemoveLesiond, RemoveLesionDict
 from .symmetry import SymmetryPlane, estimate_symmetry, left_right_axis
 from .tiles import RandShuffleTiles, RandShuffleTilesD, RandShuffleTilesd, RandShuffleTilesDict
 
 __all__ = [
+    "Alteration",
     "AlterationMask",
     "AlterationMaskD",
     "AlterationMaskDict",
@@ -26,7 +50,33 @@ __all__ = [
     "BlendBackD",
     "BlendBackDict",
     "BlendBackd",
+    "FillLesion",
+    "FillLesionD",
+    "FillLesionDict",
+    "FillLesiond",
+    "FilledLesion",
+    "HeadSlicesD",
+    "HeadSlicesDict",
+    "HeadSlicesd",
+    "InsertLesion",
+    "InsertLesionD",
+    "InsertLesionDict",
+    "InsertLesiond",
+    "InsertedLesion",
+    "LesionAlteration",
+    "LesionAlterationD",
+    "LesionAlterationDict",
+    "LesionAlterationd",
+    "LoadLesionLabelD",
+    "LoadLesionLabelDict",
+    "LoadLesionLabeld",
+    "LoadScanD",
+    "LoadScanDict",
+    "LoadScand",
     "Mirrored",
+    "NaiveImageD",
+    "NaiveImageDict",
+    "NaiveImaged",
     "PasteLesion",
     "PasteLesionD",
     "PasteLesionDict",
@@ -45,6 +95,9 @@ __all__ = [
     "RandShuffleTilesD",
     "RandShuffleTilesDict",
     "RandShuffleTilesd",
+    "RegionSlicesD",
+    "RegionSlicesDict",
+    "RegionSlicesd",
     "RemoveLesion",
     "RemoveLesionD",
     "RemoveLesionDict",
@@ -58,8 +111,12 @@ __all__ = [
     "find_placement",
     "flip_mirror",
     "head_mask",
+    "head_slices",
     "left_right_axis",
     "move",
     "poisson_blend",
+    "region_slices",
+    "stack_samples",
     "training_augmentation",
+    "whole_slices",
 ]

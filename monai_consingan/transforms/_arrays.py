@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,17 @@ from monai.utils import convert_to_dst_type, convert_to_numpy
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["as_array", "as_mask", "as_spacing", "cast_values", "check_axis", "check_shape", "spacing_of", "wrap_like"]
+__all__ = [
+    "as_array",
+    "as_mask",
+    "as_spacing",
+    "cast_values",
+    "check_axis",
+    "check_shape",
+    "chosen",
+    "spacing_of",
+    "wrap_like",
+]
 
 
 def as_array(values: Any) -> np.ndarray:
@@ -96,3 +106,8 @@ def wrap_like(values: np.ndarray, host: NdarrayOrTensor) -> Any:
         return values
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     return convert_to_dst_type(tensor, host, dtype=tensor.dtype)[0]
+
+
+def chosen(data: Mapping[Hashable, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a transform, those that a case has by itself going first."""
+    return {name: value if data.get(name) is None else data[name] for name, value in settings.items()}

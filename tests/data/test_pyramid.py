@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_sizes_grow_from_min_size_to_the_image(image: list[int], fraction: float
     assert len(sizes) == stages
     assert sizes[-1] == tuple(image)
     assert min_size <= min(sizes[0]) <= min_size + 1
-    for lower, upper in zip(sizes[:-1], sizes[1:], strict=True):
+    for lower, upper in pairwise(sizes):
         assert all(a <= b for a, b in zip(lower, upper, strict=True))
 
 
@@ -117,7 +118,8 @@ def test_resize_does_not_alias(dims: int) -> None:
     grid = torch.meshgrid(*[torch.arange(24)] * dims, indexing="ij")
     checkerboard = (sum(grid, torch.zeros(())) % 2 * 2 - 1)[None, None]
     small = resize(checkerboard, [7] * dims)
-    inner = small[(..., *[slice(1, -1)] * dims)]
+    inner = small[0, 0, 1:-1, 1:-1]
+    inner = inner if dims == 2 else inner[..., 1:-1]
     assert inner.abs().max() < 0.15
 
 

@@ -170,26 +170,26 @@ def test_training_augmentation_keeps_shape_type_and_range(task, shape):
 @pytest.mark.parametrize("task", ["harmonization", "editing"])
 def test_training_augmentation_is_fixed_by_its_seed_alone(task):
     image = torch.from_numpy(head(48, 48))
-    before = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
+    before = np.random.get_state()[1].copy(), torch.random.get_rng_state()
     first, second = training_augmentation(task), training_augmentation(task)
     second(image)  # what happened before a seed is set does not matter
     outputs = [first.set_random_state(seed=seed)(image).numpy().tobytes() for seed in range(25)]
-    np.random.seed(99)  # noqa: NPY002
+    np.random.seed(99)
     torch.manual_seed(99)
     again = [second.set_random_state(seed=seed)(image).numpy().tobytes() for seed in range(25)]
     assert outputs == again
     assert len(set(outputs)) >= 24
-    np.random.set_state(("MT19937", before[0], 624, 0, 0.0))  # noqa: NPY002
+    np.random.set_state(("MT19937", before[0], 624, 0, 0.0))
     torch.random.set_rng_state(before[1])
 
 
 def test_training_augmentation_leaves_global_random_states_alone():
     image = torch.from_numpy(head(48, 48))
     augment = training_augmentation("editing")
-    numpy_state, torch_state = np.random.get_state(), torch.random.get_rng_state()  # noqa: NPY002
+    numpy_state, torch_state = np.random.get_state(), torch.random.get_rng_state()
     for seed in range(10):
         augment.set_random_state(seed=seed)(image)
-    after = np.random.get_state()  # noqa: NPY002
+    after = np.random.get_state()
     assert np.array_equal(numpy_state[1], after[1]) and numpy_state[2] == after[2]
     assert torch.equal(torch_state, torch.random.get_rng_state())
 

@@ -1,0 +1,128 @@
+"""The cases of a run: one dictionary of files and choices for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConSinGANError
+
+__all__ = ["find_cases"]
+
+_LISTING = "datalist.json"
+_FILES = ("host", "donor", "donor_label", "host_label", "image", "label", "lesion")
+_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".png", "")  # the last is a DICOM series' folder
+
+Case = dict[str, Any]
+
+
+def find_cases(
+    folder: str | Path,
+    required: Sequence[str],
+    datalist: str | Path | Sequence[Mapping[str, Any]] | None = None,
+    section: str | None = None,
+) -> list[Case]:
+    """Find the cases in a folder.
+
+    A case is a dictionary. Its files stand under ``host``, ``donor``, ``donor_label``, ``host_label``, ``image``,
+    ``label`` and ``lesion``, as paths that are relative to the folder, or absolute. What else it has are choices for
+    this case alone, such as ``donor_slice``, ``at`` or ``lesion_labels``; ``case`` is its name.
+
+    Without a list, ``datalist.json`` in the folder is taken, and if there is none, the folder itself or each of its
+    subfolders is a case if it has a file for every required name, such as ``host.nii.gz`` (also ``.nii``, ``.nrrd``,
+    ``.mha``, ``.png``, or a folder with a DICOM series); a choice can then not be made.
+
+    Args:
+        folder: the folder.
+        required: names of the files that a case must have.
+        datalist: the cases, or a JSON file with them: a list, or a dictionary with a list for each section.
+        section: which section of such a file to take.
+
+    Returns:
+        The cases, with absolute paths and a name each.
+
+    Raises:
+        ConSinGANError: there are no cases, a file of one is not given or does not exist, or the list cannot be read.
+
+    Example::
+
+        find_cases("scans", ["host", "donor", "donor_label"], [
+            {"host": "a.nii.gz", "donor": "b.nii.gz", "donor_label": "b_seg.nii.gz", "donor_slice": 12},
+        ])
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConSinGANError(f"dataset_dir {folder} is not a folder: give the folder of your scans.")
+    if datalist is None and (folder / _LISTING).is_file():
+        datalist = folder / _LISTING
+    if datalist is None:
+        given = _by_name(folder, required)
+    else:
+        given = _listed(datalist, section) if isinstance(datalist, (str, Path)) else [dict(case) for case in datalist]
+    if not given:
+        raise ConSinGANError(
+            f"There are no cases in {datalist or folder}: write a {_LISTING} there, or name files "
+            f"{', '.join(f'{name}.nii.gz' for name in required)} in a folder for each case."
+        )
+    cases = [_absolute(case, number, folder, required) for number, case in enumerate(given)]
+    _name(cases, required[0])
+    return cases
+
+
+def _listed(path: str | Path, section: str | None) -> list[Case]:
+    try:
+        listed = json.loads(Path(path).read_text(encoding="utf-8"))
+        if isinstance(listed, dict):
+            listed = listed[section] if section is not None else next(iter(listed.values()))
+        return [dict(case) for case in listed]
+    except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
+        wanted = f" or a dictionary with the list {section!r}" if section else ""
+        raise ConSinGANError(
+            f"datalist {path} cannot be used ({error}): give a JSON file with a list of cases{wanted}."
+        ) from error
+
+
+def _by_name(folder: Path, required: Sequence[str]) -> list[Case]:
+    """Cases whose files have the names of what they are."""
+    cases = []
+    for place in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]:
+        found = {name: path for name in _FILES if (path := _file(place, name)) is not None}
+        if all(name in found for name in required):
+            cases.append({**found, "case": "case" if place == folder else place.name})
+    return cases
+
+
+def _file(folder: Path, name: str) -> str | None:
+    paths = [folder / f"{name}{suffix}" for suffix in _SUFFIXES]
+    return next((str(path) for path in paths if path.exists()), None)
+
+
+def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) -> Case:
+    """The case with absolute paths, and without what is ``None``."""
+    case = {key: value for key, value in case.items() if value is not None}
+    missing = [name for name in required if name not in case]
+    if missing:
+        raise ConSinGANError(f"Case {number} has no {' and no '.join(missing)}: give a file for {', '.join(required)}.")
+    for name in _FILES:
+        if name not in case:
+            continue
+        path = (folder / case[name]).resolve()
+        if not path.exists():
+            raise ConSinGANError(f"{name} of case {number}, {path}, does not exist: check the list and dataset_dir.")
+        case[name] = str(path)
+    return case
+
+
+def _name(cases: list[Case], main: str) -> None:
+    """Give every case a name of its own: its own ``case``, or that of its main file."""
+    taken: set[str] = set()
+    for case in cases:
+        base = str(case.get("case") or Path(case[main]).name.split(".")[0])
+        name, number = base, 1
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name)
+        case["case"] = name

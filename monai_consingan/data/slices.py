@@ -1,0 +1,96 @@
+"""Slices of scans: which axis is sliced, which slices hold a lesion, and keeping one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing
+from monai.utils import ImageMetaKey
+from nibabel.orientations import aff2axcodes
+
+from ..errors import ConSinGANError
+
+__all__ = ["check_slice", "keep_slice", "slice_axis", "slices_of"]
+
+
+def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
+    """The spatial axis perpendicular to the slices.
+
+    Args:
+        image: (1, \\*spatial); what is no MetaTensor counts as RAS with voxels of 1 mm.
+        axis: what the user asks for; ``None`` takes the axis with clearly thicker voxels, or else the axial one.
+
+    Returns:
+        The axis, or ``None`` for 2D images.
+
+    Raises:
+        ConSinGANError: an axis that the image does not have.
+    """
+    if image.ndim == 3:
+        if axis not in (None, 0):
+            raise ConSinGANError(f"axis is {axis}, but the image is 2D and has one slice: leave axis out.")
+        return None
+    if axis is not None:
+        if not 0 <= axis < 3:
+            raise ConSinGANError(f"axis is {axis}, but a volume has the axes 0, 1 and 2.")
+        return axis
+    affine = np.asarray(image.affine, dtype=np.float64) if isinstance(image, MetaTensor) else np.eye(4)
+    spacing = affine_to_spacing(affine)
+    thickest = int(np.argmax(spacing))
+    if spacing[thickest] > 1.5 * float(np.median(spacing)):
+        return thickest
+    return next(i for i, code in enumerate(aff2axcodes(affine)) if code in "SI")
+
+
+def slices_of(mask: NdarrayOrTensor, axis: int | None) -> list[int]:
+    """Indices of the slices that hold a voxel of a mask, (1, \\*spatial) (``[0]`` in 2D)."""
+    array = _array(mask)[0] > 0
+    if axis is None:
+        return [0] if array.any() else []
+    return [int(i) for i in np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis)))]
+
+
+def check_slice(image: NdarrayOrTensor, axis: int | None, index: int | None, name: str) -> None:
+    """Refuse a slice that an image does not have.
+
+    Raises:
+        ConSinGANError: out of range.
+    """
+    count = 1 if axis is None else image.shape[1 + axis]
+    if index is not None and not 0 <= index < count:
+        raise ConSinGANError(
+            f"{name} is {index}, but {_file(image) or 'the image'} has the slices 0 to {count - 1} "
+            f"along axis {axis if axis is not None else 'none (2D)'}: give one of them."
+        )
+
+
+def keep_slice(label: MetaTensor, axis: int | None, index: int, name: str) -> MetaTensor:
+    """A label of which one slice is kept.
+
+    Raises:
+        ConSinGANError: there is no lesion on that slice.
+    """
+    present = slices_of(label, axis)
+    if index not in present:
+        raise ConSinGANError(
+            f"{name} is {index}, but label {_file(label)} has no lesion on it: give one of "
+            f"{', '.join(map(str, present))}."
+        )
+    if axis is None:
+        return label
+    elsewhere = torch.arange(label.shape[1 + axis]) != index
+    kept: MetaTensor = label.clone()
+    kept.index_fill_(1 + axis, torch.nonzero(elsewhere)[:, 0], 0)
+    return kept
+
+
+def _array(mask: Any) -> np.ndarray:
+    return np.asarray(mask.detach().cpu() if isinstance(mask, torch.Tensor) else mask)
+
+
+def _file(image: Any) -> str:
+    return str(image.meta.get(ImageMetaKey.FILENAME_OR_OBJ, "")) if isinstance(image, MetaTensor) else ""

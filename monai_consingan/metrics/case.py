@@ -1,0 +1,165 @@
+"""What a result is worth: the measures of reports and of MONAI evaluators."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from monai.config import NdarrayOrTensor
+from monai.transforms import Transform
+
+from monai_consingan.data import slice_axis
+from monai_consingan.metrics.contrast import contrast, kept
+from monai_consingan.metrics.fidelity import measure_lesion
+from monai_consingan.metrics.seam import seam
+from monai_consingan.transforms._arrays import as_array
+
+__all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
+
+
+def insertion_measures(
+    results: Mapping[str, NdarrayOrTensor],
+    lesion: NdarrayOrTensor,
+    donor: NdarrayOrTensor,
+    donor_lesion: NdarrayOrTensor,
+    *,
+    others: NdarrayOrTensor | None = None,
+    axis: int | None = None,
+) -> dict[str, float]:
+    """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
+
+    Args:
+        results: images with the lesion by a suffix for their measures, such as ``{"": image, "_naive": naive}``.
+        lesion: where the new lesion is.
+        donor: the donor, whose grid may be another.
+        donor_lesion: where the lesion is in the donor.
+        others: lesions of the host, which do not count as surroundings.
+        axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
+
+    Returns:
+        ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the tissue around), ``contrast_kept``,
+        ``rim_core_kept`` and ``size_kept`` (:func:`measure_lesion`; 1 is as in the donor).
+    """
+    sliced, donor_sliced = slice_axis(lesion, axis), slice_axis(donor, axis)
+    of_donor = measure_lesion(donor, donor_lesion, axis=donor_sliced)
+    measures: dict[str, float] = {"seam_donor": seam(donor, donor_lesion, axis=donor_sliced)}
+    exclude = _any(others)
+    for suffix, result in results.items():
+        share = measure_lesion(result, lesion, axis=sliced, exclude=exclude).kept_from(of_donor)
+        measures[f"seam{suffix}"] = seam(result, lesion, axis=sliced, exclude=exclude)
+        measures[f"contrast_kept{suffix}"] = share.contrast
+        measures[f"rim_core_kept{suffix}"] = share.rim_core_difference
+        measures[f"size_kept{suffix}"] = share.half_maximum_size
+    return measures
+
+
+def removal_measures(
+    results: Mapping[str, NdarrayOrTensor],
+    filled: NdarrayOrTensor,
+    lesion: NdarrayOrTensor,
+    host: NdarrayOrTensor,
+    *,
+    others: NdarrayOrTensor | None = None,
+    axis: int | None = None,
+) -> dict[str, float]:
+    """How smooth the border of what was filled is, and what is left of the lesion.
+
+    Args:
+        results: images without the lesion by a suffix for their measures.
+        filled: where they were filled.
+        lesion: where the lesion was.
+        host: the scan with the lesion.
+        others: lesions that stay, which do not count as surroundings.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+
+    Returns:
+        For every suffix ``seam`` (1 is like the tissue around) and ``contrast_kept`` (0 is nothing left).
+    """
+    sliced, exclude = slice_axis(lesion, axis), _any(others)
+    before = contrast(host, lesion, axis=sliced, exclude=exclude)
+    measures: dict[str, float] = {}
+    for suffix, result in results.items():
+        measures[f"seam{suffix}"] = seam(result, filled, axis=sliced, exclude=exclude)
+        measures[f"contrast_kept{suffix}"] = kept(contrast(result, lesion, axis=sliced, exclude=exclude), before)
+    return measures
+
+
+def _any(mask: NdarrayOrTensor | None) -> NdarrayOrTensor | None:
+    """The mask, if it marks anything."""
+    return mask if mask is not None and bool((as_array(mask) > 0).any()) else None
+
+
+class MeasureInsertiond(Transform):
+    """Add :func:`insertion_measures` to a case, after its result was blended back.
+
+    Args:
+        pred_key: key of the result.
+        image_key: key of the naive image, whose measures end in ``_naive``.
+        lesion_key: key of the new lesion's mask.
+        donor_key: key of the donor.
+        donor_lesion_key: key of the donor's lesion.
+        others_key: key of the mask of the host's own lesions.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+    """
+
+    def __init__(
+        self,
+        pred_key: Hashable = "pred",
+        image_key: Hashable = "image",
+        lesion_key: Hashable = "lesion",
+        donor_key: Hashable = "donor",
+        donor_lesion_key: Hashable = "donor_lesion",
+        others_key: Hashable = "others",
+        axis: int | None = None,
+    ) -> None:
+        self.pred_key = pred_key
+        self.image_key = image_key
+        self.keys = (lesion_key, donor_key, donor_lesion_key)
+        self.others_key = others_key
+        self.axis = axis
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the measures."""
+        results = {"": data[self.pred_key], "_naive": data[self.image_key]}
+        parts = (data[key] for key in self.keys)
+        out = dict(data)
+        out.update(insertion_measures(results, *parts, others=data.get(self.others_key), axis=self.axis))
+        return out
+
+
+class MeasureRemovald(Transform):
+    """Add :func:`removal_measures` to a case, after its result was blended back.
+
+    Args:
+        pred_key: key of the result.
+        image_key: key of the naive image, whose measures end in ``_naive``.
+        filled_key: key of the mask of what was filled.
+        lesion_key: key of the mask of the lesion that was removed.
+        host_key: key of the scan with the lesion.
+        others_key: key of the label of the lesions that stay.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+    """
+
+    def __init__(
+        self,
+        pred_key: Hashable = "pred",
+        image_key: Hashable = "image",
+        filled_key: Hashable = "lesion",
+        lesion_key: Hashable = "removed",
+        host_key: Hashable = "host",
+        others_key: Hashable = "label",
+        axis: int | None = None,
+    ) -> None:
+        self.pred_key = pred_key
+        self.image_key = image_key
+        self.keys = (filled_key, lesion_key, host_key)
+        self.others_key = others_key
+        self.axis = axis
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the measures."""
+        results = {"": data[self.pred_key], "_naive": data[self.image_key]}
+        parts = (data[key] for key in self.keys)
+        out = dict(data)
+        out.update(removal_measures(results, *parts, others=data.get(self.others_key), axis=self.axis))
+        return out

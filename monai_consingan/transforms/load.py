@@ -1,0 +1,110 @@
+"""Reading scans and labels as the first steps of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from os import PathLike
+from typing import Any
+
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from monai.utils import TransformBackends
+
+from monai_consingan.data import load_label, load_scan
+
+__all__ = [
+    "LoadLesionLabelD",
+    "LoadLesionLabelDict",
+    "LoadLesionLabeld",
+    "LoadScanD",
+    "LoadScanDict",
+    "LoadScand",
+]
+
+
+class LoadScand(MapTransform):
+    """Read grey MR scans with :func:`monai_consingan.data.load_scan`, which refuses what is none.
+
+    What is no path, such as an image that was read before, stays as it is.
+
+    Args:
+        keys: keys of the scans' paths, which the images replace.
+        case_key: key of a name for the case, which is noted in the images' ``meta`` and so names the files that are
+            saved (:py:func:`monai_consingan.data.case_file`).
+        allow_missing_keys: skip keys that are not in the dictionary.
+
+    Example::
+
+        LoadScand(keys=["host", "donor"])({"host": "a.nii.gz", "donor": "series_folder"})
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(self, keys: KeysCollection, case_key: Hashable = "case", allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.case_key = case_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the images, (1, \\*spatial) float32."""
+        out = dict(data)
+        for key in self.key_iterator(out):
+            if not isinstance(out[key], (str, PathLike)):
+                continue
+            out[key] = load_scan(out[key], name=_words(key))
+            if out.get(self.case_key):
+                out[key].meta["case"] = str(out[self.case_key])
+        return out
+
+
+class LoadLesionLabeld(MapTransform):
+    """Read labels with :func:`monai_consingan.data.load_label`, which checks that they belong to their image.
+
+    What is no path stays as it is.
+
+    Args:
+        keys: keys of the labels' paths, which the labels replace.
+        image_key: key of the image that they outline, which must be read before.
+        allow_empty: accept labels without any lesion.
+        case_key: as in :class:`LoadScand`.
+        allow_missing_keys: skip keys that are not in the dictionary.
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        image_key: Hashable,
+        allow_empty: bool = False,
+        case_key: Hashable = "case",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.image_key = image_key
+        self.allow_empty = allow_empty
+        self.case_key = case_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the labels, whole numbers of shape (1, \\*spatial)."""
+        out = dict(data)
+        for key in self.key_iterator(out):
+            if not isinstance(out[key], (str, PathLike)):
+                continue
+            out[key] = load_label(
+                out[key],
+                image=out[self.image_key],
+                image_name=_words(self.image_key),
+                name=_words(key),
+                allow_empty=self.allow_empty,
+            )
+            if out.get(self.case_key):
+                out[key].meta["case"] = str(out[self.case_key])
+        return out
+
+
+def _words(key: Hashable) -> str:
+    return str(key).replace("_", " ")
+
+
+LoadScanD = LoadScanDict = LoadScand
+LoadLesionLabelD = LoadLesionLabelDict = LoadLesionLabeld

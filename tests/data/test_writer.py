@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import SaveImage
+
+from monai_consingan.data import HostGeometryWriter, example, load_scan
+from monai_consingan.errors import ConSinGANError
+
+
+def save(image: MetaTensor, folder: Path, dtype: type) -> nib.Nifti1Image:
+    SaveImage(
+        output_dir=folder,
+        writer=HostGeometryWriter,
+        output_dtype=dtype,
+        resample=False,
+        separate_folder=False,
+        output_postfix="out",
+        print_log=False,
+    )(image)
+    (path,) = folder.glob("*_out.nii.gz")
+    return nib.load(path)
+
+
+def test_an_image_keeps_the_scans_numbers_type_and_geometry(tmp_path: Path) -> None:
+    scan = load_scan(example().image)
+    image = scan.clone()
+    image[0, 90:100, 90:100, 7] += 33.4
+    host, written = nib.load(example().image), save(image, tmp_path, np.float32)
+    before, after = np.asanyarray(host.dataobj), np.asanyarray(written.dataobj)
+    assert after.dtype == before.dtype
+    np.testing.assert_array_equal(written.affine, host.affine)
+    changed = np.argwhere(before != after)
+    assert len(changed) == 100 and (changed[:, 2] == 7).all()
+    np.testing.assert_array_equal(after[90:100, 90:100, 7], before[90:100, 90:100, 7] + 33)
+
+
+def test_an_integer_type_writes_a_label(tmp_path: Path) -> None:
+    scan = load_scan(example().image)
+    label = MetaTensor(torch.zeros(scan.shape, dtype=torch.uint8), meta=scan.meta)
+    label[0, 5, 6, 7] = 4
+    written = save(label, tmp_path, np.uint8)
+    assert written.get_data_dtype() == np.uint8
+    assert np.argwhere(np.asanyarray(written.dataobj)).tolist() == [[5, 6, 7]]
+    np.testing.assert_array_equal(written.affine, nib.load(example().image).affine)
+
+
+def test_an_image_without_a_scan_is_refused() -> None:
+    writer = HostGeometryWriter()
+    with pytest.raises(ConSinGANError, match="filename_or_obj"):
+        writer.set_metadata({})
+    with pytest.raises(ConSinGANError, match="set_metadata"):
+        HostGeometryWriter().write("x.nii.gz")

@@ -1,0 +1,7 @@
+"""Losses of ConSinGAN."""
+
+from __future__ import annotations
+
+from .wasserstein import WassersteinLoss, gradient_penalty
+
+__all__ = ["WassersteinLoss", "gradient_penalty"]

@@ -1,0 +1,21 @@
+"""Generator and discriminator of ConSinGAN in 2D and 3D."""
+
+from __future__ import annotations
+
+from .acceleration import FastNetworks, fast_networks
+from .discriminator import ConSinGANDiscriminator
+from .generator import ConSinGANGenerator, ConSinGANStage
+from .reference import load_reference_discriminator, load_reference_generator
+from .trained import draw_weights, load_generator
+
+__all__ = [
+    "ConSinGANDiscriminator",
+    "ConSinGANGenerator",
+    "ConSinGANStage",
+    "FastNetworks",
+    "draw_weights",
+    "fast_networks",
+    "load_generator",
+    "load_reference_discriminator",
+    "load_reference_generator",
+]

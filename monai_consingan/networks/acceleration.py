@@ -1,0 +1,86 @@
+"""Where the compiled functions for the CPU can be used, and where they pay."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import torch
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.networks.discriminator import ConSinGANDiscriminator
+from monai_consingan.networks.generator import ConSinGANGenerator
+
+if TYPE_CHECKING:
+    from monai_consingan.networks.fast import FastDiscriminator, FastGenerator
+
+__all__ = ["FastNetworks", "fast_networks"]
+
+_SMALLEST_FILTERS, _SMALLEST_SIDE = 32, 40
+"""Below either, the compiled functions gain little, and their compilation may cost more than it saves."""
+
+
+@dataclass(frozen=True)
+class FastNetworks:
+    """Both networks on the compiled functions."""
+
+    generator: FastGenerator
+    discriminator: FastDiscriminator
+
+    def one_pool(self) -> AbstractContextManager[None]:
+        """Give the compiled functions the threads of PyTorch, for as long as the context lasts."""
+        from monai_consingan.networks.fast_layers import one_pool
+
+        return one_pool()
+
+
+def fast_networks(
+    generator: ConSinGANGenerator, discriminator: ConSinGANDiscriminator, fast: bool | None = None
+) -> FastNetworks | None:
+    """The networks on functions compiled for the CPU by Numba (``pip install monai-consingan[fast]``), if possible.
+
+    They are for 2D, a number of filters that can be divided by 4, and up to 4 image channels. The first use on a
+    machine compiles them, which takes some seconds.
+
+    Args:
+        generator: the generator.
+        discriminator: the discriminator.
+        fast: ``True`` to have them or an error, ``False`` not to, ``None`` to have them where they can and pay.
+
+    Returns:
+        The fast networks, or ``None``, for the networks themselves.
+
+    Raises:
+        ConSinGANError: ``fast`` is ``True``, but they are not for these networks.
+    """
+    if fast is False:
+        return None
+    reason = _hindrance(generator, discriminator)
+    pays = generator.channels >= _SMALLEST_FILTERS and min(generator.stage_sizes[-1]) >= _SMALLEST_SIDE
+    if fast is None and (reason or not pays):
+        return None
+    if reason:
+        raise ConSinGANError(f"The fast networks cannot be used: {reason}; leave fast at None.")
+    from monai_consingan.networks.fast import FastDiscriminator, FastGenerator
+
+    return FastNetworks(FastGenerator(generator), FastDiscriminator(discriminator))
+
+
+def _hindrance(generator: ConSinGANGenerator, discriminator: ConSinGANDiscriminator) -> str:
+    weights = [*generator.parameters(), *discriminator.parameters()]
+    if find_spec("numba") is None:
+        return "Numba is not installed (pip install monai-consingan[fast])"
+    if any(weight.device.type != "cpu" for weight in weights):
+        return f"the networks are on {weights[0].device}, not on the CPU"
+    if len({weight.dtype for weight in weights}) > 1 or weights[0].dtype not in (torch.float32, torch.float64):
+        return "the weights are neither all of single nor all of double precision"
+    if generator.spatial_dims != 2 or discriminator.spatial_dims != 2:
+        return "they are for 2D only"
+    filters = {generator.channels, discriminator.channels}
+    if any(count % 4 for count in filters):
+        return f"the filters, {max(filters)}, cannot be divided by 4"
+    if max(generator.in_channels, discriminator.in_channels) > 4:
+        return f"the images have {generator.in_channels} channels, but 4 is the most"
+    return ""

@@ -1,0 +1,284 @@
+"""3 x 3 convolutions by Winograd's minimal filtering, compiled by Numba for the CPU.
+
+``F(4 x 4, 3 x 3)`` (Lavin and Gray, 2016, https://arxiv.org/abs/1509.09308) makes tiles of 4 x 4 results from tiles of
+6 x 6 pixels with 36 multiplications a pair of channels instead of 144. The gradient by the weights is the adjoint of
+the same algorithm, with the same saving. Tiles are transformed, multiplied and transformed back in blocks that stay in
+the cache of a core.
+
+Arrays are flat and contiguous, images (N, H, W, C), all of one type, float32 or float64. Results do not depend on the
+number of threads.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import prange
+
+from monai_consingan.networks.specialize import specialize
+
+__all__ = ["SCRATCH", "TILES", "Winograd", "filter_matrix", "winograd"]
+
+TILES = 32
+"""Tiles in a block."""
+SCRATCH = 72 * TILES + 72
+"""Values of scratch memory a thread and channel."""
+
+# Every function below is compiled for one number of channels, with the names in capitals as constants. Arrays are
+# sliced before their loops: otherwise these are not vectorized.
+C = STEP = NEAR = FAR = ROWS = KS = 0
+T = TILES
+product_forward: Any = None
+product_gradient: Any = None
+spread_row: Any = None
+spread_column: Any = None
+collect_row: Any = None
+collect_column: Any = None
+adjoint_row: Any = None
+adjoint_column: Any = None
+
+
+def filter_matrix() -> np.ndarray:
+    """The transform of filters: a filter's 9 values @ (9, 36) are the 36 values that tiles are multiplied by."""
+    g = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+    return np.kron(g, g).T
+
+
+class Winograd(NamedTuple):
+    """Compiled functions for one number of channels."""
+
+    convolve: Any
+    weight_gradient: Any
+
+
+@cache
+def winograd(channels: int) -> Winograd:
+    """Functions for convolutions from ``channels`` to as many channels, a multiple of 4.
+
+    Returns:
+        ``convolve(x, n, h, w, u, bias, like, slope, pad, y, scratch)``: the cross-correlation of ``x``, with ``pad``
+        zeros on every side (if negative, cropped), by filters ``u`` (36, C in, C out), into ``y``. If ``bias`` is not
+        empty it is added, and then LeakyReLU applied; if ``like`` is not empty, the result is multiplied by the slope
+        of the LeakyReLU whose output was ``like``. ``scratch`` is (threads, SCRATCH * C).
+
+        ``weight_gradient(x, n, h, w, g, pad, du, scratch)``: adds the gradient by ``u``, for the gradient ``g`` by the
+        result, to ``du`` (slots, 36, C in, C out), split over slots in a fixed way.
+    """
+    step = channels * TILES  # from one of the 36 values of a block of tiles to the next
+    row, column = {"NEAR": channels, "FAR": channels}, {"NEAR": 6 * channels, "FAR": 6 * step}
+    compiled = specialize(
+        globals(),
+        {"C": channels, "STEP": step},
+        [
+            ("product_forward", "_product", {"ROWS": channels, "KS": 1}),
+            ("product_gradient", "_product", {"ROWS": 1, "KS": channels}),
+            ("spread_row", "_spread", row),
+            ("spread_column", "_spread", column),
+            ("collect_row", "_collect", row),
+            ("collect_column", "_collect", column),
+            ("adjoint_row", "_adjoint", row),
+            ("adjoint_column", "_adjoint", column),
+            "_gather",
+            "_clear",
+            "_load",
+            "_load_gradient",
+            "_store",
+            "_convolve_block",
+            "_gradient_block",
+        ],
+        ["_convolve", "_weight_gradient"],
+        suffix=str(channels),
+    )
+    return Winograd(compiled["_convolve"], compiled["_weight_gradient"])
+
+
+def _product(a, b, y, count, depth):  # type: ignore[no-untyped-def]
+    # y[r, :] += sum over k of a[r * ROWS + k * KS] * b[k, :], 4 ROWS and 4 k at a time
+    for r in range(0, count, 4):
+        yr = y[r * C : (r + 4) * C]
+        for k in range(0, depth, 4):
+            s, bk = a[r * ROWS + k * KS :], b[k * C : (k + 4) * C]
+            a00, a01, a02, a03 = s[0], s[KS], s[2 * KS], s[3 * KS]
+            a10, a11, a12, a13 = s[ROWS], s[ROWS + KS], s[ROWS + 2 * KS], s[ROWS + 3 * KS]
+            a20, a21, a22, a23 = s[2 * ROWS], s[2 * ROWS + KS], s[2 * ROWS + 2 * KS], s[2 * ROWS + 3 * KS]
+            a30, a31, a32, a33 = s[3 * ROWS], s[3 * ROWS + KS], s[3 * ROWS + 2 * KS], s[3 * ROWS + 3 * KS]
+            for o in range(C):
+                b0, b1, b2, b3 = bk[o], bk[C + o], bk[2 * C + o], bk[3 * C + o]
+                yr[o] += a00 * b0 + a01 * b1 + a02 * b2 + a03 * b3
+                yr[C + o] += a10 * b0 + a11 * b1 + a12 * b2 + a13 * b3
+                yr[2 * C + o] += a20 * b0 + a21 * b1 + a22 * b2 + a23 * b3
+                yr[3 * C + o] += a30 * b0 + a31 * b1 + a32 * b2 + a33 * b3
+
+
+def _spread(x, y):  # type: ignore[no-untyped-def]
+    # input transform of 6 values, for all channels
+    two, four, five = x.dtype.type(2), x.dtype.type(4), x.dtype.type(5)
+    x, y = x[: 5 * NEAR + C], y[: 5 * FAR + C]
+    for c in range(C):
+        d0, d1, d2 = x[c], x[NEAR + c], x[2 * NEAR + c]
+        d3, d4, d5 = x[3 * NEAR + c], x[4 * NEAR + c], x[5 * NEAR + c]
+        even, odd = d4 - four * d2, d3 - four * d1
+        wide, side = d4 - d2, two * (d3 - d1)
+        y[c] = four * d0 - five * d2 + d4
+        y[FAR + c] = even + odd
+        y[2 * FAR + c] = even - odd
+        y[3 * FAR + c] = wide + side
+        y[4 * FAR + c] = wide - side
+        y[5 * FAR + c] = four * d1 - five * d3 + d5
+
+
+def _collect(m, y):  # type: ignore[no-untyped-def]
+    # output transform of 6 values, for all channels
+    two, four, eight = m.dtype.type(2), m.dtype.type(4), m.dtype.type(8)
+    m, y = m[: 5 * FAR + C], y[: 3 * NEAR + C]
+    for c in range(C):
+        m0, m1, m2 = m[c], m[FAR + c], m[2 * FAR + c]
+        m3, m4, m5 = m[3 * FAR + c], m[4 * FAR + c], m[5 * FAR + c]
+        s1, s2, d1, d2 = m1 + m2, m3 + m4, m1 - m2, m3 - m4
+        y[c] = m0 + s1 + s2
+        y[NEAR + c] = d1 + two * d2
+        y[2 * NEAR + c] = s1 + four * s2
+        y[3 * NEAR + c] = d1 + eight * d2 + m5
+
+
+def _adjoint(g, y):  # type: ignore[no-untyped-def]
+    # adjoint of collect
+    two, four, eight = g.dtype.type(2), g.dtype.type(4), g.dtype.type(8)
+    g, y = g[: 3 * NEAR + C], y[: 5 * FAR + C]
+    for c in range(C):
+        g0, g1, g2, g3 = g[c], g[NEAR + c], g[2 * NEAR + c], g[3 * NEAR + c]
+        s1, d1, s2, d2 = g0 + g2, g1 + g3, g0 + four * g2, two * g1 + eight * g3
+        y[c] = g0
+        y[FAR + c] = s1 + d1
+        y[2 * FAR + c] = s1 - d1
+        y[3 * FAR + c] = s2 + d2
+        y[4 * FAR + c] = s2 - d2
+        y[5 * FAR + c] = g3
+
+
+def _gather(x, h, w, top, left, side, patch):  # type: ignore[no-untyped-def]
+    # a square of pixels with zeros outside the image
+    for r in range(side):
+        for s in range(side):
+            k = (r * side + s) * C
+            if 0 <= top + r < h and 0 <= left + s < w:
+                i = ((top + r) * w + left + s) * C
+                patch[k : k + C] = x[i : i + C]
+            else:
+                patch[k : k + C] = 0
+
+
+def _load(x, h, w, top, left, tiles, v, part):  # type: ignore[no-untyped-def]
+    # input transform of a row of tiles into v (36, T, C); part holds 36 + 36 pixels
+    patch = part[36 * C :]
+    for t in range(tiles):
+        inside = top >= 0 and left >= 0 and top + 6 <= h and left + 6 <= w
+        if not inside:
+            _gather(x, h, w, top, left, 6, patch)
+        for r in range(6):
+            source = x[((top + r) * w + left) * C :] if inside else patch[r * 6 * C :]
+            spread_row(source, part[r * 6 * C :])
+        for s in range(6):
+            spread_column(part[s * C :], v[s * STEP + t * C :])
+        left += 4
+    _clear(tiles, v)
+
+
+def _clear(tiles, v):  # type: ignore[no-untyped-def]
+    end = (tiles + 3) // 4 * 4
+    for i in range(36):
+        v[i * STEP + tiles * C : i * STEP + end * C] = 0
+
+
+def _store(m, tiles, bias, like, slope, y, h, w, top, left, part):  # type: ignore[no-untyped-def]
+    # output transform of a row of tiles, and what follows the convolution
+    zero = m.dtype.type(0)
+    result = part[24 * C : 28 * C]
+    for t in range(tiles):
+        for s in range(6):
+            collect_column(m[s * STEP + t * C :], part[s * C :])
+        for r in range(min(4, h - top)):
+            collect_row(part[r * 6 * C :], result)
+            i, size = ((top + r) * w + left) * C, min(4, w - left) * C
+            ys = y[i : i + size]
+            if bias.size:
+                for s in range(0, size, C):
+                    yc, rc = ys[s : s + C], result[s : s + C]
+                    for c in range(C):
+                        value = rc[c] + bias[c]
+                        yc[c] = value if value > zero else slope * value
+            elif like.size:
+                ls = like[i : i + size]
+                for k in range(size):
+                    ys[k] = result[k] if ls[k] > zero else slope * result[k]
+            else:
+                ys[:] = result[:size]
+        left += 4
+
+
+def _load_gradient(g, h, w, top, left, tiles, m, part):  # type: ignore[no-untyped-def]
+    # adjoint of the output transform of a row of tiles, into m (36, T, C)
+    patch = part[36 * C :]
+    for t in range(tiles):
+        inside = top + 4 <= h and left + 4 <= w
+        if not inside:
+            _gather(g, h, w, top, left, 4, patch)
+        for r in range(4):
+            source = g[((top + r) * w + left) * C :] if inside else patch[r * 4 * C :]
+            adjoint_row(source, part[r * 6 * C :])
+        for s in range(6):
+            adjoint_column(part[s * C :], m[s * STEP + t * C :])
+        left += 4
+    _clear(tiles, m)
+
+
+def _convolve_block(item, x, h, w, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
+    ho, wo = h + 2 * pad - 2, w + 2 * pad - 2
+    down, across = (ho + 3) // 4, (wo + 3) // 4
+    blocks = (across + T - 1) // T
+    width = (across + blocks - 1) // blocks
+    image, row, first = item // (down * blocks), item // blocks % down, item % blocks * width
+    tiles = min(width, across - first)
+    v, m, part = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
+    _load(x[image * h * w * C :], h, w, 4 * row - pad, 4 * first - pad, tiles, v, part)
+    count = (tiles + 3) // 4 * 4
+    for i in range(36):
+        a, b = v[i * STEP : (i + 1) * STEP], m[i * STEP : (i + 1) * STEP]
+        b[: count * C] = 0
+        product_forward(a, u[i * C * C : (i + 1) * C * C], b, count, C)
+    at = image * ho * wo * C
+    _store(m, tiles, bias, like[at:], slope, y[at:], ho, wo, 4 * row, 4 * first, part)
+
+
+def _convolve(x, n, h, w, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
+    down, across = (h + 2 * pad + 1) // 4, (w + 2 * pad + 1) // 4
+    items, slots = n * down * ((across + T - 1) // T), scratch.shape[0]
+    for slot in prange(slots):
+        for item in range(slot * items // slots, (slot + 1) * items // slots):
+            _convolve_block(item, x, h, w, u, bias, like, slope, pad, y, scratch[slot])
+
+
+def _gradient_block(item, x, h, w, g, pad, du, scratch):  # type: ignore[no-untyped-def]
+    ho, wo = h + 2 * pad - 2, w + 2 * pad - 2
+    down, across = (ho + 3) // 4, (wo + 3) // 4
+    blocks = (across + T - 1) // T
+    width = (across + blocks - 1) // blocks
+    image, row, first = item // (down * blocks), item // blocks % down, item % blocks * width
+    tiles = min(width, across - first)
+    v, m, part = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
+    _load(x[image * h * w * C :], h, w, 4 * row - pad, 4 * first - pad, tiles, v, part)
+    _load_gradient(g[image * ho * wo * C :], ho, wo, 4 * row, 4 * first, tiles, m, part)
+    count = (tiles + 3) // 4 * 4
+    for i in range(36):
+        a, b = v[i * STEP : (i + 1) * STEP], m[i * STEP : (i + 1) * STEP]
+        product_gradient(a, b, du[i * C * C : (i + 1) * C * C], C, count)
+
+
+def _weight_gradient(x, n, h, w, g, pad, du, scratch):  # type: ignore[no-untyped-def]
+    down, across = (h + 2 * pad + 1) // 4, (w + 2 * pad + 1) // 4
+    items, slots = n * down * ((across + T - 1) // T), du.shape[0]
+    for slot in prange(slots):
+        for item in range(slot * items // slots, (slot + 1) * items // slots):
+            _gradient_block(item, x, h, w, g, pad, du[slot], scratch[slot])

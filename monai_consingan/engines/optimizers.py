@@ -1,0 +1,79 @@
+"""The two Adam optimizers of ConSinGAN and their rates at every stage."""
+
+from __future__ import annotations
+
+import torch
+
+from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+
+__all__ = ["decay_rates", "discriminator_optimizer", "generator_optimizer", "start_stage"]
+
+_BETAS = (0.5, 0.999)
+
+
+def generator_optimizer(generator: ConSinGANGenerator, learning_rate: float) -> torch.optim.Adam:
+    """Adam with one parameter group for every stage, oldest first, then one for the head and one for the tail.
+
+    The groups never change, so a handler or a checkpoint that holds the optimizer stays right at every stage.
+    """
+    groups = [{"params": list(body.parameters()), "name": f"stage {i}"} for i, body in enumerate(generator.body)]
+    groups.append({"params": list(generator.head.parameters()), "name": "head"})
+    groups.append({"params": list(generator.tail.parameters()), "name": "tail"})
+    return torch.optim.Adam(groups, lr=learning_rate, betas=_BETAS)
+
+
+def discriminator_optimizer(discriminator: ConSinGANDiscriminator, learning_rate: float) -> torch.optim.Adam:
+    """Adam with one parameter group."""
+    return torch.optim.Adam(discriminator.parameters(), lr=learning_rate, betas=_BETAS)
+
+
+def start_stage(
+    generator_adam: torch.optim.Optimizer,
+    discriminator_adam: torch.optim.Optimizer,
+    stage: int,
+    concurrent_stages: int,
+    learning_rate: float,
+    lr_scale: float,
+    *,
+    fresh: bool,
+) -> None:
+    """Set what is trained at a stage, and how fast.
+
+    The newest ``concurrent_stages`` stages are trained, at ``learning_rate * lr_scale ** (stages below the newest)``,
+    the head at ``learning_rate * lr_scale ** stage`` while ``stage < concurrent_stages``, and the tail at the full
+    rate. Everything else is frozen.
+
+    Args:
+        generator_adam: of :py:func:`generator_optimizer`.
+        discriminator_adam: of :py:func:`discriminator_optimizer`.
+        stage: the newest stage.
+        concurrent_stages: number of stages trained together.
+        learning_rate: the full rate.
+        lr_scale: factor for every stage below the newest.
+        fresh: whether the stage begins, so that rates are set and the moments forgotten; otherwise it is resumed.
+    """
+    *bodies, head, tail = generator_adam.param_groups
+    rates: list[float | None] = [
+        learning_rate * lr_scale ** (stage - index) if stage - concurrent_stages < index <= stage else None
+        for index in range(len(bodies))
+    ]
+    rates.append(learning_rate * lr_scale**stage if stage < concurrent_stages else None)
+    rates.append(learning_rate)
+    for group, rate in zip([*bodies, head, tail], rates, strict=True):
+        for parameter in group["params"]:
+            parameter.requires_grad_(rate is not None)
+            parameter.grad = None
+        if fresh:
+            group["lr"] = 0.0 if rate is None else rate
+    if fresh:
+        for group in discriminator_adam.param_groups:
+            group["lr"] = learning_rate
+        generator_adam.state.clear()
+        discriminator_adam.state.clear()
+
+
+def decay_rates(*optimizers: torch.optim.Optimizer, factor: float = 0.1) -> None:
+    """Multiply all rates by ``factor``."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] *= factor

@@ -1,0 +1,65 @@
+"""The command ``monai-consingan``: its subcommands, and how their errors end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from monai_consingan import __version__
+from monai_consingan.cli.lesions import harmonize, paste, remove
+from monai_consingan.cli.models import demo, sample, train
+from monai_consingan.errors import ConSinGANError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+class _Program(click.Group):
+    """A group whose errors are one sentence on the standard error stream, without a traceback."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run a command and exit: 0, 1 after an error, 2 after a wrong option, 130 after an interrupt."""
+        # Ignite logs an exception before it passes it on: the user gets it once, below.
+        logging.getLogger("monai_consingan.engines").setLevel(logging.CRITICAL)
+        logging.getLogger("ignite").setLevel(logging.CRITICAL)
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(args, prog_name, **extra)
+        except click.Abort:
+            sys.exit(_fail("interrupted.", INTERRUPTED))
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            hint = f" (see {context.command_path} --help)" if context is not None else ""
+            sys.exit(_fail(error.format_message().rstrip(".") + hint + ".", error.exit_code))
+        except ConSinGANError as error:
+            sys.exit(_fail(str(error)))
+        except MemoryError:
+            sys.exit(_fail("there is not enough memory: take fewer or smaller slices, or fewer channels."))
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            sys.exit(
+                _fail(f"{place}{error.strerror or error}: give a path that can be used, with space and permission.")
+            )
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(sentence: str, code: int = 1) -> int:
+    click.echo(f"Error: {' '.join(sentence.split())}", err=True)
+    return code
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="monai-consingan")
+def main() -> None:
+    """Put brain metastases into MR scans, and take them out."""
+
+
+for _command in (demo, harmonize, remove, paste, train, sample):
+    main.add_command(_command)

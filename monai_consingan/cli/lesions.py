@@ -1,0 +1,203 @@
+"""The commands that put lesions in and take them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from monai_consingan.cli.options import (
+    NUMBERS,
+    PATH,
+    NumbersCommand,
+    blend_options,
+    blend_settings,
+    given_only,
+    lesion_options,
+    output_options,
+    run_options,
+    training_options,
+    training_settings,
+)
+from monai_consingan.cli.results import show_case
+
+if TYPE_CHECKING:
+    from monai_consingan.workflows import LesionSource
+
+__all__ = ["harmonize", "paste", "remove"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_SOURCE = (
+    click.option("--host", type=PATH, required=True, help="Scan that gets the lesion: NIfTI, NRRD, DICOM folder, PNG."),
+    click.option("--donor", type=PATH, required=True, help="Scan that the lesion comes from; it may be the host."),
+    click.option("--donor-label", type=PATH, required=True, help="Label of the donor's lesions."),
+    click.option("--host-label", type=PATH, help="Label of the lesions that the host has already."),
+    click.option("--output", type=PATH, required=True, help="Folder for the results."),
+    click.option("--donor-slice", type=int, help="Slice of the donor to take [default: the whole lesion]."),
+    click.option("--host-slice", type=int, help="Slice of the host that the lesion goes to."),
+    click.option("--at", type=NUMBERS, metavar="X Y Z", help="Voxel of the host for the lesion's centre."),
+    click.option(
+        "--offset", type=NUMBERS, metavar="ROW COL", help="Shift from the lesion's place in the donor, in voxels."
+    ),
+    click.option(
+        "--match",
+        type=click.Choice(["gain", "mean_std", "none"]),
+        help="How the donor's intensities are fitted to the host's around the lesion.",
+    ),
+    click.option(
+        "--paste-blend", type=click.Choice(["hard", "feather", "poisson"]), help="How the naive image is pasted."
+    ),
+)
+
+
+def _source_options(function: Function) -> Function:
+    for option in reversed(_SOURCE):
+        function = option(function)
+    return function
+
+
+def _source(options: dict[str, Any]) -> LesionSource:
+    from monai_consingan.workflows import LesionSource
+
+    names = (
+        "host",
+        "donor",
+        "donor_label",
+        "host_label",
+        "lesion_labels",
+        "donor_slice",
+        "host_slice",
+        "axis",
+        "at",
+        "offset",
+        "match",
+        "paste_blend",
+    )
+    return LesionSource(**given_only(**{name: options[name] for name in names}))
+
+
+@click.command(cls=NumbersCommand)
+@_source_options
+@lesion_options
+@training_options
+@blend_options
+@run_options
+@output_options
+def harmonize(
+    output: Path, model: Path | None, seed: int, device: str, overwrite: bool, quiet: bool, **options: Any
+) -> None:
+    """Put a donor's lesion into a host and blend it in.
+
+    Without --at or --offset a place is found. Without --donor-slice the whole lesion is moved, slice by slice, with one
+    model. The folder gets image, label, naive (the mere paste), alteration (where the image may differ from the host),
+    figure.png, report.json and model.pt.
+    """
+    from monai_consingan.workflows import BlendSettings
+    from monai_consingan.workflows import harmonize as run
+
+    settings = training_settings({**options, "model": model}, "harmonization")
+    report = run(
+        _source(options),
+        output,
+        settings=settings,
+        blend=blend_settings(options, BlendSettings()),
+        model=model,
+        seed=seed,
+        device=device,
+        overwrite=overwrite,
+        progress=not quiet,
+    )
+    show_case(report, output, "Lesion inserted", quiet)
+
+
+@click.command(cls=NumbersCommand)
+@_source_options
+@lesion_options
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the place.")
+@click.option("--quiet", is_flag=True, help="Do not show the result.")
+@output_options
+def paste(output: Path, seed: int, overwrite: bool, quiet: bool, **options: Any) -> None:
+    """Paste a donor's lesion into a host, and no more: nothing is trained."""
+    from monai_consingan.workflows import paste as run
+
+    report = run(_source(options), output, seed=seed, overwrite=overwrite)
+    show_case(report, output, "Lesion pasted", quiet)
+
+
+@click.command(cls=NumbersCommand)
+@click.option(
+    "--image", type=PATH, required=True, help="Scan to take the lesion out of: NIfTI, NRRD, DICOM folder, PNG."
+)
+@click.option("--label", type=PATH, required=True, help="Label of its lesions.")
+@click.option("--output", type=PATH, required=True, help="Folder for the results.")
+@click.option("--slice", "slice_index", type=int, help="Slice to work on [default: all that hold the lesion].")
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice(["mirror", "poisson_mirror", "biharmonic", "flipud"]),
+    help="How the lesion is filled; given several times, the next one is tried when one will not do. "
+    "[default: poisson_mirror, biharmonic]",
+)
+@click.option(
+    "--symmetry",
+    metavar="centre|estimate|MM",
+    help="Where left mirrors to right: the image's centre, estimated from the image, or a position in mm (RAS+).",
+)
+@click.option("--margin", type=float, metavar="MM", help="How far beyond the label is filled.")
+@click.option(
+    "--train-on",
+    type=click.Choice(["mirror", "image"]),
+    help="Train on the other hemisphere's tissue, or on the scan as it is.",
+)
+@lesion_options
+@training_options
+@blend_options
+@run_options
+@output_options
+def remove(
+    output: Path, model: Path | None, seed: int, device: str, overwrite: bool, quiet: bool, **options: Any
+) -> None:
+    """Take a lesion out: fill it with healthy tissue and redraw it.
+
+    The folder gets image, label (of the lesions that stay), naive (the mere filling), alteration (where the image may
+    differ from the scan), figure.png, report.json and model.pt.
+    """
+    from monai_consingan.workflows import BlendSettings, LesionTarget
+    from monai_consingan.workflows import remove as run
+
+    settings = training_settings({**options, "model": model}, "editing")
+    names = ("image", "label", "lesion_labels", "slice_index", "axis", "train_on")
+    target = LesionTarget(
+        **given_only(
+            **{name: options[name] for name in names},
+            methods=options["methods"] or None,
+            symmetry=_symmetry(options["symmetry"]),
+            margin_mm=options["margin"],
+        )
+    )
+    report = run(
+        target,
+        output,
+        settings=settings,
+        blend=blend_settings(options, BlendSettings()),
+        model=model,
+        seed=seed,
+        device=device,
+        overwrite=overwrite,
+        progress=not quiet,
+    )
+    show_case(report, output, "Lesion removed", quiet)
+
+
+def _symmetry(text: str | None) -> str | float | None:
+    if text in (None, "centre", "estimate"):
+        return text
+    try:
+        return float(text or "")
+    except ValueError as error:
+        message = f"{text!r} must be 'centre', 'estimate' or a position in mm"
+        raise click.BadParameter(message, param_hint="'--symmetry'") from error

@@ -1,0 +1,137 @@
+"""The commands that train models and draw from them, and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monai_consingan.cli.options import PATH, output_options, run_options, training_options, training_settings
+from monai_consingan.tasks import TASKS
+
+__all__ = ["demo", "sample", "train"]
+
+
+@click.command()
+@click.option("--output", type=PATH, default=Path("demo"), show_default=True, help="Folder for the results.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of everything random."
+)
+@click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
+@output_options
+def demo(output: Path, seed: int, quiet: bool, overwrite: bool) -> None:
+    """Put a lesion in and take one out, on the scan that comes with the package (a few minutes)."""
+    from monai_consingan.workflows.demo import demo as run
+
+    page = run(output, seed=seed, overwrite=overwrite, progress=not quiet)
+    if not quiet:
+        click.echo(f"Look at {page}")
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
+@click.option("--task", required=True, type=click.Choice(list(TASKS)), help="What the model is for.")
+@click.option("--output", type=PATH, required=True, metavar="RUN", help="Folder for the model.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was ended; give all else as before.")
+@click.option(
+    "--slice",
+    "slices",
+    type=int,
+    multiple=True,
+    help="Slice to train on, may be given several times [default: all that show enough of the head].",
+)
+@click.option(
+    "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
+)
+@click.option(
+    "--model", "start", type=PATH, metavar="RUN", help="Start from a trained model (same stages, channels, size)."
+)
+@click.option(
+    "--fine-tune",
+    type=PATH,
+    multiple=True,
+    metavar="NAIVE",
+    help="With --model: train its last stage once more, with this naive image as its input; one for each IMAGE.",
+)
+@training_options
+@run_options
+@output_options
+def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -> None:
+    """Train one model on slices of one scan or several.
+
+    With --region slice the slices are resized to 250 x 250, with --region roi they keep their size up to --max-size.
+    RUN gets model.pt, figure.png and report.json. Until then it holds checkpoint.pt, from which --resume goes on.
+    """
+    from monai_consingan.workflows.training_run import train_run
+
+    task, start = options["task"], options["start"]
+    report = train_run(
+        images,
+        output,
+        task=task,
+        settings=training_settings(options, task, start),
+        slices=options["slices"] or None,
+        axis=options["axis"],
+        start=start,
+        fine_tune=options["fine_tune"] or None,
+        seed=options["seed"],
+        device=options["device"],
+        resume=options["resume"],
+        overwrite=options["overwrite"],
+        progress=not quiet,
+    )
+    if quiet:
+        return
+    if report is None:
+        click.echo(f"{output} is finished already: nothing to do.")
+        return
+    click.echo(f"Model trained: {output / 'model.pt'}")
+    click.echo(
+        f"  task          {task}, {report['slices']} slices of {' x '.join(map(str, report['image_size']))} pixels"
+    )
+    click.echo(
+        f"  reconstruction {report['reconstruction_rmse']:.4f} root mean square error, of intensities from -1 to 1"
+    )
+    click.echo(f"  time          {report['seconds']:.0f} s")
+    click.echo(f"  look at       {output / 'figure.png'}")
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--output", type=PATH, help="Folder for the images [default: RUN/samples].")
+@click.option("--count", type=click.IntRange(1), help="How many [default: 4 images, or 1 animation].")
+@click.option("--scale", type=float, help="Size of the images as a multiple of the trained one [default: 1].")
+@click.option("--size", type=(int, int), metavar="H W", help="Size of the images in pixels.")
+@click.option(
+    "--animate/--still", default=None, help="Make GIFs that move [default: if the model's task is animation]."
+)
+@click.option("--frames", type=click.IntRange(2), default=50, show_default=True, help="Frames of a GIF.")
+@click.option(
+    "--start-scale",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Lowest stages that are held still in a GIF.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the noise.")
+@click.option("--quiet", is_flag=True, help="Do not show the result.")
+@output_options
+def sample(
+    run: Path, output: Path | None, size: tuple[int, int] | None, scale: float | None, quiet: bool, **options: Any
+) -> None:
+    """Draw new images, of any size, from a model of the task generation, retarget or animation.
+
+    RUN is the folder of a training, or its model.pt.
+    """
+    from monai_consingan.workflows.sample import sample as draw
+
+    if output is None:
+        output = (run if run.is_dir() else run.parent) / "samples"
+    if size is not None and scale is not None:
+        raise click.UsageError("--size and --scale are both given: leave one out")
+    report = draw(run, output, size=size if scale is None else scale, **options)
+    if not quiet:
+        click.echo(f"{len(report['files'])} drawn: {output}")
+        click.echo(f"  size          {' x '.join(map(str, report['size']))} pixels")
+        click.echo(f"  time          {report['seconds']:.0f} s")

@@ -1,0 +1,37 @@
+"""What the commands print when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["show_case"]
+
+
+def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -> None:
+    """Print where the results of ``harmonize``, ``paste`` or ``remove`` are, and their main numbers."""
+    if quiet:
+        return
+    place = report["placement"]
+    where = f"voxel {tuple(place['position'])}, " if "position" in place else ""
+    inserts = report["command"] != "remove"
+    of_what = "of the donor lesion's" if inserts else "of the lesion's is left"
+    click.echo(f"{done}: {output}")
+    slices = (
+        "" if place["axis"] is None else f"slices {', '.join(map(str, place['slices']))} along axis {place['axis']}, "
+    )
+    click.echo(f"  place         {where}{slices}{place['how']}")
+    click.echo(f"  contrast kept {_compared(report, 'contrast_kept')}: fraction {of_what}")
+    click.echo(f"  seam          {_compared(report, 'seam')}: 1 is like the tissue around")
+    click.echo(f"  time          {report['seconds']:.0f} s")
+    click.echo(f"  look at       {output / 'figure.png'}")
+
+
+def _compared(report: Mapping[str, Any], name: str) -> str:
+    naive = f"{name}_naive"
+    if report["command"] == "paste" or naive not in report:
+        return f"{report[name]:.2f}"
+    return f"{report[name]:.2f} (naive {report[naive]:.2f})"

@@ -1,0 +1,157 @@
+"""Both tasks on the packaged scan, with one page that shows them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_consingan.data import example
+from monai_consingan.figures import ReportSection, write_html_report
+from monai_consingan.workflows.harmonize import LesionSource, harmonize
+from monai_consingan.workflows.outputs import check_output, unwritable
+from monai_consingan.workflows.remove import LesionTarget, remove
+from monai_consingan.workflows.settings import TrainingSettings, preset_settings
+
+__all__ = ["demo"]
+
+PAGE = "report.html"
+DONOR_SLICE, HOST_SLICE = 4, 6
+
+_TEXT = """
+Both results were made from one real MR scan, which comes with the package, by models that were trained for this page
+and on this scan alone.
+
+Grey images share one scale, except the donor. The lower row enlarges the dashed boxes. Everything outside the outlined
+altered region has exactly the bits of the scan.
+"""
+
+_INSERT = """
+The lesion of slice {donor} was copied to slice {host}, which has none. Its place was found automatically: inside the
+head, away from its surface and from other lesions, in tissue like that around the lesion in its own slice. The mere
+copy (naive) is the input of a ConSinGAN, a small generative network that was trained on slice {host} alone, and so
+knows how this tissue looks and nothing else. It redraws the copy in the style of the slice. Its image is taken over in
+the altered region only.
+"""
+
+_REMOVE = """
+The lesion of slice {donor} was taken out. First it was filled (naive) {how}. A second ConSinGAN, trained on healthy
+tissue of this scan, then redrew the filled place, so that its border no longer shows.
+"""
+
+_METHODS = {
+    "mirror": "with the tissue of the other hemisphere at the same place",
+    "poisson_mirror": "with the tissue of the other hemisphere at the same place, its intensities fitted to the border",
+    "biharmonic": "smoothly from its border, as the other hemisphere has no tissue that would do",
+    "flipud": "with the tissue at the same place of the flipped image",
+}
+
+
+def demo(
+    output: str | Path,
+    *,
+    overwrite: bool = False,
+    seed: int = 0,
+    progress: bool = True,
+    settings: Mapping[str, TrainingSettings] | None = None,
+) -> Path:
+    """Put a lesion in and take one out, on the packaged scan, and write a page about it.
+
+    Args:
+        output: folder for ``insert/`` (:py:func:`monai_consingan.workflows.harmonize`), ``remove/``
+            (:py:func:`monai_consingan.workflows.remove`) and ``report.html``.
+        overwrite: whether the folder may hold something already.
+        seed: seed of everything random.
+        progress: whether to show progress on the standard error stream.
+        settings: settings by task, instead of the preset ``quick``.
+
+    Returns:
+        The page.
+
+    Raises:
+        ConSinGANError: the folder cannot be used.
+    """
+    output = Path(output)
+    check_output(output, overwrite=overwrite)
+    page = output / PAGE
+    files = example()
+    chosen = {task: preset_settings("quick", task) for task in ("harmonization", "editing")} | dict(settings or {})
+    try:
+        page.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(output, error) from error
+    inserted = harmonize(
+        LesionSource(files.image, files.image, files.label, donor_slice=DONOR_SLICE, host_slice=HOST_SLICE),
+        output / "insert",
+        settings=chosen["harmonization"],
+        seed=seed,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    removed = remove(
+        LesionTarget(files.image, files.label, slice_index=DONOR_SLICE),
+        output / "remove",
+        settings=chosen["editing"],
+        seed=seed,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    try:
+        _write_page(page, inserted, removed)
+    except OSError as error:
+        raise unwritable(output, error) from error
+    return page
+
+
+def _write_page(page: Path, inserted: Mapping[str, Any], removed: Mapping[str, Any]) -> None:
+    names = {"donor": DONOR_SLICE, "host": HOST_SLICE, "how": _METHODS[removed["placement"]["how"]]}
+    sections = [
+        ReportSection(
+            "A lesion put in",
+            _INSERT.format(**names),
+            _table(
+                inserted,
+                "brightness of the lesion relative to the tissue around it, as a fraction of the donor's; 1 is all",
+            ),
+            page.parent / "insert" / "figure.png",
+            "Donor, host, naive copy, result, and the result minus the host.",
+        ),
+        ReportSection(
+            "A lesion taken out",
+            _REMOVE.format(**names),
+            _table(removed, "what is left of the lesion's brightness relative to the tissue around it; 0 is nothing"),
+            page.parent / "remove" / "figure.png",
+            "Scan, naive filling, result, and the result minus the scan.",
+        ),
+        ReportSection("Where the scan comes from", _source_text()),
+    ]
+    temporary = page.with_name(f".{page.name}.{os.getpid()}.tmp")
+    try:
+        write_html_report(temporary, title="Brain metastases put in and taken out", text=_TEXT, sections=sections)
+        os.replace(temporary, page)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _source_text() -> str:
+    """The text that comes with the scan, its underlines as ends of paragraphs."""
+    lines = example().source.read_text(encoding="utf-8").splitlines()
+    return "\n".join("" if line and set(line) <= set("=-") else line for line in lines)
+
+
+def _table(report: Mapping[str, Any], contrast: str) -> list[list[object]]:
+    def measure(name: str) -> list[object]:
+        return [f"{report[f'{name}_naive']:.3f}", f"{report[name]:.3f}"]
+
+    seam = "step of intensity across the lesion's border, as a multiple of the steps in the tissue around; 1 is none"
+    settings = report["settings"]
+    training = f"{settings['stages']} stages of {settings['iterations']} iterations, {settings['channels']} filters"
+    return [
+        ["", "naive", "result", "meaning"],
+        ["contrast kept", *measure("contrast_kept"), contrast],
+        ["seam", *measure("seam"), seam],
+        ["training", "", f"{report['seconds_training']:.0f} s", f"time to train the model: {training}"],
+        ["all", "", f"{report['seconds']:.0f} s", "time of this part in all"],
+        ["seed", "", str(report["seed"]), "the same seed gives the same images"],
+    ]

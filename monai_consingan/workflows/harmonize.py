@@ -1,0 +1,255 @@
+"""Put a donor's lesion into a host, as a naive paste or harmonized."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+
+from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
+from monai_consingan.metrics import insertion_measures
+from monai_consingan.transforms import InsertedLesion, InsertLesion
+from monai_consingan.transforms._arrays import as_array, wrap_like
+from monai_consingan.workflows.device import check_device
+from monai_consingan.workflows.model import MODEL_NAME, TrainedModel
+from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
+from monai_consingan.workflows.redraw import BlendSettings, redraw
+from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.workflows.settings import TrainingSettings, preset_settings
+
+__all__ = ["LesionSource", "harmonize", "paste"]
+
+
+@dataclass(frozen=True)
+class LesionSource:
+    """Which lesion goes where.
+
+    Args:
+        host: scan that gets the lesion.
+        donor: scan that the lesion is taken from; it may be the host.
+        donor_label: label of the donor's lesions.
+        host_label: label of the lesions that the host has already; by default the donor's label if donor and host are
+            the same file.
+        lesion_labels: values of ``donor_label`` that are the lesion; ``None`` for all.
+        donor_slice: slice of the donor to take; ``None`` takes the whole lesion.
+        host_slice: slice of the host that the lesion (its middle slice) goes to; ``None`` leaves it to the placement.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        at: voxel of the host for the lesion's centre, one number for each axis, or for each axis in the slice.
+        offset: shift from the lesion's place in the donor, in voxels (row, column). With neither, the place is found.
+        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
+            ``"none"``.
+        paste_blend: how the naive image is pasted, ``"hard"``, ``"feather"`` or ``"poisson"``.
+    """
+
+    host: str | Path
+    donor: str | Path
+    donor_label: str | Path
+    host_label: str | Path | None = None
+    lesion_labels: Iterable[int] | None = None
+    donor_slice: int | None = None
+    host_slice: int | None = None
+    axis: int | None = None
+    at: Sequence[int] | None = None
+    offset: Sequence[int] | None = None
+    match: str = "gain"
+    paste_blend: str = "hard"
+
+
+@dataclass
+class _Pasted:
+    """Scans, placement and paste of a :py:class:`LesionSource`."""
+
+    source: LesionSource
+    host: MetaTensor
+    donor: MetaTensor
+    lesion: InsertedLesion
+
+    def measures(self, result: MetaTensor) -> dict[str, float]:
+        """Measures of a result, and of the naive image."""
+        found, results = self.lesion, {"": result, "_naive": self.lesion.image}
+        return insertion_measures(
+            results, found.mask, self.donor, found.donor_lesion, others=found.host_label, axis=self.source.axis
+        )
+
+
+def _paste_lesion(source: LesionSource, seed: int) -> _Pasted:
+    host = load_scan(source.host, name="host")
+    donor = load_scan(source.donor, name="donor")
+    donor_label = load_label(source.donor_label, image=donor, image_name="donor", name="donor label")
+    host_label = None
+    if source.host_label is not None:
+        host_label = load_label(source.host_label, image=host, image_name="host", name="host label", allow_empty=True)
+    insert = InsertLesion(source.match, source.paste_blend, source.axis, seed)
+    lesion = insert(
+        host,
+        donor,
+        donor_label,
+        host_label,
+        lesion_labels=source.lesion_labels,
+        donor_slice=source.donor_slice,
+        host_slice=source.host_slice,
+        at=source.at,
+        offset=source.offset,
+    )
+    return _Pasted(source, host, donor, lesion)
+
+
+def _write(
+    folder: Path, case: _Pasted, image: MetaTensor, alteration: MetaTensor, report: dict[str, Any], title: str
+) -> None:
+    suffix = output_suffix(case.host)
+    save_like(folder / f"image{suffix}", image, case.host, alteration=alteration)
+    save_label_like(folder / f"label{suffix}", case.lesion.label, case.host)
+    save_label_like(folder / f"alteration{suffix}", alteration, case.host)
+    images = {"host": case.host}
+    if image is not case.lesion.image:
+        save_like(folder / f"naive{suffix}", case.lesion.image, case.host, alteration=alteration)
+        images["naive"] = case.lesion.image
+    images["result"] = image
+    save_case_figure(
+        folder / "figure.png",
+        title=title,
+        images=images,
+        lesion=case.lesion.mask,
+        alteration=alteration,
+        axis=case.lesion.axis,
+        donor=(case.donor, case.lesion.donor_lesion),
+    )
+    write_report(folder / REPORT_NAME, report)
+
+
+def _head_of_report(command: str, source: LesionSource, seed: int, case: _Pasted) -> dict[str, Any]:
+    paths = {
+        "host": source.host,
+        "donor": source.donor,
+        "donor_label": source.donor_label,
+        "host_label": source.host_label,
+    }
+    return {
+        "command": command,
+        "inputs": describe_inputs(paths),
+        "placement": {
+            **case.lesion.placement.as_dict(),
+            "axis": case.lesion.axis,
+            "slices": slices_of(case.lesion.mask, case.lesion.axis),
+        },
+        "seed": seed,
+        "versions": versions(),
+    }
+
+
+def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite: bool = False) -> dict[str, Any]:
+    """Write the naive image of a paste: nothing is trained.
+
+    Args:
+        source: which lesion goes where.
+        output: folder for ``image``, ``label``, ``alteration``, ``figure.png`` and ``report.json``.
+        seed: seed of the automatic placement.
+        overwrite: whether the folder may hold something already.
+
+    Returns:
+        The report.
+
+    Raises:
+        ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
+    """
+    start = time.perf_counter()
+    with output_folder(output, overwrite=overwrite) as folder:
+        case = _paste_lesion(source, seed)
+        image = case.lesion.image
+        report = {
+            **_head_of_report("paste", source, seed, case),
+            "settings": {"match": source.match, "paste_blend": source.paste_blend},
+            **case.measures(image),
+        }
+        altered = (as_array(image) != as_array(case.host)) | (as_array(case.lesion.mask) > 0)
+        alteration = wrap_like(altered.astype(np.uint8), case.host)
+        report["seconds"] = time.perf_counter() - start
+        _write(folder, case, image, alteration, report, "Naive paste")
+    return report
+
+
+def harmonize(
+    source: LesionSource,
+    output: str | Path,
+    *,
+    settings: TrainingSettings | None = None,
+    blend: BlendSettings | None = None,
+    model: str | Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Put a donor's lesion into a host and let a ConSinGAN of the host's slices blend it in.
+
+    Args:
+        source: which lesion goes where.
+        output: folder for ``image``, ``label``, ``naive``, ``alteration``, ``figure.png``, ``report.json`` and the
+            trained ``model.pt``; nothing is written outside of it. A killed run that is started again goes on from its
+            checkpoint there.
+        settings: settings of the training, by default the preset ``quick``.
+        blend: where the redrawn image replaces the naive one.
+        model: model, or folder of a run, to use instead of training one; its settings are used.
+        seed: seed of placement and training.
+        device: where to train.
+        overwrite: whether the folder may hold something already.
+        progress: whether to show progress on the standard error stream.
+
+    Returns:
+        The report.
+
+    Raises:
+        ConSinGANError: an input is bad, there is no place, the settings do not fit, or the folder cannot be used.
+
+    Example::
+
+        files = example()
+        source = LesionSource(files.image, files.image, files.label, donor_slice=4, host_slice=6)
+        report = harmonize(source, "out", seed=1)
+    """
+    start = time.perf_counter()
+    check_device(device)
+    trained = None if model is None else TrainedModel.load(model, task="harmonization")
+    if trained is not None:
+        settings = trained.settings
+    settings = preset_settings("quick", "harmonization") if settings is None else settings
+    blend = BlendSettings() if blend is None else blend
+    with output_folder(output, overwrite=overwrite) as folder:
+        case = _paste_lesion(source, seed)
+        redrawn = redraw(
+            case.lesion.image,
+            case.lesion.mask,
+            [case.host],
+            axis=case.lesion.axis,
+            settings=settings,
+            blend=blend,
+            model=trained,
+            seed=seed,
+            device=device,
+            working_folder=folder,
+            progress=progress,
+        )
+        if trained is None:
+            redrawn.model.save(folder / MODEL_NAME)
+        report = {
+            **_head_of_report("harmonize", source, seed, case),
+            "settings": {
+                **settings.as_dict(),
+                "blend": blend.as_dict(),
+                "match": source.match,
+                "paste_blend": source.paste_blend,
+                "region_taken": redrawn.region.as_dict(),
+                "intensities": redrawn.scale.as_dict(),
+            },
+            **case.measures(redrawn.image),
+            "seconds_training": redrawn.seconds_training,
+            "seconds": time.perf_counter() - start,
+        }
+        _write(folder, case, redrawn.image, redrawn.alteration, report, "Lesion inserted by harmonization")
+    return report

@@ -1,0 +1,44 @@
+"""How far a training is."""
+
+from __future__ import annotations
+
+import sys
+
+from ignite.engine import Events
+from tqdm import tqdm
+
+from monai_consingan.engines import ConSinGANTrainer
+
+__all__ = ["TrainingProgress"]
+
+
+class TrainingProgress:
+    """Handler that shows one bar for all stages on the standard error stream, with the time that is left.
+
+    Into a file or a pipe a line is written now and then only.
+    """
+
+    def attach(self, engine: ConSinGANTrainer) -> None:
+        """Show the progress of a trainer."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
+        engine.add_event_handler(Events.COMPLETED | Events.EXCEPTION_RAISED, self._close)
+
+    def _start(self, engine: ConSinGANTrainer) -> None:
+        state = engine.state
+        self.bar = tqdm(
+            total=state.max_epochs * state.epoch_length,
+            initial=state.iteration,
+            desc="training",
+            mininterval=0.2 if sys.stderr.isatty() else 15.0,
+            bar_format="{desc} {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt}{postfix} [{elapsed}<{remaining}]",
+        )
+
+    def _advance(self, engine: ConSinGANTrainer) -> None:
+        self.bar.set_postfix_str(f"stage {engine.state.epoch} of {engine.state.max_epochs}", refresh=False)
+        self.bar.update(1)
+
+    def _close(self, engine: ConSinGANTrainer, *error: BaseException) -> None:
+        self.bar.close()
+        for exception in error:
+            raise exception

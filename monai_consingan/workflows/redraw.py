@@ -1,0 +1,137 @@
+"""The heart of every workflow: train on the region, redraw the naive image, blend back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from monai.data import MetaTensor
+
+from monai_consingan.data import IntensityScale, Region
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.inferers import redraw_region
+from monai_consingan.transforms import BlendBack, LesionAlteration, region_slices
+from monai_consingan.transforms._arrays import spacing_of
+from monai_consingan.workflows.model import TrainedModel
+from monai_consingan.workflows.settings import TrainingSettings
+from monai_consingan.workflows.train import fingerprint, train_model
+
+__all__ = ["BlendSettings", "Redrawn", "redraw"]
+
+
+@dataclass(frozen=True)
+class BlendSettings:
+    """Where and how the redrawn image replaces the naive one.
+
+    Args:
+        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, or ``"whole"``, the lesion
+            and its surroundings.
+        dilation_mm: how far the replacement reaches beyond the border (for a band, to both sides).
+        softness_mm: width of the soft edge beyond that.
+        level_mm: the redrawn image takes over the naive image's level, averaged over this distance (the standard
+            deviation of a gaussian in the slice), as a generator with norms does not keep it by itself; 0 leaves it.
+    """
+
+    mode: str = "band"
+    dilation_mm: float = 1.0
+    softness_mm: float = 2.0
+    level_mm: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not self.level_mm >= 0:
+            raise ConSinGANError(f"level_mm is {self.level_mm}, but must be 0 or more mm.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values."""
+        return asdict(self)
+
+
+@dataclass
+class Redrawn:
+    """What :py:func:`redraw` made.
+
+    Args:
+        image: the result on the host's grid.
+        alteration: 1 where the result may differ from the host, uint8.
+        region: the part of the image that the networks saw.
+        scale: intensities of the host that are -1 and 1 to the networks.
+        model: the model that redrew.
+        seconds_training: how long its training took.
+    """
+
+    image: MetaTensor
+    alteration: MetaTensor
+    region: Region
+    scale: IntensityScale
+    model: TrainedModel
+    seconds_training: float
+
+
+def redraw(
+    naive: MetaTensor,
+    mask: MetaTensor,
+    training: list[MetaTensor],
+    *,
+    axis: int | None,
+    settings: TrainingSettings,
+    blend: BlendSettings,
+    model: TrainedModel | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    working_folder: str | Path | None = None,
+    progress: bool = False,
+) -> Redrawn:
+    """Train a model on the region around a lesion (unless one is given) and let it redraw the naive image there.
+
+    Args:
+        naive: image with the pasted or filled lesion, (1, *spatial).
+        mask: where that lesion is, (1, *spatial).
+        training: images on the same grid whose slices of the region are trained on.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        settings: settings of the training.
+        blend: where the redrawn image is used.
+        model: a trained model to use instead.
+        seed: seed of the training.
+        device: where to compute.
+        working_folder: folder for the training's checkpoint, from which a killed run goes on.
+        progress: whether to show progress.
+
+    Returns:
+        The result; outside its alteration mask it has the bits of ``naive``.
+
+    Raises:
+        ConSinGANError: the region does not fit the settings or the model.
+    """
+    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis)(mask)
+    slices, region, scale = region_slices(
+        naive,
+        mask,
+        alteration.mask,
+        training,
+        axis=axis,
+        region=settings.region,
+        max_side=settings.max_size,
+        size=None if model is None else model.image_size,
+    )
+    seconds = 0.0
+    if model is None:
+        name = f"checkpoint-{fingerprint(slices, settings, seed)[:16]}.pt"
+        checkpoint = None if working_folder is None else Path(working_folder) / name
+        start = time.perf_counter()
+        model = train_model(slices, settings, seed=seed, device=device, checkpoint=checkpoint, progress=progress)
+        seconds = time.perf_counter() - start
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+    full = redraw_region(
+        naive,
+        model.generator,
+        task=settings.task,
+        region=region,
+        scale=scale,
+        spacing=spacing_of(naive),
+        level_mm=blend.level_mm,
+    )
+    image: Any = BlendBack()(naive, full, alteration.weight)
+    return Redrawn(image, alteration.mask, region, scale, model, seconds)

@@ -1,0 +1,98 @@
+"""What a workflow writes besides images: measures, figure and report."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+
+from monai_consingan import __version__
+from monai_consingan.data import file_sha256, slices_of
+from monai_consingan.figures import Panel, difference_panel, save_panel, slice_view
+
+__all__ = ["describe_inputs", "save_case_figure", "versions", "write_report"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers of a run depend on."""
+    names = ("torch", "monai", "numpy", "scipy", "nibabel")
+    return {"python": platform.python_version(), "monai-consingan": __version__, **{n: version(n) for n in names}}
+
+
+def describe_inputs(paths: Mapping[str, str | Path | None]) -> dict[str, dict[str, str]]:
+    """File name and SHA-256 of every input that is given, without the folders above it, which may name people."""
+    return {
+        name: {"file": Path(path).name, "sha256": file_sha256(path)} for name, path in paths.items() if path is not None
+    }
+
+
+def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
+    """Write a report as JSON; what is not a finite number becomes ``null``."""
+    Path(path).write_text(json.dumps(_plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return value.name
+    return value
+
+
+def save_case_figure(
+    path: str | Path,
+    *,
+    title: str,
+    images: Mapping[str, MetaTensor],
+    lesion: MetaTensor,
+    alteration: MetaTensor,
+    axis: int | None,
+    donor: tuple[MetaTensor, MetaTensor] | None = None,
+) -> None:
+    """Draw one slice of a case: donor, what it was made of, result and difference, with the lesion's contour.
+
+    Args:
+        path: the PNG file.
+        title: title of the figure.
+        images: images on the host's grid by their title, the host first and the result last.
+        lesion: where the lesion is, or was.
+        alteration: where the result may differ from the host.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        donor: donor and its lesion's mask, on their own grid.
+    """
+
+    def widest(mask: MetaTensor) -> int | None:
+        if axis is None:
+            return None
+        areas = np.asarray(mask)[0] > 0
+        return max(slices_of(mask, axis), key=lambda index: int(np.take(areas, index, axis=axis).sum()))
+
+    index = widest(lesion)
+    contour = slice_view(lesion, axis=axis, index=index)
+    changed = slice_view(alteration, axis=axis, index=index)
+    views = {name: slice_view(image, axis=axis, index=index) for name, image in images.items()}
+    names = list(views)
+    panels = []
+    if donor is not None:
+        donor_index = widest(donor[1])
+        donor_contour = slice_view(donor[1], axis=axis, index=donor_index)
+        donor_view = slice_view(donor[0], axis=axis, index=donor_index)
+        panels.append(Panel("donor", donor_view, {"lesion": donor_contour}, focus=donor_contour, window="own"))
+    panels += [
+        Panel(name, view, {"lesion": contour} if name == "naive" else {}, focus=changed) for name, view in views.items()
+    ]
+    panels.append(difference_panel(views[names[-1]], views[names[0]], contours={"altered": changed}, focus=changed))
+    save_panel(path, panels, title=title)

@@ -1,0 +1,269 @@
+"""New images from a trained model."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from PIL import Image
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures import SliceView, slice_view
+from monai_consingan.networks import ConSinGANGenerator
+from monai_consingan.tasks import get_task
+from monai_consingan.workflows.model import MODEL_NAME, TrainedModel
+from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
+from monai_consingan.workflows.report import describe_inputs, versions, write_report
+
+__all__ = ["draw_animation", "draw_images", "oriented", "sample"]
+
+_MAX_SIDE = 4096
+_FRAME_MS = 100
+_COMMANDS = {"harmonization": "harmonize", "editing": "remove"}
+
+
+def sample(
+    run: str | Path,
+    output: str | Path,
+    *,
+    count: int | None = None,
+    size: float | Sequence[int] | None = None,
+    seed: int = 0,
+    animate: bool | None = None,
+    frames: int = 50,
+    start_scale: int = 1,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Draw new images from a model of the task generation, retarget or animation.
+
+    Args:
+        run: folder of a training, or its ``model.pt``.
+        output: folder for ``sample-000.png`` and so on (16 bit grey, the right way up if the run knows it), or
+            ``sample-000.gif``, and ``report.json``.
+        count: how many; by default 4 images, or 1 animation.
+        size: height and width of the images in pixels, or a factor of the trained ones; ``None`` for those.
+        seed: seed of the noise: an image depends on it and on its number only.
+        animate: whether to make animations; by default if the model's task is animation, which it must be.
+        frames: frames of an animation.
+        start_scale: how many of the lowest stages an animation holds still.
+        overwrite: whether the folder may hold something already.
+
+    Returns:
+        The report.
+
+    Raises:
+        ConSinGANError: a model of a task that redraws images, a size or number out of range, or a folder that cannot
+            be used.
+    """
+    begin = time.perf_counter()
+    model = TrainedModel.load(run)
+    task = model.settings.task
+    if get_task(task).image_input:
+        raise ConSinGANError(
+            f"model {run} is of the task {task!r}, which redraws given images and draws no new ones: use it with "
+            f"monai-consingan {_COMMANDS[task]} --model {run}."
+        )
+    moving = task == "animation" if animate is None else animate
+    count = count or (1 if moving else 4)
+    path = Path(run) / MODEL_NAME if Path(run).is_dir() else Path(run)
+    affine, axis = _view(path.with_name(REPORT_NAME))
+    with output_folder(output, overwrite=overwrite) as folder:
+        files = []
+        for number in range(count):
+            if moving:
+                if size is not None:
+                    raise ConSinGANError(
+                        f"size is {size}, but an animation moves around the trained noise and has its size "
+                        f"{model.image_size}: leave the size out."
+                    )
+                shown = draw_animation(model, frames=frames, start_scale=start_scale, seed=seed, number=number)
+                files.append(f"sample-{number:03d}.gif")
+                _save_gif(folder / files[-1], [oriented(image, affine, axis).values for image in shown])
+            else:
+                image = draw_images(model.generator, count=1, seed=seed, size=size, first=number)[0]
+                files.append(f"sample-{number:03d}.png")
+                _save_png(folder / files[-1], oriented(image, affine, axis).values)
+        sizes = _sizes(model.generator, None if moving else size)
+        report = {
+            "command": "sample",
+            "task": task,
+            "inputs": describe_inputs({"model": path}),
+            "files": files,
+            "size": sizes[-1],
+            "stage_sizes": sizes,
+            "settings": {"frames": frames, "start_scale": start_scale} if moving else {},
+            "seed": seed,
+            "versions": versions(),
+            "seconds": time.perf_counter() - begin,
+        }
+        write_report(folder / REPORT_NAME, report)
+    return report
+
+
+@torch.no_grad()
+def draw_images(
+    generator: ConSinGANGenerator,
+    *,
+    count: int,
+    seed: int,
+    size: float | Sequence[int] | None = None,
+    first: int = 0,
+) -> list[torch.Tensor]:
+    """Images of new noise.
+
+    Args:
+        generator: a trained generator whose input is noise.
+        count: how many.
+        seed: seed of the noise.
+        size: height and width in pixels, or a factor; the sizes of all stages are multiplied alike.
+        first: number of the first image.
+
+    Returns:
+        Tensors (1, H, W) in [-1, 1].
+
+    Raises:
+        ConSinGANError: a size out of range.
+    """
+    sizes = _sizes(generator, size)
+    images = []
+    for number in range(first, first + count):
+        first_noise, *noise = [_noise(generator, stage, sizes[stage], seed, number, 0) for stage in range(len(sizes))]
+        images.append(generator(first_noise, noise, sizes)[0])
+    return images
+
+
+@torch.no_grad()
+def draw_animation(
+    model: TrainedModel,
+    *,
+    frames: int,
+    start_scale: int,
+    seed: int,
+    number: int = 0,
+    closeness: float = 0.1,
+    smoothness: float = 0.9,
+) -> list[torch.Tensor]:
+    """A random walk of the noise around that of the reconstruction (Shaham et al., SinGAN, ICCV 2019).
+
+    Args:
+        model: a model of the task animation.
+        frames: how many frames; the first one is the reconstruction.
+        start_scale: how many of the lowest stages are held still.
+        seed: seed of the walk.
+        number: number of the animation.
+        closeness: how strongly every step is drawn back to the reconstruction's noise, 0 to 1.
+        smoothness: how much of a step is that of the frame before, 0 to 1.
+
+    Returns:
+        Tensors (1, H, W) in [-1, 1].
+
+    Raises:
+        ConSinGANError: a model of another task, or numbers out of range.
+    """
+    generator = model.generator
+    if model.settings.task != "animation":
+        raise ConSinGANError(
+            f"The model is of the task {model.settings.task!r}, but only models of the task 'animation' can be "
+            "animated: leave --animate out, or train one with --task animation."
+        )
+    if frames < 2:
+        raise ConSinGANError(f"frames is {frames}, but must be 2 or more.")
+    if not 0 <= start_scale < generator.num_stages:
+        raise ConSinGANError(
+            f"start scale is {start_scale}, but of {generator.num_stages} stages only 0 to {generator.num_stages - 1} "
+            "can be held still."
+        )
+    fixed = [torch.as_tensor(body.fixed_noise) for body in generator.body]
+    before, now = list(fixed), list(fixed)
+    images = []
+    for frame in range(frames):
+        images.append(generator(now[0], now[1:])[0])
+        for stage in range(start_scale, generator.num_stages):
+            noise = _noise(generator, stage, generator.stage_sizes[stage], seed, number, frame + 1)
+            step = smoothness * (now[stage] - before[stage]) + (1 - smoothness) * noise
+            if frame == 0:
+                step = 0.05 * (noise - fixed[stage])
+            before[stage] = now[stage]
+            now[stage] = closeness * fixed[stage] + (1 - closeness) * (now[stage] + step)
+    return images
+
+
+def oriented(image: torch.Tensor, affine: Sequence[Sequence[float]] | None, axis: int | None) -> SliceView:
+    """A slice the right way up.
+
+    Args:
+        image: (1, H, W), rows and columns as stored in the scan that the model was trained on.
+        affine: affine of that scan, if it is known.
+        axis: its spatial axis perpendicular to the slices.
+    """
+    if affine is None or len(affine) == 0:
+        return slice_view(image.numpy())
+    if axis is None:
+        return slice_view(MetaTensor(image, affine=torch.as_tensor(affine)))
+    return slice_view(MetaTensor(image.unsqueeze(1 + axis), affine=torch.as_tensor(affine)), axis=axis, index=0)
+
+
+def _view(report: Path) -> tuple[list[list[float]] | None, int | None]:
+    """How the slices of a run lie in space, from its report, if it is there."""
+    try:
+        view = json.loads(report.read_text(encoding="utf-8"))["view"]
+        affine, axis = np.asarray(view["affine"], dtype=np.float64), view["axis"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, None
+    if affine.shape not in ((3, 3), (4, 4)) or not np.isfinite(affine).all() or axis not in (None, 0, 1, 2):
+        return None, None
+    return affine.tolist(), axis
+
+
+def _sizes(generator: ConSinGANGenerator, size: float | Sequence[int] | None) -> list[list[int]]:
+    """Sizes of all stages for images of another size."""
+    trained = generator.stage_sizes
+    if size is None:
+        return [list(stage) for stage in trained]
+    if isinstance(size, Sequence):
+        target = [int(side) for side in size]
+    else:
+        if not (math.isfinite(size) and size > 0):
+            raise ConSinGANError(f"scale is {size}, but must be a number above 0.")
+        target = [round(side * size) for side in trained[-1]]
+    if len(target) != len(trained[-1]):
+        raise ConSinGANError(f"size is {tuple(target)}, but the model draws images of {len(trained[-1])} axes.")
+    factors = [new / old for new, old in zip(target, trained[-1], strict=True)]
+    sizes = [[round(side * factor) for side, factor in zip(stage, factors, strict=True)] for stage in trained]
+    if min(sizes[0]) < 3 or max(target) > _MAX_SIDE:
+        raise ConSinGANError(
+            f"size is {tuple(target)} pixels, with {tuple(sizes[0])} at the coarsest stage, but stages must have 3 "
+            f"pixels or more and images at most {_MAX_SIDE} a side: choose another size."
+        )
+    return sizes
+
+
+def _noise(
+    generator: ConSinGANGenerator, stage: int, size: Sequence[int], seed: int, number: int, frame: int
+) -> torch.Tensor:
+    """Standard normal noise for a stage, a function of seed, number, stage and frame."""
+    widen = 2 * generator.num_layers if generator.noise_border and stage > 0 else 0
+    channels = torch.as_tensor(generator.body[stage].fixed_noise).shape[1]
+    shape = (1, channels, *[side + widen for side in size])
+    state = int(np.random.SeedSequence((seed, number, stage, frame)).generate_state(1, np.uint64)[0]) >> 1
+    return torch.randn(shape, generator=torch.Generator().manual_seed(state))
+
+
+def _grey(values: np.ndarray, largest: int) -> np.ndarray:
+    return np.rint((np.clip(values, -1, 1) + 1) / 2 * largest)
+
+
+def _save_png(path: Path, values: np.ndarray) -> None:
+    Image.fromarray(np.ascontiguousarray(_grey(values, 65535).astype(np.uint16))).save(path, format="PNG")
+
+
+def _save_gif(path: Path, frames: Sequence[np.ndarray]) -> None:
+    first, *others = [Image.fromarray(np.ascontiguousarray(_grey(values, 255).astype(np.uint8))) for values in frames]
+    first.save(path, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0, optimize=False)

@@ -1,0 +1,100 @@
+"""The slices of one scan or several that a model is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from monai_consingan.data import Region, load_scan, same_grid, slice_axis
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms import whole_slices
+from monai_consingan.transforms._arrays import as_array
+from monai_consingan.workflows.settings import TrainingSettings
+
+__all__ = ["TrainingSlices", "read_slices"]
+
+
+@dataclass
+class TrainingSlices:
+    """Slices of all scans, ready to be trained on.
+
+    Args:
+        images: (S, 1, H, W) in [-1, 1].
+        naive: naive images like ``images`` to fine-tune on, if there are any.
+        taken: what was taken of every scan, for reports.
+        affine: of the first scan, with the pixels that the networks see.
+        axis: its spatial axis perpendicular to the slices.
+    """
+
+    images: torch.Tensor
+    naive: torch.Tensor | None
+    taken: list[dict[str, Any]]
+    affine: list[list[float]]
+    axis: int | None
+
+
+def read_slices(
+    paths: Sequence[str | Path],
+    naive_paths: Sequence[str | Path] | None,
+    slices: Sequence[int] | None,
+    axis: int | None,
+    settings: TrainingSettings,
+) -> TrainingSlices:
+    """Read scans and take slices of them; the arguments are those of
+    :py:func:`monai_consingan.workflows.training_run.train_run`.
+
+    Raises:
+        ConSinGANError: a bad scan, a slice out of range, slices of different shapes, or naive images that do not fit.
+    """
+    if not paths:
+        raise ConSinGANError("images is empty: give at least one scan.")
+    if naive_paths is not None and len(naive_paths) != len(paths):
+        raise ConSinGANError(
+            f"{len(naive_paths)} naive images are given to fine-tune on, but {len(paths)} images: give one for each."
+        )
+    stacks: list[torch.Tensor] = []
+    naive_stacks: list[torch.Tensor] = []
+    taken: list[dict[str, Any]] = []
+    for number, path in enumerate(paths):
+        image = load_scan(path)
+        along = slice_axis(image, axis)
+        stack, region, scale = whole_slices(
+            image, slices, axis=along, region=settings.region, max_side=settings.max_size
+        )
+        if stacks and stack.shape[2:] != stacks[0].shape[2:]:
+            raise ConSinGANError(
+                f"image {path} has slices of {tuple(stack.shape[2:])} pixels, but {paths[0]} of "
+                f"{tuple(stacks[0].shape[2:])}: give --region slice, which resizes all to one size, or train on one of "
+                "them."
+            )
+        stacks.append(stack)
+        if naive_paths is not None:
+            naive = load_scan(naive_paths[number], name="naive image")
+            if naive.shape != image.shape or not same_grid(naive.affine, image.affine, tuple(image.shape[1:])):
+                raise ConSinGANError(
+                    f"naive image {naive_paths[number]} is not on the grid of {path}: give one of the same shape and "
+                    "affine."
+                )
+            naive_stacks.append(scale.apply(region.take(naive)))
+        taken.append(
+            {"file": Path(path).name, "slices": list(region.slices), "axis": along, "intensities": scale.as_dict()}
+        )
+        if number == 0:
+            affine, sliced = _scaled_affine(image, region), along
+    return TrainingSlices(torch.cat(stacks), torch.cat(naive_stacks) if naive_stacks else None, taken, affine, sliced)
+
+
+def _scaled_affine(image: MetaTensor, region: Region) -> list[list[float]]:
+    """The affine of an image, with the pixels that the networks see."""
+    affine = as_array(image.affine).astype(np.float64)
+    if region.axis is not None:
+        plane = [other for other in range(3) if other != region.axis]
+        for column, side, size in zip(plane, region.box_size, region.size, strict=True):
+            affine[:, column] *= side / size
+    return [[float(number) for number in row] for row in affine]

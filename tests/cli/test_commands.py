@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monai_consingan import __version__
+from monai_consingan.cli import main
+from monai_consingan.cli.options import PRESET_NAMES
+from monai_consingan.data import example
+from monai_consingan.workflows import PRESETS, BlendSettings
+
+SMALL = ["--stages", "2", "--iterations", "2", "--channels", "4"]
+TRAINING = (
+    "--region --preset --stages --min-size --iterations --channels --lr-scale --concurrent-stages --seed --device"
+)
+LESION = (
+    "--host --donor --donor-label --host-label --lesion-labels --donor-slice --host-slice --axis --at --offset --match"
+)
+OPTIONS = {
+    "demo": "--output --overwrite --seed",
+    "harmonize": f"{LESION} --paste-blend --composite --model --output {TRAINING} --overwrite --quiet",
+    "remove": "--image --label --lesion-labels --slice --axis --method --symmetry --composite --model --output "
+    f"{TRAINING} --overwrite --quiet",
+    "paste": f"{LESION} --paste-blend --seed --output --overwrite --quiet",
+    "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",
+    "sample": "--output --count --scale --size --animate --frames --start-scale --seed --overwrite",
+}
+
+
+def test_help_names_every_option(call: Any) -> None:
+    assert sorted(main.commands) == sorted(OPTIONS)  # type: ignore[attr-defined]
+    for command, options in OPTIONS.items():
+        result = call(command, "--help")
+        assert result.exit_code == 0
+        for option in options.split():
+            assert re.search(rf"{option}\b", result.output), (command, option)
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    code = f"""
+import runpy, sys
+for command in {[[], *[[name] for name in OPTIONS]]!r}:
+    for flag in ("--help", "--version") if not command else ("--help",):
+        sys.argv = ["monai-consingan", *command, flag]
+        try:
+            runpy.run_module("monai_consingan", run_name="__main__")
+        except SystemExit as end:
+            assert end.code == 0, command
+heavy = {{"torch", "monai", "numpy", "nibabel", "matplotlib", "scipy", "skimage", "ignite"}} & set(sys.modules)
+print("heavy:", sorted(heavy))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+    assert f"version {__version__}" in done.stdout
+
+
+def test_help_names_the_presets() -> None:
+    names = PRESET_NAMES.replace(" to ", ", ").replace("; as published: ", ", ").split(", ")
+    assert set(names) <= set(PRESETS)
+    numbered = {re.sub(r"-\d$", "", name) for name in PRESETS}
+    assert {re.sub(r"-\d$", "", name) for name in names} == numbered
+
+
+def test_harmonize_says_what_it_did(call: Any, insert: list[Any], tmp_path: Path) -> None:
+    args = [arg for arg in insert if arg != "--quiet"]
+    result = call(*args, "--at", 60, 120, 6, "--composite", "whole", "--dilation", 2, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert f"Lesion inserted: {tmp_path / 'out'}\n" in result.output  # after what is left of the progress bar
+    assert 3 <= len(re.findall(r"^  [a-z]", result.output, re.MULTILINE)) <= 5
+    assert "voxel (60, 120, 6), slices 6 along axis 2, at\n" in result.output
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert f"contrast kept {report['contrast_kept']:.2f} (naive 1.00)" in result.output
+    assert report["settings"]["blend"]["mode"] == "whole"
+    assert report["settings"]["blend"]["dilation_mm"] == 2
+    assert (report["settings"]["stages"], report["settings"]["iterations"], report["settings"]["channels"]) == (2, 2, 4)
+
+
+def test_numbers_may_follow_or_be_joined(call: Any, tmp_path: Path) -> None:
+    files = example()
+    base = ["paste", "--host", files.image, "--donor", files.image, "--donor-label", files.label, "--donor-slice", 4]
+    ways = (["--at", 60, 120, 6], ["--at", "60,120,6"], ["--at=60,120,6"], ["--host-slice", 6, "--at", 60, 120])
+    for number, way in enumerate(ways):
+        result = call(*base, *way, "--lesion-labels", "1", "--output", tmp_path / str(number), "--quiet")
+        assert (result.exit_code, result.output) == (0, "")
+        report = json.loads((tmp_path / str(number) / "report.json").read_text())
+        assert report["placement"]["position"] == [60, 120, 6]
+    row, column, _ = report["placement"]["offset"]
+    assert row < 0
+    result = call(*base, "--host-slice", 6, "--offset", row, column, "--output", tmp_path / "offset")
+    assert result.output.startswith(
+        f"Lesion pasted: {tmp_path / 'offset'}\n  place         voxel (60, 120, 6), slices 6"
+    )
+
+
+def test_remove_says_what_it_did(call: Any, tmp_path: Path) -> None:
+    files = example()
+    ways = ["--method", "flipud", "--method", "biharmonic", "--symmetry", "0.5", "--margin", 2, "--train-on", "image"]
+    result = call(
+        "remove",
+        "--image",
+        files.image,
+        "--label",
+        files.label,
+        "--slice",
+        4,
+        *ways,
+        *SMALL,
+        "--output",
+        tmp_path / "out",
+    )
+    assert result.exit_code == 0, result.output
+    assert "Lesion removed: " in result.output
+    assert "slices 4 along axis 2, flipud" in result.output
+    settings = json.loads((tmp_path / "out" / "report.json").read_text())["settings"]
+    assert settings["methods"] == ["flipud", "biharmonic"]
+    assert (settings["symmetry"], settings["margin_mm"], settings["train_on"]) == (0.5, 2.0, "image")
+    assert settings["blend"] == BlendSettings().as_dict()
+
+
+def test_train_and_sample(call: Any, tmp_path: Path) -> None:
+    train = ["train", example().image, "--task", "animation", "--slice", 6, "--min-size", 20, "--max-size", 60, *SMALL]
+    result = call(*train, "--output", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "1 slices of 60 x 60 pixels" in result.output
+    again = call(*train, "--output", tmp_path / "run", "--resume")
+    assert (again.exit_code, again.output) == (0, f"{tmp_path / 'run'} is finished already: nothing to do.\n")
+    assert call(*train, "--output", tmp_path / "run").exit_code == 1
+    moved = call("sample", tmp_path / "run", "--frames", 2)
+    assert moved.output.startswith(f"1 drawn: {tmp_path / 'run' / 'samples'}\n")
+    still = call(
+        "sample", tmp_path / "run" / "model.pt", "--still", "--scale", 1.5, "--count", 2, "--output", tmp_path / "s"
+    )
+    assert "2 drawn" in still.output
+    assert "90 x 90 pixels" in still.output
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == [
+        "report.json",
+        "sample-000.png",
+        "sample-001.png",
+    ]
+
+
+def test_warm_start_takes_the_models_settings(call: Any, run_folder: Path, tmp_path: Path) -> None:
+    result = call(
+        "train", example().image, "--task", "harmonization", "--slice", 7, "--model", run_folder, "--iterations", 1,
+        "--output", tmp_path / "run", "--quiet",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    settings = json.loads((tmp_path / "run" / "report.json").read_text())["settings"]
+    assert (settings["stages"], settings["channels"], settings["iterations"]) == (2, 4, 1)
+
+
+def test_model_of_a_run_is_used(call: Any, insert: list[Any], run_folder: Path, tmp_path: Path) -> None:
+    args = [arg for arg in insert if arg not in SMALL]
+    result = call(*args, "--model", run_folder, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "model" not in [path.stem for path in (tmp_path / "out").iterdir()]
+
+
+def test_demo_prints_where_its_page_is(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def fake(output: Path, **options: Any) -> Path:
+        given.update(options, output=output)
+        return output / "report.html"
+
+    monkeypatch.setattr("monai_consingan.workflows.demo.demo", fake)
+    result = call("demo", "--output", tmp_path, "--overwrite", "--seed", 3)
+    assert result.output == f"Look at {tmp_path / 'report.html'}\n"
+    assert given == {"output": tmp_path, "overwrite": True, "seed": 3, "progress": True}

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.demo import demo
+
+
+def test_demo_makes_both_and_a_page(tiny: Any, tmp_path: Path) -> None:
+    settings = {task: tiny(task) for task in ("harmonization", "editing")}
+    page = demo(tmp_path / "demo", settings=settings, progress=False)
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["insert", "remove", "report.html"]
+    text = page.read_text()
+    assert text.count("data:image/png;base64,") == 2
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    for part in ("insert", "remove"):
+        report = json.loads((tmp_path / "demo" / part / "report.json").read_text())
+        assert f"<td>{report['seam']:.3f}</td>" in text
+        assert f"<td>{report['contrast_kept']:.3f}</td>" in text
+    assert "TCGA-GBM" in html.unescape(text)
+    with pytest.raises(ConSinGANError, match="not empty"):
+        demo(tmp_path / "demo", settings=settings, progress=False)
+    before = (tmp_path / "demo" / "insert" / "image.nii.gz").read_bytes()
+    demo(tmp_path / "demo", settings=settings, progress=False, overwrite=True)
+    assert (tmp_path / "demo" / "insert" / "image.nii.gz").read_bytes() == before
+
+
+def test_demo_in_a_place_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "demo").write_text("")
+    with pytest.raises(ConSinGANError, match="is a file"):
+        demo(tmp_path / "demo")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_consingan.data import example
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows import LesionTarget, TrainedModel, remove
+
+FILES = ["alteration.nii.gz", "figure.png", "image.nii.gz", "label.nii.gz", "model.pt", "naive.nii.gz", "report.json"]
+TARGET = LesionTarget(example().image, example().label, slice_index=4, symmetry="centre")
+
+
+def raw(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj.get_unscaled())
+
+
+def test_leaves_the_promised_files(removed: Any) -> None:
+    assert sorted(path.name for path in removed[0].iterdir()) == FILES
+    assert TrainedModel.load(removed[0], task="editing").seed == 1
+
+
+def test_untouched_voxels_keep_their_bits(removed: Any, scan: Any) -> None:
+    altered = raw(removed[0] / "alteration.nii.gz") > 0
+    assert np.flatnonzero(altered.any(axis=(0, 1))).tolist() == [4]
+    assert altered[scan[1][..., 4] > 0, 4].all()
+    for name in ("image.nii.gz", "naive.nii.gz"):
+        image = nib.load(removed[0] / name)
+        assert image.get_data_dtype() == np.int16
+        assert np.array_equal(image.affine, nib.load(example().image).affine)
+        assert np.array_equal(raw(removed[0] / name)[~altered], scan[0][~altered])
+        assert (raw(removed[0] / name)[altered] != scan[0][altered]).mean() > 0.5
+
+
+def test_label_keeps_the_lesions_of_other_slices(removed: Any, scan: Any) -> None:
+    expected = scan[1].copy()
+    expected[..., 4] = 0
+    assert np.array_equal(raw(removed[0] / "label.nii.gz"), expected)
+
+
+def test_report_says_what_was_done(removed: Any) -> None:
+    report = json.loads((removed[0] / "report.json").read_text())
+    assert {"seconds", "seam", "contrast_kept", "placement", "settings", "inputs", "versions", "seed"} <= set(report)
+    assert report["placement"]["how"] in ("mirror", "poisson_mirror", "biharmonic")
+    assert report["placement"]["slices"] == [4]
+    assert abs(report["contrast_kept_naive"]) < 0.3
+    assert report["settings"]["task"] == "editing"
+
+
+def test_model_is_used_again(removed: Any, tmp_path: Path) -> None:
+    target = LesionTarget(example().image, example().label, slice_index=4)
+    remove(target, tmp_path / "out", model=removed[0], seed=1)
+    for name in ("image.nii.gz", "naive.nii.gz", "label.nii.gz", "alteration.nii.gz"):
+        assert (tmp_path / "out" / name).read_bytes() == (removed[0] / name).read_bytes()
+    assert not (tmp_path / "out" / "model.pt").exists()
+
+
+@pytest.mark.parametrize(("method", "train_on"), [("mirror", "image"), ("biharmonic", "mirror"), ("flipud", "mirror")])
+def test_method_is_the_one_asked_for(tiny: Any, scan: Any, tmp_path: Path, method: str, train_on: str) -> None:
+    target = replace(TARGET, methods=(method,), train_on=train_on)
+    report = remove(target, tmp_path / "out", settings=tiny("editing", max_size=96))
+    assert report["placement"]["how"] == method
+    if method == "flipud":
+        naive, lesion = raw(tmp_path / "out" / "naive.nii.gz")[..., 4], scan[1][..., 4] > 0
+        assert np.array_equal(naive[lesion], scan[0][::-1, :, 4][lesion])
+
+
+def test_chosen_label_is_removed_and_the_other_kept(
+    save: Callable[..., Path], scan: Any, tiny: Any, tmp_path: Path
+) -> None:
+    label = scan[1].astype(np.int16)
+    label[60:70, 60:70, 4] = 5
+    target = replace(TARGET, label=save("label.nii.gz", label), lesion_labels=[5], methods=("biharmonic",))
+    remove(target, tmp_path / "out", settings=tiny("editing", max_size=96))
+    written = raw(tmp_path / "out" / "label.nii.gz")
+    assert np.array_equal(written, np.where(label == 5, 0, label))
+
+
+def test_all_slices_are_one_training(tiny: Any, tmp_path: Path) -> None:
+    target = replace(TARGET, slice_index=None, methods=("biharmonic",))
+    report = remove(target, tmp_path / "out", settings=tiny("editing", max_size=96))
+    assert report["placement"]["slices"] == list(range(6))
+    assert not raw(tmp_path / "out" / "label.nii.gz").any()
+
+
+def test_reasons_of_all_methods_are_given(save: Callable[..., Path], scan: Any, tmp_path: Path) -> None:
+    both = scan[1] | scan[1][::-1]
+    target = replace(TARGET, label=save("label.nii.gz", both), methods=("mirror", "poisson_mirror"))
+    with pytest.raises(ConSinGANError, match=r"mirror.*lesion"):
+        remove(target, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_png_in_png_out(scan: Any, tiny: Any, tmp_path: Path) -> None:
+    image, label = tmp_path / "image.png", tmp_path / "label.png"
+    Image.fromarray(np.ascontiguousarray(np.clip(scan[0][..., 4] * 8, 0, 65535).T.astype(np.uint16))).save(image)
+    Image.fromarray(np.ascontiguousarray(scan[1][..., 4].T)).save(label)
+    target = LesionTarget(image, label, methods=("mirror", "biharmonic"), symmetry="centre")
+    remove(target, tmp_path / "out", settings=tiny("editing", max_size=96))
+    before, after, altered = (
+        np.asarray(Image.open(path))
+        for path in (image, tmp_path / "out" / "image.png", tmp_path / "out" / "alteration.png")
+    )
+    assert after.dtype == np.uint16
+    assert np.array_equal(after[altered == 0], before[altered == 0])
+    assert (after != before).any()
+
+
+def test_unknown_way_to_train() -> None:
+    with pytest.raises(ConSinGANError, match="train on is 'both'"):
+        replace(TARGET, train_on="both")

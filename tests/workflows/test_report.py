@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from PIL import Image
+
+from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+
+
+def test_report_is_plain_json(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    write_report(
+        path,
+        {
+            "numbers": [np.int64(3), np.float32(0.5), 1 / 3, True, None],
+            "odd": {"nan": math.nan, "infinite": np.float64(np.inf)},
+            "array": np.arange(3),
+            "tuple": (range(2), "text"),
+            "path": Path("/home/somebody/scan.nii.gz"),
+            4: "key",
+        },
+    )
+    assert json.loads(path.read_text()) == {
+        "numbers": [3, 0.5, 0.333333, True, None],
+        "odd": {"nan": None, "infinite": None},
+        "array": [0, 1, 2],
+        "tuple": [[0, 1], "text"],
+        "path": "scan.nii.gz",
+        "4": "key",
+    }
+
+
+def test_inputs_are_named_without_their_folders(tmp_path: Path) -> None:
+    (tmp_path / "scan.nii").write_bytes(b"numbers")
+    described = describe_inputs({"host": tmp_path / "scan.nii", "host_label": None})
+    assert described == {"host": {"file": "scan.nii", "sha256": hashlib.sha256(b"numbers").hexdigest()}}
+
+
+def test_versions_name_what_numbers_depend_on() -> None:
+    assert {"python", "torch", "monai", "numpy", "monai-consingan"} <= set(versions())
+
+
+def test_figure_of_a_picture_and_of_a_volume(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    widths = []
+    for shape, axis in (((1, 30, 40), None), ((1, 30, 40, 5), 2)):
+        host = MetaTensor(torch.as_tensor(rng.random(shape, dtype=np.float32)))
+        lesion = MetaTensor(torch.zeros(shape))
+        lesion[:, 10:15, 12:20] = 1
+        images = {"host": host, "naive": host + lesion, "result": host + 0.5 * lesion}
+        for donor in (None, (host, lesion)):
+            save_case_figure(
+                tmp_path / "f.png", title="t", images=images, lesion=lesion, alteration=lesion, axis=axis, donor=donor
+            )
+            with Image.open(tmp_path / "f.png") as figure:
+                widths.append(figure.width)
+    assert widths[0] == widths[2] < widths[1] == widths[3]

@@ -125,6 +125,10 @@ training_options = _together(
     click.option("--channels", type=int, help="Filters of every layer."),
     click.option("--lr-scale", type=float, help="Factor of the learning rate for every stage below the newest."),
     click.option("--concurrent-stages", type=int, help="How many of the newest stages are trained together."),
+    click.option("--discriminator-steps", type=int, help="Steps of the discriminator an iteration."),
+    click.option("--settle", type=float, help="End a stage once it changes by less than this share, such as 0.05."),
+    click.option("--precision", help="Precision of the arithmetic on a GPU: float32, tf32, bf16."),
+    click.option("--plain", is_flag=True, default=None, help="Compute as in the textbook: slower, for comparisons."),
 )
 
 blend_options = _together(
@@ -138,7 +142,20 @@ blend_options = _together(
     click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that."),
 )
 
-_TRAINING = ("region", "stages", "min_size", "max_size", "iterations", "channels", "lr_scale", "concurrent_stages")
+_TRAINING = (
+    "region",
+    "stages",
+    "min_size",
+    "max_size",
+    "iterations",
+    "channels",
+    "lr_scale",
+    "concurrent_stages",
+    "discriminator_steps",
+    "settle",
+    "precision",
+    "plain",
+)
 
 
 def given_only(**options: Any) -> dict[str, Any]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from .checkpoint import TrainingCheckpoint
 from .draws import TrainingDraws
 from .optimizers import discriminator_optimizer, generator_optimizer
+from .settling import StageSettling
+from .steps import PRECISIONS, TrainingSteps
 from .trainer import ConSinGANTrainer
 
 __all__ = [
+    "PRECISIONS",
     "ConSinGANTrainer",
+    "StageSettling",
     "TrainingCheckpoint",
     "TrainingDraws",
+    "TrainingSteps",
     "discriminator_optimizer",
     "generator_optimizer",
 ]

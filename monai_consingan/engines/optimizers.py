@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
@@ -16,15 +18,22 @@ def generator_optimizer(generator: ConSinGANGenerator, learning_rate: float) -> 
 
     The groups never change, so a handler or a checkpoint that holds the optimizer stays right at every stage.
     """
-    groups = [{"params": list(body.parameters()), "name": f"stage {i}"} for i, body in enumerate(generator.body)]
+    groups: list[dict[str, Any]] = [
+        {"params": list(body.parameters()), "name": f"stage {i}"} for i, body in enumerate(generator.body)
+    ]
     groups.append({"params": list(generator.head.parameters()), "name": "head"})
     groups.append({"params": list(generator.tail.parameters()), "name": "tail"})
-    return torch.optim.Adam(groups, lr=learning_rate, betas=_BETAS)
+    return _adam(groups, learning_rate)
 
 
 def discriminator_optimizer(discriminator: ConSinGANDiscriminator, learning_rate: float) -> torch.optim.Adam:
     """Adam with one parameter group."""
-    return torch.optim.Adam(discriminator.parameters(), lr=learning_rate, betas=_BETAS)
+    return _adam([{"params": list(discriminator.parameters())}], learning_rate)
+
+
+def _adam(groups: list[dict[str, Any]], learning_rate: float) -> torch.optim.Adam:
+    on_gpu = groups[-1]["params"][0].is_cuda
+    return torch.optim.Adam(groups, lr=learning_rate, betas=_BETAS, fused=True if on_gpu else None)
 
 
 def start_stage(

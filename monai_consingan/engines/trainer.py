@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -15,9 +14,10 @@ from monai.utils.enums import CommonKeys as Keys
 from monai_consingan.data.pyramid import image_pyramid
 from monai_consingan.engines.draws import TrainingDraws
 from monai_consingan.engines.optimizers import decay_rates, discriminator_optimizer, generator_optimizer, start_stage
+from monai_consingan.engines.slices import DrawnSlices, read_slices
+from monai_consingan.engines.steps import training_steps
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.losses import WassersteinLoss, gradient_penalty
-from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, fast_networks
+from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
 from monai_consingan.tasks import get_task
 
 __all__ = ["ConSinGANTrainer"]
@@ -31,9 +31,10 @@ class ConSinGANTrainer(Trainer):
     its slices, and in harmonization and editing the reconstruction target is that slice. With one slice this is
     ConSinGAN as published.
 
-    ``engine.state.output`` has ``image`` (the slice at the stage's size), ``pred`` (generated), ``reconstruction``,
-    ``loss`` (the generator's, whole) and its parts ``adversarial`` and ``reconstruction_loss``, ``critic_real``,
-    ``critic_fake`` and ``penalty`` of the last discriminator step.
+    ``engine.state.output`` is a list of one dictionary, as MONAI's decollated outputs are, but numbers stay tensors:
+    reading one waits for the device. It has ``image`` (the slice at the stage's size), ``pred`` (generated),
+    ``reconstruction``, ``loss`` (the generator's, whole) and its parts ``adversarial`` and ``reconstruction_loss``,
+    ``critic_real``, ``critic_fake`` and ``penalty`` of the last discriminator step.
 
     Everything random depends on the seed and the iteration only (:py:class:`TrainingDraws`). A checkpoint of
     :py:meth:`checkpoint_objects`, made at any iteration, resumes to the bytes of an uninterrupted training.
@@ -60,17 +61,19 @@ class ConSinGANTrainer(Trainer):
             the one before it.
         stage_input: images at full size, one for each slice, to train on as stage-0 input instead of the augmented
             slice: with ``first_stage`` the last stage and ``warm_start``, the published fine-tuning on naive images.
-        plain: take the textbook's path instead of the faster exact one: penalty by differentiating twice, and all
-            stages computed anew in every pass. For comparisons.
+        plain: take the textbook's path instead of the faster exact one. For comparisons.
         fast: whether to compute with the compiled functions for the CPU (:py:func:`fast_networks`), which give the
             same numbers up to rounding; by default where they can and pay.
+        precision: ``"float32"``, or less exact and faster on a GPU ``"tf32"`` or ``"bf16"``.
+        compile: whether to use :py:func:`torch.compile`.
+        compile_kwargs: its arguments; ``{"mode": "reduce-overhead"}`` makes CUDA graphs (:py:class:`TrainingSteps`).
         check_every: iterations between checks for NaN and infinity; by default 1, on a GPU 50: each waits for it.
         draws: source of the random numbers.
         max_epochs: number of stages to train, by default all; the last one trained is then that of the generator.
         handlers: handlers of MONAI or Ignite.
         train_handlers: more of them, under the name that MONAI's bundles use.
         **kwargs: of :py:class:`monai.engines.Trainer`, such as ``postprocessing``, ``key_metric`` (or, as in bundles,
-            ``key_train_metric``), ``additional_metrics`` and ``decollate``.
+            ``key_train_metric``) and ``additional_metrics``.
 
     Raises:
         ConSinGANError: settings out of range; when run: slices of different sizes, or of another size than the
@@ -108,6 +111,9 @@ class ConSinGANTrainer(Trainer):
         stage_input: torch.Tensor | None = None,
         plain: bool = False,
         fast: bool | None = None,
+        precision: str = "float32",
+        compile: bool = False,
+        compile_kwargs: dict[str, Any] | None = None,
         check_every: int | None = None,
         draws: TrainingDraws | None = None,
         max_epochs: int | None = None,
@@ -141,8 +147,9 @@ class ConSinGANTrainer(Trainer):
         super().__init__(
             device=device,
             max_epochs=stages if max_epochs is None else max_epochs,
-            data_loader=_DrawnSlices(self),
+            data_loader=DrawnSlices(self),
             epoch_length=iterations,
+            decollate=False,  # would read numbers from the device
             **kwargs,
         )
         self.train_data_loader = train_data_loader
@@ -155,22 +162,27 @@ class ConSinGANTrainer(Trainer):
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.reconstruction_weight = reconstruction_weight
-        self.penalty_weight = penalty_weight
         self.noise_amplitude = noise_amplitude
         self.first_stage = first_stage
         self.warm_start = warm_start
         self.stage_input = stage_input
-        self.plain = plain
         self.check_every = check_every
         self.draws = draws if draws is not None else TrainingDraws(self.task, augmentation)
-        self.critic_loss = WassersteinLoss()
-        self._fast = None if plain else fast_networks(self.generator, self.discriminator, fast)
+        self.steps = training_steps(
+            self.generator,
+            self.discriminator,
+            concurrent_stages=concurrent_stages,
+            penalty_weight=penalty_weight,
+            plain=plain,
+            fast=fast,
+            precision=precision,
+            compile=(compile_kwargs or {}) if compile else None,
+        )
         self.generator_optimizer = generator_optimizer(generator, learning_rate)
         self.discriminator_optimizer = discriminator_optimizer(discriminator, learning_rate)
         self.slices = torch.empty(0)
         self.pyramid: list[torch.Tensor] = []
         self.inputs = torch.empty(0)
-        self._frozen_features: dict[int, torch.Tensor] = {}
         self.state.seed = seed
         self.state_dict_user_keys.append("seed")
         self.add_event_handler(Events.STARTED, ConSinGANTrainer._read_slices)
@@ -206,15 +218,7 @@ class ConSinGANTrainer(Trainer):
         }
 
     def _read_slices(self) -> None:
-        batches = [batch[Keys.IMAGE] if isinstance(batch, dict) else batch for batch in self.train_data_loader]
-        if not batches:
-            raise ConSinGANError("train_data_loader gives no slice: give at least one.")
-        if len({tuple(batch.shape[1:]) for batch in batches}) > 1:
-            shapes = ", ".join(str(shape) for shape in sorted({tuple(batch.shape[1:]) for batch in batches}))
-            raise ConSinGANError(f"The slices have different shapes, {shapes}: resize or crop them to one.")
-        slices = torch.cat([torch.as_tensor(batch) for batch in batches])
-        self._check_shape(slices)
-        self.slices = slices.as_subclass(torch.Tensor).to(self.state.device, self.generator.body[0].fixed_noise.dtype)
+        self.slices = read_slices(self.train_data_loader, self.generator).to(self.state.device)
         self.pyramid = image_pyramid(self.slices, self.generator.stage_sizes)
         if self.stage_input is None:
             self.inputs = self.pyramid[0]
@@ -226,21 +230,11 @@ class ConSinGANTrainer(Trainer):
                 f"{tuple(self.slices.shape)}: give an image for each slice."
             )
 
-    def _check_shape(self, slices: torch.Tensor) -> None:
-        found, wanted = tuple(slices.shape[1:]), (self.generator.in_channels, *self.generator.stage_sizes[-1])
-        shrink = min(max(wanted[1:]) / max(found[1:]), 1) if len(found) > 1 else 1
-        sides = [abs(side * shrink - size) for side, size in zip(found[1:], wanted[1:], strict=False)]
-        if len(found) != len(wanted) or found[0] != wanted[0] or max(sides) >= 1:
-            raise ConSinGANError(
-                f"The slices have the shape {found}, but the generator is for {wanted} (channels, then the size of its "
-                "last stage): make the generator with the stage sizes of the slices."
-            )
-
     def _start_stage(self) -> None:
         stage = self.stage
         begins = self.state.iteration == (self.state.epoch - 1) * self.state.epoch_length
         generator = self.generator
-        self._frozen_features.clear()
+        self.steps.forget()
         generator.stage.fill_(stage)
         if begins and not self.warm_start:
             body = generator.body[stage]
@@ -263,31 +257,17 @@ class ConSinGANTrainer(Trainer):
 
     @torch.no_grad()
     def _reconstruction_error(self, stage: int) -> torch.Tensor:
-        errors = [
-            torch.nn.functional.mse_loss(self._reconstruct(index, stage), self.pyramid[stage][index : index + 1])
-            for index in range(len(self.slices))
-        ]
+        with self.steps.arithmetic():
+            errors = [
+                torch.nn.functional.mse_loss(self._reconstruct(index, stage), self.pyramid[stage][index : index + 1])
+                for index in range(len(self.slices))
+            ]
         return torch.stack(errors).mean().sqrt()
-
-    def _forward(
-        self, index: int | None, x: torch.Tensor, noise: list[torch.Tensor] | None, stage: int
-    ) -> torch.Tensor:
-        """The generator's image; what only frozen stages make has no graph, and is kept if it is of slice ``index``."""
-        frozen = stage - self.concurrent_stages
-        generator = self.generator if self._fast is None else self._fast.generator
-        if self.plain or frozen < 0:
-            return generator(x, noise, stage=stage)
-        features = None if index is None else self._frozen_features.get(index)
-        if features is None:
-            with torch.no_grad():
-                features = generator.features(x, noise, None, frozen)
-            if index is not None and len(self._frozen_features) < 8:
-                self._frozen_features[index] = features
-        return generator.render(generator.refine(features, noise, None, frozen + 1, stage))
 
     def _reconstruct(self, index: int, stage: int) -> torch.Tensor:
         image = self.pyramid[0][index : index + 1]
-        return self._forward(index, self.task.fixed_input(image, self.generator.body[0].fixed_noise), None, stage)
+        fixed = self.task.fixed_input(image, self.generator.body[0].fixed_noise)
+        return self.steps.generate(fixed, None, stage, index)
 
     def _check(self, loss: torch.Tensor, name: str) -> None:
         if self.state.iteration % self.check_every == 0 and not bool(torch.isfinite(loss)):
@@ -303,11 +283,11 @@ class ConSinGANTrainer(Trainer):
                 f"lower the learning rate ({self.learning_rate}) or look at the intensities."
             )
 
-    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, torch.Tensor]:
-        with nullcontext() if self._fast is None else self._fast.one_pool():
+    def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> Any:
+        with self.steps.arithmetic():
             return self._train(engine, batchdata)
 
-    def _train(self, engine: Engine, batchdata: dict[str, Any]) -> dict[str, torch.Tensor]:
+    def _train(self, engine: Engine, batchdata: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
         state, stage, index = self.state, self.stage, int(batchdata["index"])
         done = state.iteration - 1 - (state.epoch - 1) * state.epoch_length
         if done - 1 < 0.8 * state.epoch_length <= done:
@@ -322,16 +302,13 @@ class ConSinGANTrainer(Trainer):
             self.draws.noise(state.seed, state.iteration, level, self.generator.body[level].fixed_noise)
             for level in range(1, stage + 1)
         ]
-        fake = self._forward(None, image, noise, stage)
+        fake = self.steps.generate(image, noise, stage)
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
 
         critic = self._train_discriminator(real, fake.detach())
 
         reconstruction = self._reconstruct(index, stage)
-        self.discriminator.requires_grad_(False)
-        scores = self.discriminator(fake) if self._fast is None else self._fast.discriminator.score(fake)
-        adversarial = self.critic_loss(scores, target_is_real=True)
-        self.discriminator.requires_grad_(True)
+        adversarial = self.steps.adversarial_loss(fake)
         error = self.reconstruction_weight * torch.nn.functional.mse_loss(reconstruction, real)
         loss = adversarial + error
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
@@ -342,15 +319,18 @@ class ConSinGANTrainer(Trainer):
         for _ in range(self.generator_steps):
             self.generator_optimizer.step()
 
-        state.output = {
-            Keys.IMAGE: real,
-            Keys.PRED: fake.detach(),
-            "reconstruction": reconstruction.detach(),
-            Keys.LOSS: loss.detach(),
-            "adversarial": adversarial.detach(),
-            "reconstruction_loss": error.detach(),
-            **critic,
-        }
+        state.batch = [{Keys.IMAGE: real[0], "index": index}]
+        state.output = [
+            {
+                Keys.IMAGE: real[0],
+                Keys.PRED: fake[0].detach(),
+                "reconstruction": reconstruction[0].detach(),
+                Keys.LOSS: loss.detach(),
+                "adversarial": adversarial.detach(),
+                "reconstruction_loss": error.detach(),
+                **critic,
+            }
+        ]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return state.output
 
@@ -358,35 +338,7 @@ class ConSinGANTrainer(Trainer):
         for step in range(self.discriminator_steps):
             alpha = self.draws.alpha(self.state.seed, self.state.iteration, step, real)
             self.discriminator_optimizer.zero_grad()
-            if self._fast is not None:
-                scores = self._fast.discriminator.step(
-                    real, fake, alpha * real + (1 - alpha) * fake, self.penalty_weight
-                )
-                on_real = self.critic_loss(scores.real, target_is_real=True)
-                on_fake = self.critic_loss(scores.fake, target_is_real=False)
-                penalty = scores.penalty
-                self._check(on_real + on_fake + penalty, "discriminator")
-            else:
-                on_real = self.critic_loss(self.discriminator(real), target_is_real=True)
-                on_fake = self.critic_loss(self.discriminator(fake), target_is_real=False)
-                penalty = gradient_penalty(
-                    self.discriminator, real, fake, alpha=alpha, weight=self.penalty_weight, closed_form=not self.plain
-                )
-                loss = on_real + on_fake + penalty
-                self._check(loss, "discriminator")
-                loss.backward()
+            losses = self.steps.critic_losses(real, fake, alpha)
+            self._check(losses.real + losses.fake + losses.penalty, "discriminator")
             self.discriminator_optimizer.step()
-        return {"critic_real": on_real.detach(), "critic_fake": on_fake.detach(), "penalty": penalty.detach()}
-
-
-class _DrawnSlices:
-    """The slices of a trainer as its engine sees them: one for every iteration, for ever."""
-
-    def __init__(self, trainer: ConSinGANTrainer) -> None:
-        self.trainer = trainer
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        while True:
-            trainer = self.trainer
-            index = trainer.draws.slice_index(trainer.state.seed, trainer.state.iteration + 1, len(trainer.slices))
-            yield {Keys.IMAGE: trainer.slices[index : index + 1], "index": torch.tensor([index])}
+        return {"critic_real": losses.real, "critic_fake": losses.fake, "penalty": losses.penalty}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .acceleration import FastNetworks, fast_networks
 from .discriminator import ConSinGANDiscriminator
+from .fast import FastNetworks, fast_networks
 from .generator import ConSinGANGenerator, ConSinGANStage
 from .reference import load_reference_discriminator, load_reference_generator
 from .trained import draw_weights, load_generator

@@ -36,7 +36,7 @@ class TrainingProgress:
 
     def _advance(self, engine: ConSinGANTrainer) -> None:
         self.bar.set_postfix_str(f"stage {engine.state.epoch} of {engine.state.max_epochs}", refresh=False)
-        self.bar.update(1)
+        self.bar.update(engine.state.iteration - self.bar.n)  # a stage may end early
 
     def _close(self, engine: ConSinGANTrainer, *error: BaseException) -> None:
         self.bar.close()

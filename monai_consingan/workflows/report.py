@@ -6,7 +6,8 @@ import json
 import math
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ __all__ = ["describe_inputs", "save_case_figure", "versions", "write_report"]
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers of a run depend on."""
-    names = ("torch", "monai", "numpy", "scipy", "nibabel")
-    return {"python": platform.python_version(), "monai-consingan": __version__, **{n: version(n) for n in names}}
+    """Versions of what the numbers of a run depend on; Numba's only where it is installed."""
+    found = {"python": platform.python_version(), "monai-consingan": __version__}
+    for name in ("torch", "monai", "numpy", "scipy", "nibabel", "numba"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def describe_inputs(paths: Mapping[str, str | Path | None]) -> dict[str, dict[str, str]]:

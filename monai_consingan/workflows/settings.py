@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from monai_consingan.data.pyramid import stage_sizes
+from monai_consingan.engines import PRECISIONS
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import get_task
 
@@ -32,6 +33,11 @@ class TrainingSettings:
         concurrent_stages: how many of the newest stages are trained together.
         learning_rate: the full learning rate.
         augment: whether the stage-0 input is augmented (harmonization and editing).
+        discriminator_steps: steps of the discriminator an iteration.
+        settle: end a stage when reconstruction and critic change by less than this share
+            (:py:class:`monai_consingan.engines.StageSettling`); ``None`` never does.
+        precision: ``"float32"``, ``"tf32"`` or ``"bf16"`` (:py:class:`monai_consingan.engines.TrainingSteps`).
+        plain: whether to take the textbook's path, which is slower and the same up to rounding.
 
     Raises:
         ConSinGANError: a setting is out of range.
@@ -50,17 +56,25 @@ class TrainingSettings:
     concurrent_stages: int = 3
     learning_rate: float = 5e-4
     augment: bool = True
+    discriminator_steps: int = 3
+    settle: float | None = None
+    precision: str = "float32"
+    plain: bool = False
 
     def __post_init__(self) -> None:
         get_task(self.task)
         if self.region not in ("roi", "slice"):
             raise ConSinGANError(f"region is {self.region!r}, but must be 'roi' or 'slice'.")
-        least = {"stages": 2, "max_size": 1, "iterations": 1, "channels": 1, "num_layers": 1, "concurrent_stages": 1}
-        for name, minimum in least.items():
+        counts = ("max_size", "iterations", "channels", "num_layers", "concurrent_stages", "discriminator_steps")
+        for name, minimum in {"stages": 2, **dict.fromkeys(counts, 1)}.items():
             if getattr(self, name) < minimum:
                 raise ConSinGANError(
                     f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be {minimum} or more."
                 )
+        if self.settle is not None and not 0 < self.settle < 1:
+            raise ConSinGANError(f"settle is {self.settle}, but must be above 0 and below 1: a share such as 0.05.")
+        if self.precision not in PRECISIONS:
+            raise ConSinGANError(f"precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}.")
         if self.min_size is not None and self.min_size < 1:
             raise ConSinGANError(f"min size is {self.min_size}, but must be 1 or more pixels.")
         if not 0 < self.learning_rate <= 1 or not 0 <= self.lr_scale <= 1:

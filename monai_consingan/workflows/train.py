@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from monai.data import DataLoader, Dataset
 
-from monai_consingan.engines import ConSinGANTrainer, TrainingCheckpoint
+from monai_consingan.engines import ConSinGANTrainer, StageSettling, TrainingCheckpoint
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import get_task
 from monai_consingan.transforms import training_augmentation
@@ -82,6 +82,9 @@ def train_model(
         concurrent_stages=settings.concurrent_stages,
         learning_rate=settings.learning_rate,
         lr_scale=settings.lr_scale,
+        discriminator_steps=settings.discriminator_steps,
+        precision=settings.precision,
+        plain=settings.plain,
         augmentation=_augmentation(settings),
         seed=seed,
         warm_start=start is not None,
@@ -89,6 +92,8 @@ def train_model(
         stage_input=fine_tune_input,
         handlers=list(handlers),
     )
+    if settings.settle is not None:
+        StageSettling(settings.settle).attach(trainer)
     if checkpoint is not None:
         keeper = TrainingCheckpoint(checkpoint, fingerprint(slices, settings, seed, *more))
         keeper.restore(trainer)

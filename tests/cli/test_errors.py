@@ -140,6 +140,8 @@ CHOICES: dict[str, tuple[list[Any], list[str]]] = {
     "below the receptive field": (["--min-size", 5], ["min size is 5", "11"]),
     "image below the receptive field": (["--max-size", 8], ["max size is 8", "patches of 11"]),
     "no iterations": (["--iterations", 0], ["iterations is 0"]),
+    "settles at once": (["--settle", 1], ["settle is 1.0"]),
+    "unknown precision": (["--precision", "fp8"], ["precision is 'fp8'", "bf16"]),
     "learning rate": (["--lr-scale", 2], ["2.0"]),
     "unknown preset": (["--preset", "best"], ["preset is 'best'", "quick"]),
     "preset of another task": (["--preset", "editing-1"], ["editing-1", "harmonization"]),

@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Events
 from torch import nn
 
-import monai_consingan.engines.trainer as trainer_module
+import monai_consingan.engines.steps as steps_module
 from monai_consingan.engines import ConSinGANTrainer, TrainingDraws
 from monai_consingan.losses import WassersteinLoss, gradient_penalty
 from monai_consingan.networks import load_reference_discriminator, load_reference_generator
@@ -154,7 +154,7 @@ def test_whole_training(task: str, plain: bool, monkeypatch: pytest.MonkeyPatch)
     )
     critic: list[float] = []
     penalties: list[float] = []
-    trainer.critic_loss = Spy(critic)
+    trainer.steps.critic_loss = Spy(critic)
 
     def penalty(*args: Any, **kwargs: Any) -> torch.Tensor:
         assert kwargs["closed_form"] is not plain
@@ -162,7 +162,7 @@ def test_whole_training(task: str, plain: bool, monkeypatch: pytest.MonkeyPatch)
         penalties.append(result.item())
         return result
 
-    monkeypatch.setattr(trainer_module, "gradient_penalty", penalty)
+    monkeypatch.setattr(steps_module, "gradient_penalty", penalty)
     compared = {"stages": 0, "iterations": 0, "steps": 0}
 
     @trainer.on(Events.STARTED)

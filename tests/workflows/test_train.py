@@ -237,3 +237,25 @@ def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> 
 def test_negative_seed() -> None:
     with pytest.raises(ConSinGANError, match="seed is -1"):
         train_model(SLICES, settings(), seed=-1)
+
+
+def test_options_of_the_training_reach_the_trainer() -> None:
+    exact = content(train_model(SLICES, settings(), seed=1))
+    for change in ({"discriminator_steps": 1}, {"precision": "bf16"}):
+        assert content(train_model(SLICES, settings(**change), seed=1)) != exact
+    seen: list[bool] = []
+
+    class Look:
+        def attach(self, engine: Any) -> None:
+            seen.append(engine.steps.plain)
+
+    train_model(SLICES, settings(plain=True, iterations=1), handlers=[Look()])
+    assert seen == [True]
+
+
+def test_a_settled_stage_ends_early_and_progress_goes_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    count = Count()
+    chosen = settings(settle=0.9, iterations=120, learning_rate=1e-7)
+    train_model(SLICES[:1], chosen, handlers=[count], progress=True)
+    assert count.iterations == 2 * 50
+    assert "240/240" in capsys.readouterr().err

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch.autograd.function import Function, once_differentiable
 
-from monai_consingan.networks.compiled import PARTS, layers, resample
-from monai_consingan.networks.winograd import SCRATCH, filter_matrix, winograd
+from monai_consingan.networks.fast.kernels import PARTS, layers, resample
+from monai_consingan.networks.fast.winograd import SCRATCH, filter_matrix, winograd
 
 __all__ = ["block", "convolve", "filters", "one_pool", "tail", "upsample", "weight_gradient"]
 

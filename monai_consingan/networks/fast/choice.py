@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +13,7 @@ from monai_consingan.networks.discriminator import ConSinGANDiscriminator
 from monai_consingan.networks.generator import ConSinGANGenerator
 
 if TYPE_CHECKING:
-    from monai_consingan.networks.fast import FastDiscriminator, FastGenerator
+    from monai_consingan.networks.fast.networks import FastDiscriminator, FastGenerator
 
 __all__ = ["FastNetworks", "fast_networks"]
 
@@ -31,7 +30,7 @@ class FastNetworks:
 
     def one_pool(self) -> AbstractContextManager[None]:
         """Give the compiled functions the threads of PyTorch, for as long as the context lasts."""
-        from monai_consingan.networks.fast_layers import one_pool
+        from monai_consingan.networks.fast.layers import one_pool
 
         return one_pool()
 
@@ -61,17 +60,20 @@ def fast_networks(
     pays = generator.channels >= _SMALLEST_FILTERS and min(generator.stage_sizes[-1]) >= _SMALLEST_SIDE
     if fast is None and (reason or not pays):
         return None
+    if not reason:
+        try:
+            from monai_consingan.networks.fast.networks import FastDiscriminator, FastGenerator
+        except ImportError as error:  # not installed, or at odds with the installed NumPy
+            reason = f"Numba cannot be imported ({error}): pip install monai-consingan[fast]"
+    if reason and fast is None:
+        return None
     if reason:
         raise ConSinGANError(f"The fast networks cannot be used: {reason}; leave fast at None.")
-    from monai_consingan.networks.fast import FastDiscriminator, FastGenerator
-
     return FastNetworks(FastGenerator(generator), FastDiscriminator(discriminator))
 
 
 def _hindrance(generator: ConSinGANGenerator, discriminator: ConSinGANDiscriminator) -> str:
     weights = [*generator.parameters(), *discriminator.parameters()]
-    if find_spec("numba") is None:
-        return "Numba is not installed (pip install monai-consingan[fast])"
     if any(weight.device.type != "cpu" for weight in weights):
         return f"the networks are on {weights[0].device}, not on the CPU"
     if len({weight.dtype for weight in weights}) > 1 or weights[0].dtype not in (torch.float32, torch.float64):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from monai_consingan.networks.specialize import specialize
+from monai_consingan.networks.fast.specialize import specialize
 
 __all__ = ["SCRATCH", "TILES", "Winograd", "filter_matrix", "winograd"]
 

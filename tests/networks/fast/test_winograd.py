@@ -11,9 +11,9 @@ from torch import nn
 
 numba = pytest.importorskip("numba")
 
-from monai_consingan.networks import fast_layers  # noqa: E402
+from monai_consingan.networks.fast import layers as fast_layers  # noqa: E402
 from monai_consingan.networks.blocks import conv_block, pad_zeros  # noqa: E402
-from monai_consingan.networks.fast_layers import convolve, filters, one_pool, upsample, weight_gradient  # noqa: E402
+from monai_consingan.networks.fast.layers import convolve, filters, one_pool, upsample, weight_gradient  # noqa: E402
 
 C = 8
 SLOPE = 0.2
@@ -154,7 +154,7 @@ def test_upsample_is_bicubic(h: int, w: int, to: tuple[int, int]) -> None:
 
 def test_filter_matrix_makes_a_convolution() -> None:
     """By definition: output transform of (transformed filter x transformed tile) is the correlation."""
-    from monai_consingan.networks.winograd import filter_matrix
+    from monai_consingan.networks.fast.winograd import filter_matrix
 
     filters_36 = np.arange(9.0) @ filter_matrix()
     assert filters_36[0] == 0.0 and filters_36[35] == 8.0  # the corner points take the corner values

@@ -8,7 +8,7 @@ import torch
 from torch.autograd.function import Function, once_differentiable
 
 from monai_consingan.networks.discriminator import ConSinGANDiscriminator
-from monai_consingan.networks.fast_layers import block, convolve, filters, tail, upsample, weight_gradient
+from monai_consingan.networks.fast.layers import block, convolve, filters, tail, upsample, weight_gradient
 from monai_consingan.networks.generator import ConSinGANGenerator
 
 __all__ = ["CriticStep", "FastDiscriminator", "FastGenerator"]

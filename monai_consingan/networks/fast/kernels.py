@@ -1,4 +1,4 @@
-"""What surrounds the convolutions of :py:mod:`monai_consingan.networks.winograd`, compiled by Numba for the CPU.
+"""What surrounds the convolutions of :py:mod:`monai_consingan.networks.fast.winograd`, compiled by Numba for the CPU.
 
 Arrays are flat and contiguous, images (N, H, W, C), all of one type. Sums are split in a fixed number of parts, so
 results do not depend on the number of threads.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from monai_consingan.networks.specialize import specialize
+from monai_consingan.networks.fast.specialize import specialize
 
 __all__ = ["PARTS", "Layers", "layers", "resample"]
 
@@ -43,7 +43,7 @@ def layers(channels: int) -> Layers:
     Returns:
         ``expand(x, n, h, w, few, weight, bias, like, slope, pad, y)``: the cross-correlation of ``x``, of ``few``
         channels, with ``pad`` zeros on every side, by ``weight`` (3, 3, few, C); ``bias``, ``like`` and ``slope`` are
-        as in :py:func:`~monai_consingan.networks.winograd.winograd`.
+        as in :py:func:`~monai_consingan.networks.fast.winograd.winograd`.
 
         ``reduce(x, n, h, w, few, weight, pad, y)``: the same from C to ``few`` channels, ``weight`` (3, 3, few, C).
 

@@ -11,8 +11,8 @@ from torch import nn
 
 numba = pytest.importorskip("numba")
 
-from monai_consingan.networks.fast import layers as fast_layers  # noqa: E402
 from monai_consingan.networks.blocks import conv_block, pad_zeros  # noqa: E402
+from monai_consingan.networks.fast import layers as fast_layers  # noqa: E402
 from monai_consingan.networks.fast.layers import convolve, filters, one_pool, upsample, weight_gradient  # noqa: E402
 
 C = 8

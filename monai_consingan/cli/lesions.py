@@ -87,7 +87,14 @@ def _source(options: dict[str, Any]) -> LesionSource:
 @run_options
 @output_options
 def harmonize(
-    output: Path, model: Path | None, seed: int, device: str, overwrite: bool, quiet: bool, **options: Any
+    output: Path,
+    model: Path | None,
+    start: Path | None,
+    seed: int,
+    device: str,
+    overwrite: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Put a donor's lesion into a host and blend it in.
 
@@ -98,13 +105,14 @@ def harmonize(
     from monai_consingan.workflows import BlendSettings
     from monai_consingan.workflows import harmonize as run
 
-    settings = training_settings({**options, "model": model}, "harmonization")
+    settings = training_settings({**options, "model": model}, "harmonization", start)
     report = run(
         _source(options),
         output,
         settings=settings,
         blend=blend_settings(options, BlendSettings()),
         model=model,
+        start=start,
         seed=seed,
         device=device,
         overwrite=overwrite,
@@ -159,7 +167,14 @@ def paste(output: Path, seed: int, overwrite: bool, quiet: bool, **options: Any)
 @run_options
 @output_options
 def remove(
-    output: Path, model: Path | None, seed: int, device: str, overwrite: bool, quiet: bool, **options: Any
+    output: Path,
+    model: Path | None,
+    start: Path | None,
+    seed: int,
+    device: str,
+    overwrite: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Take a lesion out: fill it with healthy tissue and redraw it.
 
@@ -169,7 +184,7 @@ def remove(
     from monai_consingan.workflows import BlendSettings, LesionTarget
     from monai_consingan.workflows import remove as run
 
-    settings = training_settings({**options, "model": model}, "editing")
+    settings = training_settings({**options, "model": model}, "editing", start)
     names = ("image", "label", "lesion_labels", "slice_index", "axis", "train_on")
     target = LesionTarget(
         **given_only(
@@ -185,6 +200,7 @@ def remove(
         settings=settings,
         blend=blend_settings(options, BlendSettings()),
         model=model,
+        start=start,
         seed=seed,
         device=device,
         overwrite=overwrite,

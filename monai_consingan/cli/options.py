@@ -134,6 +134,12 @@ training_options = _together(
 blend_options = _together(
     click.option("--model", type=PATH, metavar="RUN", help="Use a trained model (a file, or the folder of a run)."),
     click.option(
+        "--start",
+        type=PATH,
+        metavar="RUN",
+        help="Start the training from a trained model, as of a neighbouring slice; fewer --iterations then do.",
+    ),
+    click.option(
         "--composite",
         type=click.Choice(["whole", "band"]),
         help="Where the redrawn image is used: over the whole lesion, or in a band along its border.",

@@ -16,11 +16,11 @@ from monai_consingan.metrics import insertion_measures
 from monai_consingan.transforms import InsertedLesion, InsertLesion
 from monai_consingan.transforms._arrays import as_array, wrap_like
 from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.model import MODEL_NAME, TrainedModel
+from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.redraw import BlendSettings, redraw
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
-from monai_consingan.workflows.settings import TrainingSettings, preset_settings
+from monai_consingan.workflows.settings import TrainingSettings
 
 __all__ = ["LesionSource", "harmonize", "paste"]
 
@@ -123,12 +123,15 @@ def _write(
     write_report(folder / REPORT_NAME, report)
 
 
-def _head_of_report(command: str, source: LesionSource, seed: int, case: _Pasted) -> dict[str, Any]:
+def _head_of_report(
+    command: str, source: LesionSource, seed: int, case: _Pasted, **models: str | Path | None
+) -> dict[str, Any]:
     paths = {
         "host": source.host,
         "donor": source.donor,
         "donor_label": source.donor_label,
         "host_label": source.host_label,
+        **{name: model_file(path) for name, path in models.items()},
     }
     return {
         "command": command,
@@ -158,7 +161,7 @@ def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite:
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
-    start = time.perf_counter()
+    begin = time.perf_counter()
     with output_folder(output, overwrite=overwrite) as folder:
         case = _paste_lesion(source, seed)
         image = case.lesion.image
@@ -169,7 +172,7 @@ def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite:
         }
         altered = (as_array(image) != as_array(case.host)) | (as_array(case.lesion.mask) > 0)
         alteration = wrap_like(altered.astype(np.uint8), case.host)
-        report["seconds"] = time.perf_counter() - start
+        report["seconds"] = time.perf_counter() - begin
         _write(folder, case, image, alteration, report, "Naive paste")
     return report
 
@@ -181,6 +184,7 @@ def harmonize(
     settings: TrainingSettings | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
+    start: str | Path | None = None,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -196,6 +200,8 @@ def harmonize(
         settings: settings of the training, by default the preset ``quick``.
         blend: where the redrawn image replaces the naive one.
         model: model, or folder of a run, to use instead of training one; its settings are used.
+        start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
+            fewer iterations then do. It must have the same networks.
         seed: seed of placement and training.
         device: where to train.
         overwrite: whether the folder may hold something already.
@@ -213,12 +219,9 @@ def harmonize(
         source = LesionSource(files.image, files.image, files.label, donor_slice=4, host_slice=6)
         report = harmonize(source, "out", seed=1)
     """
-    start = time.perf_counter()
+    begin = time.perf_counter()
     check_device(device)
-    trained = None if model is None else TrainedModel.load(model, task="harmonization")
-    if trained is not None:
-        settings = trained.settings
-    settings = preset_settings("quick", "harmonization") if settings is None else settings
+    settings, trained, begun = given_models("harmonization", settings, model, start)
     blend = BlendSettings() if blend is None else blend
     with output_folder(output, overwrite=overwrite) as folder:
         case = _paste_lesion(source, seed)
@@ -230,6 +233,7 @@ def harmonize(
             settings=settings,
             blend=blend,
             model=trained,
+            start=begun,
             seed=seed,
             device=device,
             working_folder=folder,
@@ -238,7 +242,7 @@ def harmonize(
         if trained is None:
             redrawn.model.save(folder / MODEL_NAME)
         report = {
-            **_head_of_report("harmonize", source, seed, case),
+            **_head_of_report("harmonize", source, seed, case, model=model, start=start),
             "settings": {
                 **settings.as_dict(),
                 "blend": blend.as_dict(),
@@ -249,7 +253,7 @@ def harmonize(
             },
             **case.measures(redrawn.image),
             "seconds_training": redrawn.seconds_training,
-            "seconds": time.perf_counter() - start,
+            "seconds": time.perf_counter() - begin,
         }
         _write(folder, case, redrawn.image, redrawn.alteration, report, "Lesion inserted by harmonization")
     return report

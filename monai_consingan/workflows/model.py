@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import torch
 
@@ -13,9 +14,9 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, draw_weights
 from monai_consingan.state_file import load_state, save_state
 from monai_consingan.tasks import get_task
-from monai_consingan.workflows.settings import TrainingSettings
+from monai_consingan.workflows.settings import TrainingSettings, preset_settings
 
-__all__ = ["MODEL_NAME", "TrainedModel", "new_networks"]
+__all__ = ["MODEL_NAME", "TrainedModel", "given_models", "model_file", "new_networks"]
 
 MODEL_NAME = "model.pt"
 _MODEL_FORMAT = "monai-consingan model 1"
@@ -50,6 +51,19 @@ def _networks(
         channels=settings.channels, num_layers=settings.num_layers, negative_slope=settings.slope
     )
     return generator, discriminator
+
+
+@overload
+def model_file(path: None) -> None: ...
+
+
+@overload
+def model_file(path: str | Path) -> Path: ...
+
+
+def model_file(path: str | Path | None) -> Path | None:
+    """The file of a model that is given by itself or as the folder of a run; ``None`` if none is given."""
+    return None if path is None else Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
 
 
 @dataclass
@@ -101,9 +115,7 @@ class TrainedModel:
             ConSinGANError: missing, truncated, not a model, of another version or task, or with weights that do not
                 fit its settings.
         """
-        path = Path(path)
-        if path.is_dir():
-            path = path / MODEL_NAME
+        path = model_file(path)
         state = load_state(path, _MODEL_FORMAT)
         try:
             settings = TrainingSettings.from_dict(state["settings"])
@@ -123,3 +135,31 @@ class TrainedModel:
                 f"model {path} was trained for task {settings.task!r}, but {task!r} is needed: give another model."
             )
         return model
+
+
+def given_models(
+    task: str, settings: TrainingSettings | None, model: str | Path | None, start: str | Path | None
+) -> tuple[TrainingSettings, TrainedModel | None, TrainedModel | None]:
+    """What a workflow trains with, or uses instead.
+
+    Args:
+        task: the task.
+        settings: settings that are asked for, if any.
+        model: model, or folder of a run, to use as it is.
+        start: model, or folder of a run, whose weights the training starts from.
+
+    Returns:
+        The settings, which are those of a model unless others are asked for, and both models.
+
+    Raises:
+        ConSinGANError: both models are given, or one cannot be used.
+    """
+    if model is not None and start is not None:
+        raise ConSinGANError(f"model {model} is used as it is, and {start} to start a training from: give one of them.")
+    used = None if model is None else TrainedModel.load(model, task=task)
+    begun = None if start is None else TrainedModel.load(start, task=task)
+    if used is not None:
+        settings = used.settings
+    elif settings is None:
+        settings = preset_settings("quick", task) if begun is None else begun.settings
+    return settings, used, begun

@@ -78,6 +78,7 @@ def redraw(
     settings: TrainingSettings,
     blend: BlendSettings,
     model: TrainedModel | None = None,
+    start: TrainedModel | None = None,
     seed: int = 0,
     device: str = "cpu",
     working_folder: str | Path | None = None,
@@ -93,6 +94,7 @@ def redraw(
         settings: settings of the training.
         blend: where the redrawn image is used.
         model: a trained model to use instead.
+        start: a trained model whose weights the training starts from.
         seed: seed of the training.
         device: where to compute.
         working_folder: folder for the training's checkpoint, from which a killed run goes on.
@@ -104,6 +106,7 @@ def redraw(
     Raises:
         ConSinGANError: the region does not fit the settings or the model.
     """
+    given = start if model is None else model
     alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis)(mask)
     slices, region, scale = region_slices(
         naive,
@@ -113,15 +116,18 @@ def redraw(
         axis=axis,
         region=settings.region,
         max_side=settings.max_size,
-        size=None if model is None else model.image_size,
+        size=None if given is None else given.image_size,
     )
     seconds = 0.0
     if model is None:
-        name = f"checkpoint-{fingerprint(slices, settings, seed)[:16]}.pt"
+        more = [] if start is None else list(start.generator.state_dict().values())
+        name = f"checkpoint-{fingerprint(slices, settings, seed, *more)[:16]}.pt"
         checkpoint = None if working_folder is None else Path(working_folder) / name
-        start = time.perf_counter()
-        model = train_model(slices, settings, seed=seed, device=device, checkpoint=checkpoint, progress=progress)
-        seconds = time.perf_counter() - start
+        begin = time.perf_counter()
+        model = train_model(
+            slices, settings, seed=seed, device=device, checkpoint=checkpoint, start=start, progress=progress
+        )
+        seconds = time.perf_counter() - begin
         if checkpoint is not None:
             checkpoint.unlink(missing_ok=True)
     full = redraw_region(

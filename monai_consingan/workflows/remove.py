@@ -13,11 +13,11 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FillLesion
 from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.model import MODEL_NAME, TrainedModel
+from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.redraw import BlendSettings, redraw
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
-from monai_consingan.workflows.settings import TrainingSettings, preset_settings
+from monai_consingan.workflows.settings import TrainingSettings
 
 __all__ = ["LesionTarget", "remove"]
 
@@ -61,6 +61,7 @@ def remove(
     settings: TrainingSettings | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
+    start: str | Path | None = None,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -76,6 +77,8 @@ def remove(
         settings: settings of the training, by default the preset ``quick``.
         blend: where the redrawn image replaces the filled one.
         model: model, or folder of a run, to use instead of training one; its settings are used.
+        start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
+            fewer iterations then do. It must have the same networks.
         seed: seed of the training.
         device: where to train.
         overwrite: whether the folder may hold something already.
@@ -88,12 +91,9 @@ def remove(
         ConSinGANError: an input is bad, no method can fill the lesion, the settings do not fit, or the folder cannot
             be used.
     """
-    start = time.perf_counter()
+    begin = time.perf_counter()
     check_device(device)
-    trained = None if model is None else TrainedModel.load(model, task="editing")
-    if trained is not None:
-        settings = trained.settings
-    settings = preset_settings("quick", "editing") if settings is None else settings
+    settings, trained, begun = given_models("editing", settings, model, start)
     blend = BlendSettings() if blend is None else blend
     with output_folder(output, overwrite=overwrite) as folder:
         image = load_scan(target.image, name="image")
@@ -108,6 +108,7 @@ def remove(
             settings=settings,
             blend=blend,
             model=trained,
+            start=begun,
             seed=seed,
             device=device,
             working_folder=folder,
@@ -130,7 +131,9 @@ def remove(
         )
         report = {
             "command": "remove",
-            "inputs": describe_inputs({"image": target.image, "label": target.label}),
+            "inputs": describe_inputs(
+                {"image": target.image, "label": target.label, "model": model_file(model), "start": model_file(start)}
+            ),
             "placement": {
                 "how": filled.method,
                 "refused": [f"{name}: {why}" for name, why in filled.tried],
@@ -158,7 +161,7 @@ def remove(
                 axis=filled.axis,
             ),
             "seconds_training": redrawn.seconds_training,
-            "seconds": time.perf_counter() - start,
+            "seconds": time.perf_counter() - begin,
         }
         write_report(folder / REPORT_NAME, report)
     return report

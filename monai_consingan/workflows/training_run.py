@@ -15,7 +15,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, difference_panel, save_panel
 from monai_consingan.tasks import get_task
 from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.model import MODEL_NAME, TrainedModel
+from monai_consingan.workflows.model import MODEL_NAME, TrainedModel, model_file
 from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder, unwritable
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 from monai_consingan.workflows.sample import draw_images, oriented
@@ -179,7 +179,7 @@ def _named(
 ) -> dict[str, str | Path | None]:
     named: dict[str, str | Path | None] = {f"image_{number}": path for number, path in enumerate(images)}
     named |= {f"naive_{number}": path for number, path in enumerate(fine_tune or ())}
-    named["model"] = start if start is None or Path(start).is_file() else Path(start) / MODEL_NAME
+    named["model"] = model_file(start)
     return named
 
 

@@ -270,3 +270,26 @@ def test_nrrd_host_gives_nifti_of_its_numbers(scan: Any, tmp_path: Path) -> None
     assert image.get_data_dtype() == np.int16
     assert np.allclose(image.affine, nib.load(files.image).affine, atol=1e-3)
     assert np.array_equal(raw(tmp_path / "out" / "image.nii.gz")[~altered], scan[0][~altered])
+
+
+def test_training_starts_from_a_model(inserted: Any, source: LesionSource, tiny: Any, tmp_path: Path) -> None:
+    report = harmonize(source, tmp_path / "warm", start=inserted[0], seed=2)  # with the settings of that model
+    assert report["settings"]["channels"] == tiny("harmonization").channels
+    assert report["inputs"]["start"]["file"] == "model.pt" and "model" not in report["inputs"]
+    cold = harmonize(source, tmp_path / "cold", settings=tiny("harmonization"), seed=2)
+    assert report["settings"] == cold["settings"]
+    first, warm, other = (TrainedModel.load(folder) for folder in (inserted[0], tmp_path / "warm", tmp_path / "cold"))
+    name = "head.conv.weight"
+    step, apart = (
+        float((warm.generator.state_dict()[name] - model.generator.state_dict()[name]).abs().max())
+        for model in (first, other)
+    )
+    assert 0 < step < 0.02 < apart
+
+
+def test_start_that_does_not_fit(inserted: Any, source: LesionSource, tiny: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConSinGANError, match=r"is used as it is, and .* to start a training from: give one"):
+        harmonize(source, tmp_path / "out", model=inserted[0], start=inserted[0])
+    with pytest.raises(ConSinGANError, match="has other networks"):
+        harmonize(source, tmp_path / "out", start=inserted[0], settings=tiny("harmonization", channels=2))
+    assert not (tmp_path / "out").exists()

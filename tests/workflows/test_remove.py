@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,6 +62,11 @@ def test_model_is_used_again(removed: Any, tmp_path: Path) -> None:
     for name in ("image.nii.gz", "naive.nii.gz", "label.nii.gz", "alteration.nii.gz"):
         assert (tmp_path / "out" / name).read_bytes() == (removed[0] / name).read_bytes()
     assert not (tmp_path / "out" / "model.pt").exists()
+    warm = remove(target, tmp_path / "warm", start=removed[0], seed=1)
+    assert warm["inputs"]["start"] == {
+        "file": "model.pt",
+        "sha256": hashlib.sha256((removed[0] / "model.pt").read_bytes()).hexdigest(),
+    }
 
 
 @pytest.mark.parametrize(("method", "train_on"), [("mirror", "image"), ("biharmonic", "mirror"), ("flipud", "mirror")])

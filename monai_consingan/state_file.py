@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,17 @@ from typing import Any
 import torch
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.whole_file import whole_file
 
 __all__ = ["load_state", "save_state"]
 
 
 def save_state(state: dict[str, Any], path: str | Path) -> None:
     """Write tensors and plain values with ``torch.save``; the file appears whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        buffer = io.BytesIO()  # torch.save hides what goes wrong in writing a file, such as a full disk
-        torch.save(state, buffer)
-        with open(temporary, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    buffer = io.BytesIO()  # torch.save hides what goes wrong in writing a file, such as a full disk
+    torch.save(state, buffer)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_state(path: str | Path, expected: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def find_cases(
             {"host": "a.nii.gz", "donor": "b.nii.gz", "donor_label": "b_seg.nii.gz", "donor_slice": 12},
         ])
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if not folder.is_dir():
         raise ConSinGANError(f"dataset_dir {folder} is not a folder: give the folder of your scans.")
     if datalist is None and (folder / _LISTING).is_file():

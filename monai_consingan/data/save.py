@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from monai.data.utils import to_affine_nd
 from monai.utils import ImageMetaKey
 
 from ..errors import ConSinGANError
+from ..whole_file import whole_file
 from .stored import Stored, file_format, picture_array, read_stored
 
 __all__ = ["output_suffix", "save_label_like", "save_like", "save_weight_like"]
@@ -274,15 +273,10 @@ def _write_picture(path: Path, array: np.ndarray, description: str) -> None:
 @contextmanager
 def _appearing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path`` that takes its place when complete, and vanishes otherwise."""
-    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
-    temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            yield temporary
     except OSError as err:
         raise ConSinGANError(
             f"{path} cannot be written ({err.strerror or err}): choose a folder that exists, with space and permission."
         ) from err
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monai_consingan.data import example
 from monai_consingan.figures import ReportSection, write_html_report
+from monai_consingan.whole_file import whole_file
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.outputs import check_output, unwritable
 from monai_consingan.workflows.remove import LesionTarget, remove
@@ -126,12 +126,8 @@ def _write_page(page: Path, inserted: Mapping[str, Any], removed: Mapping[str, A
         ),
         ReportSection("Where the scan comes from", _source_text()),
     ]
-    temporary = page.with_name(f".{page.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(page) as temporary:
         write_html_report(temporary, title="Brain metastases put in and taken out", text=_TEXT, sections=sections)
-        os.replace(temporary, page)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _source_text() -> str:

@@ -14,6 +14,7 @@ from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, difference_panel, save_panel
 from monai_consingan.tasks import get_task
+from monai_consingan.whole_file import leftovers
 from monai_consingan.workflows.device import check_device
 from monai_consingan.workflows.model import MODEL_NAME, TrainedModel, model_file
 from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder, unwritable
@@ -145,12 +146,9 @@ def train_run(
 
 def _is_run(output: Path) -> bool:
     """Whether a folder holds a run, finished or killed."""
-    return any((output / name).exists() for name in (CHECKPOINT_NAME, REPORT_NAME)) or any(_torn(output))
-
-
-def _torn(output: Path) -> list[Path]:
-    """What is left of checkpoints that a kill kept from being written."""
-    return list(output.glob(f".{CHECKPOINT_NAME}.*.tmp"))
+    return any((output / name).exists() for name in (CHECKPOINT_NAME, REPORT_NAME)) or any(
+        leftovers(output / CHECKPOINT_NAME)
+    )
 
 
 def _check_finished(output: Path, identity: str) -> None:
@@ -170,7 +168,7 @@ def _prepare(output: Path, *, keep_checkpoint: bool) -> None:
     """Make the folder, and rid it of what an earlier run left there, its report first."""
     output.mkdir(parents=True, exist_ok=True)
     names = [REPORT_NAME, MODEL_NAME, "figure.png", *([] if keep_checkpoint else [CHECKPOINT_NAME])]
-    for path in [*(output / name for name in names), *_torn(output)]:
+    for path in [*(output / name for name in names), *leftovers(output / CHECKPOINT_NAME)]:
         path.unlink(missing_ok=True)
 
 

@@ -1,0 +1,46 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["leftovers", "whole_file"]
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Write a file under a temporary name beside it, that takes its place when complete and vanishes otherwise.
+
+    Args:
+        path: the file.
+
+    Yields:
+        The temporary name, with the same suffix.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example::
+
+        with whole_file("report.json") as path:
+            path.write_text("{}")
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def leftovers(path: str | Path) -> list[Path]:
+    """What is left of a file that a kill kept from being written."""
+    path = Path(path)
+    return sorted(path.parent.glob(f".*.tmp.{path.name}"))

@@ -128,9 +128,9 @@ def test_interrupt_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("full_disk")
-def test_full_disk_is_a_clear_error(source: LesionSource, tiny: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConSinGANError, match=r"^output .*out cannot be written \(File too large\): .*\.$"):
+def test_full_disk_is_a_clear_error(source: LesionSource, tiny: Any, full_disk: Any, tmp_path: Path) -> None:
+    words = r"^output .*out cannot be written \(File too large\): .*\.$"
+    with full_disk(), pytest.raises(ConSinGANError, match=words):
         harmonize(source, tmp_path / "out", settings=tiny("harmonization"))
     assert list(tmp_path.iterdir()) == []
 

@@ -90,9 +90,8 @@ def test_bad_input_leaves_nothing(tiny: Any, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("full_disk")
-def test_full_disk_is_a_clear_error(tiny: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConSinGANError, match=r"^output .*run cannot be written \(File too large\)"):
+def test_full_disk_is_a_clear_error(tiny: Any, full_disk: Any, tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(ConSinGANError, match=r"^output .*run cannot be written \(File too large\)"):
         train_run([example().image], tmp_path / "run", task="editing", settings=tiny("editing"), slices=[6])
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 READY_DEV := $(VENV)/.installed-dev
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bundles clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test    the test suite (ARGS=... are handed to pytest)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   every command in benchmarks/"
+	@echo "make bundles trains the weights that the bundles ship anew"
 	@echo "make clean   removes what these made"
 
 demo: $(READY)
@@ -30,6 +31,10 @@ lint: $(READY_DEV)
 
 bench: $(READY)
 	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# one thread, as the last bits of the weights depend on how many add up
+bundles: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m monai_consingan.workflows.bundle_models bundles/consingan_harmonization bundles/consingan_editing
 
 clean:
 	rm -rf $(VENV) .venv-bootstrap demo build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,8 @@
-"""Reading, writing, grids, regions, pyramids, and the packaged example."""
+"""Reading, writing, grids, regions, pyramids, and the packaged example and bundles."""
 
 from __future__ import annotations
 
+from .bundles import BUNDLES, bundle_folder
 from .cases import find_cases
 from .example import Example, example
 from .grid import to_host_grid
@@ -15,10 +16,12 @@ from .slices import check_slice, keep_slice, slice_axis, slices_of
 from .writer import HostGeometryWriter, case_file
 
 __all__ = [
+    "BUNDLES",
     "Example",
     "HostGeometryWriter",
     "IntensityScale",
     "Region",
+    "bundle_folder",
     "case_file",
     "check_slice",
     "example",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .harmonize import LesionSource, harmonize, paste
-from .model import TrainedModel
+from .model import TrainedModel, new_networks
+from .progress import TrainingProgress
 from .redraw import BlendSettings
 from .remove import LesionTarget, remove
 from .sample import sample
 from .settings import PRESETS, TrainingSettings, preset_settings
-from .train import train_model
+from .train import fingerprint, train_model
 from .training_run import train_run
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "LesionSource",
     "LesionTarget",
     "TrainedModel",
+    "TrainingProgress",
     "TrainingSettings",
+    "fingerprint",
     "harmonize",
+    "new_networks",
     "paste",
     "preset_settings",
     "remove",

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nibabel
 import pytest
+from monai.utils import set_determinism
 
 from monai_consingan.data import example
 
@@ -27,6 +27,7 @@ def paste_settings(scan: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def cases(scan: dict[str, str]) -> list[dict[str, str]]:
-    """Four cases, all of them the same scan."""
-    return [dict(scan, name=str(Path(scan["image"]).parent / str(index))) for index in range(4)]
+def determinism() -> Any:
+    """Undo :py:func:`monai.utils.set_determinism` after a test."""
+    yield
+    set_determinism(None)

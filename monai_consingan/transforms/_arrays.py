@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -101,11 +102,18 @@ def cast_values(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def wrap_like(values: np.ndarray, host: NdarrayOrTensor) -> Any:
-    """Values as the host's kind of array, on its device and with its metadata; the dtype of ``values`` is kept."""
+    """Values as the host's kind of array, on its device and with its metadata; the dtype of ``values`` is kept.
+
+    The metadata are a copy through and through: MONAI's inverses change what they find among the applied operations,
+    which must not reach the host's.
+    """
     if not isinstance(host, torch.Tensor):
         return values
     tensor = torch.from_numpy(np.ascontiguousarray(values))
-    return convert_to_dst_type(tensor, host, dtype=tensor.dtype)[0]
+    result = convert_to_dst_type(tensor, host, dtype=tensor.dtype)[0]
+    if isinstance(result, MetaTensor):
+        result.__dict__ = deepcopy(host.__dict__)
+    return result
 
 
 def chosen(data: Mapping[Hashable, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

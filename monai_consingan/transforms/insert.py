@@ -135,7 +135,7 @@ class InsertLesion(Transform):
             offset=_in_volume(offset, axis, slice_offset, "offset"),
         )
         pasted = PasteLesion(blend=self.paste_blend, match=self.match, axis=axis)(
-            host, moved_donor, moved_lesion, placement.offset, host_label
+            host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
         )
         return InsertedLesion(*pasted, placement, axis, lesion, host_label)
 

@@ -6,7 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from monai.config import KeysCollection, NdarrayOrTensor
+from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
@@ -31,7 +33,9 @@ BLENDS = ("hard", "feather", "poisson")
 
 
 class PastedLesion(NamedTuple):
-    """A host with a lesion pasted into it; all three have the host's grid, metadata and kind of array.
+    """A host with a lesion pasted into it; all three have the host's grid and kind of array.
+
+    Image and mask have the host's metadata, and so has the label, unless the host's labels came with some of their own.
 
     Attributes:
         image: the host's image with the lesion, (C, \\*spatial), in the host's dtype.
@@ -177,9 +181,10 @@ class PasteLesion(Transform):
             other = match_intensities(image, ring, other, donor_ring, self.match)
         moved = move(other, shift)
         valid = move(valid, shift)
+        label_like = host_label if isinstance(host, torch.Tensor) and isinstance(host_label, MetaTensor) else host
         return PastedLesion(
             wrap_like(self._blended(image, moved, mask, valid, mm, axis), host),
-            wrap_like(_written(old_labels, move(labels, shift), mask), host),
+            wrap_like(_written(old_labels, move(labels, shift), mask), label_like),
             wrap_like(mask[None].astype(np.uint8), host),
         )
 

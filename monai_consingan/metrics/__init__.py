@@ -1,4 +1,4 @@
-"""Measures of what a result is worth: seam, lesion fidelity and locality.
+"""Measures of what a result is worth: seam, texture, lesion fidelity, locality and agreement with healthy tissue.
 
 All take channel-first images, (1, H, W) or (1, H, W, D), as numpy arrays, tensors or MetaTensors.
 """
@@ -10,6 +10,8 @@ from monai_consingan.metrics.contrast import ContrastKeptMetric, contrast, contr
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.seam import SeamMetric, seam
+from monai_consingan.metrics.texture import TextureMetric, texture
+from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
     "ContrastKeptMetric",
@@ -17,6 +19,8 @@ __all__ = [
     "MeasureInsertiond",
     "MeasureRemovald",
     "SeamMetric",
+    "TextureMetric",
+    "TissueAgreement",
     "changed_outside",
     "contrast",
     "contrast_kept",
@@ -27,4 +31,6 @@ __all__ = [
     "removal_measures",
     "rim_core_difference",
     "seam",
+    "texture",
+    "tissue_agreement",
 ]

@@ -15,9 +15,14 @@ from monai_consingan.metrics.neighbourhood import bounding_box, slice_axis, spat
 
 __all__ = ["TissueAgreement", "tissue_agreement"]
 
+_Image = NDArray[np.float64]
+_Part = tuple[_Image, _Image, NDArray[np.bool_]]
+
 _WINDOW, _MARGIN = 11, 16
+"""Voxels: width of the window of the similarities, and what the box has around the mask."""
+
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Wang, Simoncelli, Bovik, 2003: weights of the scales of MS-SSIM."""
+"""Of MS-SSIM, from the finest scale on: Wang, Simoncelli, Bovik, 2003, https://doi.org/10.1109/ACSSC.2003.1292216."""
 
 
 @dataclass(frozen=True)
@@ -77,31 +82,38 @@ def tissue_agreement(
     void = spatial_mask(mask, real.shape)
     low, high = np.percentile(real[~void], [0.5, 99.5]) if not void.all() else (0.0, 0.0)
     if not high > low:
-        raise ConSinGANError("The voided image is constant outside the mask: give an image with tissue around the mask.")
+        raise ConSinGANError(
+            "The voided image is constant outside the mask: give an image with tissue around the mask."
+        )
     real, made = (np.clip((array - low) / (high - low), 0, 1) for array in (real, made))
     made = np.where(void, made, real)
     mse = float(((made - real)[void] ** 2).mean())
     psnr = float("inf") if mse == 0 else float(-10 * np.log10(mse))
     along = slice_axis(axis, void.ndim)
     box = bounding_box(void, [0 if other == along else _MARGIN for other in range(void.ndim)])
-    parts = [(made[box], real[box], void[box])]
-    if along is not None:
-        parts = [tuple(np.take(array, index, axis=along) for array in parts[0]) for index in range(void[box].shape[along])]
-        parts = [part for part in parts if part[2].any()]
-    voxels = [int(part[2].sum()) for part in parts]
+    parts = _parts(made[box], real[box], void[box], along)
+    voxels = [int(inside.sum()) for _, _, inside in parts]
     return TissueAgreement(
-        mse,
-        psnr,
-        float(np.average([_ssim(*part) for part in parts], weights=voxels)),
-        float(np.average([_ms_ssim(*part[:2]) for part in parts], weights=voxels)),
+        mse=mse,
+        psnr=psnr,
+        ssim=float(np.average([_ssim(*part) for part in parts], weights=voxels)),
+        ms_ssim=float(np.average([_ms_ssim(first, second) for first, second, _ in parts], weights=voxels)),
     )
 
 
-def _batch(array: NDArray[np.float64]) -> torch.Tensor:
+def _parts(made: _Image, real: _Image, void: NDArray[np.bool_], axis: int | None) -> list[_Part]:
+    """The slices in which the mask has voxels, or the whole without an axis."""
+    if axis is None:
+        return [(made, real, void)]
+    slices = zip(*(np.moveaxis(array, axis, 0) for array in (made, real, void)), strict=True)
+    return [part for part in slices if part[2].any()]
+
+
+def _batch(array: _Image) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))[None, None]
 
 
-def _ssim(made: NDArray[np.float64], real: NDArray[np.float64], void: NDArray[np.bool_]) -> float:
+def _ssim(made: _Image, real: _Image, void: NDArray[np.bool_]) -> float:
     """Mean of the SSIM map over a mask; the images are padded, as the map is smaller than they are."""
     width = _WINDOW // 2
     first, second = (_batch(np.pad(array, width, mode="reflect")) for array in (made, real))
@@ -111,11 +123,17 @@ def _ssim(made: NDArray[np.float64], real: NDArray[np.float64], void: NDArray[np
     return float(found[0, 0].numpy()[void].mean())
 
 
-def _ms_ssim(made: NDArray[np.float64], real: NDArray[np.float64]) -> float:
-    """MS-SSIM with as many scales, up to five, as the box has room for."""
-    scales = sum(min(made.shape) > (_WINDOW - 1) * 2**scale for scale in range(len(_SCALE_WEIGHTS)))
-    if scales < 2:
+def _ms_ssim(made: _Image, real: _Image) -> float:
+    """MS-SSIM with as many of its five scales as the box has room for; NaN with one only."""
+    scales = max(count for count in range(1, len(_SCALE_WEIGHTS) + 1) if count == 1 or _has_room(made.shape, count))
+    if scales == 1:
         return float("nan")
     chosen = np.array(_SCALE_WEIGHTS[:scales])
     metric = MultiScaleSSIMMetric(spatial_dims=made.ndim, kernel_size=_WINDOW, weights=(chosen / chosen.sum()).tolist())
-    return float(metric(_batch(made), _batch(real))[0, 0])
+    metric(_batch(made), _batch(real))
+    return float(metric.aggregate())
+
+
+def _has_room(shape: tuple[int, ...], scales: int) -> bool:
+    """Whether MONAI accepts as many scales, and the window fits into the coarsest (each has half the size)."""
+    return min(shape) // (scales - 1) ** 2 >= _WINDOW and min(shape) // 2 ** (scales - 1) >= _WINDOW

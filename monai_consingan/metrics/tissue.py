@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
-from monai.metrics.regression import MultiScaleSSIMMetric, compute_ssim_and_cs
+from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
 from numpy.typing import NDArray
 
 from monai_consingan.errors import ConSinGANError
@@ -129,9 +129,8 @@ def _ms_ssim(made: _Image, real: _Image) -> float:
     if scales == 1:
         return float("nan")
     chosen = np.array(_SCALE_WEIGHTS[:scales])
-    metric = MultiScaleSSIMMetric(spatial_dims=made.ndim, kernel_size=_WINDOW, weights=(chosen / chosen.sum()).tolist())
-    metric(_batch(made), _batch(real))
-    return float(metric.aggregate())
+    weights = (chosen / chosen.sum()).tolist()
+    return float(compute_ms_ssim(_batch(made), _batch(real), made.ndim, kernel_size=_WINDOW, weights=weights))
 
 
 def _has_room(shape: tuple[int, ...], scales: int) -> bool:

@@ -1,6 +1,7 @@
-"""What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, and detection.
+"""What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, detection, FID.
 
-All take channel-first images, (1, H, W) or (1, H, W, D), as numpy arrays, tensors or MetaTensors.
+Measures of single images take them channel-first, (1, H, W) or (1, H, W, D), as numpy arrays, tensors or MetaTensors;
+FID and KID compare sets of images.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from monai_consingan.metrics.detection import (
     detection_summary,
 )
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
+from monai_consingan.metrics.frechet import KID, SetComparison, compare_sets, frechet_distance, kernel_distance
+from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.seam import SeamMetric, seam
+from monai_consingan.metrics.sifid import SIFIDMetric, load_feature_network, sifid
 from monai_consingan.metrics.texture import TextureMetric, texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
+    "KID",
     "ContrastKeptMetric",
     "DetectedLesion",
     "Detection",
@@ -28,21 +33,30 @@ __all__ = [
     "LesionMeasures",
     "MeasureInsertiond",
     "MeasureRemovald",
+    "SIFIDMetric",
     "SeamMetric",
+    "SetComparison",
     "TextureMetric",
     "TissueAgreement",
     "changed_outside",
+    "compare_sets",
     "contrast",
     "contrast_kept",
     "detection",
     "detection_summary",
+    "frechet_distance",
     "half_maximum_size",
+    "inception_features",
     "insertion_measures",
     "kept",
+    "kernel_distance",
+    "load_feature_network",
+    "load_inception",
     "measure_lesion",
     "removal_measures",
     "rim_core_difference",
     "seam",
+    "sifid",
     "texture",
     "tissue_agreement",
 ]

@@ -128,7 +128,7 @@ def kernel_distance(
     one, two = _numbers(first_sources, len(first)), _numbers(second_sources, len(second))
     sizes = np.bincount(one), np.bincount(two)
     within_one, within_two = _Within(first, one), _Within(second, two)
-    across, across_pairs = _by_source(_kernel(first, second), one, two), np.outer(*sizes)
+    across, across_pairs = _by_source(_kernel(first, second), one, two), np.outer(*sizes).astype(np.float64)
 
     def distance(draws: NDArray[Any], other_draws: NDArray[Any]) -> NDArray[np.float64]:
         between = _weighted(draws, across, other_draws) / _weighted(draws, across_pairs, other_draws)
@@ -177,8 +177,8 @@ class _Within:
         kernel = _kernel(features, features)
         np.fill_diagonal(kernel, 0.0)
         self.sums = _by_source(kernel, numbers, numbers)
-        sizes = np.bincount(numbers)
-        self.pairs = np.outer(sizes, sizes) - np.diag(sizes)
+        sizes = np.bincount(numbers).astype(np.float64)
+        self.pairs: Features = np.outer(sizes, sizes) - np.diag(sizes)
 
     def mean(self, draws: Features) -> Features:
         """The mean for each row of draws; NaN without a pair."""
@@ -200,7 +200,7 @@ class SetComparison:
         n_synthetic: number of synthetic images.
         fid: Frechet distance between all real and all synthetic images.
         kid: kernel distance between them, with its interval.
-        n_floor: images of each set for the next two; 0 where the real images cannot be divided.
+        n_floor: images of each set for the next three; 0 where the real images cannot be divided.
         fid_floor: Frechet distance between two halves of the real images, which were divided at random: with so few
             images no method can be expected to do better.
         fid_at_n_floor: Frechet distance between the first half and as many synthetic images, to compare with it.
@@ -260,11 +260,7 @@ def compare_sets(
         fid_floor = frechet_distance(real[one], real[two])
         fid_at_floor = frechet_distance(real[one], synthetic[some])
         kid_floor = kernel_distance(
-            real[halves[0]],
-            real[halves[1]],
-            first_sources=list(sources[halves[0]]),
-            second_sources=list(sources[halves[1]]),
-            seed=seed,
+            real[one], real[two], first_sources=list(sources[one]), second_sources=list(sources[two]), seed=seed
         )
     return SetComparison(
         n_real=len(real),

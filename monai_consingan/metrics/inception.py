@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
 
@@ -77,7 +78,7 @@ def load_inception(
                 f"The Inception weights cannot be downloaded from {inception.FID_WEIGHTS_URL} ({error}): fetch them "
                 f"where there is a network, and name the file by --inception or the variable {INCEPTION_VARIABLE}."
             ) from error
-    return network.to(device).eval()  # type: ignore[no-any-return]
+    return network.to(device).eval()
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -99,8 +100,11 @@ def inception_features(
 ) -> NDArray[np.float64]:
     """Features of picture files, by pytorch-fid's own function: read as RGB, pooled to one vector a picture.
 
+    The network resizes every picture to 299 x 299 pixels. Pictures of several sizes, which pytorch-fid refuses, go
+    through it size by size.
+
     Args:
-        files: PNG, JPEG, BMP or TIFF files, all of one size.
+        files: PNG, JPEG, BMP or TIFF files.
         network: the network of :func:`load_inception`.
         device: where it is.
         progress: whether to show progress on the standard error stream.
@@ -109,26 +113,35 @@ def inception_features(
         Features of the shape (files, dims).
 
     Raises:
-        ConSinGANError: no files, or files that cannot be read or have several sizes.
+        ConSinGANError: no files, or one that cannot be read.
     """
     from pytorch_fid import fid_score
 
     if not files:
         raise ConSinGANError("files is empty: give at least one picture.")
-    block: int = network.output_blocks[0]  # type: ignore[index,assignment,union-attr]
+    sizes = np.array([_size(file) for file in files])
+    dims = INCEPTION_DIMS[network.output_blocks[0]]  # type: ignore[index]
+    features = np.empty((len(files), dims))
     bar: Callable[[Any], Any] = fid_score.tqdm if progress else iter
     with replaced(fid_score, "tqdm", bar):
-        try:
-            found = fid_score.get_activations(
-                [str(file) for file in files],
+        for size in np.unique(sizes, axis=0):
+            (same,) = np.nonzero((sizes == size).all(axis=1))
+            features[same] = fid_score.get_activations(
+                [str(files[int(number)]) for number in same],
                 network,
-                batch_size=min(_BATCH, len(files)),
-                dims=INCEPTION_DIMS[block],
+                batch_size=min(_BATCH, len(same)),
+                dims=dims,
                 device=device,
                 num_workers=0,
             )
-        except (OSError, RuntimeError) as error:
-            raise ConSinGANError(
-                f"The pictures in {Path(files[0]).parent} cannot be used ({error}): give pictures of one size."
-            ) from error
-    return np.asarray(found, dtype=np.float64)
+    return features
+
+
+def _size(file: str | Path) -> tuple[int, int]:
+    """Width and height of a picture that can be read."""
+    try:
+        with Image.open(file) as picture:
+            picture.load()
+            return picture.size
+    except (OSError, SyntaxError) as error:
+        raise ConSinGANError(f"picture {file} cannot be read ({error}): give a file that is whole.") from error

@@ -31,7 +31,7 @@ def load_feature_network(path: str | Path) -> FeatureNetwork:
     if not Path(path).is_file():
         raise ConSinGANError(f"network {path} does not exist: give a TorchScript file.")
     try:
-        return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-any-return,no-untyped-call]
+        return torch.jit.load(str(path), map_location="cpu").eval()
     except Exception as error:  # of many kinds
         reason = type(error).__name__
         raise ConSinGANError(f"network {path} cannot be read ({reason}): give a TorchScript file.") from error

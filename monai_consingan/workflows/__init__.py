@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
 from .model import TrainedModel
 from .redraw import BlendSettings
@@ -18,6 +19,7 @@ __all__ = [
     "LesionTarget",
     "TrainedModel",
     "TrainingSettings",
+    "evaluate",
     "harmonize",
     "paste",
     "preset_settings",

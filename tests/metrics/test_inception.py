@@ -85,14 +85,21 @@ def test_refuses_files_that_are_not_the_weights(tmp_path: Path) -> None:
         load_inception(dims=100)
 
 
-def test_refuses_pictures_that_cannot_be_used(inception_file: Path, tmp_path: Path) -> None:
+def test_pictures_of_several_sizes(inception_file: Path, tmp_path: Path) -> None:
+    network = load_inception(inception_file, dims=64)
+    files = pictures(tmp_path / "a", 200)
+    before = inception_features(files, network)
+    Image.new("L", (7, 7), 90).save(files[1])
+    after = inception_features(files, network)
+    assert [np.allclose(*rows, rtol=1e-5) for rows in zip(before, after, strict=True)] == [True, False, True, True]
+    assert np.array_equal(after[1], inception_features(files[1:2], network)[0])
+
+
+def test_refuses_pictures_that_cannot_be_read(inception_file: Path, tmp_path: Path) -> None:
     network = load_inception(inception_file, dims=64)
     files = pictures(tmp_path / "a", 200, count=2)
-    Image.new("L", (7, 7)).save(files[1])
-    with pytest.raises(ConSinGANError, match="one size"):
-        inception_features(files, network)
-    files[1].write_bytes(b"not a picture")
-    with pytest.raises(ConSinGANError, match="cannot be used"):
+    files[1].write_bytes(files[1].read_bytes()[:200])
+    with pytest.raises(ConSinGANError, match=r"1\.png cannot be read"):
         inception_features(files, network)
     with pytest.raises(ConSinGANError, match="empty"):
         inception_features([], network)

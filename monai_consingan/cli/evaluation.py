@@ -63,7 +63,7 @@ def evaluate(images: tuple[Path, ...], output: Path, dims: str, quiet: bool, **o
     REAL and SYNTHETIC are folders of pictures (PNG), of volumes (NIfTI, NRRD) or of results of this program, a DICOM
     series, a volume, or a datalist (JSON). Slices of volumes are scaled to 8 bits each. Reported are FID, by
     pytorch-fid, and KID with a 95% interval, and the same of two halves of the real images as the floor; with fewer
-    than 50 images a ranking means nothing, and a warning says so.
+    than 50 images or 10 volumes a ranking means nothing, and a warning says so.
 
     For results: the seam at the border, texture, what is kept of the lesion's contrast, rim and size, and how many
     voxels changed outside the alteration mask, which must be none.

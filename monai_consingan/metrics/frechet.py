@@ -17,10 +17,13 @@ from scipy import linalg, sparse
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.inception import replaced
 
-__all__ = ["KID", "MIN_IMAGES", "SetComparison", "compare_sets", "frechet_distance", "kernel_distance"]
+__all__ = ["KID", "MIN_IMAGES", "MIN_SOURCES", "SetComparison", "compare_sets", "frechet_distance", "kernel_distance"]
 
 MIN_IMAGES = 50
 """Images that each set must have for a ranking without a warning."""
+
+MIN_SOURCES = 10
+"""Sources, such as patients, that they must come from."""
 
 Features = NDArray[np.float64]
 Sources = Sequence[Hashable]
@@ -233,8 +236,8 @@ def compare_sets(
 ) -> SetComparison:
     """Compare real with synthetic images by their features, and real with real ones as the floor.
 
-    Fewer than 50 images in a set do not allow a ranking at all, and a FID of fewer images than features is mostly bias;
-    both are told by a warning.
+    Fewer than 50 images in a set, or images of fewer than 10 sources, do not allow a ranking at all, and a FID of fewer
+    images than features is mostly bias; a warning tells each of them.
 
     Args:
         real: features of the real images, (images, features).
@@ -271,7 +274,14 @@ def compare_sets(
         fid_floor=fid_floor,
         fid_at_n_floor=fid_at_floor,
         kid_floor=kid_floor,
-        warnings=_warnings(min(len(real), len(synthetic)), real.shape[1]),
+        warnings=_warnings(
+            min(len(real), len(synthetic)),
+            min(
+                len(set(names))
+                for names in (real_sources or range(len(real)), synthetic_sources or range(len(synthetic)))
+            ),
+            real.shape[1],
+        ),
     )
 
 
@@ -286,10 +296,16 @@ def _halves(sources: NDArray[np.int64], rng: np.random.RandomState) -> tuple[NDA
     return np.flatnonzero(in_first), np.flatnonzero(~in_first)
 
 
-def _warnings(images: int, features: int) -> tuple[str, ...]:
+def _warnings(images: int, sources: int, features: int) -> tuple[str, ...]:
+    """Sentences on the smaller numbers of images and of sources of two sets."""
     found = []
     if images < MIN_IMAGES:
         found.append(f"{images} images in the smaller set are too few to rank methods: take {MIN_IMAGES} or more.")
+    if sources < min(MIN_SOURCES, images):
+        found.append(
+            f"The images of one set come from {sources} source{'s' * (sources > 1)} only, and those of one source are "
+            f"alike: take {MIN_SOURCES} volumes or more."
+        )
     if images < features:
         found.append(
             f"The FID of {images} images with {features} features is mostly bias: compare it with the floor, between "

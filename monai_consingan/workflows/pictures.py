@@ -97,8 +97,13 @@ def _scans(path: Path, axis: int | None) -> Iterator[tuple[str, MetaTensor, Sequ
             image = load_scan(result_file(folder, "image"))
             altered = load_label(result_file(folder, "alteration"), image=image, name="alteration")
             yield folder.name, image, slices_of(altered, slice_axis(image, axis))
+    elif path.is_dir() and not _volumes(path):
+        try:
+            yield path.name, load_scan(path), None
+        except ConSinGANError as error:
+            raise ConSinGANError(f"{path} holds no pictures, no volumes and no results, and {error}") from error
     else:
-        for file in (_volumes(path) if path.is_dir() else []) or [path]:
+        for file in _volumes(path) if path.is_dir() else [path]:
             yield file.name, load_scan(file), None
 
 

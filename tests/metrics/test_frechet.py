@@ -135,6 +135,12 @@ def test_few_images_carry_a_warning() -> None:
     assert compare_sets(enough, enough).warnings == ()
     (bias,) = compare_sets(normal(60, 64), normal(60, 64, seed=1)).warnings
     assert "mostly bias" in bias
+    (sources,) = compare_sets(enough, enough, real_sources=["a"] * MIN_IMAGES).warnings
+    assert sources.startswith("The images of one set come from 1 source only")
+    many = [number // 5 for number in range(MIN_IMAGES)]
+    assert compare_sets(enough, enough, real_sources=many, synthetic_sources=many).warnings == ()
+    nine = [min(number, 8) for number in range(MIN_IMAGES)]
+    assert "come from 9 sources only" in compare_sets(enough, enough, synthetic_sources=nine).warnings[0]
     tiny = compare_sets(normal(3), normal(2, seed=1))
     assert np.isnan(tiny.fid_floor)
     assert tiny.n_floor == 0

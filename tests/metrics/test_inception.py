@@ -27,7 +27,7 @@ def pictures(folder: Path, level: int, count: int = 4) -> list[Path]:
 
 def test_fid_is_that_of_pytorch_fids_own_command(inception_file: Path, tmp_path: Path) -> None:
     first, second = pictures(tmp_path / "a", 200), pictures(tmp_path / "b", 100)
-    command = [sys.executable, "-W", "ignore", "-m", "pytorch_fid", "--dims", "64", "--device", "cpu"]
+    command = [sys.executable, "-W", "ignore", "-m", "pytorch_fid", "--dims", "192", "--device", "cpu"]
     # pytorch-fid finds the weights where PyTorch keeps its downloads.
     home = {"TORCH_HOME": str(inception_file.parents[2]), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
@@ -37,7 +37,7 @@ def test_fid_is_that_of_pytorch_fids_own_command(inception_file: Path, tmp_path:
         text=True,
         check=True,
     )
-    network = load_inception(inception_file, dims=64)
+    network = load_inception(inception_file, dims=192)
     found = frechet_distance(inception_features(first, network), inception_features(second, network))
     assert found == pytest.approx(float(done.stdout.split("FID:")[1]), rel=1e-5)
     assert found > 1e-3

@@ -86,6 +86,9 @@ def test_spread_keeps_the_ends() -> None:
 def test_refuses_what_holds_no_set(tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(ConSinGANError, match="does not exist"):
         gather_pictures(tmp_path / "none", tmp_path / "work")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConSinGANError, match=r"holds no pictures, no volumes and no results, and image .* DICOM"):
+        gather_pictures(tmp_path / "empty", tmp_path / "work")
     save("a.nii.gz", scan[0])
     Image.new("L", (5, 5)).save(tmp_path / "a.png")
     with pytest.raises(ConSinGANError, match="pictures and volumes"):

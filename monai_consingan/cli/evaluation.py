@@ -22,7 +22,9 @@ __all__ = ["evaluate"]
     metavar="FOLDER",
     help="Folder that harmonize, remove or paste wrote, or a folder of such folders; may be given several times.",
 )
-@click.option("--output", type=PATH, required=True, help="Folder for report.json and report.html.")
+@click.option(
+    "--output", type=PATH, required=True, help="Folder for report.json, report.html and, of images, images.png."
+)
 @click.option(
     "--originals",
     type=PATH,

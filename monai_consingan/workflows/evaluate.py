@@ -14,6 +14,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.data import file_sha256, load_label, load_scan
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures import save_contact_sheet
 from monai_consingan.metrics import changed_outside, compare_sets, inception_features, load_inception, texture
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.workflows.device import check_device
@@ -22,9 +23,10 @@ from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_file, result_folders
 from monai_consingan.workflows.report import versions, write_report
 
-__all__ = ["PAGE", "evaluate", "evaluate_images", "evaluate_result"]
+__all__ = ["FIGURE", "PAGE", "evaluate", "evaluate_images", "evaluate_result"]
 
 PAGE = "report.html"
+FIGURE = "images.png"
 
 _FROM_REPORT = ("seam", "contrast_kept", "rim_core_kept", "size_kept")
 
@@ -47,7 +49,8 @@ def evaluate(
     """Compare synthetic with real images, measure results one by one, or both.
 
     Args:
-        output: folder for ``report.json`` and ``report.html``; nothing is written outside of it.
+        output: folder for ``report.json``, ``report.html`` and, of sets of images, ``images.png`` with some of them;
+            nothing is written outside of it.
         images: the real and the synthetic images (:func:`evaluate_images`).
         results: folders that ``harmonize``, ``remove`` or ``paste`` wrote, or folders of such folders.
         originals: folder of the scans that the results were made of (:func:`evaluate_result`).
@@ -75,12 +78,14 @@ def evaluate(
                 axis=axis,
                 seed=seed,
                 device=device,
+                figure=folder / FIGURE,
                 progress=progress,
             )
         if folders:
             report["results"] = [evaluate_result(place, originals=originals) for place in folders]
         report["seconds"] = time.perf_counter() - begin
-        write_evaluation_page(folder / PAGE, report, [place / "figure.png" for place in folders])
+        figures = [place / "figure.png" for place in folders]
+        write_evaluation_page(folder / PAGE, report, images_figure=folder / FIGURE, figures=figures)
         write_report(folder / REPORT_NAME, report)
     return report
 
@@ -102,6 +107,7 @@ def evaluate_images(
     axis: int | None = None,
     seed: int = 0,
     device: str = "cpu",
+    figure: str | Path | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """FID and KID between real and synthetic images, and between halves of the real ones.
@@ -115,6 +121,7 @@ def evaluate_images(
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the division into halves and of the intervals.
         device: where the network runs.
+        figure: where to save some of the images, as PNG.
         progress: whether to show progress on the standard error stream.
 
     Returns:
@@ -137,6 +144,8 @@ def evaluate_images(
             name: inception_features(found.files, network, device=device, progress=progress)
             for name, found in sets.items()
         }
+        if figure is not None:
+            save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
     compared = compare_sets(
         features["real"],
         features["synthetic"],

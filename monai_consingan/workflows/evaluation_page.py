@@ -89,17 +89,22 @@ def warnings_of(report: Mapping[str, Any]) -> list[str]:
     return warnings
 
 
-def write_evaluation_page(path: str | Path, report: Mapping[str, Any], figures: Sequence[Path]) -> None:
+def write_evaluation_page(
+    path: str | Path, report: Mapping[str, Any], *, images_figure: Path, figures: Sequence[Path]
+) -> None:
     """Write an evaluation as one page of HTML.
 
     Args:
         path: the page.
         report: what was measured.
+        images_figure: figure of the images, if there are any.
         figures: one figure for each result; those that do not exist are left out.
     """
     sections = []
     if "images" in report:
-        sections.append(ReportSection("Synthetic and real images", _IMAGES_TEXT, images_table(report["images"])))
+        table = images_table(report["images"])
+        caption = "Some of the images, evenly spread over each set."
+        sections.append(ReportSection("Synthetic and real images", _IMAGES_TEXT, table, images_figure, caption))
     if "results" in report:
         sections.append(ReportSection("Results", _RESULTS_TEXT, results_table(report["results"])))
         for result, figure in zip(report["results"], figures, strict=True):

@@ -82,13 +82,13 @@ def test_both_ways_give_one_report_and_one_page(
     report = evaluate(
         tmp_path / "out", images=sets, inception=inception_file, dims=64, results=[inserted[0].parent, removed[0]]
     )
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["images.png", "report.html", "report.json"]
     saved = json.loads((tmp_path / "out" / "report.json").read_text())
     assert saved["images"]["fid"] == pytest.approx(report["images"]["fid"], abs=1e-6)
     assert [result["command"] for result in saved["results"]] == ["harmonize", "remove"]
     assert str(tmp_path) not in (tmp_path / "out" / "report.json").read_text()
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("<img") == 2
+    assert page.count("<img") == 3
     for row in (*images_table(report["images"]), *results_table(report["results"])):
         for cell in row:
             assert f">{cell}</t" in page

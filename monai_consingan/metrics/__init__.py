@@ -16,13 +16,15 @@ from monai_consingan.metrics.detection import (
     detection_summary,
 )
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
-from monai_consingan.metrics.frechet import KID, SetComparison, compare_sets, frechet_distance, kernel_distance
+from monai_consingan.metrics.frechet import frechet_distance
 from monai_consingan.metrics.inception import inception_features, load_inception
+from monai_consingan.metrics.kernel import KID, kernel_distance
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.seam import SeamMetric, seam
+from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import SIFIDMetric, load_feature_network, sifid
 from monai_consingan.metrics.texture import TextureMetric, texture
-from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
+from monai_consingan.metrics.tissue import TissueAgreement, TissueAgreementMetric, tissue_agreement
 
 __all__ = [
     "KID",
@@ -38,6 +40,7 @@ __all__ = [
     "SetComparison",
     "TextureMetric",
     "TissueAgreement",
+    "TissueAgreementMetric",
     "changed_outside",
     "compare_sets",
     "contrast",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
+from monai.metrics import CumulativeIterationMetric
 from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
+from monai.metrics.utils import do_metric_reduction
 from numpy.typing import NDArray
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.neighbourhood import bounding_box, slice_axis, spatial_array, spatial_mask
 
-__all__ = ["TissueAgreement", "tissue_agreement"]
+__all__ = ["TissueAgreement", "TissueAgreementMetric", "tissue_agreement"]
 
 _Image = NDArray[np.float64]
 _Part = tuple[_Image, _Image, NDArray[np.bool_]]
@@ -136,3 +139,41 @@ def _ms_ssim(made: _Image, real: _Image) -> float:
 def _has_room(shape: tuple[int, ...], scales: int) -> bool:
     """Whether MONAI accepts as many scales, and the window fits into the coarsest (each has half the size)."""
     return min(shape) // (scales - 1) ** 2 >= _WINDOW and min(shape) // 2 ** (scales - 1) >= _WINDOW
+
+
+class TissueAgreementMetric(CumulativeIterationMetric):
+    """:func:`tissue_agreement` over batches, as a MONAI metric.
+
+    Call it with the filled images as `y_pred`, (B, 1, *spatial), and as `y` two channels: the truth, and the mask of
+    what was filled, (B, 2, *spatial).
+
+    Args:
+        axis: spatial axis perpendicular to the slices, or None.
+        reduction: how :meth:`aggregate` joins the values of the images, as in MONAI; those that are NaN are left out.
+    """
+
+    def __init__(self, axis: int | None = None, reduction: str = "mean_batch") -> None:
+        super().__init__()
+        self.axis = axis
+        self.reduction = reduction
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        """Returns (B, 4): MSE, PSNR, SSIM and MS-SSIM of each image."""
+        if y is None or y.shape[1] != 2:
+            raise ConSinGANError("y needs two channels: give the truth and the mask of what was filled.")
+        values = [
+            astuple(tissue_agreement(image, truth[:1], truth[1:], axis=self.axis))
+            for image, truth in zip(y_pred, y, strict=True)
+        ]
+        return torch.tensor(values, dtype=torch.float64)
+
+    def aggregate(self, reduction: str | None = None) -> torch.Tensor:
+        """The values so far, joined.
+
+        Args:
+            reduction: replaces the one given at construction.
+
+        Returns:
+            With ``mean_batch``, MSE, PSNR, SSIM and MS-SSIM.
+        """
+        return do_metric_reduction(self.get_buffer(), reduction or self.reduction)[0]

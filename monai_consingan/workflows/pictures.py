@@ -45,9 +45,9 @@ class PictureSet:
 def gather_pictures(path: str | Path, working_folder: str | Path, *, axis: int | None = None) -> PictureSet:
     """The pictures of a set.
 
-    Pictures (PNG, JPEG, ...) are taken as they are. Volumes become PNG by :func:`write_slices`: all slices that show
-    enough of the head, and of a result of this package, which is told by its ``report.json``, those in which something
-    was altered.
+    Pictures (PNG, JPEG, ...) are taken as they are, each as a source of its own. Volumes become PNG by
+    :func:`write_slices`: all slices that show enough of the head, and of a result of this package, which is told by its
+    ``report.json``, those in which something was altered.
 
     Args:
         path: a folder of pictures, of volumes, of one DICOM series or of results; a volume; or a datalist, a JSON file

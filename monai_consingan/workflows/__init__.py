@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
 from .model import TrainedModel, new_networks
 from .progress import TrainingProgress
@@ -20,6 +21,7 @@ __all__ = [
     "TrainedModel",
     "TrainingProgress",
     "TrainingSettings",
+    "evaluate",
     "fingerprint",
     "harmonize",
     "new_networks",

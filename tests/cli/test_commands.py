@@ -29,6 +29,8 @@ OPTIONS = {
     f"{TRAINING} --overwrite --quiet",
     "paste": f"{LESION} --paste-blend --seed --output --overwrite --quiet",
     "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",
+    "evaluate": "REAL SYNTHETIC --results --output --originals --inception --dims --max-slices --axis --seed --device "
+    "--overwrite --quiet",
     "sample": "--output --count --scale --size --animate --frames --start-scale --seed --overwrite",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .harmonize import LesionSource, harmonize, paste
 from .model import TrainedModel, new_networks
+from .model_bank import ModelBank
 from .progress import TrainingProgress
 from .redraw import BlendSettings
 from .remove import LesionTarget, remove
@@ -17,6 +18,7 @@ __all__ = [
     "BlendSettings",
     "LesionSource",
     "LesionTarget",
+    "ModelBank",
     "TrainedModel",
     "TrainingProgress",
     "TrainingSettings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .harmonize import LesionSource, harmonize, paste
+from .host_models import HostModels, prepare_bank
 from .model import TrainedModel, new_networks
 from .model_bank import ModelBank
 from .progress import TrainingProgress
@@ -16,6 +17,7 @@ from .training_run import train_run
 __all__ = [
     "PRESETS",
     "BlendSettings",
+    "HostModels",
     "LesionSource",
     "LesionTarget",
     "ModelBank",
@@ -26,6 +28,7 @@ __all__ = [
     "harmonize",
     "new_networks",
     "paste",
+    "prepare_bank",
     "preset_settings",
     "remove",
     "sample",

@@ -79,6 +79,20 @@ class ModelBank:
         """The names of all models, sorted."""
         return sorted(path.stem for path in self.folder.glob("*.pt") if re.fullmatch(r"[0-9a-f]{64}", path.stem))
 
+    def load(self, key: str) -> TrainedModel | None:
+        """The model of a name, or ``None`` if the bank has none.
+
+        Raises:
+            ConSinGANError: the model's file is damaged.
+        """
+        path = self.path(key)
+        if not path.is_file():
+            return None
+        try:
+            return TrainedModel.load(path)
+        except ConSinGANError as error:
+            raise ConSinGANError(f"model {path} of the bank is damaged: delete it, and it is trained anew.") from error
+
     def find(
         self, content: Content, settings: TrainingSettings, *, seed: int = 0, start: TrainedModel | None = None
     ) -> TrainedModel | None:
@@ -87,7 +101,7 @@ class ModelBank:
         Raises:
             ConSinGANError: the model's file is damaged.
         """
-        return self._stored(self.key(content, settings, seed=seed, start=start))
+        return self.load(self.key(content, settings, seed=seed, start=start))
 
     def model_for(
         self,
@@ -122,10 +136,10 @@ class ModelBank:
                 be written to, or the model's file is damaged.
         """
         key = self.key(slices if content is None else content, settings, seed=seed, start=start)
-        if (found := self._stored(key)) is not None:
+        if (found := self.load(key)) is not None:
             return found
         with self._locked(key) as checkpoint:
-            if (found := self._stored(key)) is None:
+            if (found := self.load(key)) is None:
                 found = train_model(
                     slices,
                     settings,
@@ -150,19 +164,10 @@ class ModelBank:
         wrong = {}
         for key in self.keys():
             try:
-                self._stored(key)
+                self.load(key)
             except ConSinGANError as error:
                 wrong[key] = str(error)
         return wrong
-
-    def _stored(self, key: str) -> TrainedModel | None:
-        path = self.path(key)
-        if not path.is_file():
-            return None
-        try:
-            return TrainedModel.load(path)
-        except ConSinGANError as error:
-            raise ConSinGANError(f"model {path} of the bank is damaged: delete it, and it is trained anew.") from error
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[Path]:

@@ -129,7 +129,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
     Args:
         keys: key of the host's image, and then that of its labels, if that is not ``"label"``; both are replaced.
         bank: see :class:`RandLesionRemoval`.
-        mask_key: key for the filled voxels.
+        mask_key: key for the filled voxels; None leaves them out.
         prob: probability of a removal.
         allow_missing_keys: leave data without the host as it is.
         kwargs: the other arguments of :class:`RandLesionRemoval`.
@@ -146,7 +146,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         self,
         keys: KeysCollection,
         bank: str | Path | ModelBank | HostModels,
-        mask_key: Hashable = "removed_mask",
+        mask_key: Hashable | None = "removed_mask",
         prob: float = 1.0,
         allow_missing_keys: bool = False,
         **kwargs: Any,
@@ -170,7 +170,9 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         out = dict(data)
         for key in self.key_iterator(out):
             removed = self.remove(data[key], data[self.label_key])
-            out[key], out[self.label_key], out[self.mask_key] = removed.image, removed.label, removed.mask
+            out[key], out[self.label_key] = removed.image, removed.label
+            if self.mask_key is not None:
+                out[self.mask_key] = removed.mask
         return out
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 __all__ = ["leftovers", "whole_file"]
 
@@ -29,7 +30,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             path.write_text("{}")
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    temporary = path.with_name(f".{uuid4().hex}.tmp.{path.name}")
     try:
         yield temporary
         with open(temporary, "rb+") as file:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from monai_consingan import __version__
+from monai_consingan.cli.bank import bank
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
@@ -62,5 +63,5 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (demo, harmonize, remove, paste, train, sample, evaluate):
+for _command in (demo, harmonize, remove, paste, train, sample, bank, evaluate):
     main.add_command(_command)

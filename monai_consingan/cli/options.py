@@ -140,6 +140,12 @@ blend_options = _together(
         help="Start the training from a trained model, as of a neighbouring slice; fewer --iterations then do.",
     ),
     click.option(
+        "--bank",
+        type=PATH,
+        metavar="FOLDER",
+        help="Folder of models: take the one of an earlier training that was the same, or leave it there.",
+    ),
+    click.option(
         "--composite",
         type=click.Choice(["whole", "band"]),
         help="Where the redrawn image is used: over the whole lesion, or in a band along its border.",

@@ -24,6 +24,13 @@ from .naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
 from .placement import Placement, find_placement
 from .poisson import poisson_blend
+from .rand_lesion import RandLesion, RandLesionD, RandLesiond, RandLesionDict
+from .rand_lesion_removal import (
+    RandLesionRemoval,
+    RandLesionRemovalD,
+    RandLesionRemovald,
+    RandLesionRemovalDict,
+)
 from .rand_paste import RandPasteLesion, RandPasteLesionD, RandPasteLesiond, RandPasteLesionDict
 from .region_slices import (
     HeadSlicesD,
@@ -84,10 +91,18 @@ __all__ = [
     "PasteLesiond",
     "PastedLesion",
     "Placement",
+    "RandLesion",
     "RandLesionBlob",
     "RandLesionBlobD",
     "RandLesionBlobDict",
     "RandLesionBlobd",
+    "RandLesionD",
+    "RandLesionDict",
+    "RandLesionRemoval",
+    "RandLesionRemovalD",
+    "RandLesionRemovalDict",
+    "RandLesionRemovald",
+    "RandLesiond",
     "RandPasteLesion",
     "RandPasteLesionD",
     "RandPasteLesionDict",

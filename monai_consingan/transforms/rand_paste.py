@@ -157,7 +157,8 @@ class RandPasteLesion(RandomizableTransform):
             crop = self._crop(draw, img)
             entry: dict[str, Any] = {"donor": draw.donor}
             try:
-                pasted, entry["placement"] = self._paste_one(image, labels, region, crop, draw.seed)
+                pasted, told = self._paste_one(image, labels, region, crop, draw.seed)
+                entry |= told
                 image, labels = pasted.image, pasted.label
                 mask |= as_array(pasted.mask)
             except ConSinGANError as error:
@@ -202,7 +203,14 @@ class RandPasteLesion(RandomizableTransform):
         donor = move(crop.image, placement.offset, shape=shape)
         label = move(crop.label[None], placement.offset, shape=shape)
         valid = move(crop.valid[None], placement.offset, shape=shape)
-        return self.paste(image, donor, label, host_label=labels, donor_valid=valid), placement.as_dict()
+        pasted, told = self._put(image, labels, donor, label, valid)
+        return pasted, {"placement": placement.as_dict(), **told}
+
+    def _put(
+        self, image: Any, labels: Any, donor: np.ndarray, label: np.ndarray, valid: np.ndarray
+    ) -> tuple[PastedLesion, dict[str, Any]]:
+        """Put a donor that is at its place into the host, and tell how for the log."""
+        return self.paste(image, donor, label, host_label=labels, donor_valid=valid), {}
 
 
 class RandPasteLesiond(RandomizableTransform, MapTransform):
@@ -220,6 +228,7 @@ class RandPasteLesiond(RandomizableTransform, MapTransform):
     """
 
     backend = RandPasteLesion.backend
+    _array: type[RandPasteLesion] = RandPasteLesion
 
     def __init__(
         self,
@@ -239,7 +248,7 @@ class RandPasteLesiond(RandomizableTransform, MapTransform):
         self.label_key = label_key
         self.mask_key = mask_key
         self.region_key = region_key
-        self.paste = RandPasteLesion(donors, prob, **kwargs)
+        self.paste = self._array(donors, prob=prob, **kwargs)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandPasteLesiond:
         """Set the random state, also of the array transform."""

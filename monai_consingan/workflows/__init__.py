@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
+from .host_models import HostModels, prepare_bank
 from .model import TrainedModel, new_networks
+from .model_bank import ModelBank
 from .progress import TrainingProgress
 from .redraw import BlendSettings
 from .remove import LesionTarget, remove
@@ -16,8 +18,10 @@ from .training_run import train_run
 __all__ = [
     "PRESETS",
     "BlendSettings",
+    "HostModels",
     "LesionSource",
     "LesionTarget",
+    "ModelBank",
     "TrainedModel",
     "TrainingProgress",
     "TrainingSettings",
@@ -26,6 +30,7 @@ __all__ = [
     "harmonize",
     "new_networks",
     "paste",
+    "prepare_bank",
     "preset_settings",
     "remove",
     "sample",

@@ -17,6 +17,7 @@ from monai_consingan.transforms import InsertedLesion, InsertLesion
 from monai_consingan.transforms._arrays import as_array, wrap_like
 from monai_consingan.workflows.device import check_device
 from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
+from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.redraw import BlendSettings, redraw
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
@@ -186,6 +187,7 @@ def harmonize(
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
     start: str | Path | None = None,
+    bank: str | Path | None = None,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -196,13 +198,15 @@ def harmonize(
     Args:
         source: which lesion goes where.
         output: folder for ``image``, ``label``, ``naive``, ``alteration``, ``figure.png``, ``report.json`` and the
-            trained ``model.pt``; nothing is written outside of it. A killed run that is started again goes on from its
-            checkpoint there.
+            trained ``model.pt``; nothing is written outside of it and the bank. A killed run that is started again goes
+            on from its checkpoint there.
         settings: settings of the training, by default the preset ``quick``.
         blend: where the redrawn image replaces the naive one.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
             fewer iterations then do. It must have the same networks.
+        bank: folder of models of earlier trainings (:py:class:`monai_consingan.workflows.ModelBank`): the training
+            takes place only if its model is not there, and leaves it there.
         seed: seed of placement and training.
         device: where to train.
         overwrite: whether the folder may hold something already.
@@ -222,7 +226,7 @@ def harmonize(
     """
     begin = time.perf_counter()
     check_device(device)
-    settings, trained, begun = given_models("harmonization", settings, model, start)
+    settings, trained, begun = given_models("harmonization", settings, model, start, bank)
     blend = BlendSettings() if blend is None else blend
     with output_folder(output, overwrite=overwrite) as folder:
         case = _paste_lesion(source, seed)
@@ -235,6 +239,7 @@ def harmonize(
             blend=blend,
             model=trained,
             start=begun,
+            bank=None if bank is None else ModelBank(bank),
             seed=seed,
             device=device,
             working_folder=folder,

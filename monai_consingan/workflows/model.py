@@ -138,7 +138,11 @@ class TrainedModel:
 
 
 def given_models(
-    task: str, settings: TrainingSettings | None, model: str | Path | None, start: str | Path | None
+    task: str,
+    settings: TrainingSettings | None,
+    model: str | Path | None,
+    start: str | Path | None,
+    bank: str | Path | None = None,
 ) -> tuple[TrainingSettings, TrainedModel | None, TrainedModel | None]:
     """What a workflow trains with, or uses instead.
 
@@ -147,15 +151,18 @@ def given_models(
         settings: settings that are asked for, if any.
         model: model, or folder of a run, to use as it is.
         start: model, or folder of a run, whose weights the training starts from.
+        bank: folder of models that the training is spared by.
 
     Returns:
         The settings, which are those of a model unless others are asked for, and both models.
 
     Raises:
-        ConSinGANError: both models are given, or one cannot be used.
+        ConSinGANError: a model that is used as it is comes with another model or a bank, or one cannot be used.
     """
     if model is not None and start is not None:
         raise ConSinGANError(f"model {model} is used as it is, and {start} to start a training from: give one of them.")
+    if model is not None and bank is not None:
+        raise ConSinGANError(f"model {model} is used as it is, so nothing is taken from bank {bank}: give one of them.")
     used = None if model is None else TrainedModel.load(model, task=task)
     begun = None if start is None else TrainedModel.load(start, task=task)
     if used is not None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from monai.data import MetaTensor
 
 from monai_consingan.data import IntensityScale, Region
@@ -15,6 +16,7 @@ from monai_consingan.inferers import redraw_region
 from monai_consingan.transforms import BlendBack, LesionAlteration, region_slices
 from monai_consingan.transforms._arrays import spacing_of
 from monai_consingan.workflows.model import TrainedModel
+from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.settings import TrainingSettings
 from monai_consingan.workflows.train import fingerprint, train_model
 
@@ -79,6 +81,7 @@ def redraw(
     blend: BlendSettings,
     model: TrainedModel | None = None,
     start: TrainedModel | None = None,
+    bank: ModelBank | None = None,
     seed: int = 0,
     device: str = "cpu",
     working_folder: str | Path | None = None,
@@ -95,9 +98,10 @@ def redraw(
         blend: where the redrawn image is used.
         model: a trained model to use instead.
         start: a trained model whose weights the training starts from.
+        bank: models of earlier trainings: this one takes place only if its model is not there, and leaves it there.
         seed: seed of the training.
         device: where to compute.
-        working_folder: folder for the training's checkpoint, from which a killed run goes on.
+        working_folder: folder for the training's checkpoint, from which a killed run goes on; a bank keeps its own.
         progress: whether to show progress.
 
     Returns:
@@ -120,16 +124,13 @@ def redraw(
     )
     seconds = 0.0
     if model is None:
-        more = [] if start is None else list(start.generator.state_dict().values())
-        name = f"checkpoint-{fingerprint(slices, settings, seed, *more)[:16]}.pt"
-        checkpoint = None if working_folder is None else Path(working_folder) / name
+        how: dict[str, Any] = {"seed": seed, "device": device, "start": start, "progress": progress}
         begin = time.perf_counter()
-        model = train_model(
-            slices, settings, seed=seed, device=device, checkpoint=checkpoint, start=start, progress=progress
-        )
+        if bank is not None:
+            model = bank.model_for(slices, settings, **how)
+        else:
+            model = _train(slices, settings, working_folder, **how)
         seconds = time.perf_counter() - begin
-        if checkpoint is not None:
-            checkpoint.unlink(missing_ok=True)
     full = redraw_region(
         naive,
         model.generator,
@@ -141,3 +142,21 @@ def redraw(
     )
     image: Any = BlendBack()(naive, full, alteration.weight)
     return Redrawn(image, alteration.mask, region, scale, model, seconds)
+
+
+def _train(
+    slices: torch.Tensor,
+    settings: TrainingSettings,
+    folder: str | Path | None,
+    *,
+    start: TrainedModel | None,
+    **how: Any,
+) -> TrainedModel:
+    """Train, with a checkpoint in the folder until that is done."""
+    if folder is None:
+        return train_model(slices, settings, start=start, **how)
+    more = [] if start is None else list(start.generator.state_dict().values())
+    checkpoint = Path(folder) / f"checkpoint-{fingerprint(slices, settings, how['seed'], *more)[:16]}.pt"
+    model = train_model(slices, settings, checkpoint=checkpoint, start=start, **how)
+    checkpoint.unlink(missing_ok=True)
+    return model

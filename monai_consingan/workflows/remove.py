@@ -14,6 +14,7 @@ from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FillLesion
 from monai_consingan.workflows.device import check_device
 from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
+from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.redraw import BlendSettings, redraw
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
@@ -62,6 +63,7 @@ def remove(
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
     start: str | Path | None = None,
+    bank: str | Path | None = None,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -72,13 +74,15 @@ def remove(
     Args:
         target: which lesion is removed, and how it is filled.
         output: folder for ``image``, ``label``, ``naive``, ``alteration``, ``figure.png``, ``report.json`` and the
-            trained ``model.pt``; nothing is written outside of it. A killed run that is started again goes on from its
-            checkpoint there.
+            trained ``model.pt``; nothing is written outside of it and the bank. A killed run that is started again goes
+            on from its checkpoint there.
         settings: settings of the training, by default the preset ``quick``.
         blend: where the redrawn image replaces the filled one.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
             fewer iterations then do. It must have the same networks.
+        bank: folder of models of earlier trainings (:py:class:`monai_consingan.workflows.ModelBank`): the training
+            takes place only if its model is not there, and leaves it there.
         seed: seed of the training.
         device: where to train.
         overwrite: whether the folder may hold something already.
@@ -93,7 +97,7 @@ def remove(
     """
     begin = time.perf_counter()
     check_device(device)
-    settings, trained, begun = given_models("editing", settings, model, start)
+    settings, trained, begun = given_models("editing", settings, model, start, bank)
     blend = BlendSettings() if blend is None else blend
     with output_folder(output, overwrite=overwrite) as folder:
         image = load_scan(target.image, name="image")
@@ -109,6 +113,7 @@ def remove(
             blend=blend,
             model=trained,
             start=begun,
+            bank=None if bank is None else ModelBank(bank),
             seed=seed,
             device=device,
             working_folder=folder,

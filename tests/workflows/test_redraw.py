@@ -9,6 +9,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows import ModelBank
 from monai_consingan.workflows.redraw import BlendSettings, redraw
 
 
@@ -87,3 +88,17 @@ def test_lesion_that_the_model_cannot_hold(case: Any, tiny: Any) -> None:
 def test_blend_settings_are_checked() -> None:
     with pytest.raises(ConSinGANError):
         BlendSettings(level_mm=-1)
+
+
+def test_a_bank_spares_the_second_training(case: Any, tiny: Any, tmp_path: Path) -> None:
+    host, naive, mask = case
+    given = {"axis": 2, "settings": tiny("harmonization"), "blend": BlendSettings(), "seed": 1}
+    bank = ModelBank(tmp_path)
+    plain = redraw(naive, mask, [host], **given)
+    first = redraw(naive, mask, [host], bank=bank, **given)
+    written = bank.path(bank.keys()[0]).stat().st_mtime_ns
+    again = redraw(naive, mask, [host], bank=bank, **given)
+    assert len(bank) == 1 and bank.path(bank.keys()[0]).stat().st_mtime_ns == written
+    assert torch.equal(first.image, plain.image) and torch.equal(again.image, plain.image)
+    redraw(naive, mask, [host + 1], bank=bank, **given)
+    assert len(bank) == 2

@@ -10,7 +10,7 @@ import monai_consingan
 
 def test_package_imports_nothing_heavy() -> None:
     code = "import sys, monai_consingan; print(sorted({'torch', 'monai', 'numpy', 'matplotlib'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"
 
 

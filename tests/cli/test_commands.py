@@ -58,7 +58,7 @@ for command in {[[], *[[name] for name in OPTIONS]]!r}:
 heavy = {{"torch", "monai", "numpy", "nibabel", "matplotlib", "scipy", "skimage", "ignite"}} & set(sys.modules)
 print("heavy:", sorted(heavy))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.splitlines()[-1] == "heavy: []"
     assert f"version {__version__}" in done.stdout
 

@@ -28,7 +28,7 @@ def killed_trainings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
         [sys.executable, str(Path(__file__).with_name("killed_training.py")), str(tmp_path_factory.mktemp("killed"))],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

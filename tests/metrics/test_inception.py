@@ -34,7 +34,7 @@ def test_fid_is_that_of_pytorch_fids_own_command(inception_file: Path, tmp_path:
         [*command, "--num-workers", "0", str(tmp_path / "a"), str(tmp_path / "b")],
         env={**os.environ, **home},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     network = load_inception(inception_file, dims=192)

@@ -175,7 +175,7 @@ def test_processes_share_a_bank(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": path},
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert json.loads(run.stdout) == {"together": [0, 0], "waiting": True, "killed": -9, "waited": 0}
     both = [file.read_text() for file in tmp_path.glob("both-*")]

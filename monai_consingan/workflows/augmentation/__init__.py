@@ -1,0 +1,9 @@
+"""Whole data sets: synthetic training scans from the scans of a data set."""
+
+from __future__ import annotations
+
+from .datalists import read_datalist
+from .folders import read_bids, read_nnunet, read_scans
+from .records import ScanRecord, ScanSet
+
+__all__ = ["ScanRecord", "ScanSet", "read_bids", "read_datalist", "read_nnunet", "read_scans"]

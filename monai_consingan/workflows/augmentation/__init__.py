@@ -5,5 +5,18 @@ from __future__ import annotations
 from .datalists import read_datalist
 from .folders import read_bids, read_nnunet, read_scans
 from .records import ScanRecord, ScanSet
+from .settings import METHODS, SIZE_CLASSES, AugmentSettings
+from .survey import Lesion
 
-__all__ = ["ScanRecord", "ScanSet", "read_bids", "read_datalist", "read_nnunet", "read_scans"]
+__all__ = [
+    "METHODS",
+    "SIZE_CLASSES",
+    "AugmentSettings",
+    "Lesion",
+    "ScanRecord",
+    "ScanSet",
+    "read_bids",
+    "read_datalist",
+    "read_nnunet",
+    "read_scans",
+]

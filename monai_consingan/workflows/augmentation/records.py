@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["SPLITS", "ScanRecord", "ScanSet", "name_records", "pick_channel"]
+__all__ = ["SPLITS", "ScanRecord", "ScanSet", "name_records", "pick_channel", "without_paths"]
 
 SPLITS = ("training", "validation", "test")
 _STEM = re.compile(r"\.(nii\.gz|nii|nrrd|nhdr|mha|mhd|dcm|png|jpe?g)$", re.IGNORECASE)
@@ -120,3 +120,11 @@ def _is_dicom(path: Path) -> bool:
         return file_format(path) == "dicom"
     except ConSinGANError:  # a file that is not there, which is told when it is read
         return not _STEM.search(path.name)
+
+
+def without_paths(text: str, records: Iterable[ScanRecord]) -> str:
+    """A text in which the files of scans, whose paths may name people, are replaced by the scans' names."""
+    for record in records:
+        for path in (record.image, record.label):
+            text = text if path is None else text.replace(str(path), record.name)
+    return text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .datalists import read_datalist
 from .folders import read_bids, read_nnunet, read_scans
+from .merge import merge
 from .records import ScanRecord, ScanSet
+from .run import augment
 from .settings import METHODS, SIZE_CLASSES, AugmentSettings
 from .survey import Lesion
 
@@ -15,6 +17,8 @@ __all__ = [
     "Lesion",
     "ScanRecord",
     "ScanSet",
+    "augment",
+    "merge",
     "read_bids",
     "read_datalist",
     "read_nnunet",

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from monai_consingan import __version__
+from monai_consingan.cli.augment import augment, merge
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
 from monai_consingan.errors import ConSinGANError
@@ -61,5 +62,5 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (demo, harmonize, remove, paste, train, sample):
+for _command in (demo, harmonize, remove, paste, augment, merge, train, sample):
     main.add_command(_command)

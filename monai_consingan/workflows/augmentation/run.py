@@ -88,6 +88,9 @@ def augment(
         summary = augment("datalist.json", "augmented", AugmentSettings(per_scan=5, lesions=(1, 4)), jobs=4)
     """
     check_device(device)
+    for name, count in (("jobs", jobs), ("threads", threads)):
+        if count < 1:
+            raise ConSinGANError(f"{name} is {count}, but must be 1 or more.")
     number, parts = shard or (1, 1)
     if not 1 <= number <= parts:
         raise ConSinGANError(f"shard is {number}/{parts}: give one of 1/{parts} to {parts}/{parts}.")

@@ -61,9 +61,9 @@ class AugmentSettings:
     rotate_range: float = 30.0
     scale_range: tuple[float, float] = (0.8, 1.2)
     match: str = "gain"
-    attempts: int = 5
+    attempts: int = 10
     contrast_range: tuple[float, float] = (0.5, 2.0)
-    seam_margin: float = 1.5
+    seam_margin: float = 2.0
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
     seed: int = 0

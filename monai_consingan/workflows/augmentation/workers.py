@@ -36,11 +36,8 @@ def for_each(
         threads: threads of each.
 
     Raises:
-        ConSinGANError: processes are killed again and again, or numbers out of range.
+        ConSinGANError: processes are killed again and again.
     """
-    for name, number in (("jobs", jobs), ("threads", threads)):
-        if number < 1:
-            raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
     if jobs == 1 or len(items) < 2:
         for item in items:
             with _threads(threads):

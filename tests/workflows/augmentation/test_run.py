@@ -17,7 +17,7 @@ from monai.transforms import LoadImage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows import ModelBank
-from monai_consingan.workflows.augmentation import AugmentSettings, augment, merge, read_scans, workers
+from monai_consingan.workflows.augmentation import AugmentSettings, augment, merge, read_scans
 from monai_consingan.workflows.augmentation import run as run_module
 from monai_consingan.workflows.augmentation.make import ScanMaker
 
@@ -198,37 +198,10 @@ def test_a_data_set_without_lesions_is_refused(data_set: Path, tmp_path: Path) -
         augment(tmp_path / "list.json", tmp_path / "out", QUICK)
     with pytest.raises(ConSinGANError, match="location is 'there'"):
         augment(data_set, tmp_path / "other", replace(QUICK, location="there"))
-    assert not (tmp_path / "other").exists()
-
-
-def double(number: int) -> int:
-    return 2 * number
-
-
-def die_once(item: tuple[Path, int]) -> int:
-    path, number = item
-    if number == 3 and not path.exists():
-        path.touch()
-        os.kill(os.getpid(), 9)
-    return 2 * number
-
-
-def die(number: int) -> int:
-    os.kill(os.getpid(), 9)
-    return number
-
-
-def test_workers(tmp_path: Path) -> None:
-    assert list(workers.for_each(double, [1, 2, 3])) == [2, 4, 6]
-    assert list(workers.for_each(double, [], jobs=2)) == []
-    items = [(tmp_path / "died", number) for number in range(6)]
-    assert sorted(workers.for_each(die_once, items, jobs=2)) == [0, 2, 4, 6, 8, 10]
-    assert (tmp_path / "died").exists()
-    with pytest.raises(ConSinGANError, match="killed 3 times"):
-        list(workers.for_each(die, [1, 2], jobs=2))
     for numbers in ({"jobs": 0}, {"threads": 0}):
         with pytest.raises(ConSinGANError, match="is 0, but must be 1 or more"):
-            list(workers.for_each(double, [1], **numbers))
+            augment(data_set, tmp_path / "other", QUICK, **numbers)  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()
 
 
 def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any) -> None:

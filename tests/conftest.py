@@ -1,9 +1,34 @@
-"""Settings of the whole suite."""
+"""Settings and fixtures of the whole suite."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
 from hypothesis import settings
 
 # The same examples in every run, and no limit on the time of one: the first call of a library may compile or load.
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of pytorch-fid's Inception network, in a folder as PyTorch keeps its downloads (TORCH_HOME)."""
+    from pytorch_fid import inception
+
+    path = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints" / Path(inception.FID_WEIGHTS_URL).name
+    path.parent.mkdir(parents=True)
+    torch.manual_seed(0)
+    with (
+        mock.patch.object(inception, "load_state_dict_from_url", return_value={}),
+        mock.patch.object(torch.nn.Module, "load_state_dict"),  # which would miss the weights
+    ):
+        network = inception.fid_inception_v3()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):  # keep signals from fading from layer to layer
+            torch.nn.init.kaiming_normal_(layer.weight)
+    torch.save(network.state_dict(), path)
+    return path

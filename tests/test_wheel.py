@@ -53,7 +53,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_example_and_bundles_work_from_the_wheel(installed: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(installed / "installed")}
     done = subprocess.run(
-        [sys.executable, "-c", CODE], cwd=installed, env=environment, check=False, capture_output=True, text=True
+        [sys.executable, "-c", CODE], cwd=installed, env=environment, check=False, capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr
     images = sorted(path.name for path in (installed / "predictions").rglob("*_image.nii.gz"))

@@ -30,7 +30,7 @@ _SETTINGS = (
     *("per_scan", "method", "on_failure", "location", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
     *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed"),
 )
-_CLASSICAL = ["poisson", "feather", "naive"]
+_CLASSICAL = ["poisson", "crossfade", "feather", "naive"]
 
 
 class _Sizes(click.ParamType):

@@ -11,6 +11,8 @@ import click
 
 from monai_consingan import __version__
 from monai_consingan.cli.augment import augment, merge
+from monai_consingan.cli.bank import bank
+from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
 from monai_consingan.errors import ConSinGANError
@@ -62,5 +64,5 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (demo, harmonize, remove, paste, augment, merge, train, sample):
+for _command in (demo, harmonize, remove, paste, train, sample, bank, augment, merge, evaluate):
     main.add_command(_command)

@@ -48,7 +48,9 @@ _SOURCE = (
         help="How the donor's intensities are fitted to the host's around the lesion.",
     ),
     click.option(
-        "--paste-blend", type=click.Choice(["hard", "feather", "poisson"]), help="How the naive image is pasted."
+        "--paste-blend",
+        type=click.Choice(["hard", "feather", "poisson", "crossfade"]),
+        help="How the naive image is pasted.",
     ),
 )
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from monai_consingan.figures.contact_sheet import save_contact_sheet
 from monai_consingan.figures.panel import Panel, difference_panel, save_panel
 from monai_consingan.figures.report import ReportSection, write_html_report
 from monai_consingan.figures.view import SliceView, slice_view
 
-__all__ = ["Panel", "ReportSection", "SliceView", "difference_panel", "save_panel", "slice_view", "write_html_report"]
+__all__ = [
+    "Panel",
+    "ReportSection",
+    "SliceView",
+    "difference_panel",
+    "save_contact_sheet",
+    "save_panel",
+    "slice_view",
+    "write_html_report",
+]

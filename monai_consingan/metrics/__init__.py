@@ -1,30 +1,65 @@
-"""Measures of what a result is worth: seam, lesion fidelity and locality.
+"""What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, detection, FID.
 
-All take channel-first images, (1, H, W) or (1, H, W, D), as numpy arrays, tensors or MetaTensors.
+Measures of single images take them channel-first, (1, H, W) or (1, H, W, D), as numpy arrays, tensors or MetaTensors;
+FID and KID compare sets of images.
 """
 
 from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
 from monai_consingan.metrics.contrast import ContrastKeptMetric, contrast, contrast_kept, kept
+from monai_consingan.metrics.detection import (
+    DetectedLesion,
+    Detection,
+    LesionDetectionMetric,
+    detection,
+    detection_summary,
+)
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
+from monai_consingan.metrics.frechet import frechet_distance
+from monai_consingan.metrics.inception import inception_features, load_inception
+from monai_consingan.metrics.kernel import KID, kernel_distance
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.seam import SeamMetric, seam
+from monai_consingan.metrics.sets import SetComparison, compare_sets
+from monai_consingan.metrics.sifid import SIFIDMetric, load_feature_network, sifid
+from monai_consingan.metrics.texture import TextureMetric, texture
+from monai_consingan.metrics.tissue import TissueAgreement, TissueAgreementMetric, tissue_agreement
 
 __all__ = [
+    "KID",
     "ContrastKeptMetric",
+    "DetectedLesion",
+    "Detection",
+    "LesionDetectionMetric",
     "LesionMeasures",
     "MeasureInsertiond",
     "MeasureRemovald",
+    "SIFIDMetric",
     "SeamMetric",
+    "SetComparison",
+    "TextureMetric",
+    "TissueAgreement",
+    "TissueAgreementMetric",
     "changed_outside",
+    "compare_sets",
     "contrast",
     "contrast_kept",
+    "detection",
+    "detection_summary",
+    "frechet_distance",
     "half_maximum_size",
+    "inception_features",
     "insertion_measures",
     "kept",
+    "kernel_distance",
+    "load_feature_network",
+    "load_inception",
     "measure_lesion",
     "removal_measures",
     "rim_core_difference",
     "seam",
+    "sifid",
+    "texture",
+    "tissue_agreement",
 ]

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from monai.config import NdarrayOrTensor
-from monai.metrics import CumulativeIterationMetric
-from monai.metrics.utils import do_metric_reduction
 from numpy.typing import NDArray
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.masked import MaskedMetric
 from monai_consingan.metrics.neighbourhood import (
     bounding_box,
     ring,
@@ -115,14 +113,8 @@ def _side(array: NDArray[Any], along: int, side: int) -> NDArray[Any]:
     return np.asarray(array[tuple(index)])
 
 
-class SeamMetric(CumulativeIterationMetric):
+class SeamMetric(MaskedMetric):
     """:func:`seam` over batches, as a MONAI metric.
-
-    Args:
-        spacing: voxel size in mm, one number or one per spatial axis.
-        axis: spatial axis perpendicular to the slices, or None.
-        outer_mm: the ring reaches this far from the mask, in mm.
-        reduction: how :meth:`aggregate` joins the values, as in MONAI; images without a value (NaN) are left out.
 
     Example:
 
@@ -131,36 +123,4 @@ class SeamMetric(CumulativeIterationMetric):
         >>> metric.aggregate()  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        spacing: float | Sequence[float] = 1.0,
-        axis: int | None = None,
-        outer_mm: float = 8.0,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__()
-        self.spacing = spacing
-        self.axis = axis
-        self.outer_mm = outer_mm
-        self.reduction = reduction
-
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        """`y_pred`: images, `y`: masks, both (B, 1, *spatial); returns (B, 1)."""
-        if y is None:
-            raise ConSinGANError("y is missing: give the lesion masks of the images as y.")
-        values = [
-            seam(image, mask, spacing=self.spacing, axis=self.axis, outer_mm=self.outer_mm, **kwargs)
-            for image, mask in zip(y_pred, y, strict=True)
-        ]
-        return torch.tensor(values, dtype=torch.float64)[:, None]
-
-    def aggregate(self, reduction: str | None = None) -> torch.Tensor:
-        """The values so far, joined.
-
-        Args:
-            reduction: replaces the one given at construction.
-
-        Returns:
-            The joined value.
-        """
-        return do_metric_reduction(self.get_buffer(), reduction or self.reduction)[0]
+    measure = staticmethod(seam)

@@ -6,6 +6,7 @@ from .alteration import AlterationMask, AlterationMaskD, AlterationMaskd, Altera
 from .augment import training_augmentation
 from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
 from .blobs import RandLesionBlob, RandLesionBlobD, RandLesionBlobd, RandLesionBlobDict
+from .crossfade import crossfade
 from .fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
 from .head import head_mask
 from .inpaint import biharmonic
@@ -122,6 +123,7 @@ __all__ = [
     "alteration_weight",
     "anatomical_mirror",
     "biharmonic",
+    "crossfade",
     "estimate_symmetry",
     "find_placement",
     "flip_mirror",

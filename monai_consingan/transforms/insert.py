@@ -48,7 +48,8 @@ class InsertLesion(Transform):
     Args:
         match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
             ``"none"``.
-        paste_blend: ``"hard"``, ``"feather"`` or ``"poisson"``.
+        paste_blend: ``"hard"``, ``"feather"``, ``"poisson"`` or
+            ``"crossfade"``.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the automatic placement; the same scans and seed give the same place.
 

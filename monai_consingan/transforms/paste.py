@@ -25,11 +25,12 @@ from monai_consingan.transforms._arrays import (
 from monai_consingan.transforms._match import MATCHES, match_intensities, tissue_ring
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
+from monai_consingan.transforms.crossfade import crossfade
 from monai_consingan.transforms.poisson import poisson_blend
 
 __all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move"]
 
-BLENDS = ("hard", "feather", "poisson")
+BLENDS = ("hard", "feather", "poisson", "crossfade")
 
 
 class PastedLesion(NamedTuple):
@@ -84,8 +85,9 @@ class PasteLesion(Transform):
     Args:
         blend: ``"hard"`` is ``mask * donor + (1 - mask) * host``, exactly. ``"feather"`` also brings in the tissue
             around the lesion, fading out over ``feather_mm``. ``"poisson"`` keeps the donor's gradients within the
-            mask and takes the level from the host around it (:func:`poisson_blend`).
-        feather_mm: width of the fade-out in mm.
+            mask and takes the level from the host around it (:func:`poisson_blend`). ``"crossfade"`` also fades from
+            one to the other across the border, so that neither a step nor a blur shows there (:func:`crossfade`).
+        feather_mm: width of the fade-out in mm; a crossfade is that wide to both sides of the border.
         match: ``"none"`` takes the donor's intensities as they are. ``"gain"`` multiplies them so that the mean around
             the lesion equals the mean around its new place in the host, which keeps the lesion's relative contrast.
             ``"mean_std"`` maps mean and standard deviation around the lesion to those around the new place.
@@ -218,9 +220,16 @@ class PasteLesion(Transform):
         if self.blend == "feather":
             weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
-        cloned = [
-            poisson_blend(a, b, mask, axis=axis, spacing=mm, valid=valid) for a, b in zip(host, donor, strict=True)
-        ]
+        pairs = zip(host, donor, strict=True)
+        if self.blend == "crossfade":
+            faded = [
+                crossfade(
+                    a, b, mask, width_mm=self.feather_mm, ring_mm=self.ring_mm, axis=axis, spacing=mm, valid=valid
+                )
+                for a, b in pairs
+            ]
+            return cast_values(np.stack(faded), host.dtype)
+        cloned = [poisson_blend(a, b, mask, axis=axis, spacing=mm, valid=valid) for a, b in pairs]
         return blend_arrays(host, np.stack(cloned), mask[None].astype(np.float64))
 
 

@@ -34,7 +34,8 @@ class RandLesion(RandPasteLesion):
         bank: the bank, its folder, or :class:`monai_consingan.workflows.HostModels` that name settings and crops too.
         prob: probability that anything is put in.
         number: number of lesions, or a pair to draw it from (both ends included).
-        fallback: ``"hard"``, ``"feather"`` or ``"poisson"`` (:class:`PasteLesion`).
+        fallback: ``"hard"``, ``"feather"`` or ``"poisson"`` (:class:`PasteLesion`). None leaves a lesion out that the
+            model cannot redraw, and refuses hosts without a model.
         mode, dilation_mm, softness_mm: where the redrawn image is used (:class:`LesionAlteration`).
         level_mm: how far around a voxel the level of the pasted image is kept
             (:class:`monai_consingan.workflows.BlendSettings`).
@@ -56,7 +57,7 @@ class RandLesion(RandPasteLesion):
         bank: str | Path | ModelBank | HostModels,
         prob: float = 1.0,
         number: int | Sequence[int] = 1,
-        fallback: str = "poisson",
+        fallback: str | None = "poisson",
         mode: str = "band",
         dilation_mm: float = 1.0,
         softness_mm: float = 2.0,
@@ -69,8 +70,9 @@ class RandLesion(RandPasteLesion):
         super().__init__(donors, prob=prob, number=number, blend="hard", spacing=spacing, **kwargs)
         self.models = HostModels.of(bank, "harmonization", axis=self.axis, spacing=spacing)
         self.blend = BlendSettings(mode, dilation_mm, softness_mm, level_mm)
-        paste = self.paste
-        self.fallback = PasteLesion(fallback, paste.feather_mm, paste.match, paste.ring_mm, paste.axis, paste.spacing)
+        self.only_redrawn = fallback is None
+        paste, how = self.paste, "hard" if fallback is None else fallback
+        self.fallback = PasteLesion(how, paste.feather_mm, paste.match, paste.ring_mm, paste.axis, paste.spacing)
         self._model: TrainedModel | None = None
 
     def __call__(
@@ -84,12 +86,20 @@ class RandLesion(RandPasteLesion):
 
         Returns:
             Image, label (int16 when no label was given) and the mask of all new lesions.
+
+        Raises:
+            ConSinGANError: the host has no model and there is no fallback.
         """
         if randomize:
             self.randomize()
         if not self._do_transform:
             return super().__call__(img, label, region, randomize=False)
         self._model = self.models.find(img)
+        if self._model is None and self.only_redrawn:
+            raise ConSinGANError(
+                f"The bank {self.models.bank.folder} has no model of this host with these settings: prepare it, or "
+                "give a fallback."
+            )
         try:
             return super().__call__(img, label, region, randomize=False)
         finally:
@@ -105,6 +115,8 @@ class RandLesion(RandPasteLesion):
                 redrawn = self.models.redraw(naive.image, naive.mask, image, self._model, self.blend)
                 return naive._replace(image=redrawn), {"how": "consingan"}
             except ConSinGANError as error:
+                if self.only_redrawn:
+                    raise
                 told["not_redrawn"] = str(error)
         return self.fallback(image, donor, label, host_label=labels, donor_valid=valid), told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
 from .host_models import HostModels, prepare_bank
 from .model import TrainedModel, new_networks
@@ -24,6 +25,7 @@ __all__ = [
     "TrainedModel",
     "TrainingProgress",
     "TrainingSettings",
+    "evaluate",
     "fingerprint",
     "harmonize",
     "new_networks",

@@ -44,7 +44,8 @@ class LesionSource:
         offset: shift from the lesion's place in the donor, in voxels (row, column). With neither, the place is found.
         match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
             ``"none"``.
-        paste_blend: how the naive image is pasted, ``"hard"``, ``"feather"`` or ``"poisson"``.
+        paste_blend: how the naive image is pasted, ``"hard"``, ``"feather"``, ``"poisson"`` or
+            ``"crossfade"``.
     """
 
     host: str | Path

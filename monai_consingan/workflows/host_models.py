@@ -11,20 +11,17 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import LoadImage
 
-from monai_consingan.data import IntensityScale, Region, slice_axis, slice_region
+from monai_consingan.data import load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms import head_mask, head_slices
 from monai_consingan.transforms._arrays import as_array, check_shape, spacing_of, wrap_like
+from monai_consingan.workflows.host_crops import host_crops
 from monai_consingan.workflows.model import TrainedModel
 from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.redraw import BlendSettings, redraw
 from monai_consingan.workflows.settings import TrainingSettings, preset_settings
 
-__all__ = ["HostModels", "host_crops", "prepare_bank"]
-
-_DRAWS = 32  # places looked at for a crop
+__all__ = ["HostModels", "prepare_bank"]
 
 
 class HostModels:
@@ -208,91 +205,19 @@ class HostModels:
         return MetaTensor(torch.from_numpy(np.ascontiguousarray(as_array(image))), affine=torch.from_numpy(affine))
 
     def _content(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> list[torch.Tensor]:
-        """All that the crops of a host depend on besides the settings and the seed."""
+        """What a host's model is found by: all that its crops depend on besides the settings and the seed.
+
+        But for the spacing, which readers know to some digits only, and by which no more than the head is found.
+        """
         axis = slice_axis(self._scan(host), self.axis)
         rule = torch.tensor([-1 if axis is None else axis, self.crops, self.side])
-        spacing = torch.tensor(np.round(spacing_of(host, self.spacing), 3))
-        content = [torch.from_numpy(np.ascontiguousarray(as_array(host), np.float32)), rule, spacing]
+        content = [torch.from_numpy(np.ascontiguousarray(as_array(host), np.float32)), rule]
         if self.settings.task == "editing":
             if label is None:
                 raise ConSinGANError("A host's model for editing depends on its lesions: give their label.")
             check_shape(as_array(label), (1, *host.shape[1:]), name="label", other="its host")
             content.append(torch.from_numpy(np.packbits(as_array(label) > 0)))
         return content
-
-
-def host_crops(
-    host: MetaTensor,
-    settings: TrainingSettings,
-    *,
-    label: NdarrayOrTensor | None = None,
-    crops: int = 3,
-    side: int = 96,
-    axis: int | None = None,
-    seed: int = 0,
-) -> torch.Tensor:
-    """What a model of a host is trained on: crops of slices that spread evenly over the head.
-
-    Of 32 places drawn in the head of each slice the one is taken whose crop holds the fewest voxels of lesions, and of
-    these the one that holds the most of the head.
-
-    Args:
-        host: (1, \\*spatial).
-        settings: settings of the training; with the region ``"slice"`` the whole slices are taken.
-        label: lesions to keep clear of.
-        crops: number of crops.
-        side: height and width of a crop in pixels, or the image's, where that is smaller.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        seed: seed of the places.
-
-    Returns:
-        The crops, each in its own intensities, (crops, 1, h, w) in [-1, 1].
-
-    Raises:
-        ConSinGANError: a host of several channels, or without a head.
-    """
-    if host.shape[0] != 1:
-        raise ConSinGANError(f"A host has {host.shape[0]} channels, but models are of one: give one of them.")
-    along = slice_axis(host, axis)
-    candidates = head_slices(host, along)
-    taken = [candidates[int((number + 0.5) * len(candidates) / crops)] for number in range(crops)]
-    head = head_mask(as_array(host)[0], spacing=spacing_of(host))
-    lesions = np.zeros(head.shape, bool) if label is None else as_array(label)[0] > 0
-    rng = np.random.RandomState(seed % 2**32)
-    stack = []
-    for index in taken:
-        plane: Any = ... if along is None else (..., index, *[slice(None)] * (head.ndim - 1 - along))
-        if settings.region == "slice":
-            where = np.zeros((1, *head.shape), np.uint8)
-            where[plane] = 1
-            region = slice_region(where, axis=along, side=settings.max_size)
-        else:
-            region = _crop(head[plane], lesions[plane], index, along, side, rng)
-        crop = region.take(host)
-        stack.append(IntensityScale.fit(crop).apply(crop))
-    return torch.cat(stack)
-
-
-def _like(scan: MetaTensor, values: np.ndarray) -> MetaTensor:
-    """Values with a scan's spacing."""
-    return MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), affine=scan.affine)
-
-
-def _crop(
-    head: np.ndarray, lesions: np.ndarray, index: int, axis: int | None, side: int, rng: np.random.RandomState
-) -> Region:
-    """The best of some places of a slice."""
-    spots = np.argwhere(head)
-    size = np.minimum(side, head.shape)
-    starts = np.clip(spots[rng.randint(len(spots), size=_DRAWS)] - size // 2, 0, np.array(head.shape) - size)
-
-    def rank(start: np.ndarray) -> tuple[int, int]:
-        rows, columns = (slice(low, low + length) for low, length in zip(start, size, strict=True))
-        return int(lesions[rows, columns].sum()), -int(head[rows, columns].sum())
-
-    row, column = (int(low) for low in min(starts, key=rank))
-    height, width = (int(length) for length in size)
-    return Region(axis, (index,), (row, column), (row + height, column + width), (height, width))
 
 
 def prepare_bank(
@@ -314,7 +239,8 @@ def prepare_bank(
 
     Args:
         hosts: dictionaries with image and label, such as a dataset gives, or images alone; arrays, tensors or paths,
-            which MONAI's ``LoadImage`` reads.
+            whose files are read as :py:func:`monai_consingan.data.load_scan` and MONAI's ``LoadImage`` do alike. For
+            editing, hosts without a lesion are passed over.
         bank: the bank, its folder, or :py:class:`HostModels` that say it all.
         task: ``"harmonization"``, or ``"editing"`` for :py:class:`monai_consingan.transforms.RandLesionRemovald`.
         settings: settings of the trainings, by default the preset ``quick``.
@@ -325,7 +251,7 @@ def prepare_bank(
         rule: more arguments of :py:class:`HostModels`, for whom looks for the models too.
 
     Returns:
-        The name of each host's model in the bank.
+        The names of the models in the bank, in the order of their hosts.
 
     Raises:
         ConSinGANError: a host that cannot be trained on, or a bank that cannot be written to.
@@ -335,11 +261,28 @@ def prepare_bank(
         prepare_bank([{"image": "scan.nii.gz"}], "bank")
     """
     models = HostModels.of(bank, task, settings=settings, **rule)
-    load = LoadImage(image_only=True, ensure_channel_first=True)
     names = []
     for item in hosts:
         pair: Any = (item[image_key], item.get(label_key)) if isinstance(item, Mapping) else (item, None)
-        image, label = (load(part) if isinstance(part, (str, Path)) else part for part in pair)
+        image, label = _read(*pair, needs_label=models.settings.task == "editing")
+        if label is not None and not (as_array(label) > 0).any():
+            continue
         models.prepare(image, label, device=device, progress=progress)
         names.append(models.key(image, label))
     return names
+
+
+def _like(scan: MetaTensor, values: np.ndarray) -> MetaTensor:
+    """Values with a scan's spacing."""
+    return MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), affine=scan.affine)
+
+
+def _read(image: Any, label: Any, *, needs_label: bool) -> tuple[Any, Any]:
+    """Image and label, which are read if they are paths; no label where none is needed."""
+    if isinstance(image, (str, Path)):
+        image = load_scan(image)
+    if not needs_label:
+        return image, None
+    if isinstance(label, (str, Path)):
+        label = load_label(label, image=image, allow_empty=True)
+    return image, label

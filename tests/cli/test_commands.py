@@ -12,8 +12,8 @@ import pytest
 from monai_consingan import __version__
 from monai_consingan.cli import main
 from monai_consingan.cli.options import PRESET_NAMES
-from monai_consingan.data import example
-from monai_consingan.workflows import PRESETS, BlendSettings
+from monai_consingan.data import example, load_label, load_scan
+from monai_consingan.workflows import PRESETS, BlendSettings, HostModels, TrainingSettings
 
 SMALL = ["--stages", "2", "--iterations", "2", "--channels", "4"]
 TRAINING = (
@@ -33,6 +33,9 @@ OPTIONS = {
     f"{TRAINING} --overwrite --quiet",
     "paste": f"{LESION} --paste-blend --seed --output --overwrite --quiet",
     "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",
+    "evaluate": "REAL SYNTHETIC --results --output --originals --inception --dims --max-slices --axis --seed --device "
+    "--overwrite --quiet",
+    "bank": f"--output --task --label --crops --side --axis {TRAINING} --quiet",
     "sample": "--output --count --scale --size --animate --frames --start-scale --seed --overwrite",
 }
 
@@ -100,6 +103,23 @@ def test_commands_share_a_bank(call: Any, insert: list[Any], tmp_path: Path) -> 
     assert len(stored) == 2 and all(name.endswith(".pt") for name in stored)
     both = call(*insert[: insert.index("--stages")], "--bank", bank, "--model", runs[0], "--output", tmp_path / "both")
     assert both.exit_code == 1 and "give one of them" in both.output
+
+
+def test_bank_is_that_of_the_transforms(call: Any, tmp_path: Path) -> None:
+    files, bank = example(), tmp_path / "bank"
+    command = ["bank", files.image, "--output", bank, "--crops", 1, "--side", 24, *SMALL]
+    for task, more in (("harmonization", []), ("editing", ["--label", files.label])):
+        for _ in range(2):
+            result = call(*command, "--task", task, *more)
+            assert result.exit_code == 0, result.output
+            assert f"1 of 1 scans have a model for {task}: {bank}\n" in result.output
+        settings = TrainingSettings(task, stages=2, iterations=2, channels=4)
+        models = HostModels(bank, task, settings, crops=1, side=24)
+        image = load_scan(files.image)
+        assert models.find(image, load_label(files.label, image=image)) is not None
+    assert len(list(bank.iterdir())) == 2
+    missing = call(*command, "--task", "editing")
+    assert missing.exit_code == 1 and "for editing give 1." in missing.output
 
 
 def test_numbers_may_follow_or_be_joined(call: Any, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_block(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_every_section_has_a_block_and_a_link() -> None:
     page = PAGE.read_text(encoding="utf-8")
     sections = SECTION.findall(page)
-    assert len(sections) == 8
+    assert len(sections) == 9
     for title, text in sections:
         anchor = re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
         assert BLOCK.search(text) and f"- [{title}](#{anchor})" in page

@@ -120,6 +120,20 @@ def test_what_the_model_cannot_redraw_is_pasted(models: HostModels, monkeypatch:
     assert same(out, RandPasteLesion([donor(2)], blend="poisson").set_random_state(0)(brain(2)))
 
 
+def test_without_a_fallback(models: HostModels, monkeypatch: pytest.MonkeyPatch) -> None:
+    paste = RandLesion([donor(2)], models, fallback=None).set_random_state(0)
+    assert same(paste(brain(2)), RandLesion([donor(2)], models).set_random_state(0)(brain(2)))
+    with pytest.raises(ConSinGANError, match="prepare it"):
+        paste(brain(2, seed=1))
+
+    def refuse(*given: Any) -> None:
+        raise ConSinGANError("too large.")
+
+    monkeypatch.setattr(models, "redraw", refuse)
+    out = paste(brain(2))
+    assert paste.log[0]["reason"] == "too large." and not out.mask.any() and np.array_equal(out.image, brain(2))
+
+
 def test_probability_zero(models: HostModels) -> None:
     host = brain(2)
     out = RandLesion([donor(2)], models, prob=0.0)(host)
@@ -139,7 +153,6 @@ def test_kinds_and_types_of_hosts(models: HostModels, tmp_path: Path) -> None:
     given = HostModels(models.bank, "harmonization", SMALL, spacing=(1.0, 1.0, 3.0))
     array = RandLesion([donor(3)], given, axis=2, spacing=(1.0, 1.0, 3.0), **PLAIN).set_random_state(0)
     assert same(array(np.asarray(host)), out)
-    assert models.find(np.asarray(host)) is None
 
 
 def items(count: int = 2) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from monai_consingan.transforms._match import MATCHES
 
 __all__ = ["CLASSICAL", "METHODS", "AugmentSettings"]
 
-CLASSICAL = {"naive": "hard", "feather": "feather", "poisson": "poisson"}
+CLASSICAL = {"naive": "hard", "feather": "feather", "poisson": "poisson", "crossfade": "crossfade"}
 """The methods that need no model, and how :py:class:`monai_consingan.transforms.PasteLesion` calls them."""
 
 METHODS = ("consingan", *CLASSICAL)
@@ -24,7 +24,8 @@ class AugmentSettings:
     Args:
         per_scan: synthetic scans for each training scan.
         lesions: smallest and largest number of new lesions in each.
-        method: how lesions are put in: ``"consingan"``, or without a model ``"naive"``, ``"feather"``, ``"poisson"``.
+        method: how lesions are put in: ``"consingan"``, or without a model ``"naive"``, ``"feather"``, ``"poisson"``,
+            ``"crossfade"``.
         on_failure: what happens where a lesion fails the checks or its model cannot be used: a method without a model
             to try instead, or ``"drop"``, which leaves the lesion out.
         sizes: how often each class of donors' sizes is drawn, relative to the others

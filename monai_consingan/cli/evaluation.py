@@ -1,0 +1,96 @@
+"""The command that measures what results are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monai_consingan.cli.options import PATH, output_options
+
+__all__ = ["evaluate"]
+
+
+@click.command()
+@click.argument("images", nargs=-1, type=PATH, metavar="[REAL SYNTHETIC]")
+@click.option(
+    "--results",
+    type=PATH,
+    multiple=True,
+    metavar="FOLDER",
+    help="Folder that harmonize, remove or paste wrote, or a folder of such folders; may be given several times.",
+)
+@click.option(
+    "--output", type=PATH, required=True, help="Folder for report.json, report.html and, of images, images.png."
+)
+@click.option(
+    "--originals",
+    type=PATH,
+    metavar="FOLDER",
+    help="With --results: folder of the scans that they were made of, to count what changed outside the alteration "
+    "mask [default: count it against the naive image].",
+)
+@click.option(
+    "--inception",
+    type=PATH,
+    metavar="FILE",
+    help="Inception weights of pytorch-fid [default: the file that MONAI_CONSINGAN_INCEPTION names, or else its "
+    "download].",
+)
+@click.option(
+    "--dims",
+    type=click.Choice(["64", "192", "768", "2048"]),
+    default="2048",
+    show_default=True,
+    help="Inception features; published FIDs have 2048.",
+)
+@click.option("--max-slices", type=click.IntRange(2), metavar="N", help="At most N images of each set [default: all].")
+@click.option(
+    "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all draws.")
+@click.option("--device", default="cpu", show_default=True, help="Where Inception runs: cpu, cuda, cuda:1, mps.")
+@click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
+@output_options
+def evaluate(images: tuple[Path, ...], output: Path, dims: str, quiet: bool, **options: Any) -> None:
+    """Measure what results are worth.
+
+    \b
+    Two ways, which may be combined:
+      evaluate REAL SYNTHETIC --output OUT      compare sets of images
+      evaluate --results FOLDER --output OUT    measure results one by one
+
+    REAL and SYNTHETIC are folders of pictures (PNG), of volumes (NIfTI, NRRD) or of results of this program, a DICOM
+    series, a volume, or a datalist (JSON). Slices of volumes are scaled to 8 bits each. Reported are FID, by
+    pytorch-fid, and KID with a 95% interval, and the same of two halves of the real images as the floor; with fewer
+    than 50 images or 10 volumes a ranking means nothing, and a warning says so.
+
+    For results: the seam at the border, texture, what is kept of the lesion's contrast, rim and size, and how many
+    voxels changed outside the alteration mask, which must be none.
+    """
+    if len(images) not in (0, 2) or not (images or options["results"]):
+        raise click.UsageError("give REAL and SYNTHETIC images, or --results", click.get_current_context())
+    from monai_consingan.workflows import evaluate as run
+    from monai_consingan.workflows.evaluation_page import images_table, results_table, warnings_of
+
+    pair = (images[0], images[1]) if images else None
+    report = run(output, images=pair, dims=int(dims), progress=not quiet, **options)
+    if quiet:
+        return
+    click.echo(f"Evaluated: {output}")
+    if "images" in report:
+        _show(images_table(report["images"]))
+    if "results" in report:
+        _show(results_table(report["results"]))
+    for warning in warnings_of(report):
+        click.echo(f"Warning: {warning}")
+    click.echo(f"  look at  {output / 'report.html'}")
+
+
+def _show(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table in columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

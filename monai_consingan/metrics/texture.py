@@ -1,0 +1,105 @@
+"""Texture: fine structure inside a mask, relative to the tissue around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.masked import MaskedMetric
+from monai_consingan.metrics.neighbourhood import (
+    bounding_box,
+    ring,
+    slice_axis,
+    spatial_array,
+    spatial_mask,
+    tissue_mask,
+)
+from monai_consingan.transforms._arrays import spacing_of
+
+__all__ = ["TextureMetric", "texture"]
+
+
+def texture(
+    image: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    axis: int | None = None,
+    outer_mm: float = 8.0,
+    exclude: NdarrayOrTensor | None = None,
+    tissue: NdarrayOrTensor | None = None,
+) -> float:
+    r"""High-frequency energy inside a mask, relative to that in the ring around it.
+
+    The high frequencies of a voxel are its difference to the gaussian mean (standard deviation 1 voxel) of its
+    neighbourhood. The means inside and outside are taken of voxels of the same side only, so a step at the border is
+    no texture: what it is, :func:`seam` tells. With :math:`h` the differences,
+
+    .. math:: \text{texture} = \frac{\operatorname{mean}_{inside} h^2}{\operatorname{mean}_{ring} h^2}
+
+    1 means as rough as the tissue around, below 1 smoother (blurred), above 1 rougher.
+
+    Args:
+        image: channel-first image, (1, H, W) or (1, H, W, D).
+        mask: channel-first mask of what was altered, on the same grid.
+        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
+        axis: spatial axis perpendicular to the slices, along which nothing is smoothed.
+        outer_mm: the ring reaches this far from the mask, in mm.
+        exclude: mask of voxels that must not count as surroundings, such as other lesions.
+        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+
+    Returns:
+        The ratio, from 0; infinite in perfectly flat surroundings, NaN if there are none or both sides are flat.
+
+    Raises:
+        ConSinGANError: for an empty mask, shapes that differ, or a spacing or axis that does not fit.
+
+    Example:
+
+        >>> import numpy as np
+        >>> rng = np.random.RandomState(0)
+        >>> image = rng.normal(100, 5, (1, 64, 64))
+        >>> mask = np.zeros((1, 64, 64))
+        >>> mask[0, 20:44, 20:44] = 1
+        >>> 0.8 < texture(image, mask) < 1.2
+        True
+    """
+    array = spatial_array(image).astype(np.float64)
+    inside = spatial_mask(mask, array.shape)
+    sizes = spacing_of(image, spacing)
+    axis = slice_axis(axis, array.ndim)
+    if not 0 < outer_mm < np.inf:
+        raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
+    countable = tissue_mask(array, tissue) & ~inside
+    if exclude is not None:
+        countable &= ~spatial_mask(exclude, array.shape, "exclude", allow_empty=True)
+    around = ring(inside, sizes, (0.0, outer_mm), axis) & countable
+    if not around.any():
+        return float("nan")
+    box = bounding_box(inside | around, [4] * array.ndim)
+    within, outside = (
+        _energy(array[box], side[box], where[box], axis) for side, where in ((inside, inside), (countable, around))
+    )
+    if outside > 0:
+        return within / outside
+    return float("inf") if within > 0 else float("nan")
+
+
+def _energy(array: NDArray[np.float64], side: NDArray[np.bool_], where: NDArray[np.bool_], axis: int | None) -> float:
+    """Mean squared difference, over ``where``, of voxels to the gaussian mean of the voxels of their side."""
+    sigma = [0.0 if along == axis else 1.0 for along in range(array.ndim)]
+    centred = np.where(side, array - array[side].mean(), 0.0)
+    weight = ndimage.gaussian_filter(side.astype(np.float64), sigma, mode="constant", truncate=3.0)
+    total = ndimage.gaussian_filter(centred, sigma, mode="constant", truncate=3.0)
+    return float(((centred[where] - total[where] / weight[where]) ** 2).mean())
+
+
+class TextureMetric(MaskedMetric):
+    """:func:`texture` over batches, as a MONAI metric; see :class:`SeamMetric`."""
+
+    measure = staticmethod(texture)

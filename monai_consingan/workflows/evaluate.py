@@ -1,0 +1,225 @@
+"""Measure what results are worth: sets of images against real ones, and results of this package one by one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.data import MetaTensor
+
+from monai_consingan.data import file_sha256, load_label, load_scan
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures import save_contact_sheet
+from monai_consingan.metrics import changed_outside, compare_sets, inception_features, load_inception, texture
+from monai_consingan.metrics.inception import INCEPTION_VARIABLE
+from monai_consingan.workflows.device import check_device
+from monai_consingan.workflows.evaluation_page import write_evaluation_page
+from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
+from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_file, result_folders
+from monai_consingan.workflows.report import versions, write_report
+
+__all__ = ["FIGURE", "PAGE", "evaluate", "evaluate_images", "evaluate_result"]
+
+PAGE = "report.html"
+FIGURE = "images.png"
+
+_FROM_REPORT = ("seam", "contrast_kept", "rim_core_kept", "size_kept")
+
+
+def evaluate(
+    output: str | Path,
+    *,
+    images: tuple[str | Path, str | Path] | None = None,
+    results: Sequence[str | Path] = (),
+    originals: str | Path | None = None,
+    inception: str | Path | None = None,
+    dims: int = 2048,
+    max_slices: int | None = None,
+    axis: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Compare synthetic with real images, measure results one by one, or both.
+
+    Args:
+        output: folder for ``report.json``, ``report.html`` and, of sets of images, ``images.png`` with some of them;
+            nothing is written outside of it.
+        images: the real and the synthetic images (:func:`evaluate_images`).
+        results: folders that ``harmonize``, ``remove`` or ``paste`` wrote, or folders of such folders.
+        originals: folder of the scans that the results were made of (:func:`evaluate_result`).
+        inception, dims, max_slices, axis, seed, device, progress: see :func:`evaluate_images`.
+        overwrite: whether the folder may hold something already.
+
+    Returns:
+        The report, with ``images`` and ``results`` as far as they were asked for.
+
+    Raises:
+        ConSinGANError: nothing to evaluate, an input that is bad, or a folder that cannot be used.
+    """
+    begin = time.perf_counter()
+    if images is None and not results:
+        raise ConSinGANError("There is nothing to evaluate: give real and synthetic images, or folders of results.")
+    folders = [place for folder in results for place in _results_in(Path(folder))]
+    with output_folder(output, overwrite=overwrite) as folder:
+        report: dict[str, Any] = {"command": "evaluate", "versions": versions()}
+        if images is not None:
+            report["images"] = evaluate_images(
+                *images,
+                inception=inception,
+                dims=dims,
+                max_slices=max_slices,
+                axis=axis,
+                seed=seed,
+                device=device,
+                figure=folder / FIGURE,
+                progress=progress,
+            )
+        if folders:
+            report["results"] = [evaluate_result(place, originals=originals) for place in folders]
+        report["seconds"] = time.perf_counter() - begin
+        figures = [place / "figure.png" for place in folders]
+        write_evaluation_page(folder / PAGE, report, images_figure=folder / FIGURE, figures=figures)
+        write_report(folder / REPORT_NAME, report)
+    return report
+
+
+def _results_in(folder: Path) -> list[Path]:
+    found = result_folders(folder) if folder.is_dir() else []
+    if not found:
+        raise ConSinGANError(f"{folder} holds no result: give a folder that harmonize, remove or paste wrote.")
+    return found
+
+
+def evaluate_images(
+    real: str | Path,
+    synthetic: str | Path,
+    *,
+    inception: str | Path | None = None,
+    dims: int = 2048,
+    max_slices: int | None = None,
+    axis: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    figure: str | Path | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """FID and KID between real and synthetic images, and between halves of the real ones.
+
+    Args:
+        real: folder, volume or datalist (:func:`~monai_consingan.workflows.pictures.gather_pictures`).
+        synthetic: folder, volume or datalist.
+        inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
+        dims: number of Inception features; published values have 2048.
+        max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        seed: seed of the division into halves and of the intervals.
+        device: where the network runs.
+        figure: where to save some of the images, as PNG.
+        progress: whether to show progress on the standard error stream.
+
+    Returns:
+        :class:`~monai_consingan.metrics.SetComparison` as a dictionary, the number of sources, and what was used.
+
+    Raises:
+        ConSinGANError: an input is bad, fewer than two images in a set, or there are no Inception weights.
+    """
+    check_device(device)
+    weights = inception or os.environ.get(INCEPTION_VARIABLE) or None
+    paths = {"real": Path(real), "synthetic": Path(synthetic)}
+    with tempfile.TemporaryDirectory() as working:
+        sets = {name: gather_pictures(path, Path(working) / name, axis=axis) for name, path in paths.items()}
+        for name, found in sets.items():
+            if len(found.files) < 2:
+                raise ConSinGANError(f"{paths[name]} has {len(found.files)} {name} images: give at least two.")
+        sets = {name: found.spread(max_slices) for name, found in sets.items()}
+        network = load_inception(weights, dims=dims, device=device)
+        features = {
+            name: inception_features(found.files, network, device=device, progress=progress)
+            for name, found in sets.items()
+        }
+        if figure is not None:
+            save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
+    compared = compare_sets(
+        features["real"],
+        features["synthetic"],
+        real_sources=sets["real"].sources,
+        synthetic_sources=sets["synthetic"].sources,
+        seed=seed,
+    )
+    return {
+        **compared.as_dict(),
+        "dims": dims,
+        "seed": seed,
+        "sources": {name: _describe(paths[name], found) for name, found in sets.items()},
+        "inception_sha256": None if weights is None else file_sha256(weights),
+    }
+
+
+def _describe(path: Path, found: PictureSet) -> dict[str, Any]:
+    return {"name": path.name, "images": len(found.files), "sources": len(set(found.sources))}
+
+
+def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) -> dict[str, Any]:
+    """Measure a result of ``harmonize``, ``remove`` or ``paste``.
+
+    Args:
+        folder: the folder that it wrote.
+        originals: folder (with folders in it) where the scan that it was made of is, which is told by its name and
+            SHA-256. Without it, what changed outside the alteration mask is counted against the naive image.
+
+    Returns:
+        ``folder``, ``command``; ``seam``, ``contrast_kept``, ``rim_core_kept`` and ``size_kept`` as the result's report
+        has them; ``texture`` (:func:`~monai_consingan.metrics.texture` of what was altered); the same of the naive
+        image with ``_naive`` at the end; ``changed_outside`` (:func:`~monai_consingan.metrics.changed_outside`, which
+        must be 0) and what it was counted against, ``compared_with``: ``"original"`` or ``"naive"``.
+
+    Raises:
+        ConSinGANError: a file is missing or bad, or the original is not in ``originals``.
+    """
+    folder = Path(folder)
+    report = _read_report(folder)
+    image = load_scan(result_file(folder, "image"))
+    lesions = load_label(result_file(folder, "label"), image=image, allow_empty=True)
+    alteration = load_label(result_file(folder, "alteration"), image=image, name="alteration")
+    axis = report["placement"]["axis"]
+    measured: dict[str, Any] = {"folder": folder.name, "command": report["command"]}
+    scans: dict[str, MetaTensor] = {"": image}
+    if report["command"] != "paste":
+        scans["_naive"] = load_scan(result_file(folder, "naive"), name="naive image")
+    for suffix, scan in scans.items():
+        measured |= {f"{name}{suffix}": report[f"{name}{suffix}"] for name in _FROM_REPORT if name + suffix in report}
+        measured[f"texture{suffix}"] = texture(scan, alteration, axis=axis, exclude=lesions)
+    if originals is not None:
+        original = load_scan(_original(report, Path(originals)), name="original")
+        measured |= {"changed_outside": changed_outside(original, image, alteration), "compared_with": "original"}
+    elif "_naive" in scans:
+        measured |= {"changed_outside": changed_outside(scans["_naive"], image, alteration), "compared_with": "naive"}
+    return measured
+
+
+def _read_report(folder: Path) -> dict[str, Any]:
+    try:
+        report = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
+        if report["command"] not in ("harmonize", "remove", "paste"):
+            raise KeyError("command")
+        return dict(report)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConSinGANError(
+            f"{folder / REPORT_NAME} cannot be used ({error}): give a folder that harmonize, remove or paste wrote."
+        ) from error
+
+
+def _original(report: Mapping[str, Any], originals: Path) -> Path:
+    """The scan that a result was made of."""
+    wanted = report["inputs"]["image" if report["command"] == "remove" else "host"]
+    for path in sorted(originals.rglob(wanted["file"])):
+        if file_sha256(path) == wanted["sha256"]:
+            return path
+    raise ConSinGANError(f"{originals} does not hold {wanted['file']} as the result was made of it: give its folder.")

@@ -1,0 +1,127 @@
+"""What an evaluation found, as tables and as a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_consingan.figures import ReportSection, write_html_report
+
+__all__ = ["images_table", "results_table", "warnings_of", "write_evaluation_page"]
+
+_IMAGES_TEXT = """
+FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
+FID grows as the number of images falls: read it beside the floor, which is the distance between two halves of the real
+images, and beside the distance of as many synthetic images from one half. The KID does not grow, and its interval tells
+how sure it is.
+"""
+
+_RESULTS_TEXT = """
+Seam: steps of intensity across the lesion's border, relative to the tissue around; 1 is like it. Texture: fine
+structure where something was altered, relative to the tissue around; 1 is like it, below is smoother. A lesion has a
+border and a texture of its own: compare what was put in with the naive image. Contrast, rim and
+core, size: what is kept of the donor's lesion (1 is all); after a removal, what is left of the lesion's contrast (0 is
+nothing). Changed outside: voxels that differ outside the alteration mask, which must be 0. In brackets: the naive
+image.
+"""
+
+
+def images_table(images: Mapping[str, Any]) -> list[list[str]]:
+    """Rows of FID and KID, the first one the header.
+
+    Args:
+        images: what :func:`~monai_consingan.workflows.evaluate.evaluate_images` returned.
+    """
+
+    def kid(values: Mapping[str, float]) -> list[str]:
+        return [_number(values["value"]), f"{_number(values['lower'])} to {_number(values['upper'])}"]
+
+    floor = images["n_floor"]
+    rows = [
+        ["", "images", "FID", "KID", "95% interval"],
+        [
+            "real and synthetic",
+            f"{images['n_real']} and {images['n_synthetic']}",
+            _number(images["fid"]),
+            *kid(images["kid"]),
+        ],
+    ]
+    if floor:
+        rows += [
+            ["real and real", f"{floor} and {floor}", _number(images["fid_floor"]), *kid(images["kid_floor"])],
+            ["real and synthetic, as many", f"{floor} and {floor}", _number(images["fid_at_n_floor"]), "", ""],
+        ]
+    return rows
+
+
+def results_table(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Rows of the measures of results, the first one the header.
+
+    Args:
+        results: what :func:`~monai_consingan.workflows.evaluate.evaluate_result` returned.
+    """
+    columns = {
+        "seam": "seam",
+        "texture": "texture",
+        "contrast kept": "contrast_kept",
+        "rim-core kept": "rim_core_kept",
+        "size kept": "size_kept",
+    }
+    rows = [["result", "command", *columns, "changed outside"]]
+    for result in results:
+        cells = [_with_naive(result, name) for name in columns.values()]
+        rows.append([result["folder"], result["command"], *cells, str(result.get("changed_outside", "-"))])
+    return rows
+
+
+def warnings_of(report: Mapping[str, Any]) -> list[str]:
+    """Sentences on what must be known before the numbers are used.
+
+    Args:
+        report: what :func:`~monai_consingan.workflows.evaluate.evaluate` returned.
+    """
+    warnings = list(report.get("images", {}).get("warnings", ()))
+    for result in report.get("results", ()):
+        if result.get("changed_outside"):
+            warnings.append(f"{result['folder']} differs outside its alteration mask.")
+    return warnings
+
+
+def write_evaluation_page(
+    path: str | Path, report: Mapping[str, Any], *, images_figure: Path, figures: Sequence[Path]
+) -> None:
+    """Write an evaluation as one page of HTML.
+
+    Args:
+        path: the page.
+        report: what was measured.
+        images_figure: figure of the images, if there are any.
+        figures: one figure for each result; those that do not exist are left out.
+    """
+    sections = []
+    if "images" in report:
+        table = images_table(report["images"])
+        caption = "Some of the images, evenly spread over each set."
+        sections.append(ReportSection("Synthetic and real images", _IMAGES_TEXT, table, images_figure, caption))
+    if "results" in report:
+        sections.append(ReportSection("Results", _RESULTS_TEXT, results_table(report["results"])))
+        for result, figure in zip(report["results"], figures, strict=True):
+            if figure.is_file():
+                sections.append(ReportSection(result["folder"], figure=figure))
+    warnings = "\n\n".join(f"Warning: {warning}" for warning in warnings_of(report))
+    write_html_report(path, title="Evaluation", text=warnings, sections=sections)
+
+
+def _with_naive(result: Mapping[str, Any], name: str) -> str:
+    if name not in result:
+        return "-"
+    naive = f"{name}_naive"
+    return _number(result[name], 2) + (f" ({_number(result[naive], 2)})" if naive in result else "")
+
+
+def _number(value: float | None, decimals: int | None = None) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"

@@ -1,0 +1,164 @@
+"""Sets of pictures to compare: found in folders, or made of volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+from PIL import Image
+
+from monai_consingan.data import check_slice, find_cases, load_label, load_scan, slice_axis, slices_of
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures import slice_view
+from monai_consingan.transforms import head_slices
+from monai_consingan.workflows.outputs import REPORT_NAME
+
+__all__ = ["PictureSet", "gather_pictures", "result_file", "result_folders", "write_slices"]
+
+_VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Pictures, and what each of them comes from.
+
+    Args:
+        files: picture files.
+        sources: for each the name of its volume, or of the picture itself where it was a picture already.
+    """
+
+    files: list[Path]
+    sources: list[str]
+
+    def spread(self, count: int | None) -> PictureSet:
+        """At most so many of the pictures, evenly spread over the set."""
+        if count is None or count >= len(self.files):
+            return self
+        chosen = np.linspace(0, len(self.files) - 1, count).round().astype(int)
+        return PictureSet([self.files[number] for number in chosen], [self.sources[number] for number in chosen])
+
+
+def gather_pictures(path: str | Path, working_folder: str | Path, *, axis: int | None = None) -> PictureSet:
+    """The pictures of a set.
+
+    Pictures (PNG, JPEG, ...) are taken as they are, each as a source of its own. Volumes become PNG by
+    :func:`write_slices`: all slices that show enough of the head, and of a result of this package, which is told by its
+    ``report.json``, those in which something was altered.
+
+    Args:
+        path: a folder of pictures, of volumes, of one DICOM series or of results; a volume; or a datalist, a JSON file
+            of cases such as ``{"image": "a.nii.gz", "slices": [40, 50]}``, without ``slices`` all.
+        working_folder: folder for the PNG files that are written.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it for each volume.
+
+    Raises:
+        ConSinGANError: there is nothing to compare, pictures and volumes in one folder, or a volume that is bad.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ConSinGANError(f"{path} does not exist: give a folder, a volume or a datalist.")
+    if path.is_dir() and not result_folders(path):
+        pictures, volumes = _pictures(path), _volumes(path)
+        if pictures and volumes:
+            raise ConSinGANError(f"{path} holds pictures and volumes: give a folder with one kind, or a datalist.")
+        if pictures:
+            return PictureSet(pictures, [file.name for file in pictures])
+    files: list[Path] = []
+    sources: list[str] = []
+    for number, (name, image, slices) in enumerate(_scans(path, axis)):
+        written = write_slices(image, Path(working_folder) / f"{number:04}", axis=axis, slices=slices)
+        files += written
+        sources += [name] * len(written)
+    return PictureSet(files, sources)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures that pytorch-fid takes of a folder, in its order."""
+    from pytorch_fid.fid_score import IMAGE_EXTENSIONS
+
+    return sorted(file for extension in IMAGE_EXTENSIONS for file in folder.glob(f"*.{extension}"))
+
+
+def _volumes(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.name.lower().endswith(_VOLUMES))
+
+
+def _scans(path: Path, axis: int | None) -> Iterator[tuple[str, MetaTensor, Sequence[int] | None]]:
+    """Name, scan and slices (``None`` for all) of each volume."""
+    if path.suffix == ".json":
+        for case in find_cases(path.parent, ["image"], path):
+            yield case["case"], load_scan(case["image"]), case.get("slices")
+    elif path.is_dir() and (folders := result_folders(path)):
+        for folder in folders:
+            image = load_scan(result_file(folder, "image"))
+            altered = load_label(result_file(folder, "alteration"), image=image, name="alteration")
+            yield folder.name, image, slices_of(altered, slice_axis(image, axis))
+    elif path.is_dir() and not _volumes(path):
+        try:
+            yield path.name, load_scan(path), None
+        except ConSinGANError as error:
+            raise ConSinGANError(f"{path} holds no pictures, no volumes and no results, and {error}") from error
+    else:
+        for file in _volumes(path) if path.is_dir() else [path]:
+            yield file.name, load_scan(file), None
+
+
+def result_folders(folder: str | Path) -> list[Path]:
+    """The folder, or its subfolders, that hold a result of ``harmonize``, ``remove`` or ``paste``."""
+    folder = Path(folder)
+    return [
+        place
+        for place in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+        if (place / REPORT_NAME).is_file() and any(place.glob("alteration.*"))
+    ]
+
+
+def result_file(folder: Path, name: str) -> Path:
+    """The file of a result, whatever its suffix.
+
+    Raises:
+        ConSinGANError: there is none.
+    """
+    for suffix in (".nii.gz", ".png"):
+        if (folder / f"{name}{suffix}").is_file():
+            return folder / f"{name}{suffix}"
+    raise ConSinGANError(
+        f"{folder} has no {name}.nii.gz or {name}.png: give a folder as harmonize or remove writes it."
+    )
+
+
+def write_slices(
+    image: MetaTensor, folder: str | Path, *, axis: int | None = None, slices: Sequence[int] | None = None
+) -> list[Path]:
+    """Write slices as 8-bit grey PNG, as the published evaluation by pytorch-fid takes them.
+
+    Each slice by itself is scaled so that its darkest value is 0 and its brightest 255, rounded to the nearest, and
+    turned the way radiologists look at it. Its pixels are not resized. Constant slices are left out.
+
+    Args:
+        image: (1, \\*spatial).
+        folder: folder for the files, which is made.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        slices: their numbers; ``None`` takes all that show enough of the head.
+
+    Returns:
+        The files.
+
+    Raises:
+        ConSinGANError: a slice that the image does not have.
+    """
+    folder, files = Path(folder), []
+    folder.mkdir(parents=True)
+    axis = slice_axis(image, axis)
+    for index in head_slices(image, axis) if slices is None else slices:
+        check_slice(image, axis, index, "slice")
+        values: np.ndarray[Any, Any] = slice_view(image, axis=axis, index=index).values.astype(np.float64)
+        low, high = values.min(), values.max()
+        if high > low:
+            files.append(folder / f"{index:04}.png")
+            Image.fromarray(np.rint((values - low) / (high - low) * 255).astype(np.uint8)).save(files[-1])
+    return files

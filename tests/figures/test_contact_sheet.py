@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures import save_contact_sheet
+from monai_consingan.figures.contact_sheet import GAP, LINE
+
+
+def test_each_set_has_a_row_of_evenly_spread_pictures(tmp_path: Path) -> None:
+    levels = {"real": [10, 30, 50, 70, 90], "synthetic": [200]}
+    rows: dict[str, list[Path]] = {}
+    for name, greys in levels.items():
+        rows[name] = [tmp_path / f"{name}{grey}.png" for grey in greys]
+        for file, grey in zip(rows[name], greys, strict=True):
+            Image.new("L", (20, 10), grey).save(file)
+    save_contact_sheet(tmp_path / "sheet.png", rows, columns=3, side=40)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (2 * (LINE + 40 + GAP), GAP + 3 * (40 + GAP))
+    middle = [LINE + 20 + row * (LINE + 40 + GAP) for row in (0, 1)]
+    centres = [GAP + 20 + column * (40 + GAP) for column in range(3)]
+    assert [int(sheet[middle[0], centre]) for centre in centres] == [10, 50, 90]
+    assert [int(sheet[middle[1], centre]) for centre in centres] == [200, 255, 255]
+    # A picture of 20 x 10 pixels keeps its shape: black above and below it.
+    assert [int(sheet[LINE + row, centres[1]]) for row in (5, 12, 27, 35)] == [0, 50, 50, 0]
+
+
+def test_needs_pictures(tmp_path: Path) -> None:
+    with pytest.raises(ConSinGANError, match="needs pictures"):
+        save_contact_sheet(tmp_path / "sheet.png", {"real": []})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,19 +17,19 @@ from monai_consingan.cli.options import (
     given_only,
     lesion_options,
     run_options,
+    together,
     training_options,
     training_settings,
 )
 
-if TYPE_CHECKING:
-    from monai_consingan.workflows.augmentation import AugmentSettings
-
-__all__ = ["augment", "merge"]
+__all__ = ["augment", "merge", "twins"]
 
 _SETTINGS = (
     *("per_scan", "method", "on_failure", "location", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
-    *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed"),
+    *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed", "sizes"),
 )
+_TWIN_SETTINGS = ("method", "on_failure", "margin_mm", "most_contrast", "most_seam", "lesion_labels", "axis", "seed")
+_RUN = ("model", "bank", "crops", "side", "channel", "lesion_mask", "device", "jobs", "threads", "shard")
 _CLASSICAL = ["poisson", "crossfade", "feather", "naive"]
 
 
@@ -64,9 +64,30 @@ class _Shard(click.ParamType):
         return int(found[1]), int(found[2])
 
 
+_data_set_options = together(
+    click.option("--output", type=PATH, required=True, help="Folder for the result, in which a killed run goes on."),
+    click.option("--channel", type=int, help="Number of the image to work on where a scan has several."),
+    click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder."),
+    lesion_options,
+    training_options,
+    click.option("--model", type=PATH, metavar="RUN", help="Use a trained model for all scans."),
+    click.option(
+        "--bank", type=PATH, metavar="FOLDER", help="Folder of the scans' models [default: models in the output]."
+    ),
+    click.option("--crops", type=int, help="Crops of a scan that its model is trained on. [default: 3]"),
+    click.option("--side", type=int, help="Height and width of these in pixels. [default: 96]"),
+    click.option("--composite", type=click.Choice(["whole", "band"]), help="Where the redrawn image is used."),
+    click.option("--dilation", type=float, metavar="MM", help="How far beyond the border."),
+    click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that."),
+    run_options,
+    click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes."),
+    click.option("--threads", type=int, default=1, show_default=True, help="Threads of each."),
+    click.option("--shard", type=_Shard(), metavar="I/N", help="Make only a part, as in a job array; then run merge."),
+)
+
+
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
-@click.option("--output", type=PATH, required=True, help="Folder for the augmented data set.")
 @click.option("--per-scan", type=int, required=True, help="Synthetic scans for each training scan.")
 @click.option("--lesions", type=NUMBERS, metavar="1,3", help="New lesions in each: smallest and largest number.")
 @click.option("--method", type=click.Choice(["consingan", *_CLASSICAL]), help="How lesions are put in.")
@@ -99,66 +120,54 @@ class _Shard(click.ParamType):
 @click.option("--attempts", type=int, help="Draws of donor and place that a lesion gets.")
 @click.option("--contrast", "contrast_range", type=float, nargs=2, help="Share of the contrast that must be kept.")
 @click.option("--seam-margin", type=float, help="Factor by which the seams of real lesions may be exceeded.")
-@click.option("--channel", type=int, help="Number of the image to work on where a scan has several.")
-@click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
-@lesion_options
-@training_options
-@click.option("--model", type=PATH, metavar="RUN", help="Use a trained model for all hosts.")
-@click.option(
-    "--bank", type=PATH, metavar="FOLDER", help="Folder of the hosts' models [default: models in the output]."
-)
-@click.option("--crops", type=int, help="Crops of a host that its model is trained on. [default: 3]")
-@click.option("--side", type=int, help="Height and width of these in pixels. [default: 96]")
-@click.option("--composite", type=click.Choice(["whole", "band"]), help="Where the redrawn image is used.")
-@click.option("--dilation", type=float, metavar="MM", help="How far beyond the lesion's border.")
-@click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that.")
-@run_options
-@click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes.")
-@click.option("--threads", type=int, default=1, show_default=True, help="Threads of each.")
-@click.option("--shard", type=_Shard(), metavar="I/N", help="Make only a part, as in a job array; then run merge.")
-def augment(
-    data_set: Path,
-    output: Path,
-    model: Path | None,
-    channel: int | None,
-    lesion_mask: str | None,
-    device: str,
-    jobs: int,
-    threads: int,
-    shard: tuple[int, int] | None,
-    quiet: bool,
-    **options: Any,
-) -> int:
+@_data_set_options
+def augment(**options: Any) -> int:
     """Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.
 
     Donors and hosts are training scans of the same fold. The folder gets images (each with its provenance in JSON),
     labels, instances (numbers of the lesions), datalist.json, datalist-fold-N.json, manifest.csv, summary.json and
     models. A run that was killed goes on when the same command is given again. The exit code is 1 if a scan failed.
     """
-    from monai_consingan.workflows import BlendSettings
+    from monai_consingan.workflows.augmentation import AugmentSettings
     from monai_consingan.workflows.augmentation import augment as run
 
-    settings = _settings(options)
-    training = None
-    if settings.method == "consingan":
-        training = training_settings({**options, "model": model}, "harmonization")
-    summary = run(
-        data_set,
-        output,
-        settings,
-        training=training,
-        blend=blend_settings(options, BlendSettings()),
-        model=model,
-        channel=channel,
-        lesion_mask=lesion_mask,
-        device=device,
-        jobs=jobs,
-        threads=threads,
-        shard=shard,
-        progress=not quiet,
-        **given_only(bank=options["bank"], crops=options["crops"], side=options["side"]),
-    )
-    return _show(summary, output, quiet)
+    chosen = given_only(**{name: options[name] for name in _SETTINGS})
+    lesions = options["lesions"]
+    if lesions is not None:
+        chosen["lesions"] = lesions if len(lesions) > 1 else lesions * 2
+    return _run(run, AugmentSettings(**chosen), "harmonization", options)
+
+
+@click.command(cls=NumbersCommand)
+@click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
+@click.option("--method", type=click.Choice(["consingan", "fill"]), help="Redraw what was filled, or leave it.")
+@click.option(
+    "--on-failure",
+    type=click.Choice(["fill", "drop"]),
+    help="What becomes of a removal that fails the checks. [default: fill]",
+)
+@click.option(
+    "--filling",
+    "fillings",
+    multiple=True,
+    type=click.Choice(["mirror", "poisson_mirror", "biharmonic", "flipud"]),
+    help="How lesions are filled; given several times, the next one is tried when one will not do. "
+    "[default: poisson_mirror, biharmonic]",
+)
+@click.option("--margin", "margin_mm", type=float, metavar="MM", help="How far beyond the label is filled.")
+@click.option("--most-contrast", type=float, help="Share of a lesion's contrast that may be left.")
+@click.option("--most-seam", type=float, help="Largest seam around what was filled.")
+@_data_set_options
+def twins(**options: Any) -> int:
+    """Make a lesion-free twin of every training scan of a data set that has lesions.
+
+    Takes the data sets of augment, and leaves the same files, with removed (numbers of the lesions that were there)
+    instead of instances.
+    """
+    from monai_consingan.workflows.augmentation import TwinSettings, free_twins
+
+    chosen = given_only(**{name: options[name] for name in _TWIN_SETTINGS}, fillings=options["fillings"] or None)
+    return _run(free_twins, TwinSettings(**chosen), "editing", options)
 
 
 @click.command()
@@ -171,14 +180,21 @@ def merge(output: Path, quiet: bool) -> int:
     return _show(run(output), output, quiet)
 
 
-def _settings(options: Mapping[str, Any]) -> AugmentSettings:
-    from monai_consingan.workflows.augmentation import AugmentSettings
+def _run(run: Callable[..., dict[str, Any]], settings: Any, task: str, options: Mapping[str, Any]) -> int:
+    """Start one of the workflows and show what came of it; the exit code."""
+    from monai_consingan.workflows import BlendSettings
 
-    chosen = given_only(**{name: options[name] for name in _SETTINGS}, sizes=options["sizes"])
-    lesions = options["lesions"]
-    if lesions is not None:
-        chosen["lesions"] = lesions if len(lesions) > 1 else lesions * 2
-    return AugmentSettings(**chosen)
+    uses_models = settings.method == "consingan"
+    summary = run(
+        options["data_set"],
+        options["output"],
+        settings,
+        training=training_settings(options, task) if uses_models else None,
+        blend=blend_settings(options, BlendSettings()),
+        progress=not options["quiet"],
+        **given_only(**{name: options[name] for name in _RUN}),
+    )
+    return _show(summary, options["output"], options["quiet"])
 
 
 def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:

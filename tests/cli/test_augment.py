@@ -70,6 +70,17 @@ def test_augment_with_models(call: Any, data_set: Path, tmp_path: Path) -> None:
     assert told[0]["training"]["iterations"] == 2
 
 
+def test_twins(call: Any, data_set: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    limits = ["--most-contrast", 5, "--most-seam", 9, "--margin", 2]
+    result = call("twins", data_set, "--output", out, "--method", "fill", "--filling", "biharmonic", *limits)
+    assert result.exit_code == 0, result.output
+    assert "made      2, dropped 0, failed 0" in result.output
+    told = json.loads((out / "images" / "image1_free.json").read_text())
+    assert {lesion["filling"] for lesion in told["lesions"]} == {"biharmonic"}
+    assert told["settings"]["margin_mm"] == 2
+
+
 def test_a_failure_is_told_by_the_exit_code(call: Any, data_set: Path, tmp_path: Path) -> None:
     content = json.loads((data_set / "datalist.json").read_text())
     content["training"].append({"image": "none.nii.gz"})

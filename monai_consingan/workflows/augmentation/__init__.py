@@ -6,9 +6,10 @@ from .datalists import read_datalist
 from .folders import read_bids, read_nnunet, read_scans
 from .merge import merge
 from .records import ScanRecord, ScanSet
-from .run import augment
+from .run import augment, free_twins
 from .settings import METHODS, SIZE_CLASSES, AugmentSettings
 from .survey import Lesion
+from .twins import TwinSettings
 
 __all__ = [
     "METHODS",
@@ -17,7 +18,9 @@ __all__ = [
     "Lesion",
     "ScanRecord",
     "ScanSet",
+    "TwinSettings",
     "augment",
+    "free_twins",
     "merge",
     "read_bids",
     "read_datalist",

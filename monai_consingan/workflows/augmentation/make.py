@@ -19,16 +19,13 @@ from monai_consingan.workflows.augmentation.plan import LesionDraw, ScanTask, do
 from monai_consingan.workflows.augmentation.put import HostScan, PutLesion, Redrawer, put_lesion
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
-from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, load_pair, seam_range
+from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, describe_scan, load_pair, seam_range
 from monai_consingan.workflows.host_models import HostModels
 from monai_consingan.workflows.model import TrainedModel
 from monai_consingan.workflows.redraw import BlendSettings
 from monai_consingan.workflows.report import versions
 
-__all__ = ["PARTS", "ScanMaker"]
-
-PARTS = ("image", "label", "instances")
-"""The files of a synthetic scan."""
+__all__ = ["ScanMaker"]
 
 
 @dataclass
@@ -101,8 +98,9 @@ class ScanMaker:
             "name": task.name,
             "synthetic": True,
             "status": "made" if made else "dropped",
+            "files": ["image", "label", "instances"] if made else [],
             "suffix": output_suffix(original),
-            "host": self._source(record.name),
+            "host": describe_scan(record.name, self.surveys),
             "own_lesions": own,
             "fold": task.fold,
             "seeds": {"scan": task.seed, "settings": self.settings.seed},
@@ -175,18 +173,11 @@ class ScanMaker:
         prior = load_scan(self.scans.root / (own if own else location), name="prior map")
         return as_array(to_host_grid(prior, image))[0]
 
-    def _source(self, name: str) -> dict[str, str]:
-        """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
-        survey = self.surveys.get(name)
-        if survey is None:
-            return {"scan": name}
-        return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
-
     def _describe(self, number: int, draw: LesionDraw, put: PutLesion) -> dict[str, Any]:
         return {
             "instance": number,
             **draw.as_dict(),
-            "donor": {**self._source(draw.donor.scan), "lesion": draw.donor.number},
+            "donor": {**describe_scan(draw.donor.scan, self.surveys), "lesion": draw.donor.number},
             "size": draw.donor.size,
             "diameter_mm": draw.donor.diameter_mm * draw.scale,
             "placement": put.placement.as_dict(),

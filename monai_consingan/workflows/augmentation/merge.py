@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.whole_file import whole_file
-from monai_consingan.workflows.augmentation.plan import plan_tasks
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.outputs import unwritable
@@ -30,19 +29,20 @@ def merge(output: str | Path) -> dict[str, Any]:
     """Write the lists of an augmentation, from the synthetic scans that are there.
 
     Args:
-        output: the output folder of :py:func:`augment`, all of whose shards have ended.
+        output: the output folder of :py:func:`augment` or :py:func:`free_twins`, all of whose shards have ended.
 
     Returns:
         What ``summary.json`` holds: ``made`` and ``dropped``, the numbers of synthetic scans; ``missing``, those that
-        are still to be made; ``failed``, what went wrong by name; ``lesions``, the numbers of new lesions by method;
+        are still to be made; ``failed``, what went wrong by name; ``lesions``, the numbers of lesions that were put in
+        or removed, by method;
         and ``refused``, the numbers of refusals by method and reason.
 
     Raises:
         ConSinGANError: the folder is of no augmentation, or cannot be written to.
     """
     folder = RunFolder(output)
-    scans, tasks = folder.scans, plan_tasks(folder.scans, folder.settings)
-    outcomes = {task.name: folder.outcome(task.name) for task in tasks}
+    scans = folder.scans
+    outcomes = {task.name: folder.outcome(task.name) for task in folder.tasks}
     found = [told for told in outcomes.values() if told is not None]
     made = [told for told in found if told["status"] == "made"]
     names = [record.name for record in scans.of("training")]
@@ -85,32 +85,30 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row of the manifest for each new lesion of a synthetic scan."""
+    """A row of the manifest for each lesion that was put in or removed."""
     shared = {
         "name": told["name"],
         "image": f"images/{told['name']}{told['suffix']}",
         "label": f"labels/{told['name']}{told['suffix']}",
         "host": told["host"]["scan"],
         "fold": told["fold"],
-        "scan_seed": told["seeds"]["scan"],
+        "scan_seed": told["seeds"].get("scan"),
         "model": told["model"],
         "settings": json.dumps(told["settings"], separators=(",", ":")),
         "versions": " ".join(f"{name}={number}" for name, number in told["versions"].items()),
     }
-    return [
-        {
-            **shared,
-            **{key: lesion[key] for key in ("instance", "size", "diameter_mm", "degrees", "scale", "how")},
-            **{key: lesion[key] for key in ("seam", "contrast_kept")},
-            "donor": lesion["donor"]["scan"],
-            "donor_lesion": lesion["donor"]["lesion"],
-            "position": " ".join(map(str, lesion["placement"]["position"])),
-            "flips": " ".join(str(int(flip)) for flip in lesion["flips"]),
-            "place_seed": lesion["seed"],
-            "warnings": "; ".join([*told["warnings"], *lesion["warnings"]]),
-        }
-        for lesion in told["lesions"]
-    ]
+    rows = []
+    for lesion in told["lesions"]:
+        row = {**shared, "warnings": "; ".join([*told["warnings"], *lesion["warnings"]])}
+        row |= {key: lesion[key] for key in ("instance", "how", "seam", "contrast_kept")}
+        if "donor" in lesion:
+            row |= {key: lesion[key] for key in ("size", "diameter_mm", "degrees", "scale")}
+            row |= {"donor": lesion["donor"]["scan"], "donor_lesion": lesion["donor"]["lesion"]}
+            row["position"] = " ".join(map(str, lesion["placement"]["position"]))
+            row["flips"] = " ".join(str(int(flip)) for flip in lesion["flips"])
+            row["place_seed"] = lesion["seed"]
+        rows.append(row)
+    return rows
 
 
 def _write_lists(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import Lesion
 
-__all__ = ["LesionDraw", "ScanTask", "donors_of", "draw_lesion", "plan_tasks"]
+__all__ = ["LesionDraw", "ScanTask", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,18 @@ def plan_tasks(scans: ScanSet, settings: AugmentSettings) -> list[ScanTask]:
             seed = int.from_bytes(digest[:4], "little")
             tasks.append(ScanTask(f"{host.name}_syn-{number:03d}", host.name, number, host.fold, seed))
     return tasks
+
+
+def plan_twins(scans: ScanSet, with_lesions: Collection[str], seed: int) -> list[ScanTask]:
+    """The lesion-free twins of a data set: one of every training scan that has lesions.
+
+    Args:
+        scans: the data set.
+        with_lesions: names of the scans that have lesions.
+        seed: the user's seed.
+    """
+    hosts = [host for host in scans.of("training") if host.name in with_lesions]
+    return [ScanTask(f"{host.name}_free", host.name, 0, host.fold, seed) for host in hosts]
 
 
 def donors_of(host: ScanRecord, records: Iterable[ScanRecord], lesions: Sequence[Lesion]) -> list[Lesion]:

@@ -17,21 +17,22 @@ from typing import Any
 from monai_consingan import __version__
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import whole_file
-from monai_consingan.workflows.augmentation.make import PARTS
+from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
+from monai_consingan.workflows.augmentation.twins import TwinSettings
 from monai_consingan.workflows.outputs import check_output, unwritable
 from monai_consingan.workflows.report import write_report
 
 __all__ = ["RunFolder"]
 
-_FOLDERS = {"image": "images", "label": "labels", "instances": "instances"}
+_FOLDERS = {"image": "images", "label": "labels", "instances": "instances", "removed": "removed"}
 _STATE = ".augment"
 
 
 class RunFolder:
-    """An output folder: ``images``, ``labels``, ``instances``, ``dropped`` and, hidden, the state of the run.
+    """An output folder: ``images``, ``labels``, ``instances`` or ``removed``, ``dropped`` and, hidden, the state.
 
     The files of a synthetic scan are made elsewhere in the folder and then moved to their places, its provenance last:
     where that is, the scan is complete.
@@ -107,9 +108,19 @@ class RunFolder:
         return ScanSet(self.run["kind"], Path(self.run["root"]), tuple(records), self.run["head"])
 
     @property
-    def settings(self) -> AugmentSettings:
+    def settings(self) -> AugmentSettings | TwinSettings:
         """What the user asks for."""
-        return AugmentSettings(**self.run["settings"])
+        given = self.run["settings"]
+        return TwinSettings(**given) if self.run["command"] == "twins" else AugmentSettings(**given)
+
+    @property
+    def tasks(self) -> list[ScanTask]:
+        """The synthetic scans that are asked for; of twins, those of the scans that were read."""
+        settings = self.settings
+        if isinstance(settings, AugmentSettings):
+            return plan_tasks(self.scans, settings)
+        with_lesions = {name for name, survey in self.surveys().items() if survey.lesions or survey.unfit}
+        return plan_twins(self.scans, with_lesions, settings.seed)
 
     def survey(self, scan: str) -> ScanSurvey | None:
         """What is known of a scan, if it was read."""
@@ -173,7 +184,7 @@ class RunFolder:
             told: the provenance.
         """
         name, made = told["name"], told["status"] == "made"
-        for part in PARTS if made else ():
+        for part in told["files"]:
             target = self.path / _FOLDERS[part] / f"{name}{told['suffix']}"
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(folder / f"{part}{told['suffix']}", target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +16,18 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast, seam
 from monai_consingan.transforms._arrays import spacing_of
 from monai_consingan.workflows.augmentation.records import ScanRecord
-from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES, AugmentSettings
+from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
 
-__all__ = ["Lesion", "ScanSurvey", "diameter_mm", "load_pair", "seam_range", "size_class", "survey_scan"]
+__all__ = [
+    "Lesion",
+    "ScanSurvey",
+    "describe_scan",
+    "diameter_mm",
+    "load_pair",
+    "seam_range",
+    "size_class",
+    "survey_scan",
+]
 
 _FEWEST_VOXELS = 4
 
@@ -95,14 +104,19 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     return image, label, numbers.astype(np.int32)
 
 
-def survey_scan(record: ScanRecord, settings: AugmentSettings) -> ScanSurvey:
+def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:
     """Read a scan and measure its lesions.
+
+    Args:
+        record: the scan.
+        lesion_labels: label values that are lesions; empty for all.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
 
     Raises:
         ConSinGANError: a file that cannot be used.
     """
-    image, _, numbers = load_pair(record, settings.lesion_labels)
-    axis, mm = slice_axis(image, settings.axis), spacing_of(image)
+    image, _, numbers = load_pair(record, lesion_labels)
+    axis, mm = slice_axis(image, axis), spacing_of(image)
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
         inside = (numbers == number)[None]
@@ -120,6 +134,14 @@ def survey_scan(record: ScanRecord, settings: AugmentSettings) -> ScanSurvey:
         lesions.append(Lesion(record.name, number, diameter, size_class(diameter), *measures))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
+
+
+def describe_scan(name: str, surveys: Mapping[str, ScanSurvey]) -> dict[str, str]:
+    """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
+    survey = surveys.get(name)
+    if survey is None:
+        return {"scan": name}
+    return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
 
 
 def diameter_mm(voxels: int, spacing: tuple[float, ...]) -> float:

@@ -27,7 +27,7 @@ Maker = Callable[..., ScanMaker]
 @pytest.fixture(scope="session")
 def surveys(data_set: Path) -> dict[str, Any]:
     records = read_scans(data_set).of("training")
-    return {record.name: survey_scan(record, AugmentSettings()) for record in records}
+    return {record.name: survey_scan(record) for record in records}
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from monai.transforms import LoadImage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows import ModelBank
-from monai_consingan.workflows.augmentation import AugmentSettings, augment, merge, read_scans
-from monai_consingan.workflows.augmentation import run as run_module
+from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine, merge, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 
 QUICK = AugmentSettings(method="poisson", lesions=(1, 2), sizes={"small": 1, "medium": 1})
@@ -107,7 +106,7 @@ def test_started_again_it_repeats_nothing(
     folder, summary = augmented
     before = tree(folder)
     monkeypatch.setattr(ScanMaker, "make", None)
-    monkeypatch.setattr(run_module, "survey_scan", None)
+    monkeypatch.setattr(engine, "survey_scan", None)
     assert augment(data_set, folder, QUICK) == summary
     assert tree(folder) == before
     for other, word in (

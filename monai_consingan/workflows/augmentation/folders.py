@@ -13,9 +13,11 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation.datalists import read_datalist, read_json
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet, name_records, pick_channel
 
-__all__ = ["read_bids", "read_nnunet", "read_scans"]
+__all__ = ["SPLITS_FILE", "read_bids", "read_nnunet", "read_scans"]
 
-_SPLITS_FILE = "splits_final.json"
+SPLITS_FILE = "splits_final.json"
+"""nnU-Net's list of folds."""
+
 _MASKS = ("mask", "dseg")
 
 
@@ -63,7 +65,10 @@ def read_nnunet(folder: str | Path, channel: int | None = None) -> ScanSet:
     folder = Path(folder).absolute()
     head = read_json(folder / "dataset.json", "data set")
     ending = str(head.get("file_ending", ".nii.gz"))
-    folds = _nnunet_folds(folder / _SPLITS_FILE)
+    names = head.get("channel_names")
+    if channel is not None and isinstance(names, dict) and str(channel) in names:
+        head = {**head, "channel_names": {"0": names[str(channel)]}}  # which is all that is left
+    folds = _nnunet_folds(folder / SPLITS_FILE)
     records = []
     for split, part in (("training", "Tr"), ("test", "Ts")):
         cases: dict[str, list[str]] = {}

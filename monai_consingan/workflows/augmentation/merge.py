@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.whole_file import whole_file
+from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.outputs import unwritable
@@ -68,6 +69,8 @@ def merge(output: str | Path) -> dict[str, Any]:
             table.writeheader()
             table.writerows(row for told in made for row in _rows(told))
         _write_lists(folder.path, scans, made)
+        if scans.kind == "nnunet":
+            _write_nnunet(folder.path, scans, made)
         if not summary["missing"]:
             folder.clean()
     except OSError as error:
@@ -132,6 +135,25 @@ def _write_lists(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None
         rest = {"test": lists["test"]} if lists["test"] else {}
         counted = {"numTraining": len(split["training"])} if "numTraining" in head else {}
         _write_json(path / f"datalist-fold-{fold}.json", {**head, **counted, **split, **rest})
+
+
+def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None:
+    """The list of nnU-Net's raw data, with the files where they are, and its folds, validated with real scans only."""
+    cases = {
+        **{record.name: (_entry(record, scans.root, path), record.fold) for record in scans.of("training")},
+        **{told["name"]: (_new_entry(told), told["fold"]) for told in made},
+    }
+    files = {name: {"images": [entry["image"]], "label": entry["label"]} for name, (entry, _) in cases.items()}
+    _write_json(path / "dataset.json", {**scans.head, "numTraining": len(files), "dataset": files})
+    if scans.folds:
+        folds = [
+            {
+                "train": [name for name, (_, own) in cases.items() if own != fold],
+                "val": [record.name for record in scans.of("training") if record.fold == fold],
+            }
+            for fold in range(max(scans.folds) + 1)
+        ]
+        _write_json(path / SPLITS_FILE, folds)
 
 
 def _new_entry(told: Mapping[str, Any]) -> dict[str, Any]:

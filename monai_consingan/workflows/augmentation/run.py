@@ -48,7 +48,8 @@ def augment(
         output: folder for ``images`` (each with its provenance in JSON), ``labels``, ``instances`` (the lesions'
             numbers, those of the host first), ``datalist.json`` with the scans of the data set and the new ones,
             ``datalist-fold-N.json`` with training and validation of each fold, ``manifest.csv`` with a row for each new
-            lesion, and ``summary.json``.
+            lesion, and ``summary.json``; of nnU-Net's raw data also ``dataset.json`` and ``splits_final.json``, which
+            make the output such data (the splits go into nnU-Net's folder of preprocessed data).
         settings: what the synthetic scans depend on.
         training: settings of the trainings of hosts' models, by default the preset ``quick``.
         blend: where a redrawn image replaces the pasted one.

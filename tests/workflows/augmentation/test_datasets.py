@@ -82,6 +82,9 @@ def test_nnunet(tmp_path: Path) -> None:
     ]
     touched(tmp_path, "imagesTr/a_0001.nii.gz", "imagesTr/b_0001.nii.gz", "imagesTs/c_0001.nii.gz")
     assert read_scans(tmp_path, channel=1).records[0].image.name == "a_0001.nii.gz"
+    head["channel_names"] = {"0": "T1", "1": "T1c"}
+    (tmp_path / "dataset.json").write_text(json.dumps(head))
+    assert read_scans(tmp_path, channel=1).head["channel_names"] == {"0": "T1c"}
     (tmp_path / "splits_final.json").write_text(json.dumps([{"val": ["a"]}, {"val": ["a"]}]))
     with pytest.raises(ConSinGANError, match="case a is in the validation of the folds 0 and 1"):
         read_scans(tmp_path, channel=1)

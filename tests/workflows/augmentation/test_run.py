@@ -217,6 +217,8 @@ def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any) -> None:
         )
     head = {"file_ending": ".png", "channel_names": {"0": "T1c"}, "labels": {"background": 0, "t": 1}, "numTraining": 2}
     (tmp_path / "raw" / "dataset.json").write_text(json.dumps(head))
+    folds = [{"train": ["c1"], "val": ["c0"]}, {"train": ["c0"], "val": ["c1"]}]
+    (tmp_path / "raw" / "splits_final.json").write_text(json.dumps(folds))
     settings = replace(QUICK, sizes={}, scale_range=(0.3, 0.5), seam_margin=3, lesions=(1, 1), clearance_mm=1)
     summary = augment(tmp_path / "raw", tmp_path / "out", settings)
     assert summary["made"] == 2, summary
@@ -224,6 +226,17 @@ def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any) -> None:
         f"c{number}_syn-000.{suffix}" for number in (0, 1) for suffix in ("json", "png")
     ]
     found = json.loads((tmp_path / "out" / "datalist.json").read_text())
-    assert found["training"][0] == {"image": "../raw/imagesTr/c0_0000.png", "label": "../raw/labelsTr/c0.png"}
+    assert found["training"][0] == {
+        "image": "../raw/imagesTr/c0_0000.png",
+        "label": "../raw/labelsTr/c0.png",
+        "fold": 0,
+    }
     assert found["training"][2]["image"] == "images/c0_syn-000.png"
     assert len(read_scans(tmp_path / "out").of("training")) == 4
+    found = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert {key: found[key] for key in head} == {**head, "numTraining": 4}
+    assert list(found["dataset"]) == ["c0", "c1", "c0_syn-000", "c1_syn-000"]
+    for case in found["dataset"].values():
+        assert all((tmp_path / "out" / name).is_file() for name in [*case["images"], case["label"]])
+    splits = json.loads((tmp_path / "out" / "splits_final.json").read_text())
+    assert splits == [{"train": ["c1", "c1_syn-000"], "val": ["c0"]}, {"train": ["c0", "c0_syn-000"], "val": ["c1"]}]

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from monai_consingan import __version__
+from monai_consingan.cli.augment import augment, merge, twins
 from monai_consingan.cli.bank import bank
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
@@ -63,5 +64,5 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (demo, harmonize, remove, paste, train, sample, bank, evaluate):
+for _command in (demo, harmonize, remove, paste, train, sample, bank, augment, twins, merge, evaluate):
     main.add_command(_command)

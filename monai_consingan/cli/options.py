@@ -24,6 +24,7 @@ __all__ = [
     "lesion_options",
     "output_options",
     "run_options",
+    "together",
     "training_options",
     "training_settings",
 ]
@@ -79,7 +80,7 @@ class NumbersCommand(click.Command):
         return super().parse_args(ctx, joined)
 
 
-def _together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
     """Several options as one decorator, in the order in which help shows them."""
 
     def decorate(function: Function) -> Function:
@@ -90,11 +91,11 @@ def _together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Functio
     return decorate
 
 
-output_options = _together(
+output_options = together(
     click.option("--overwrite", is_flag=True, help="Use an output folder that holds something already."),
 )
 
-run_options = _together(
+run_options = together(
     click.option(
         "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of everything random."
     ),
@@ -102,7 +103,7 @@ run_options = _together(
     click.option("--quiet", is_flag=True, help="Show neither progress nor result."),
 )
 
-lesion_options = _together(
+lesion_options = together(
     click.option(
         "--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all]."
     ),
@@ -111,7 +112,7 @@ lesion_options = _together(
     ),
 )
 
-training_options = _together(
+training_options = together(
     click.option("--preset", default="quick", show_default=True, help=f"Settings to begin with: {PRESET_NAMES}."),
     click.option(
         "--region",
@@ -131,7 +132,7 @@ training_options = _together(
     click.option("--plain", is_flag=True, default=None, help="Compute as in the textbook: slower, for comparisons."),
 )
 
-blend_options = _together(
+blend_options = together(
     click.option("--model", type=PATH, metavar="RUN", help="Use a trained model (a file, or the folder of a run)."),
     click.option(
         "--start",

@@ -58,7 +58,12 @@ def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> tuple[
 
 
 def crop_donor(
-    image: Any, label: Any, host: Any, axis: int | None = None, spacing: Sequence[float] | float | None = None
+    image: Any,
+    label: Any,
+    host: Any,
+    axis: int | None = None,
+    spacing: Sequence[float] | float | None = None,
+    valid: Any | None = None,
 ) -> DonorCrop:
     """Cut a donor to its lesion and 12 mm around it, its axes ordered and directed as the host's.
 
@@ -68,6 +73,7 @@ def crop_donor(
         host: the host; where it and the donor are 3D MetaTensors, axes are put into the host's order and direction.
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis of a donor without an affine (1 mm when None).
+        valid: above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None everywhere.
 
     Raises:
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
@@ -78,10 +84,12 @@ def crop_donor(
             "host's number of channels and spatial axes."
         )
     check_shape(as_array(label), (1, *image.shape[1:]), name="a donor's label", other="its image")
+    valid = np.ones(label.shape, np.uint8) if valid is None else as_array(valid)
+    check_shape(valid, label.shape, name="a donor's valid", other="its image")
     if image.ndim == 4 and isinstance(image, MetaTensor) and isinstance(host, MetaTensor):
-        plain = MetaTensor(as_array(label).copy(), affine=image.affine)
         turn = Orientation(axcodes="".join(aff2axcodes(as_array(host.affine))), labels=None)
-        image, label = turn(image), turn(plain)
+        label, valid = (turn(MetaTensor(as_array(part).copy(), affine=image.affine)) for part in (label, valid))
+        image = turn(image)
     mm = spacing_of(image, None if isinstance(image, MetaTensor) else spacing)
     values, labels = as_array(image).astype(np.float32), as_array(label)[0]
     lesion = as_mask(labels, name="a donor's label")
@@ -92,7 +100,7 @@ def crop_donor(
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]
     near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(box, pads, strict=True))
     inside = (slice(None), *near)
-    return DonorCrop(values[inside], labels[near], np.ones(labels[near].shape, bool), mm, level)
+    return DonorCrop(values[inside], labels[near], as_mask(valid, name="a donor's valid")[0][near], mm, level)
 
 
 def turn_donor(

@@ -78,8 +78,12 @@ def search_place(
     edges: Sequence[float],
     clearance_mm: float,
     slice_offset: int | None,
+    prior: np.ndarray | None = None,
 ) -> tuple[tuple[int, ...], int, float, float]:
-    """Shift, number of candidates, distance kept from the edge and unlikeness of one of the best places."""
+    """Shift, number of candidates, distance kept from the edge and unlikeness of one of the best places.
+
+    With a prior it is a place drawn by the prior at the lesion's centre instead, and candidates are those above 0.
+    """
     box = ndimage.find_objects(lesion.astype(np.uint8))[0]
     template = lesion[box]
     clear = outside_distance(place.others > 0, place.mm, reach_mm=clearance_mm) > clearance_mm
@@ -91,19 +95,32 @@ def search_place(
             other[band] = False
             np.moveaxis(allowed, place.axis, 0)[other] = False
         starts = _fitting(allowed, template)
+        if prior is not None and len(starts):
+            chances = prior[tuple((starts + _centre(template)).T)]
+            starts, chances = starts[chances > 0], chances[chances > 0]
         if len(starts):
             break
     else:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(template.shape, place.mm, strict=True))
         raise ConSinGANError(
             f"the lesion of {size} mm fits nowhere in the {place.head_name} at least {edges[-1]:g} mm from its edge "
-            f"and {clearance_mm:g} mm from other lesions; give at or offset, or a smaller lesion."
+            f"and {clearance_mm:g} mm from other lesions{'' if prior is None else ' where the prior is above 0'}; give "
+            "at or offset, or a smaller lesion."
         )
     scores = _unlikeness(place, template, starts, level)
-    best = np.argsort(scores, kind="stable")[: max(1, int(np.ceil(BEST_SHARE * len(starts))))]
-    chosen = int(best[rng.randint(len(best))])
+    if prior is None:
+        best = np.argsort(scores, kind="stable")[: max(1, int(np.ceil(BEST_SHARE * len(starts))))]
+        chosen = int(best[rng.randint(len(best))])
+    else:
+        shares = np.cumsum(chances, dtype=np.float64)
+        chosen = int(np.searchsorted(shares, rng.uniform(0, shares[-1]), side="right"))
     shift = tuple(int(s) - b.start for s, b in zip(starts[chosen], box, strict=True))
     return shift, len(starts), edge, float(scores[chosen])
+
+
+def _centre(template: np.ndarray) -> np.ndarray:
+    """The voxel of the centre of mass."""
+    return np.floor(np.asarray(ndimage.center_of_mass(template)) + 0.5).astype(np.int64)
 
 
 def _fitting(allowed: np.ndarray, template: np.ndarray) -> np.ndarray:

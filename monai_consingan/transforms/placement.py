@@ -25,7 +25,7 @@ class Placement:
     Attributes:
         offset: voxels per spatial axis by which the donor's lesion moves.
         position: voxel of the host that the lesion's centre comes to.
-        how: ``"automatic"``, ``"at"`` or ``"offset"``.
+        how: ``"automatic"``, ``"prior"``, ``"at"`` or ``"offset"``.
         candidates: number of places that were possible (1 for a place that was given).
         edge_mm: distance that was kept from the edge of the head or brain mask (0 for a place that was given).
         unlikeness: how far host tissue in and around the place differs from the tissue that surrounded the lesion in
@@ -88,6 +88,7 @@ def find_placement(
     at: Sequence[int] | None = None,
     offset: Sequence[int] | None = None,
     level: float | None = None,
+    prior: Any | None = None,
 ) -> Placement:
     """Choose or check the place that a donor's lesion takes in a host.
 
@@ -97,6 +98,9 @@ def find_placement(
     relative to its own head, so that scans of different gain compare), and draws one of the best twentieth. Ventricles,
     large vessels and bone so drop out. In a whole head, places stay within the largest ball that fits into it, which
     lies in the skull and leaves face and neck out.
+
+    With a ``prior`` the place is drawn from all of these instead, each with a chance that is proportional to the prior
+    at the lesion's centre.
 
     A place that is given (``at`` or ``offset``) only has to keep the whole lesion inside the array and inside the head
     or brain mask, and off other lesions.
@@ -118,6 +122,8 @@ def find_placement(
         at: voxel of the host for the lesion's centre (the rounded centre of mass).
         offset: shift in voxels per spatial axis.
         level: the surroundings' score by :func:`surroundings` when known; ``donor`` is then not looked at.
+        prior: map of how likely a lesion's centre is at each voxel, 0 or more, of the shape of ``host``; ones make all
+            places alike.
 
     Returns:
         The placement.
@@ -151,10 +157,21 @@ def find_placement(
         how = "at" if at is not None else "offset"
     else:
         edges = edges_to_try(place, edge_mm, brain_mask is not None)
-        shift, candidates, kept, unlikeness = search_place(place, lesion, rng, level, edges, clearance_mm, slice_offset)
-        how = "automatic"
+        chances = None if prior is None else _as_prior(prior, values.shape)
+        shift, candidates, kept, unlikeness = search_place(
+            place, lesion, rng, level, edges, clearance_mm, slice_offset, chances
+        )
+        how = "automatic" if prior is None else "prior"
     position = tuple(c + s for c, s in zip(centre, shift, strict=True))
     return Placement(shift, position, how, candidates, kept, unlikeness)
+
+
+def _as_prior(prior: Any, shape: tuple[int, ...]) -> np.ndarray:
+    chances = as_array(prior).astype(np.float64)
+    check_shape(chances, shape, name="prior", other="host")
+    if not (np.isfinite(chances).all() and chances.min() >= 0):
+        raise ConSinGANError("prior has values below 0, NaN or infinite ones; give numbers of 0 or more.")
+    return chances
 
 
 def _centre(lesion: np.ndarray) -> tuple[int, ...]:

@@ -23,6 +23,12 @@ LESION = (
     "--host --donor --donor-label --host-label --lesion-labels --donor-slice --host-slice --axis --at --offset --match"
 )
 OPTIONS = {
+    "augment": "--output --per-scan --lesions --method --on-failure --sizes --location --edge --clearance --flip "
+    "--rotate --scale --match --attempts --contrast --seam-margin --channel --lesion-mask --lesion-labels --axis "
+    f"--model --bank --crops --side --composite --dilation --softness {TRAINING} --quiet --jobs --threads --shard",
+    "twins": "--output --method --on-failure --filling --margin --most-contrast --most-seam --channel --lesion-mask "
+    f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} --quiet --jobs --threads --shard",
+    "merge": "--quiet",
     "demo": "--output --overwrite --seed",
     "harmonize": f"{LESION} --paste-blend --composite --model --bank --output {TRAINING} --overwrite --quiet",
     "remove": "--image --label --lesion-labels --slice --axis --method --symmetry --composite --model --bank --output "

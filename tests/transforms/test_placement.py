@@ -212,3 +212,28 @@ def test_the_example_gets_its_lesion_into_brain(slice_offset):
         # grey and white matter of this scan: fluid lies near 200, fat and vessels above 900
         assert np.percentile(under, 2) > 500 and np.percentile(under, 98) < 750
         assert found.unlikeness < 0.1
+
+
+def test_with_a_prior_places_are_drawn_by_it():
+    host, label = phantom(), spot(radius=2)
+    prior = np.zeros(host.shape)
+    prior[40, 30:50] = 1.0
+    prior[44, 40] = 20.0
+    places = [place(host, label, seed, prior=prior) for seed in range(200)]
+    assert {found.how for found in places} == {"prior"}
+    spots = np.array([found.position for found in places])
+    assert (prior[tuple(spots.T)] > 0).all()
+    assert places[0].candidates == 21
+    assert np.mean(spots[:, 0] == 44) == pytest.approx(0.5, abs=0.1)
+    assert len(np.unique(spots[spots[:, 0] == 40][:, 1])) > 15
+
+
+@pytest.mark.parametrize("prior", [np.full((80, 96), -1.0), np.full((80, 96), np.nan), np.ones((80, 95))])
+def test_priors_that_cannot_be_used_are_refused(prior):
+    with pytest.raises(ConSinGANError, match="prior"):
+        place(phantom(), spot(), prior=prior)
+
+
+def test_a_prior_that_is_nowhere_above_zero_leaves_no_place():
+    with pytest.raises(ConSinGANError, match="where the prior is above 0"):
+        place(phantom(), spot(), prior=np.zeros((80, 96)))

@@ -1,0 +1,29 @@
+"""Whole data sets: synthetic training scans from the scans of a data set."""
+
+from __future__ import annotations
+
+from .datalists import read_datalist
+from .folders import read_bids, read_nnunet, read_scans
+from .merge import merge
+from .records import ScanRecord, ScanSet
+from .run import augment, free_twins
+from .settings import METHODS, SIZE_CLASSES, AugmentSettings
+from .survey import Lesion
+from .twins import TwinSettings
+
+__all__ = [
+    "METHODS",
+    "SIZE_CLASSES",
+    "AugmentSettings",
+    "Lesion",
+    "ScanRecord",
+    "ScanSet",
+    "TwinSettings",
+    "augment",
+    "free_twins",
+    "merge",
+    "read_bids",
+    "read_datalist",
+    "read_nnunet",
+    "read_scans",
+]

@@ -1,0 +1,208 @@
+"""What every augmentation does: read all scans, make what is still to be made, and write the lists of the result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from monai_consingan.data import file_sha256
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation.make import ScanMaker
+from monai_consingan.workflows.augmentation.merge import merge
+from monai_consingan.workflows.augmentation.plan import ScanTask
+from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
+from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.augmentation.settings import AugmentSettings
+from monai_consingan.workflows.augmentation.survey import survey_scan
+from monai_consingan.workflows.augmentation.twins import TwinMaker, TwinSettings
+from monai_consingan.workflows.augmentation.workers import for_each
+from monai_consingan.workflows.device import check_device
+from monai_consingan.workflows.host_models import HostModels
+from monai_consingan.workflows.model import TrainedModel, given_models, model_file
+from monai_consingan.workflows.redraw import BlendSettings
+from monai_consingan.workflows.settings import TrainingSettings
+
+__all__ = ["Run"]
+
+_TASKS = {"augment": "harmonization", "twins": "editing"}
+
+
+@dataclass
+class Run:
+    """An augmentation in one go, or a part of it.
+
+    Args:
+        command: ``"augment"`` or ``"twins"``.
+        scans: the data set.
+        output: folder for the result.
+        bank: folder of models; ``None`` for one in the output.
+        device: where to train.
+        jobs: number of processes.
+        threads: threads of each.
+        shard: which part to do, and how many there are; ``None`` does all.
+        progress: whether to show progress on the standard error stream.
+
+    Raises:
+        ConSinGANError: a number is out of range, or the device is not there.
+    """
+
+    command: str
+    scans: ScanSet
+    output: str | Path
+    bank: str | Path | None
+    device: str
+    jobs: int
+    threads: int
+    shard: tuple[int, int] | None
+    progress: bool
+
+    def __post_init__(self) -> None:
+        check_device(self.device)
+        for name, count in (("jobs", self.jobs), ("threads", self.threads)):
+            if count < 1:
+                raise ConSinGANError(f"{name} is {count}, but must be 1 or more.")
+        number, parts = self.shard or (1, 1)
+        if not 1 <= number <= parts:
+            raise ConSinGANError(f"shard is {number}/{parts}: give one of 1/{parts} to {parts}/{parts}.")
+        self.folder = RunFolder(self.output)
+
+    def begin(
+        self,
+        settings: AugmentSettings | TwinSettings,
+        training: TrainingSettings | None,
+        blend: BlendSettings | None,
+        model: str | Path | None,
+        rule: dict[str, int],
+    ) -> None:
+        """Note in the folder what is asked for, or find that it is what was asked for before.
+
+        Args:
+            settings: what the synthetic scans depend on.
+            training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
+            blend: where a redrawn image is used.
+            model: one model for all hosts.
+            rule: what a host's model is trained on.
+
+        Raises:
+            ConSinGANError: as :py:meth:`RunFolder.begin`, or the model cannot be used.
+        """
+        training, cohort, _ = given_models(_TASKS[self.command], training, model, None)
+        path = None if cohort is None or model is None else model_file(model)
+        self.folder.begin(
+            self.scans,
+            {
+                "command": self.command,
+                "settings": settings.as_dict(),
+                "training": training.as_dict(),
+                "blend": (blend or BlendSettings()).as_dict(),
+                "model": None if path is None else str(path.absolute()),
+                "model_sha256": None if path is None else file_sha256(path),
+                "rule": rule,
+            },
+        )
+
+    def go(self) -> dict[str, Any]:
+        """Do what is still to be done.
+
+        Returns:
+            The summary: that of :py:func:`merge`, or of this part.
+
+        Raises:
+            ConSinGANError: there is no lesion in the data set, or worker processes are killed again and again.
+        """
+        folder, (number, parts) = self.folder, self.shard or (1, 1)
+        hosts = self.scans.of("training")
+        start = (number - 1) * len(hosts) // parts  # so that shards that start together begin with different scans
+        unread = [host for host in hosts[start:] + hosts[:start] if folder.survey(host.name) is None]
+        failed = self._all(partial(_survey, folder.path), unread, len(unread), "reading")
+        if not any(survey.lesions for survey in folder.surveys().values()):
+            reasons = f" ({next(iter(failed.values()))})" if failed else ""
+            raise ConSinGANError(
+                f"data set {self.scans.root} has no lesion in its training scans that is of use{reasons}: give labels."
+            )
+        tasks = folder.tasks[number - 1 :: parts]
+        todo = [task for task in tasks if folder.outcome(task.name) is None]
+        bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
+        work = partial(_make, str(folder.path), folder.token, str(bank), self.device)
+        failed |= self._all(work, todo, len(tasks), "making")
+        if self.shard is None:
+            return merge(folder.path)
+        outcomes = [told["status"] for task in tasks if (told := folder.outcome(task.name)) is not None]
+        return {"made": outcomes.count("made"), "dropped": outcomes.count("dropped"), "failed": failed}
+
+    def _all(self, work: Callable[[Any], tuple[str, str | None]], items: list[Any], total: int, what: str) -> Any:
+        """Do some work for all items, with a bar and the time that is left; what went wrong, by name."""
+        bar = tqdm(
+            total=total,
+            initial=total - len(items),
+            desc=what,
+            disable=not (self.progress and items),
+            mininterval=0.2 if sys.stderr.isatty() else 15.0,
+            bar_format="{desc} {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
+        )
+        failed = {}
+        with bar:
+            for name, error in for_each(work, items, self.jobs, self.threads):
+                bar.update()
+                if error is not None:
+                    failed[name] = error
+        return failed
+
+
+def _survey(path: Path, record: ScanRecord) -> tuple[str, str | None]:
+    """Read one scan, in whichever process; its name and what went wrong."""
+    folder = RunFolder(path)
+    if folder.survey(record.name) is not None:
+        return record.name, None
+
+    def survey() -> None:
+        settings = folder.settings
+        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis))
+
+    return record.name, _told(folder, record.name, survey)
+
+
+def _make(path: str, token: str, bank: str, device: str, task: ScanTask) -> tuple[str, str | None]:
+    """Make one synthetic scan, in whichever process; its name and what went wrong."""
+    folder = RunFolder(path)
+    if folder.outcome(task.name) is not None:
+        return task.name, None
+
+    def make() -> None:
+        with folder.workplace(task.name) as place:
+            folder.complete(place, _maker(path, token, bank, device).make(task, place))
+
+    return task.name, _told(folder, task.name, make)
+
+
+def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
+    """Do some work and keep what went wrong with it, so that the rest goes on."""
+    error = None
+    try:
+        work()
+    except Exception as exception:  # of one scan, whatever it is
+        error = " ".join(f"{exception}".split()) or type(exception).__name__
+        if not isinstance(exception, (ConSinGANError, OSError)):
+            error = f"{type(exception).__name__}: {error}"
+    folder.keep_error(name, None if error is None else without_paths(error, folder.scans.records))
+    return error
+
+
+@lru_cache(maxsize=1)
+def _maker(path: str, token: str, bank: str, device: str) -> ScanMaker | TwinMaker:
+    """What makes the scans of a run, read once by every process."""
+    folder = RunFolder(path)
+    run, settings = folder.run, folder.settings
+    cohort = None if run["model"] is None else (TrainedModel.load(run["model"]), run["model_sha256"])
+    training = TrainingSettings.from_dict(run["training"])
+    models = HostModels(bank, training.task, training, axis=settings.axis, seed=settings.seed, **run["rule"])
+    others = (models, BlendSettings(**run["blend"]), cohort, device)
+    if isinstance(settings, TwinSettings):
+        return TwinMaker(folder.scans, folder.surveys(), settings, *others)
+    return ScanMaker(folder.scans, folder.surveys(), settings, *others)

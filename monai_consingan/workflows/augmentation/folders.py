@@ -1,0 +1,192 @@
+"""Data sets that are folders: nnU-Net's raw data, and BIDS."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation.datalists import read_datalist, read_json
+from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet, name_records, pick_channel
+
+__all__ = ["SPLITS_FILE", "read_bids", "read_nnunet", "read_scans"]
+
+SPLITS_FILE = "splits_final.json"
+"""nnU-Net's list of folds."""
+
+_MASKS = ("mask", "dseg")
+
+
+def read_scans(path: str | Path, *, channel: int | None = None, lesion_mask: str | None = None) -> ScanSet:
+    """Read a data set.
+
+    Args:
+        path: a datalist (:py:func:`read_datalist`) or a folder: of nnU-Net (:py:func:`read_nnunet`), of BIDS
+            (:py:func:`read_bids`), or one that holds a ``datalist.json``.
+        channel: number of the image to work on where a scan has several.
+        lesion_mask: which mask of a BIDS derivative is that of the lesions.
+
+    Raises:
+        ConSinGANError: it is none of these, or has no scans to learn from.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ConSinGANError(f"data set {path} does not exist: give a datalist, or the folder of a data set.")
+    if path.is_file():
+        return read_datalist(path, channel)
+    if (path / "datalist.json").is_file():
+        return read_datalist(path / "datalist.json", channel)
+    if (path / "dataset.json").is_file() and (path / "imagesTr").is_dir():
+        return read_nnunet(path, channel)
+    if any(item.is_dir() for item in path.glob("sub-*")):
+        return read_bids(path, lesion_mask)
+    raise ConSinGANError(
+        f"data set {path} is no data set that is known: give a datalist in JSON, or a folder with datalist.json, with "
+        "nnU-Net's dataset.json and imagesTr, or with the sub-* of BIDS."
+    )
+
+
+def read_nnunet(folder: str | Path, channel: int | None = None) -> ScanSet:
+    """Read a folder of nnU-Net's raw data: ``dataset.json``, ``imagesTr``, ``labelsTr``, ``imagesTs``.
+
+    If ``splits_final.json`` lies beside them, its splits are the folds.
+
+    Args:
+        folder: the folder.
+        channel: number of the image to work on where a case has several.
+
+    Raises:
+        ConSinGANError: files of it cannot be read, a case has no label, or is in the validation of several folds.
+    """
+    folder = Path(folder).absolute()
+    head = read_json(folder / "dataset.json", "data set")
+    ending = str(head.get("file_ending", ".nii.gz"))
+    names = head.get("channel_names")
+    if channel is not None and isinstance(names, dict) and str(channel) in names:
+        head = {**head, "channel_names": {"0": names[str(channel)]}}  # which is all that is left
+    folds = _nnunet_folds(folder / SPLITS_FILE)
+    records = []
+    for split, part in (("training", "Tr"), ("test", "Ts")):
+        cases: dict[str, list[str]] = {}
+        for path in sorted((folder / f"images{part}").glob(f"*_[0-9][0-9][0-9][0-9]{ending}")):
+            cases.setdefault(path.name[: -len(ending) - 5], []).append(f"images{part}/{path.name}")
+        for case, images in cases.items():
+            label = f"labels{part}/{case}{ending}"
+            if not (folder / label).is_file():
+                if split == "training":
+                    raise ConSinGANError(f"case {case} of {folder} has no label {label}: give one.")
+                label = ""
+            entry: dict[str, Any] = {"image": images[0] if len(images) == 1 else images, "label": label}
+            fold = folds.get(case) if split == "training" else None
+            image = folder / pick_channel(images, channel, f"case {case} of {folder}")
+            records.append(ScanRecord(case, image, folder / label if label else None, split, fold, _given(entry)))
+    return _not_empty(ScanSet("nnunet", folder, name_records(records), head), "imagesTr/CASE_0000" + ending)
+
+
+def _nnunet_folds(path: Path) -> dict[str, int]:
+    """The fold whose validation a case belongs to."""
+    if not path.is_file():
+        return {}
+    folds: dict[str, int] = {}
+    try:
+        for number, split in enumerate(json.loads(path.read_text(encoding="utf-8"))):
+            for case in split["val"]:
+                if case in folds:
+                    raise ConSinGANError(
+                        f"case {case} is in the validation of the folds {folds[case]} and {number} of {path}: give "
+                        "splits that hold out each case once."
+                    )
+                folds[case] = number
+    except (OSError, TypeError, KeyError, json.JSONDecodeError) as error:
+        raise ConSinGANError(f"splits {path} cannot be read ({error!r}): give those of nnU-Net.") from error
+    return folds
+
+
+def read_bids(folder: str | Path, lesion_mask: str | None = None) -> ScanSet:
+    """Read a folder of BIDS: T1-weighted scans, and masks of the lesions among the derivatives.
+
+    Of a session the scan after contrast agent (``ce-...``) is taken, or else ``..._T1w``. Its mask is the file of the
+    same subject and session below ``derivatives`` that ends in ``_mask`` or ``_dseg`` and is none of the brain.
+    ``participants.tsv`` may have the columns ``split`` (training, validation or test) and ``fold``; without them all
+    scans are training scans.
+
+    Args:
+        folder: the folder.
+        lesion_mask: a part of the masks' names, such as ``label-lesion``, where there are several.
+
+    Raises:
+        ConSinGANError: no scans, or several that could be meant.
+    """
+    folder = Path(folder).absolute()
+    people = _participants(folder / "participants.tsv")
+    records = []
+    for anat in sorted(path for pattern in ("sub-*/anat", "sub-*/ses-*/anat") for path in folder.glob(pattern)):
+        scans = sorted(anat.glob("*_T1w.nii*"))
+        if not scans:
+            continue
+        scans = [path for path in scans if "_ce-" in path.name] or scans
+        if len(scans) > 1:
+            names = ", ".join(path.name for path in scans)
+            raise ConSinGANError(f"{anat} has several scans ({names}): leave one, or list the scans in a datalist.")
+        place = anat.relative_to(folder)
+        subject = place.parts[0]
+        mask = _bids_mask(folder, place, lesion_mask)
+        split = people.get(subject, {}).get("split") or "training"
+        if split not in SPLITS:
+            raise ConSinGANError(f"{subject} has the split {split!r} in participants.tsv: give {', '.join(SPLITS)}.")
+        fold = people.get(subject, {}).get("fold")
+        if fold is not None and not re.fullmatch(r"\d+", fold):
+            raise ConSinGANError(f"{subject} has the fold {fold!r} in participants.tsv: give a whole number.")
+        entry = {
+            "image": scans[0].relative_to(folder).as_posix(),
+            "label": "" if mask is None else mask.relative_to(folder).as_posix(),
+        }
+        name = "_".join(place.parts[:-1])
+        number = None if fold is None else int(fold)
+        records.append(ScanRecord(name, scans[0], mask, split, number, _given(entry)))
+    described = folder / "dataset_description.json"
+    head = {"name": read_json(described, "description").get("Name", "")} if described.is_file() else {}
+    return _not_empty(ScanSet("bids", folder, name_records(records), head), "sub-01/anat/sub-01_ce-GADOLINIUM_T1w")
+
+
+def _bids_mask(folder: Path, place: Path, lesion_mask: str | None) -> Path | None:
+    start = "_".join(place.parts[:-1])
+    found = []
+    for path in sorted((folder / "derivatives").rglob(f"{start}_*.nii*")):
+        stem = path.name.split(".")[0]
+        is_brain = re.search(r"_(desc|label)-brain(_|$)", stem)
+        if stem.rsplit("_", 1)[-1] in _MASKS and not is_brain and (lesion_mask or "") in stem:
+            found.append(path)
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise ConSinGANError(
+            f"{place} has several masks ({names}): give a part of the right one's name, such as label-lesion "
+            "(--lesion-mask)."
+        )
+    return found[0] if found else None
+
+
+def _participants(path: Path) -> Mapping[str, dict[str, str]]:
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return {
+            row["participant_id"]: {key: value for key, value in row.items() if value and value != "n/a"}
+            for row in rows
+            if row.get("participant_id")
+        }
+
+
+def _given(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value}
+
+
+def _not_empty(scans: ScanSet, example: str) -> ScanSet:
+    if not scans.of("training"):
+        raise ConSinGANError(f"data set {scans.root} has no scans to learn from: they are named as {example}.")
+    return scans

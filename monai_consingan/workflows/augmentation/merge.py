@@ -1,0 +1,186 @@
+"""The lists of an augmented data set: what is in it, where it comes from, and what was refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_consingan.whole_file import whole_file
+from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
+from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
+from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.outputs import unwritable
+
+__all__ = ["MANIFEST", "merge"]
+
+MANIFEST = (
+    *("name", "image", "label", "host", "fold", "instance", "donor", "donor_lesion", "size", "diameter_mm"),
+    *("position", "flips", "degrees", "scale", "how", "seam", "contrast_kept", "scan_seed", "place_seed", "model"),
+    *("settings", "versions", "warnings"),
+)
+"""The columns of ``manifest.csv``."""
+
+
+def merge(output: str | Path) -> dict[str, Any]:
+    """Write the lists of an augmentation, from the synthetic scans that are there.
+
+    Args:
+        output: the output folder of :py:func:`augment` or :py:func:`free_twins`, all of whose shards have ended.
+
+    Returns:
+        What ``summary.json`` holds: ``made`` and ``dropped``, the numbers of synthetic scans; ``missing``, those that
+        are still to be made; ``failed``, what went wrong by name; ``lesions``, the numbers of lesions that were put in
+        or removed, by method;
+        and ``refused``, the numbers of refusals by method and reason.
+
+    Raises:
+        ConSinGANError: the folder is of no augmentation, or cannot be written to.
+    """
+    folder = RunFolder(output)
+    scans = folder.scans
+    outcomes = {task.name: folder.outcome(task.name) for task in folder.tasks}
+    found = [told for told in outcomes.values() if told is not None]
+    made = [told for told in found if told["status"] == "made"]
+    names = [record.name for record in scans.of("training")]
+    waiting = [name for name in names if folder.survey(name) is None]
+    waiting += [name for name, told in outcomes.items() if told is None]
+    errors = {name: error for name in waiting if (error := folder.error(name)) is not None}
+    summary: dict[str, Any] = {
+        "made": len(made),
+        "dropped": len(found) - len(made),
+        "missing": sum(told is None and name not in errors for name, told in outcomes.items()),
+        "failed": errors,
+        "lesions": _counted(lesion["how"] for told in made for lesion in told["lesions"]),
+        "refused": _counted(
+            f"{refusal['how']}: {refusal['reason']}" if refusal["how"] else refusal["reason"]
+            for told in found
+            for refusal in told["refused"]
+        ),
+    }
+    try:
+        _write_json(folder.path / "summary.json", summary)
+        with whole_file(folder.path / "manifest.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, MANIFEST, lineterminator="\n")
+            table.writeheader()
+            table.writerows(row for told in made for row in _rows(told))
+        _write_lists(folder.path, scans, made)
+        if scans.kind == "nnunet":
+            _write_nnunet(folder.path, scans, made)
+        if not summary["missing"]:
+            folder.clean()
+    except OSError as error:
+        raise unwritable(folder.path, error) from error
+    return summary
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def _write_json(path: Path, content: Any) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row of the manifest for each lesion that was put in or removed."""
+    shared = {
+        "name": told["name"],
+        "image": f"images/{told['name']}{told['suffix']}",
+        "label": f"labels/{told['name']}{told['suffix']}",
+        "host": told["host"]["scan"],
+        "fold": told["fold"],
+        "scan_seed": told["seeds"].get("scan"),
+        "model": told["model"],
+        "settings": json.dumps(told["settings"], separators=(",", ":")),
+        "versions": " ".join(f"{name}={number}" for name, number in told["versions"].items()),
+    }
+    rows = []
+    for lesion in told["lesions"]:
+        row = {**shared, "warnings": "; ".join([*told["warnings"], *lesion["warnings"]])}
+        row |= {key: lesion[key] for key in ("instance", "how", "seam", "contrast_kept")}
+        if "donor" in lesion:
+            row |= {key: lesion[key] for key in ("size", "diameter_mm", "degrees", "scale")}
+            row |= {"donor": lesion["donor"]["scan"], "donor_lesion": lesion["donor"]["lesion"]}
+            row["position"] = " ".join(map(str, lesion["placement"]["position"]))
+            row["flips"] = " ".join(str(int(flip)) for flip in lesion["flips"])
+            row["place_seed"] = lesion["seed"]
+        rows.append(row)
+    return rows
+
+
+def _write_lists(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None:
+    """The datalist, and one for each fold, in whose validation there are no synthetic scans."""
+    lists: dict[str, list[Any]] = {
+        split: [_entry(record, scans.root, path) for record in scans.of(split)] for split in SPLITS
+    }
+    real = lists["training"]
+    new = [_new_entry(told) for told in made]
+    lists["training"] = [*real, *new]
+    head = dict(scans.head)
+    if "numTraining" in head:
+        head["numTraining"] = len(lists["training"])
+    content = {**head, **{split: entries for split, entries in lists.items() if entries}}
+    _write_json(path / "datalist.json", content)
+    for fold in scans.folds:
+        split = {
+            "training": [entry for entry in lists["training"] if entry.get("fold") != fold],
+            "validation": [entry for entry in real if entry.get("fold") == fold],
+        }
+        rest = {"test": lists["test"]} if lists["test"] else {}
+        counted = {"numTraining": len(split["training"])} if "numTraining" in head else {}
+        _write_json(path / f"datalist-fold-{fold}.json", {**head, **counted, **split, **rest})
+
+
+def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None:
+    """The list of nnU-Net's raw data, with the files where they are, and its folds, validated with real scans only."""
+    cases = {
+        **{record.name: (_entry(record, scans.root, path), record.fold) for record in scans.of("training")},
+        **{told["name"]: (_new_entry(told), told["fold"]) for told in made},
+    }
+    files = {name: {"images": [entry["image"]], "label": entry["label"]} for name, (entry, _) in cases.items()}
+    _write_json(path / "dataset.json", {**scans.head, "numTraining": len(files), "dataset": files})
+    if scans.folds:
+        folds = [
+            {
+                "train": [name for name, (_, own) in cases.items() if own != fold],
+                "val": [record.name for record in scans.of("training") if record.fold == fold],
+            }
+            for fold in range(max(scans.folds) + 1)
+        ]
+        _write_json(path / SPLITS_FILE, folds)
+
+
+def _new_entry(told: Mapping[str, Any]) -> dict[str, Any]:
+    entry = {
+        "image": f"images/{told['name']}{told['suffix']}",
+        "label": f"labels/{told['name']}{told['suffix']}",
+        "synthetic": True,
+    }
+    return entry if told["fold"] is None else {**entry, "fold": told["fold"]}
+
+
+def _entry(record: ScanRecord, root: Path, output: Path) -> Any:
+    """The entry of a scan of the data set, with paths that are relative to the output."""
+
+    def moved(path: Path) -> str:
+        try:
+            return Path(os.path.relpath(path, output)).as_posix()
+        except ValueError:  # another drive
+            return str(path)
+
+    others = {
+        key: moved(root / value) if isinstance(value, str) and value and (root / value).exists() else value
+        for key, value in record.entry.items()
+    }
+    entry = {**others, "image": moved(record.image)}
+    if record.label is not None:
+        entry["label"] = moved(record.label)
+    if record.fold is not None:
+        entry["fold"] = record.fold
+    return entry["image"] if record.split == "test" and set(entry) == {"image"} else entry

@@ -1,0 +1,132 @@
+"""Which synthetic scans are made of which scans, and what chance decides for each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
+from monai_consingan.workflows.augmentation.settings import AugmentSettings
+from monai_consingan.workflows.augmentation.survey import Lesion
+
+__all__ = ["LesionDraw", "ScanTask", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]
+
+
+@dataclass(frozen=True)
+class ScanTask:
+    """One synthetic scan to make.
+
+    Args:
+        name: its name.
+        host: name of the scan that gets lesions.
+        number: which of the host's synthetic scans it is, from 0.
+        fold: the fold that it belongs to, which is its host's.
+        seed: seed of all its draws.
+    """
+
+    name: str
+    host: str
+    number: int
+    fold: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class LesionDraw:
+    """What chance decided for one lesion.
+
+    Args:
+        donor: the lesion that is taken.
+        flips: whether it is flipped, for each axis.
+        degrees: angle that it is turned by.
+        scale: factor of its size.
+        seed: seed of its place.
+    """
+
+    donor: Lesion
+    flips: tuple[bool, ...]
+    degrees: float
+    scale: float
+    seed: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The draw as plain values."""
+        return {
+            "donor": {"scan": self.donor.scan, "lesion": self.donor.number},
+            "flips": list(self.flips),
+            "degrees": self.degrees,
+            "scale": self.scale,
+            "seed": self.seed,
+        }
+
+
+def plan_tasks(scans: ScanSet, settings: AugmentSettings) -> list[ScanTask]:
+    """The synthetic scans of a data set: first one of every training scan, then the next of every one.
+
+    A seed depends on the user's seed, the host's name and the number only, not on the other scans.
+    """
+    tasks = []
+    for number in range(settings.per_scan):
+        for host in scans.of("training"):
+            digest = hashlib.sha256(f"{settings.seed} {number} {host.name}".encode()).digest()
+            seed = int.from_bytes(digest[:4], "little")
+            tasks.append(ScanTask(f"{host.name}_syn-{number:03d}", host.name, number, host.fold, seed))
+    return tasks
+
+
+def plan_twins(scans: ScanSet, with_lesions: Collection[str], seed: int) -> list[ScanTask]:
+    """The lesion-free twins of a data set: one of every training scan that has lesions.
+
+    Args:
+        scans: the data set.
+        with_lesions: names of the scans that have lesions.
+        seed: the user's seed.
+    """
+    hosts = [host for host in scans.of("training") if host.name in with_lesions]
+    return [ScanTask(f"{host.name}_free", host.name, 0, host.fold, seed) for host in hosts]
+
+
+def donors_of(host: ScanRecord, records: Iterable[ScanRecord], lesions: Sequence[Lesion]) -> list[Lesion]:
+    """The lesions that may go into a host without a leak between training and validation.
+
+    They are those of the training scans of the host's own fold. The synthetic scan then belongs to this fold, and a
+    network that is validated with it was trained neither with the host, nor with a donor, nor with what was made of
+    them. Where there are no folds, they are those of all training scans.
+    """
+    allowed = {record.name for record in records if record.split == "training" and record.fold == host.fold}
+    return [lesion for lesion in lesions if lesion.scan in allowed]
+
+
+def draw_lesion(donors: Sequence[Lesion], settings: AugmentSettings, rng: np.random.RandomState) -> LesionDraw:
+    """Draw a donor, by class of sizes if these were asked for, and how it is turned.
+
+    Raises:
+        ConSinGANError: there is no donor of a size that was asked for.
+    """
+    choice: Sequence[Lesion] = donors
+    if settings.sizes:
+        there = {lesion.size for lesion in donors}
+        classes = {name: weight for name, weight in settings.sizes.items() if weight > 0 and name in there}
+        if classes:
+            shares = np.cumsum(list(classes.values()))
+            name = list(classes)[int(np.searchsorted(shares, rng.uniform(0, shares[-1]), side="right"))]
+            choice = [lesion for lesion in donors if lesion.size == name]
+        else:
+            choice = []
+    if not choice:
+        raise ConSinGANError(
+            "There is no donor in the host's fold of a size that is asked for: give other sizes, fewer folds or more "
+            "scans."
+        )
+    return LesionDraw(
+        donor=choice[int(rng.randint(len(choice)))],
+        flips=tuple(bool(flip) for flip in rng.uniform(size=3) < settings.flip_prob),
+        degrees=float(rng.uniform(-settings.rotate_range, settings.rotate_range)),
+        scale=float(rng.uniform(*settings.scale_range)),
+        seed=int(rng.randint(2**31 - 1)),
+    )

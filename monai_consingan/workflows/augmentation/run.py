@@ -1,0 +1,145 @@
+"""Augmenting a data set: what Python users start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation.engine import Run
+from monai_consingan.workflows.augmentation.folders import read_scans
+from monai_consingan.workflows.augmentation.records import ScanSet
+from monai_consingan.workflows.augmentation.settings import AugmentSettings
+from monai_consingan.workflows.augmentation.twins import TwinSettings
+from monai_consingan.workflows.redraw import BlendSettings
+from monai_consingan.workflows.settings import TrainingSettings
+
+__all__ = ["augment", "free_twins"]
+
+
+def augment(
+    data_set: str | Path,
+    output: str | Path,
+    settings: AugmentSettings | None = None,
+    *,
+    training: TrainingSettings | None = None,
+    blend: BlendSettings | None = None,
+    model: str | Path | None = None,
+    bank: str | Path | None = None,
+    crops: int = 3,
+    side: int = 96,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    device: str = "cpu",
+    jobs: int = 1,
+    threads: int = 1,
+    shard: tuple[int, int] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Make synthetic training scans of the training scans of a data set.
+
+    Each has the lesions of its host and new ones from donors. Donors and hosts are training scans of the same fold, and
+    a synthetic scan belongs to this fold. A run that was killed goes on when it is started again alike, and ends with
+    the same files; so do runs with another number of jobs or shards.
+
+    Args:
+        data_set: a datalist in JSON, or a folder of nnU-Net's raw data or of BIDS (:py:func:`read_scans`).
+        output: folder for ``images`` (each with its provenance in JSON), ``labels``, ``instances`` (the lesions'
+            numbers, those of the host first), ``datalist.json`` with the scans of the data set and the new ones,
+            ``datalist-fold-N.json`` with training and validation of each fold, ``manifest.csv`` with a row for each new
+            lesion, and ``summary.json``; of nnU-Net's raw data also ``dataset.json`` and ``splits_final.json``, which
+            make the output such data (the splits go into nnU-Net's folder of preprocessed data).
+        settings: what the synthetic scans depend on.
+        training: settings of the trainings of hosts' models, by default the preset ``quick``.
+        blend: where a redrawn image replaces the pasted one.
+        model: model, or folder of a run, to use for all hosts instead.
+        bank: folder of models (:py:class:`monai_consingan.workflows.ModelBank`), by default ``models`` in the output.
+        crops, side: what a host's model is trained on (:py:class:`monai_consingan.workflows.HostModels`).
+        channel, lesion_mask: see :py:func:`read_scans`.
+        device: where to train.
+        jobs: number of processes.
+        threads: threads of each. The results may depend on it in the last bits.
+        shard: which part of the synthetic scans to make, such as (1, 4), the first of four. The lists are then made by
+            :py:func:`merge`, once all parts are there.
+        progress: whether to show progress on the standard error stream.
+
+    Returns:
+        The summary, as that of :py:func:`merge`; of a shard, ``made``, ``dropped`` and ``failed`` of this part.
+
+    Raises:
+        ConSinGANError: the data set cannot be used, or has no lesion to take; the folder cannot be used, or was begun
+            with something else. A single scan that fails is in the summary and keeps no other from being made.
+
+    Example::
+
+        summary = augment("datalist.json", "augmented", AugmentSettings(per_scan=5, lesions=(1, 4)), jobs=4)
+    """
+    scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
+    settings = _located(settings or AugmentSettings(), scans)
+    run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress)
+    model = model if settings.method == "consingan" else None
+    run.begin(settings, training, blend, model, {"crops": crops, "side": side})
+    return run.go()
+
+
+def free_twins(
+    data_set: str | Path,
+    output: str | Path,
+    settings: TwinSettings | None = None,
+    *,
+    training: TrainingSettings | None = None,
+    blend: BlendSettings | None = None,
+    model: str | Path | None = None,
+    bank: str | Path | None = None,
+    crops: int = 3,
+    side: int = 96,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    device: str = "cpu",
+    jobs: int = 1,
+    threads: int = 1,
+    shard: tuple[int, int] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Make a lesion-free twin of every training scan of a data set that has lesions.
+
+    A twin belongs to the fold of its scan. All else is as with :py:func:`augment`.
+
+    Args:
+        data_set: see :py:func:`augment`.
+        output: as of :py:func:`augment`, with the folder ``removed`` (the numbers of the lesions that were there)
+            instead of ``instances``.
+        settings: what the twins depend on.
+        training: settings of the trainings of hosts' models for editing, by default the preset ``quick``.
+        blend: where a redrawn image replaces the filled one.
+        model, bank, crops, side, channel, lesion_mask, device, jobs, threads, shard, progress: see :py:func:`augment`.
+
+    Returns:
+        The summary, as that of :py:func:`augment`.
+
+    Raises:
+        ConSinGANError: as :py:func:`augment`.
+
+    Example::
+
+        summary = free_twins("datalist.json", "twins", jobs=4)
+    """
+    settings = settings or TwinSettings()
+    scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
+    run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress)
+    model = model if settings.method == "consingan" else None
+    run.begin(settings, training, blend, model, {"crops": crops, "side": side})
+    return run.go()
+
+
+def _located(settings: AugmentSettings, scans: ScanSet) -> AugmentSettings:
+    """The settings with the whole path of the prior map, if that is a file."""
+    location = settings.location
+    if location in ("alike", "uniform") or any(record.entry.get(location) for record in scans.records):
+        return settings
+    if not Path(location).exists():
+        raise ConSinGANError(
+            f"location is {location!r}, which is no file and no key of the scans: give 'alike', 'uniform' or a map."
+        )
+    return replace(settings, location=str(Path(location).absolute()))

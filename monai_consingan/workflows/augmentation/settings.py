@@ -1,0 +1,113 @@
+"""What a user asks of an augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms._match import MATCHES
+
+__all__ = ["CLASSICAL", "METHODS", "AugmentSettings"]
+
+CLASSICAL = {"naive": "hard", "feather": "feather", "poisson": "poisson", "crossfade": "crossfade"}
+"""The methods that need no model, and how :py:class:`monai_consingan.transforms.PasteLesion` calls them."""
+
+METHODS = ("consingan", *CLASSICAL)
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """What a synthetic scan depends on, besides the data set and the training of models.
+
+    Args:
+        per_scan: synthetic scans for each training scan.
+        lesions: smallest and largest number of new lesions in each.
+        method: how lesions are put in: ``"consingan"``, or without a model ``"naive"``, ``"feather"``, ``"poisson"``,
+            ``"crossfade"``.
+        on_failure: what happens where a lesion fails the checks or its model cannot be used: a method without a model
+            to try instead, or ``"drop"``, which leaves the lesion out.
+        sizes: how often each class of donors' sizes is drawn, relative to the others
+            (:py:data:`monai_consingan.workflows.augmentation.SIZE_CLASSES`); classes that are not named are not drawn.
+            Empty draws all donors alike.
+        location: ``"alike"``, where the tissue is like that around the donor's lesion
+            (:py:func:`monai_consingan.transforms.find_placement`), ``"uniform"``, anywhere in the head, or a file with
+            a prior map, or the key of each scan's map in a datalist; a place's chance is then proportional to the map
+            at the lesion's centre. A map is brought to each host by its world coordinates.
+        edge_mm, clearance_mm: distances to keep from the edge of the head and from other lesions, see
+            :py:func:`monai_consingan.transforms.find_placement`.
+        flip_prob, rotate_range, scale_range: see :py:class:`monai_consingan.transforms.RandPasteLesion`.
+        match: how the donor's intensities are fitted to the host's, ``"gain"``, ``"mean_std"`` or ``"none"``.
+        attempts: how many draws of donor and place a lesion gets until one passes.
+        contrast_range: smallest and largest share of the donor lesion's contrast that must be kept.
+        seam_margin: the seam must lie in the range of the data set's own lesions, widened by this factor to both sides.
+        lesion_labels: label values that are lesions; empty for all.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        seed: seed of everything random.
+
+    Raises:
+        ConSinGANError: a setting is out of range.
+    """
+
+    per_scan: int = 1
+    lesions: tuple[int, int] = (1, 3)
+    method: str = "consingan"
+    on_failure: str = "poisson"
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    location: str = "alike"
+    edge_mm: float | None = None
+    clearance_mm: float = 5.0
+    flip_prob: float = 0.5
+    rotate_range: float = 30.0
+    scale_range: tuple[float, float] = (0.8, 1.2)
+    match: str = "gain"
+    attempts: int = 10
+    contrast_range: tuple[float, float] = (0.5, 2.0)
+    seam_margin: float = 2.0
+    lesion_labels: tuple[int, ...] = ()
+    axis: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("lesions", "scale_range", "contrast_range", "lesion_labels"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("per_scan", "attempts"):
+            if getattr(self, name) < 1:
+                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 1 or more.")
+        if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
+            raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
+        choices = {"method": METHODS, "on_failure": (*CLASSICAL, "drop"), "match": MATCHES}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ConSinGANError(
+                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}."
+                )
+        unknown = set(self.sizes) - set(SIZE_CLASSES)
+        if unknown or (self.sizes and not (min(self.sizes.values()) >= 0 and sum(self.sizes.values()) > 0)):
+            raise ConSinGANError(
+                f"sizes is {dict(self.sizes)}: give a number of 0 or more for one of {', '.join(SIZE_CLASSES)}."
+            )
+        for name in ("scale_range", "contrast_range"):
+            given = getattr(self, name)
+            if len(given) != 2 or not 0 < given[0] <= given[1]:
+                raise ConSinGANError(f"{name.replace('_', ' ')} is {given}: give two rising numbers above 0.")
+        if not 0 <= self.flip_prob <= 1:
+            raise ConSinGANError(f"flip prob is {self.flip_prob}, but must lie between 0 and 1.")
+        if not self.seam_margin >= 1:
+            raise ConSinGANError(f"seam margin is {self.seam_margin}, but must be 1 or more.")
+        for name in ("clearance_mm", "rotate_range", "edge_mm"):
+            if getattr(self, name) is not None and not getattr(self, name) >= 0:
+                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 0 or more.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, which JSON gives back alike."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+SIZE_CLASSES: dict[str, tuple[float, float]] = {
+    "small": (0.0, 6.0),
+    "medium": (6.0, 15.0),
+    "large": (15.0, float("inf")),
+}
+"""Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""

@@ -1,0 +1,161 @@
+"""The lesions of a data set: how large they are, and how they stand out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+from scipy import ndimage
+
+from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics import contrast, seam
+from monai_consingan.transforms._arrays import spacing_of
+from monai_consingan.workflows.augmentation.records import ScanRecord
+from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
+
+__all__ = [
+    "Lesion",
+    "ScanSurvey",
+    "describe_scan",
+    "diameter_mm",
+    "load_pair",
+    "seam_range",
+    "size_class",
+    "survey_scan",
+]
+
+_FEWEST_VOXELS = 4
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One lesion of a scan: voxels that touch each other.
+
+    Args:
+        scan: name of the scan.
+        number: its number in the scan, from 1.
+        diameter_mm: diameter of the ball (in 2D, the disc) of its size.
+        size: its class of sizes.
+        seam: how hard its border looks (:py:func:`monai_consingan.metrics.seam`).
+        contrast: its contrast to the tissue around it (:py:func:`monai_consingan.metrics.contrast`).
+    """
+
+    scan: str
+    number: int
+    diameter_mm: float
+    size: str
+    seam: float
+    contrast: float
+
+
+@dataclass(frozen=True)
+class ScanSurvey:
+    """What is known of a scan after it was read once.
+
+    Args:
+        scan: its name.
+        image_sha256, label_sha256: hashes of its files; the label's is empty if there is none.
+        lesions: its lesions that can be donors.
+        unfit: why others of its lesions cannot, by their numbers.
+    """
+
+    scan: str
+    image_sha256: str
+    label_sha256: str
+    lesions: tuple[Lesion, ...]
+    unfit: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The survey as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ScanSurvey:
+        """The survey that :py:meth:`as_dict` gave."""
+        return cls(**{**values, "lesions": tuple(Lesion(**lesion) for lesion in values["lesions"])})
+
+
+def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[MetaTensor, MetaTensor | None, Any]:
+    """Read a scan.
+
+    Args:
+        record: the scan.
+        lesion_labels: label values that are lesions; empty for all.
+
+    Returns:
+        Image, label (``None`` if there is none) and the numbers of its lesions, int32 (\\*spatial).
+
+    Raises:
+        ConSinGANError: a file that cannot be used.
+    """
+    image = load_scan(record.image, name=f"scan {record.name}")
+    if record.label is None:
+        return image, None, np.zeros(image.shape[1:], np.int32)
+    label = load_label(record.label, image=image, name=f"label of {record.name}", allow_empty=True)
+    values = label.numpy()[0]
+    wanted = tuple(lesion_labels)
+    lesions = np.isin(values, wanted) if wanted else values > 0
+    numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
+    return image, label, numbers.astype(np.int32)
+
+
+def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:
+    """Read a scan and measure its lesions.
+
+    Args:
+        record: the scan.
+        lesion_labels: label values that are lesions; empty for all.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+
+    Raises:
+        ConSinGANError: a file that cannot be used.
+    """
+    image, _, numbers = load_pair(record, lesion_labels)
+    axis, mm = slice_axis(image, axis), spacing_of(image)
+    lesions, unfit = [], {}
+    for number in range(1, int(numbers.max(initial=0)) + 1):
+        inside = (numbers == number)[None]
+        others = ((numbers > 0) & (numbers != number))[None]
+        diameter = diameter_mm(int(inside.sum()), mm)
+        try:
+            if inside.sum() < _FEWEST_VOXELS:
+                raise ConSinGANError(f"it has fewer than {_FEWEST_VOXELS} voxels")
+            measures = [measure(image, inside, axis=axis, exclude=others) for measure in (seam, contrast)]
+            if not all(math.isfinite(value) for value in measures):
+                raise ConSinGANError("its border or contrast cannot be measured")
+        except ConSinGANError as error:
+            unfit[str(number)] = str(error)
+            continue
+        lesions.append(Lesion(record.name, number, diameter, size_class(diameter), *measures))
+    label_hash = "" if record.label is None else file_sha256(record.label)
+    return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
+
+
+def describe_scan(name: str, surveys: Mapping[str, ScanSurvey]) -> dict[str, str]:
+    """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
+    survey = surveys.get(name)
+    if survey is None:
+        return {"scan": name}
+    return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
+
+
+def diameter_mm(voxels: int, spacing: tuple[float, ...]) -> float:
+    """Diameter of the ball (of the disc, in 2D) that has the size of so many voxels."""
+    size = voxels * math.prod(spacing)
+    return (6 * size / math.pi) ** (1 / 3) if len(spacing) == 3 else (4 * size / math.pi) ** (1 / 2)
+
+
+def size_class(diameter: float) -> str:
+    """The class of a diameter in mm."""
+    return next(name for name, (low, high) in SIZE_CLASSES.items() if low <= diameter < high)
+
+
+def seam_range(lesions: Iterable[Lesion], margin: float) -> tuple[float, float]:
+    """The seams that a result may have: the range of those of real lesions, widened by a factor to both sides."""
+    seams = [lesion.seam for lesion in lesions]
+    return (min(seams) / margin, max(seams) * margin) if seams else (0.0, math.inf)

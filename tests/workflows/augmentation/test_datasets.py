@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation import ScanSet, read_scans
+
+
+def touched(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def listed(folder: Path, **content: Any) -> Path:
+    path = folder / "datalist.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def summary(scans: ScanSet) -> list[tuple[str, str, str | None, str, int | None]]:
+    root = scans.root
+
+    def short(path: Path | None) -> str | None:
+        return None if path is None else path.relative_to(root).as_posix()
+
+    return [(r.name, str(short(r.image)), short(r.label), r.split, r.fold) for r in scans.records]
+
+
+def test_datalist(data_set: Path) -> None:
+    scans = read_scans(data_set)
+    assert scans.kind == "datalist"
+    assert scans.head == {"name": "small", "labels": {"0": "background", "1": "tumour"}, "numTraining": 4}
+    assert summary(scans) == [
+        *[(f"image{n}", f"image{n}.nii.gz", f"label{n}.nii.gz", "training", n // 2) for n in range(4)],
+        ("image4", "image4.nii.gz", "label4.nii.gz", "validation", None),
+        ("image5", "image5.nii.gz", None, "test", None),
+    ]
+    assert scans.folds == [0, 1]
+    assert [record.name for record in scans.of("validation")] == ["image4"]
+    assert all(record.image.is_file() for record in scans.records)
+    assert scans.records[1].entry == {"image": "image1.nii.gz", "label": "label1.nii.gz", "fold": 0}
+
+
+def test_names_are_unlike_and_those_of_dicom_are_numbers(tmp_path: Path) -> None:
+    touched(tmp_path, "a/t1.nii.gz", "b/t1.nii.gz", "DOE^JANE/1.dcm", "x/ROE.dcm")
+    images = ["a/t1.nii.gz", "b/t1.nii.gz", "DOE^JANE", "x/ROE.dcm", "c c/only one.nii"]
+    scans = read_scans(listed(tmp_path, training=[{"image": image} for image in images]))
+    assert [record.name for record in scans.records] == ["a_t1", "b_t1", "scan-0002", "scan-0003", "only-one"]
+    scans = read_scans(listed(tmp_path, training=[{"image": "a/t1.nii.gz", "case": "p/1"}] * 2))
+    assert [record.name for record in scans.records] == ["p-1", "p-1_2"]
+
+
+def test_a_folder_with_a_datalist(tmp_path: Path) -> None:
+    listed(tmp_path, training=[{"image": ["t1.nii.gz", "t1c.nii.gz"], "label": "l.nii.gz"}])
+    assert read_scans(tmp_path, channel=1).records[0].image == tmp_path / "t1c.nii.gz"
+    for channel, words in ((None, "--channel"), (2, "channels 0 to 1")):
+        with pytest.raises(ConSinGANError, match=words):
+            read_scans(tmp_path, channel=channel)
+
+
+NNUNET = ["imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz"]
+
+
+def test_nnunet(tmp_path: Path) -> None:
+    touched(tmp_path, *NNUNET, "imagesTs/c_0000.nii.gz")
+    head = {"channel_names": {"0": "T1c"}, "labels": {"background": 0, "tumour": 1}, "file_ending": ".nii.gz"}
+    (tmp_path / "dataset.json").write_text(json.dumps(head))
+    splits = [{"train": ["a"], "val": ["b"]}, {"train": ["b"], "val": ["a"]}]
+    (tmp_path / "splits_final.json").write_text(json.dumps(splits))
+    scans = read_scans(tmp_path)
+    assert (scans.kind, scans.head) == ("nnunet", head)
+    assert summary(scans) == [
+        ("a", NNUNET[0], NNUNET[2], "training", 1),
+        ("b", NNUNET[1], NNUNET[3], "training", 0),
+        ("c", "imagesTs/c_0000.nii.gz", None, "test", None),
+    ]
+    touched(tmp_path, "imagesTr/a_0001.nii.gz", "imagesTr/b_0001.nii.gz", "imagesTs/c_0001.nii.gz")
+    assert read_scans(tmp_path, channel=1).records[0].image.name == "a_0001.nii.gz"
+    head["channel_names"] = {"0": "T1", "1": "T1c"}
+    (tmp_path / "dataset.json").write_text(json.dumps(head))
+    assert read_scans(tmp_path, channel=1).head["channel_names"] == {"0": "T1c"}
+    (tmp_path / "splits_final.json").write_text(json.dumps([{"val": ["a"]}, {"val": ["a"]}]))
+    with pytest.raises(ConSinGANError, match="case a is in the validation of the folds 0 and 1"):
+        read_scans(tmp_path, channel=1)
+    (tmp_path / "splits_final.json").write_text("[")
+    with pytest.raises(ConSinGANError, match=r"splits_final\.json cannot be read"):
+        read_scans(tmp_path, channel=1)
+    (tmp_path / "labelsTr/a.nii.gz").unlink()
+    (tmp_path / "splits_final.json").unlink()
+    with pytest.raises(ConSinGANError, match=r"case a of .* has no label"):
+        read_scans(tmp_path, channel=1)
+
+
+def test_bids(tmp_path: Path) -> None:
+    touched(
+        tmp_path,
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-01/anat/sub-01_ce-GADOLINIUM_T1w.nii.gz",
+        "sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz",
+        "sub-02/ses-1/anat/sub-02_ses-1_FLAIR.nii.gz",
+        "sub-03/anat/sub-03_T1w.nii",
+        "derivatives/seg/sub-01/anat/sub-01_label-lesion_mask.nii.gz",
+        "derivatives/bet/sub-01/anat/sub-01_desc-brain_mask.nii.gz",
+        "derivatives/seg/sub-02/ses-1/anat/sub-02_ses-1_dseg.nii.gz",
+    )
+    scans = read_scans(tmp_path)
+    assert scans.kind == "bids"
+    seg, first, second = "derivatives/seg", "sub-01/anat/sub-01", "sub-02/ses-1/anat/sub-02_ses-1"
+    assert summary(scans) == [
+        ("sub-01", f"{first}_ce-GADOLINIUM_T1w.nii.gz", f"{seg}/{first}_label-lesion_mask.nii.gz", "training", None),
+        ("sub-02_ses-1", f"{second}_T1w.nii.gz", f"{seg}/{second}_dseg.nii.gz", "training", None),
+        ("sub-03", "sub-03/anat/sub-03_T1w.nii", None, "training", None),
+    ]
+    table = "participant_id\tsplit\tfold\nsub-01\tn/a\t1\nsub-02\tvalidation\t\n"
+    (tmp_path / "participants.tsv").write_text(table)
+    assert {(r.name, r.split, r.fold) for r in read_scans(tmp_path).records} == {
+        ("sub-01", "training", 1),
+        ("sub-02_ses-1", "validation", None),
+        ("sub-03", "training", None),
+    }
+    touched(tmp_path, "derivatives/seg/sub-01/anat/sub-01_label-oedema_mask.nii.gz")
+    with pytest.raises(ConSinGANError, match=r"several masks .*--lesion-mask"):
+        read_scans(tmp_path)
+    mask = read_scans(tmp_path, lesion_mask="label-oedema").records[0].label
+    assert mask is not None and mask.name == "sub-01_label-oedema_mask.nii.gz"
+
+
+BAD_LISTS: dict[str, tuple[dict[str, Any], str]] = {
+    "no training": ({"validation": [{"image": "a.nii"}]}, "no list 'training'"),
+    "empty training": ({"training": []}, "no list 'training'"),
+    "no image": ({"training": [{"label": "a.nii"}]}, "entry 0 of 'training' .* names no image"),
+    "fold": ({"training": [{"image": "a.nii", "fold": "one"}]}, "has the fold 'one'"),
+    "labels": ({"training": [{"image": "a.nii", "label": ["a.nii"]}]}, "give one file"),
+    "no images": ({"training": [{"image": []}]}, "has no image"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_LISTS)
+def test_bad_lists(tmp_path: Path, kind: str) -> None:
+    content, words = BAD_LISTS[kind]
+    with pytest.raises(ConSinGANError, match=words):
+        read_scans(listed(tmp_path, **content))
+
+
+def test_what_is_no_data_set(tmp_path: Path) -> None:
+    with pytest.raises(ConSinGANError, match="does not exist"):
+        read_scans(tmp_path / "none")
+    with pytest.raises(ConSinGANError, match="is no data set that is known"):
+        read_scans(tmp_path)
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(ConSinGANError, match="holds no dictionary"):
+        read_scans(tmp_path / "list.json")
+    (tmp_path / "list.json").write_text("{")
+    with pytest.raises(ConSinGANError, match="cannot be read"):
+        read_scans(tmp_path / "list.json")
+    (tmp_path / "imagesTr").mkdir()
+    (tmp_path / "dataset.json").write_text("{}")
+    with pytest.raises(ConSinGANError, match="has no scans to learn from"):
+        read_scans(tmp_path)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from monai_consingan.data import load_scan
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms import head_mask
+from monai_consingan.workflows import BlendSettings, HostModels, model_bank, train_model
+from monai_consingan.workflows.augmentation import AugmentSettings, read_scans
+from monai_consingan.workflows.augmentation.make import ScanMaker
+from monai_consingan.workflows.augmentation.plan import plan_tasks
+from monai_consingan.workflows.augmentation.survey import survey_scan
+
+Maker = Callable[..., ScanMaker]
+
+
+@pytest.fixture(scope="session")
+def surveys(data_set: Path) -> dict[str, Any]:
+    records = read_scans(data_set).of("training")
+    return {record.name: survey_scan(record) for record in records}
+
+
+@pytest.fixture
+def maker(data_set: Path, surveys: dict[str, Any], tmp_path: Path, tiny: Any) -> Maker:
+    def make(**settings: Any) -> ScanMaker:
+        models = HostModels(tmp_path / "models", "harmonization", tiny("harmonization"), crops=1, side=48)
+        chosen = AugmentSettings(**{"method": "poisson", "sizes": {"small": 1, "medium": 1}, **settings})
+        return ScanMaker(read_scans(data_set), surveys, chosen, models, BlendSettings())
+
+    return make
+
+
+def made(maker: ScanMaker, folder: Path, number: int = 0) -> tuple[dict[str, Any], dict[str, bytes]]:
+    folder.mkdir()
+    told = maker.make(plan_tasks(maker.scans, maker.settings)[number], folder)
+    return told, {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def stored(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj)
+
+
+@pytest.mark.parametrize("method", ["naive", "feather", "poisson", "crossfade"])
+def test_a_synthetic_scan(maker: Maker, tmp_path: Path, method: str) -> None:
+    by = maker(method=method, lesions=(2, 2), seam_margin=3)
+    told, files = made(by, tmp_path / "out")
+    assert sorted(files) == ["image.nii.gz", "instances.nii.gz", "label.nii.gz"]
+    host = by.records["image0"]
+    image, label, numbers = (stored(tmp_path / "out" / f"{name}.nii.gz") for name in ("image", "label", "instances"))
+    old_image, old_label = stored(host.image), stored(host.label or "")
+    new = numbers > told["own_lesions"]
+    assert np.array_equal(label > 0, (old_label > 0) | new)
+    assert np.array_equal(numbers[~new] > 0, old_label[~new] > 0)
+    assert not (new & (old_label > 0)).any()
+    assert [lesion["instance"] for lesion in told["lesions"]] == sorted(set(numbers[new].tolist()))
+    assert image.dtype == old_image.dtype
+    reach = new if method in ("naive", "poisson") else np.abs(image - old_image.astype(int)) > 0
+    assert np.array_equal(image[~reach], old_image[~reach])
+    assert (image[new] != old_image[new]).mean() > 0.9
+    assert head_mask(load_scan(host.image)[0])[new].all()
+    assert (told["status"], told["fold"], told["axis"], told["model"]) == ("made", 0, 2, "")
+    low, high = told["limits"]["seam"]
+    for lesion in told["lesions"]:
+        assert lesion["how"] == method
+        assert low <= lesion["seam"] <= high
+        assert 0.5 <= lesion["contrast_kept"] <= 2
+        assert lesion["donor"]["scan"] in ("image0", "image1")
+        assert lesion["size"] in ("small", "medium")
+    assert told["host"]["image_sha256"] == hashlib.sha256(host.image.read_bytes()).hexdigest()
+    json.dumps(told, allow_nan=False)
+    for name in files:
+        assert nib.load(tmp_path / "out" / name).header["descrip"].item() == b"synthetic, monai-consingan"
+
+
+def test_a_scan_depends_on_its_task_only(maker: Maker, tmp_path: Path) -> None:
+    by = maker(per_scan=2)
+    first = made(by, tmp_path / "first", 5)
+    made(by, tmp_path / "between", 1)
+    assert made(by, tmp_path / "again", 5) == first
+    assert made(maker(per_scan=3), tmp_path / "more", 5)[1] == first[1]
+    assert made(maker(per_scan=2, seed=1), tmp_path / "seed", 5)[1] != first[1]
+
+
+def test_one_model_for_each_host(maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        trained.append(args)
+        return train_model(*args, **options)
+
+    monkeypatch.setattr(model_bank, "train_model", counted)
+    by = maker(method="consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100, per_scan=2)
+    first, second = made(by, tmp_path / "a", 0), made(by, tmp_path / "b", 4)
+    assert len(trained) == 1
+    assert first[0]["host"] == second[0]["host"]
+    assert first[0]["model"] == second[0]["model"] == by.models.bank.keys()[0]
+    assert [told["lesions"][0]["how"] for told, _ in (first, second)] == ["consingan"] * 2
+    naive = made(replace(by, settings=replace(by.settings, method="naive")), tmp_path / "c", 0)
+    assert naive[0]["lesions"][0]["placement"] == first[0]["lesions"][0]["placement"]
+    assert naive[1]["label.nii.gz"] == first[1]["label.nii.gz"]
+    assert naive[1]["image.nii.gz"] != first[1]["image.nii.gz"]
+    model = by.models.prepare(load_scan(by.records["image0"].image))
+    cohort = made(replace(by, cohort=(model, "its hash")), tmp_path / "d", 1)
+    assert len(trained) == 1
+    assert cohort[0]["model"] == "its hash"
+    assert cohort[0]["lesions"][0]["how"] == "consingan"
+
+
+def test_what_fails_the_checks_falls_back(maker: Maker, tmp_path: Path) -> None:
+    by = maker(method="naive", on_failure="poisson", lesions=(1, 1), seam_margin=1.0, attempts=8)
+    by.limits = replace(by.limits, seam=(0.0, 0.0))
+    told, files = made(by, tmp_path / "dropped")
+    assert (told["status"], told["lesions"], files) == ("dropped", [], {})
+    assert told["warnings"] == ["0 of 1 lesions passed"]
+    counts = Counter((refused["how"], refused["reason"]) for refused in told["refused"])
+    assert counts["naive", "seam"] == counts["poisson", "seam"] > 0
+    assert counts.total() == 2 * counts["naive", "seam"] + counts["", "no place"]
+    assert all("seam is" in refused["detail"] for refused in told["refused"] if refused["how"])
+    by = maker(method="consingan", on_failure="poisson", lesions=(1, 1))
+    by.models = HostModels(tmp_path / "none", "harmonization", replace(by.models.settings, max_size=8), crops=1)
+    told, files = made(by, tmp_path / "fallen back")
+    (lesion,) = told["lesions"]
+    assert lesion["how"] == "poisson"
+    assert lesion["warnings"][0].startswith("consingan: max size is 8")
+    assert told["warnings"][0].startswith("max size is 8")
+    by.settings = replace(by.settings, on_failure="drop")
+    assert made(by, tmp_path / "dropped too")[0]["status"] == "dropped"
+
+
+def test_places_by_a_prior_map(maker: Maker, tmp_path: Path, data_set: Path) -> None:
+    image = nib.load(data_set.parent / "image0.nii.gz")
+    prior = np.zeros(image.shape, np.float32)
+    prior[50:60, 60:80, 7] = 1
+    nib.save(nib.Nifti1Image(prior, image.affine), tmp_path / "prior.nii.gz")
+    by = maker(location=str(tmp_path / "prior.nii.gz"), lesions=(1, 1), edge_mm=0.0, seam_margin=9, attempts=20)
+    told, _ = made(by, tmp_path / "out")
+    assert prior[tuple(told["lesions"][0]["placement"]["position"])] == 1
+    assert told["settings"]["location"] == "prior.nii.gz"
+    own = replace(by.scans.records[0], entry={"prior": str(tmp_path / "prior.nii.gz")})
+    by = maker(location="prior", lesions=(1, 1), edge_mm=0.0, seam_margin=9, attempts=20)
+    by.records["image0"] = own
+    assert made(by, tmp_path / "by key")[0]["lesions"] == told["lesions"]
+    with pytest.raises(ConSinGANError, match="prior"):
+        made(maker(location="nowhere.nii.gz"), tmp_path / "no map")
+    told, _ = made(maker(location="uniform"), tmp_path / "uniform")
+    assert {lesion["placement"]["how"] for lesion in told["lesions"]} == {"prior"}

@@ -29,7 +29,20 @@ _SETTINGS = (
     *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed", "sizes"),
 )
 _TWIN_SETTINGS = ("method", "on_failure", "margin_mm", "most_contrast", "most_seam", "lesion_labels", "axis", "seed")
-_RUN = ("model", "bank", "crops", "side", "channel", "lesion_mask", "device", "jobs", "threads", "shard")
+_RUN = (
+    "model",
+    "bank",
+    "crops",
+    "side",
+    "channel",
+    "lesion_mask",
+    "device",
+    "jobs",
+    "threads",
+    "shard",
+    "backend",
+    "address",
+)
 _CLASSICAL = ["poisson", "crossfade", "feather", "naive"]
 
 
@@ -82,6 +95,14 @@ _data_set_options = together(
     run_options,
     click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes."),
     click.option("--threads", type=int, default=1, show_default=True, help="Threads of each."),
+    click.option(
+        "--backend",
+        type=click.Choice(["loky", "dask", "ray"]),
+        default="loky",
+        show_default=True,
+        help="Where the processes are: on this machine, or on a cluster.",
+    ),
+    click.option("--address", help="Address of a cluster of Dask or Ray [default: start one on this machine]."),
     click.option("--shard", type=_Shard(), metavar="I/N", help="Make only a part, as in a job array; then run merge."),
 )
 

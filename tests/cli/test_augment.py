@@ -101,6 +101,7 @@ WRONG: dict[str, tuple[list[Any], str, int]] = {
     "shard": (["--shard", "one"], "--shard", 2),
     "shard out of range": (["--shard", "3/2"], "shard is 3/2", 1),
     "lesions": (["--lesions", "3,1"], "lesions is (3, 1)", 1),
+    "address": (["--address", "here:1"], "address 'here:1'", 1),
     "jobs": (["--jobs", 0], "jobs is 0", 1),
     "no map": (["--location", "map.nii.gz"], "map.nii.gz", 1),
     "model with settings": (["--method", "consingan", "--model", "m.pt", "--stages", 3], "--stages is 3", 1),

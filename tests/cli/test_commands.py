@@ -19,15 +19,16 @@ SMALL = ["--stages", "2", "--iterations", "2", "--channels", "4"]
 TRAINING = (
     "--region --preset --stages --min-size --iterations --channels --lr-scale --concurrent-stages --seed --device"
 )
+CLUSTER = "--quiet --jobs --threads --shard --backend --address"
 LESION = (
     "--host --donor --donor-label --host-label --lesion-labels --donor-slice --host-slice --axis --at --offset --match"
 )
 OPTIONS = {
     "augment": "--output --per-scan --lesions --method --on-failure --sizes --location --edge --clearance --flip "
     "--rotate --scale --match --attempts --contrast --seam-margin --channel --lesion-mask --lesion-labels --axis "
-    f"--model --bank --crops --side --composite --dilation --softness {TRAINING} --quiet --jobs --threads --shard",
+    f"--model --bank --crops --side --composite --dilation --softness {TRAINING} {CLUSTER}",
     "twins": "--output --method --on-failure --filling --margin --most-contrast --most-seam --channel --lesion-mask "
-    f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} --quiet --jobs --threads --shard",
+    f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} {CLUSTER}",
     "merge": "--quiet",
     "demo": "--output --overwrite --seed",
     "harmonize": f"{LESION} --paste-blend --composite --model --bank --output {TRAINING} --overwrite --quiet",

@@ -21,7 +21,7 @@ from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker, TwinSettings
-from monai_consingan.workflows.augmentation.workers import for_each
+from monai_consingan.workflows.augmentation.workers import BACKENDS, Workers, start_workers
 from monai_consingan.workflows.device import check_device
 from monai_consingan.workflows.host_models import HostModels
 from monai_consingan.workflows.model import TrainedModel, given_models, model_file
@@ -47,6 +47,7 @@ class Run:
         threads: threads of each.
         shard: which part to do, and how many there are; ``None`` does all.
         progress: whether to show progress on the standard error stream.
+        backend, address: see :py:func:`start_workers`.
 
     Raises:
         ConSinGANError: a number is out of range, or the device is not there.
@@ -61,12 +62,19 @@ class Run:
     threads: int
     shard: tuple[int, int] | None
     progress: bool
+    backend: str = "loky"
+    address: str | None = None
 
     def __post_init__(self) -> None:
         check_device(self.device)
         for name, count in (("jobs", self.jobs), ("threads", self.threads)):
             if count < 1:
                 raise ConSinGANError(f"{name} is {count}, but must be 1 or more.")
+        if self.backend not in BACKENDS or (self.backend == "loky" and self.address is not None):
+            raise ConSinGANError(
+                f"backend is {self.backend!r} and address {self.address!r}: give one of {', '.join(BACKENDS)}, and an "
+                "address with dask or ray only."
+            )
         number, parts = self.shard or (1, 1)
         if not 1 <= number <= parts:
             raise ConSinGANError(f"shard is {number}/{parts}: give one of 1/{parts} to {parts}/{parts}.")
@@ -116,27 +124,39 @@ class Run:
         Raises:
             ConSinGANError: there is no lesion in the data set, or worker processes are killed again and again.
         """
+        with start_workers(self.jobs, self.threads, self.backend, self.address) as workers:
+            failed = self._work(workers)
+        if self.shard is None:
+            return merge(self.folder.path)
+        found = [told["status"] for task in self._part() if (told := self.folder.outcome(task.name)) is not None]
+        return {"made": found.count("made"), "dropped": found.count("dropped"), "failed": failed}
+
+    def _part(self) -> list[ScanTask]:
+        """The synthetic scans of this part."""
+        number, parts = self.shard or (1, 1)
+        return self.folder.tasks[number - 1 :: parts]
+
+    def _work(self, workers: Workers) -> dict[str, str]:
+        """Read and make what is still to be; what went wrong, by name."""
         folder, (number, parts) = self.folder, self.shard or (1, 1)
         hosts = self.scans.of("training")
         start = (number - 1) * len(hosts) // parts  # so that shards that start together begin with different scans
         unread = [host for host in hosts[start:] + hosts[:start] if folder.survey(host.name) is None]
-        failed = self._all(partial(_survey, folder.path), unread, len(unread), "reading")
+        failed = self._all(workers, partial(_survey, folder.path), unread, len(unread), "reading")
         if not any(survey.lesions for survey in folder.surveys().values()):
             reasons = f" ({next(iter(failed.values()))})" if failed else ""
             raise ConSinGANError(
                 f"data set {self.scans.root} has no lesion in its training scans that is of use{reasons}: give labels."
             )
-        tasks = folder.tasks[number - 1 :: parts]
+        tasks = self._part()
         todo = [task for task in tasks if folder.outcome(task.name) is None]
         bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
         work = partial(_make, str(folder.path), folder.token, str(bank), self.device)
-        failed |= self._all(work, todo, len(tasks), "making")
-        if self.shard is None:
-            return merge(folder.path)
-        outcomes = [told["status"] for task in tasks if (told := folder.outcome(task.name)) is not None]
-        return {"made": outcomes.count("made"), "dropped": outcomes.count("dropped"), "failed": failed}
+        return failed | self._all(workers, work, todo, len(tasks), "making")
 
-    def _all(self, work: Callable[[Any], tuple[str, str | None]], items: list[Any], total: int, what: str) -> Any:
+    def _all(
+        self, workers: Workers, work: Callable[[Any], tuple[str, str | None]], items: list[Any], total: int, what: str
+    ) -> dict[str, str]:
         """Do some work for all items, with a bar and the time that is left; what went wrong, by name."""
         bar = tqdm(
             total=total,
@@ -148,7 +168,7 @@ class Run:
         )
         failed = {}
         with bar:
-            for name, error in for_each(work, items, self.jobs, self.threads):
+            for name, error in workers.each(work, items):
                 bar.update()
                 if error is not None:
                     failed[name] = error

@@ -36,6 +36,8 @@ def augment(
     threads: int = 1,
     shard: tuple[int, int] | None = None,
     progress: bool = False,
+    backend: str = "loky",
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Make synthetic training scans of the training scans of a data set.
 
@@ -63,6 +65,10 @@ def augment(
         shard: which part of the synthetic scans to make, such as (1, 4), the first of four. The lists are then made by
             :py:func:`merge`, once all parts are there.
         progress: whether to show progress on the standard error stream.
+        backend: where the processes are: ``"loky"``, on this machine, ``"dask"`` or ``"ray"``, which are packages of
+            their own.
+        address: address of a cluster that runs already, all of whose workers are used; they have one thread each, and
+            see the data set and the output under the same paths. ``None`` starts one on this machine.
 
     Returns:
         The summary, as that of :py:func:`merge`; of a shard, ``made``, ``dropped`` and ``failed`` of this part.
@@ -77,7 +83,7 @@ def augment(
     """
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     settings = _located(settings or AugmentSettings(), scans)
-    run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress)
+    run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address)
     model = model if settings.method == "consingan" else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
@@ -101,6 +107,8 @@ def free_twins(
     threads: int = 1,
     shard: tuple[int, int] | None = None,
     progress: bool = False,
+    backend: str = "loky",
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Make a lesion-free twin of every training scan of a data set that has lesions.
 
@@ -113,7 +121,8 @@ def free_twins(
         settings: what the twins depend on.
         training: settings of the trainings of hosts' models for editing, by default the preset ``quick``.
         blend: where a redrawn image replaces the filled one.
-        model, bank, crops, side, channel, lesion_mask, device, jobs, threads, shard, progress: see :py:func:`augment`.
+        model, bank, crops, side, channel, lesion_mask: see :py:func:`augment`.
+        device, jobs, threads, shard, progress, backend, address: see :py:func:`augment`.
 
     Returns:
         The summary, as that of :py:func:`augment`.
@@ -127,7 +136,7 @@ def free_twins(
     """
     settings = settings or TwinSettings()
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
-    run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress)
+    run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress, backend, address)
     model = model if settings.method == "consingan" else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()

@@ -154,6 +154,15 @@ def test_processes_make_the_same(data_set: Path, tmp_path: Path, tiny: Any) -> N
     assert len(ModelBank(folders[0] / "models")) == 4
 
 
+@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_clusters_make_the_same(
+    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, backend: str, package: str
+) -> None:
+    pytest.importorskip(package)
+    assert augment(data_set, tmp_path / "out", QUICK, jobs=2, backend=backend) == augmented[1]
+    assert tree(tmp_path / "out") == tree(augmented[0])
+
+
 def test_a_scan_that_fails_keeps_no_other_from_being_made(
     augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path
 ) -> None:

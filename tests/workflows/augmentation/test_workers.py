@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import workers
+
+DOUBLED = [0, 2, 4, 6, 8, 10]
 
 
 def double(number: int) -> int:
@@ -26,12 +29,41 @@ def die(number: int) -> int:
     return number
 
 
-def test_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(workers.for_each(double, [1, 2, 3])) == [2, 4, 6]
-    assert list(workers.for_each(double, [], jobs=2)) == []
+def test_in_this_process() -> None:
+    with workers.start_workers() as these:
+        assert list(these.each(double, [1, 2, 3])) == [2, 4, 6]
+
+
+def test_in_processes_that_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with workers.start_workers(2) as these:
+        assert list(these.each(double, [])) == []
+        assert sorted(these.each(die_once, [(tmp_path / "died", number) for number in range(6)])) == DOUBLED
+        assert (tmp_path / "died").exists()
+        monkeypatch.setattr(workers, "_DEATHS", 1)
+        with pytest.raises(ConSinGANError, match="killed 1 times"):
+            list(these.each(die, [1, 2]))
+
+
+def test_a_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    wanted = r"needs the package distributed: install monai-consingan\[dask\]"
+    with pytest.raises(ConSinGANError, match=wanted), workers.start_workers(backend="dask"):
+        pass
+
+
+@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_a_worker_killed_on_a_cluster(tmp_path: Path, backend: str, package: str) -> None:
+    pytest.importorskip(package)
     items = [(tmp_path / "died", number) for number in range(6)]
-    assert sorted(workers.for_each(die_once, items, jobs=2)) == [0, 2, 4, 6, 8, 10]
+    with workers.start_workers(2, backend=backend) as these:
+        assert sorted(these.each(die_once, items)) == DOUBLED
     assert (tmp_path / "died").exists()
-    monkeypatch.setattr(workers, "_DEATHS", 1)
-    with pytest.raises(ConSinGANError, match="killed 1 times"):
-        list(workers.for_each(die, [1, 2], jobs=2))
+
+
+def test_an_address_where_no_cluster_is() -> None:
+    pytest.importorskip("ray")
+    with (
+        pytest.raises(ConSinGANError, match=r"address is '127\.0\.0\.1:9', but no cluster answers"),
+        workers.start_workers(backend="ray", address="127.0.0.1:9"),
+    ):
+        pass

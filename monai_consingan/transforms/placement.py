@@ -117,7 +117,7 @@ def find_placement(
         slice_offset: the shift along ``axis``; None leaves it free.
         at: voxel of the host for the lesion's centre (the rounded centre of mass).
         offset: shift in voxels per spatial axis.
-        level: the surroundings' score by :func:`surroundings` when known; ``donor`` is then not looked at.
+        level: the score of the surroundings when known; ``donor`` is then not looked at.
 
     Returns:
         The placement.

@@ -13,6 +13,7 @@ from sphinx.util.inspect import signature, stringify_signature
 import monai_consingan
 
 project = "monai-consingan"
+copyright = "The monai-consingan developers"
 version = release = monai_consingan.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]

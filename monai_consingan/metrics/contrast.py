@@ -89,7 +89,7 @@ def contrast(
         tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
 
     Returns:
-        The contrast, which is 0.5 for a lesion that is half as bright again as its surroundings, below 0 for a darker one.
+        The contrast, which is 0.5 for a lesion half as bright again as its surroundings, below 0 for a darker one.
 
     Raises:
         ConSinGANError: for an empty mask, shapes that differ, no tissue around, or a ring with a mean of 0 or less.

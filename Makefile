@@ -6,14 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 READY_DEV := $(VENV)/.installed-dev
+READY_DOCS := $(VENV)/.installed-docs
 
-.PHONY: help demo test lint bench bundles clean
+.PHONY: help demo test lint docs bench bundles clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    both tasks on the packaged example, results in demo/"
 	@echo "make test    the test suite (ARGS=... are handed to pytest)"
 	@echo "make lint    ruff and mypy"
+	@echo "make docs    the pages and the API reference, in build/docs; a warning is an error"
 	@echo "make bench   every command in benchmarks/"
 	@echo "make bundles trains the weights that the bundles ship anew"
 	@echo "make clean   removes what these made"
@@ -28,6 +30,11 @@ lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# the project's root is the source folder, so that the README and the bundles' pages belong to it
+docs: $(READY_DOCS)
+	$(BIN)/python -m sphinx -c docs -W --keep-going -q . build/docs
+	@echo "build/docs/index.html"
 
 bench: $(READY)
 	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -54,4 +61,8 @@ $(READY): setup.cfg setup.py pyproject.toml
 
 $(READY_DEV): $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(READY_DOCS): $(READY)
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[docs]'
 	@touch $@

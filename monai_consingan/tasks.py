@@ -69,6 +69,7 @@ TASKS: dict[str, Task] = {
         Task("editing", "zero", "log", True, True, 0.1, False, 0.05, 6, 25, 1000),
     )
 }
+"""The tasks by name."""
 
 
 def get_task(name: str) -> Task:

@@ -26,7 +26,7 @@ def find_region(
     """The part of an image that the networks see.
 
     Args:
-        alteration: 1 where the image may change, (1, *spatial).
+        alteration: 1 where the image may change, ``(1, *spatial)``.
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         region: ``"roi"``, a crop at native resolution around all that may change, or ``"slice"``, whole slices resized
             to a square of ``max_side`` pixels.
@@ -70,8 +70,8 @@ def fit_scale(
 
     Args:
         region: the region.
-        naive: image with the pasted or filled lesion, (1, *spatial).
-        lesion: where that lesion is, (1, *spatial).
+        naive: image with the pasted or filled lesion, ``(1, *spatial)``.
+        lesion: where that lesion is, ``(1, *spatial)``.
         training: images whose slices are trained on.
     """
     slices = [region.take(image) for image in (*training, naive)]

@@ -79,7 +79,7 @@ class Region:
                 ``"nearest"`` for labels.
 
         Returns:
-            Plain tensor (S, 1, h, w): a copy, float32 unless ``mode`` is ``"nearest"``, which keeps the type.
+            Copy as a plain tensor (S, 1, h, w), float32 unless ``mode`` is ``"nearest"``, which keeps the type.
 
         Raises:
             ConSinGANError: the image does not have the region.

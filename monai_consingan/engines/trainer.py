@@ -62,8 +62,9 @@ class ConSinGANTrainer(Trainer):
         stage_input: images at full size, one for each slice, to train on as stage-0 input instead of the augmented
             slice: with ``first_stage`` the last stage and ``warm_start``, the published fine-tuning on naive images.
         plain: take the textbook's path instead of the faster exact one. For comparisons.
-        fast: whether to compute with the compiled functions for the CPU (:py:func:`fast_networks`), which give the
-            same numbers up to rounding; by default where they can and pay.
+        fast: whether to compute with the compiled functions for the CPU
+            (:py:func:`~monai_consingan.networks.fast_networks`), which give the same numbers up to rounding; by
+            default where they can and pay.
         precision: ``"float32"``, or less exact and faster on a GPU ``"tf32"`` or ``"bf16"``.
         compile: whether to use :py:func:`torch.compile`.
         compile_kwargs: its arguments; ``{"mode": "reduce-overhead"}`` makes CUDA graphs (:py:class:`TrainingSteps`).

@@ -30,7 +30,7 @@ def redraw_region(
     """Let a generator redraw a region of an image.
 
     Args:
-        naive: the image, (1, *spatial).
+        naive: the image, ``(1, *spatial)``.
         network: a trained :py:class:`~monai_consingan.networks.ConSinGANGenerator`.
         task: ``"harmonization"`` or ``"editing"``.
         region: the region.
@@ -86,7 +86,7 @@ class ConSinGANRegionInferer(Inferer):
         """Redraw images.
 
         Args:
-            inputs: naive images in a scan's intensities, (B, 1, *spatial).
+            inputs: naive images in a scan's intensities, ``(B, 1, *spatial)``.
             network: a trained :py:class:`~monai_consingan.networks.ConSinGANGenerator`.
             args: three batches like ``inputs``: masks of the lesions, masks of what may change, and the images that
                 the model is trained on (the hosts).

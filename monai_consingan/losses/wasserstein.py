@@ -30,7 +30,7 @@ class WassersteinLoss(nn.Module):
                 for generated ones in the generator's step.
 
         Returns:
-            A scalar: minus the mean score if ``target_is_real``, else the mean score.
+            Minus the mean score if ``target_is_real``, else the mean score, a scalar.
         """
         return -scores.mean() if target_is_real else scores.mean()
 

@@ -89,7 +89,7 @@ def contrast(
         tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
 
     Returns:
-        The contrast: 0.5 for a lesion that is half as bright again as its surroundings, below 0 for a darker one.
+        The contrast, which is 0.5 for a lesion half as bright again as its surroundings, below 0 for a darker one.
 
     Raises:
         ConSinGANError: for an empty mask, shapes that differ, no tissue around, or a ring with a mean of 0 or less.
@@ -179,7 +179,7 @@ class ContrastKeptMetric(CumulativeIterationMetric):
     """:func:`contrast_kept` over batches, as a MONAI metric.
 
     Call it with two channels each: `y_pred` the result and the mask of its lesion, `y` the donor and the mask of its
-    lesion, both (B, 2, *spatial) or lists of (2, *spatial).
+    lesion, both ``(B, 2, *spatial)`` or lists of ``(2, *spatial)``.
 
     Args:
         spacing: voxel size of both in mm, one number or one per spatial axis.
@@ -202,7 +202,7 @@ class ContrastKeptMetric(CumulativeIterationMetric):
         self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        """`y_pred`: results with masks, `y`: donors with masks, both (B, 2, *spatial); returns (B, 1)."""
+        """`y_pred`: results with masks, `y`: donors with masks, both ``(B, 2, *spatial)``; returns (B, 1)."""
         if y is None or y_pred.shape[1] != 2 or y.shape[1] != 2:
             raise ConSinGANError("y_pred and y need two channels each: give the image and the mask of its lesion.")
         values = [

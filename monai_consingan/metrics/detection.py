@@ -52,7 +52,7 @@ class Detection:
 
     @property
     def score(self) -> float:
-        """The lesion-wise Dice of the BraTS challenges: false positives count as lesions with a Dice of 0.
+        """The lesion-wise Dice of the BraTS challenges, where false positives count as lesions with a Dice of 0.
 
         1 for a scan without lesions and without false positives.
         """
@@ -225,7 +225,7 @@ class LesionDetectionMetric(CumulativeIterationMetric):
         self.limits = _limits(size_limits_mm)
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        """`y_pred` and `y`: masks, both (B, 1, *spatial); returns what there is to count, (B, counts)."""
+        """`y_pred` and `y`: masks, both ``(B, 1, *spatial)``; returns what there is to count, (B, counts)."""
         if y is None:
             raise ConSinGANError("y is missing: give the reference masks of the scans as y.")
         scans = [

@@ -41,7 +41,7 @@ class MaskedMetric(CumulativeIterationMetric):
         self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        """`y_pred`: images, `y`: masks, both (B, 1, *spatial); returns (B, 1)."""
+        """`y_pred`: images, `y`: masks, both ``(B, 1, *spatial)``; returns (B, 1)."""
         if y is None:
             raise ConSinGANError("y is missing: give the lesion masks of the images as y.")
         settings = {"spacing": self.spacing, "axis": self.axis, "outer_mm": self.outer_mm, **kwargs}

@@ -49,7 +49,8 @@ def sifid(
     Args:
         image: the synthetic image, (1, H, W).
         real: the real image, (1, H, W), which may have another size.
-        network: gives the feature maps (:data:`FeatureNetwork`), or its TorchScript file.
+        network: takes (1, channels, H, W) in [0, 1] and gives feature maps (1, features, h, w); or its
+            TorchScript file.
         channels: channels that the network takes; all get the same values.
 
     Returns:

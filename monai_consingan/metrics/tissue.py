@@ -144,8 +144,8 @@ def _has_room(shape: tuple[int, ...], scales: int) -> bool:
 class TissueAgreementMetric(CumulativeIterationMetric):
     """:func:`tissue_agreement` over batches, as a MONAI metric.
 
-    Call it with the filled images as `y_pred`, (B, 1, *spatial), and as `y` two channels: the truth, and the mask of
-    what was filled, (B, 2, *spatial).
+    Call it with the filled images as `y_pred`, ``(B, 1, *spatial)``, and as `y` two channels: the truth, and the mask
+    of what was filled, ``(B, 2, *spatial)``.
 
     Args:
         axis: spatial axis perpendicular to the slices, or None.

@@ -35,7 +35,7 @@ class _RandBlur(RandGaussianSmooth):
     """MONAI's random blur, but voxels beyond the image count as those at its border, so that it does not darken."""
 
     def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> NdarrayOrTensor:
-        """Blur one image of shape (C, *spatial)."""
+        """Blur one image of shape ``(C, *spatial)``."""
         if randomize:
             self.randomize()
         if not self._do_transform:

@@ -109,7 +109,7 @@ class RandLesionBlob(RandomizableTransform):
         """Draw the blobs.
 
         Args:
-            data: the image, an array of shape (C, *spatial); its first channel tells where tissue is.
+            data: the image, an array of shape ``(C, *spatial)``; its first channel tells where tissue is.
         """
         super().randomize(None)
         self._blobs = []
@@ -163,7 +163,7 @@ class RandLesionBlob(RandomizableTransform):
         """Put blobs into one image.
 
         Args:
-            img: image of shape (C, *spatial), 2D or 3D, any intensity range. All channels get the same blobs.
+            img: image of shape ``(C, *spatial)``, 2D or 3D, any intensity range. All channels get the same blobs.
             randomize: whether to draw anew; ``False`` repeats the last draw.
 
         Returns:

@@ -24,7 +24,7 @@ class FilledLesion(NamedTuple):
     """What :class:`FillLesion` returns; all lie on the scan's grid."""
 
     image: Any
-    """The naive image: the scan with the lesion filled, (1, \\*spatial)."""
+    """The naive image, which is the scan with the lesion filled, (1, \\*spatial)."""
     label: Any
     """The lesions that stay."""
     mask: Any

@@ -54,7 +54,7 @@ def air_level(image: Any) -> float:
 def head_mask(image: Any, *, spacing: Sequence[float] | float = 1.0) -> np.ndarray:
     """The head in an MR scan: everything within the outermost surface of tissue.
 
-    Voxels above :func:`air_level`, their holes (air, bone, fluid) filled in space and in every slice, rid of thin
+    Voxels above the level of air, their holes (air, bone, fluid) filled in space and in every slice, rid of thin
     bridges by an opening, and of these the largest connected part. Works for whole heads and for skull-stripped
     brains, in 2D and 3D, and for slabs of few slices.
 

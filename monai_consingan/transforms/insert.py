@@ -24,7 +24,7 @@ class InsertedLesion(NamedTuple):
     """What :class:`InsertLesion` returns; image, label and mask lie on the host's grid."""
 
     image: Any
-    """The naive image: the host with the lesion pasted, (1, \\*spatial)."""
+    """The naive image, which is the host with the lesion pasted, (1, \\*spatial)."""
     label: Any
     """The host's lesions and the new one, with the donor's label values."""
     mask: Any

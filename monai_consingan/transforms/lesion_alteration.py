@@ -29,7 +29,7 @@ class Alteration(NamedTuple):
     weight: Any
     """Weight of the redrawn image, float32 in [0, 1], (1, \\*spatial)."""
     mask: Any
-    """1 where the result may differ from the host: where the weight is above 0, and in the lesion; uint8."""
+    """1 where the result may differ from the host, that is where the weight is above 0, and in the lesion; uint8."""
 
 
 class LesionAlteration(Transform):

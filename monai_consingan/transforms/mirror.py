@@ -24,7 +24,7 @@ class Mirrored(NamedTuple):
     image: Any
     """The mirrored image, of the shape and kind of the input; 0 where ``valid`` is false."""
     valid: np.ndarray
-    """Booleans of shape (\\*spatial): where the mirrored voxel comes from inside the image."""
+    """Booleans of shape (\\*spatial), true where the mirrored voxel comes from inside the image."""
     plane: SymmetryPlane
     """The plane that was used."""
 
@@ -74,8 +74,7 @@ def anatomical_mirror(
         image: image of shape (C, \\*spatial), 2D or 3D.
         affine: voxel to world (RAS+, mm), 4x4, or 3x3 for 2D images.
         symmetry: where the plane is: ``"centre"`` of the image, its left-right world coordinate in mm as a number,
-            ``"estimate"`` to find it in the image
-            (:func:`~monai_consingan.transforms.symmetry.estimate_symmetry`), or a plane itself.
+            ``"estimate"`` to find it in the image (:func:`estimate_symmetry`), or a plane itself.
         axis: the spatial axis perpendicular to the slices when nothing may cross slices; None mirrors in space.
         mode: ``"bilinear"`` or ``"nearest"`` (labels), when interpolation is needed.
 

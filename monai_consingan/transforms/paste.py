@@ -37,16 +37,14 @@ class PastedLesion(NamedTuple):
     """A host with a lesion pasted into it; all three have the host's grid and kind of array.
 
     Image and mask have the host's metadata, and so has the label, unless the host's labels came with some of their own.
-
-    Attributes:
-        image: the host's image with the lesion, (C, \\*spatial), in the host's dtype.
-        label: the host's labels, if any, with the donor's label values at the new place, (1, \\*spatial).
-        mask: 1 where the new lesion is, 0 elsewhere, uint8, (1, \\*spatial).
     """
 
     image: Any
+    """The host's image with the lesion, (C, \\*spatial), in the host's dtype."""
     label: Any
+    """The host's labels, if any, with the donor's label values at the new place, (1, \\*spatial)."""
     mask: Any
+    """1 where the new lesion is, 0 elsewhere, uint8, (1, \\*spatial)."""
 
 
 def move(array: NdarrayOrTensor, offset: Sequence[int], fill: float = 0, shape: Sequence[int] | None = None) -> Any:

@@ -121,7 +121,7 @@ def find_placement(
         slice_offset: the shift along ``axis``; None leaves it free.
         at: voxel of the host for the lesion's centre (the rounded centre of mass).
         offset: shift in voxels per spatial axis.
-        level: the surroundings' score by :func:`surroundings` when known; ``donor`` is then not looked at.
+        level: the score of the surroundings when known; ``donor`` is then not looked at.
         prior: map of how likely a lesion's centre is at each voxel, 0 or more, of the shape of ``host``; ones make all
             places alike.
 

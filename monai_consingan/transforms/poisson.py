@@ -43,7 +43,7 @@ def poisson_blend(
             where it is not known pose no condition.
 
     Returns:
-        float64 array of the host's shape: the clone inside the mask, the host's values elsewhere.
+        float64 array of the host's shape, the clone inside the mask, the host's values elsewhere.
 
     Raises:
         ConSinGANError: when shapes differ, the axis does not exist, or some part of the mask has no voxel of the host

@@ -40,11 +40,11 @@ class RemovedLesion(NamedTuple):
     """What :class:`RemoveLesion` returns."""
 
     image: Any
-    """The image without the lesion: of the input's kind, dtype and metadata; its very bits where nothing is filled."""
+    """The image without the lesion, of the input's kind, dtype and metadata; its very bits where nothing is filled."""
     label: Any
-    """The label without the lesion: 0 in all filled voxels; other labels are kept elsewhere."""
+    """The label without the lesion, 0 in all filled voxels; other labels are kept elsewhere."""
     mask: Any
-    """The filled voxels: 1 there and 0 elsewhere, uint8 of shape (1, \\*spatial)."""
+    """The filled voxels, 1 there and 0 elsewhere, uint8 of shape (1, \\*spatial)."""
     method: str
     """The method that was used."""
     tried: tuple[tuple[str, str], ...]
@@ -58,9 +58,9 @@ class RemoveLesion(Transform):
     lesion or lies outside the head or the image:
 
     - ``"mirror"``: the tissue at the same place of the other hemisphere, copied as it is (anatomical mirror, see
-      :func:`~monai_consingan.transforms.mirror.anatomical_mirror`);
+      :func:`anatomical_mirror`);
     - ``"poisson_mirror"``: the same with its intensities fitted to the border (seamless cloning, see
-      :func:`~monai_consingan.transforms.poisson.poisson_blend`);
+      :func:`poisson_blend`);
     - ``"flipud"``: the flip of one axis as stored, which is the mirror of the published method;
     - ``"biharmonic"``: smooth, from the border alone.
 

@@ -101,7 +101,7 @@ class RandShuffleTiles(RandomizableTransform):
             self._order[[one, other]] = self._order[[other, one]]
 
     def _tiles(self) -> list[tuple[slice, ...]]:
-        """The tiles' places in an image of shape (C, *spatial), row by row."""
+        """The tiles' places in an image of shape ``(C, *spatial)``, row by row."""
         along = [
             [slice(start + index * size, start + (index + 1) * size) for index in range(count)]
             for start, size, count in zip(self._start, self._size, self._grid, strict=True)
@@ -112,7 +112,7 @@ class RandShuffleTiles(RandomizableTransform):
         """Shuffle the tiles of one image.
 
         Args:
-            img: image of shape (C, *spatial), 2D or 3D, any dtype. All channels are shuffled alike.
+            img: image of shape ``(C, *spatial)``, 2D or 3D, any dtype. All channels are shuffled alike.
             randomize: whether to draw anew; ``False`` repeats the last draw (for a label of the same size, say).
 
         Returns:

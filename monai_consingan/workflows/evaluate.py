@@ -51,11 +51,17 @@ def evaluate(
     Args:
         output: folder for ``report.json``, ``report.html`` and, of sets of images, ``images.png`` with some of them;
             nothing is written outside of it.
-        images: the real and the synthetic images (:func:`evaluate_images`).
+        images: the real and the synthetic images, each a folder, a volume or a datalist.
         results: folders that ``harmonize``, ``remove`` or ``paste`` wrote, or folders of such folders.
-        originals: folder of the scans that the results were made of (:func:`evaluate_result`).
-        inception, dims, max_slices, axis, seed, device, progress: see :func:`evaluate_images`.
+        originals: folder of the scans that the results were made of.
+        inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
+        dims: number of Inception features; published values have 2048.
+        max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        seed: seed of the division into halves and of the intervals.
+        device: where the network runs.
         overwrite: whether the folder may hold something already.
+        progress: whether to show progress on the standard error stream.
 
     Returns:
         The report, with ``images`` and ``results`` as far as they were asked for.

@@ -27,7 +27,7 @@ __all__ = ["HostModels", "prepare_bank"]
 class HostModels:
     """Models of a bank that are found by a host's own voxels, to redraw any place of that host.
 
-    A model is trained on a few crops of its host (:py:func:`host_crops`). It is found by the host's intensities, not by
+    A model is trained on a few crops of its host (``host_crops``). It is found by the host's intensities, not by
     its name, so that it can never be another scan's: the host has to be, voxel by voxel, what the model was prepared
     with. In a pipeline that is what reaches the first random transform. A model for editing is found by the host and
     the outline of its lesions, as its crops keep clear of these.

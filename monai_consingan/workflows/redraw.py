@@ -90,8 +90,8 @@ def redraw(
     """Train a model on the region around a lesion (unless one is given) and let it redraw the naive image there.
 
     Args:
-        naive: image with the pasted or filled lesion, (1, *spatial).
-        mask: where that lesion is, (1, *spatial).
+        naive: image with the pasted or filled lesion, ``(1, *spatial)``.
+        mask: where that lesion is, ``(1, *spatial)``.
         training: images on the same grid whose slices of the region are trained on.
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         settings: settings of the training.

@@ -85,7 +85,7 @@ class TrainingSettings:
 
     @property
     def field_of_view(self) -> int:
-        """Width of the discriminator's patch, in pixels: an image must not be smaller at any stage."""
+        """Width in pixels of the discriminator's patch; an image must not be smaller at any stage."""
         return 2 * self.num_layers + 5
 
     @property
@@ -159,7 +159,7 @@ def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
     """Settings of a preset for a task, some of them replaced.
 
     Args:
-        name: a key of :py:data:`PRESETS`.
+        name: a key of :py:data:`~monai_consingan.workflows.PRESETS`.
         task: the task; a published setting is for its own task only.
         overrides: settings to replace; those that are ``None`` are not.
 

@@ -1,0 +1,35 @@
+"""The reference has a page for every public package, and the citation names the version that is installed."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import monai_consingan
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+PACKAGES = sorted(path.parent.name for path in (ROOT / "monai_consingan").glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name != "cli"])
+def test_public_package_has_a_page(package: str) -> None:
+    page = (REFERENCE / f"{package}.rst").read_text(encoding="utf-8")
+    assert f".. automodule:: monai_consingan.{package}\n" in page
+    assert f"   {package}\n" in (REFERENCE / "index.rst").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", sorted(REFERENCE.glob("*.rst")), ids=lambda page: page.stem)
+def test_constants_on_a_page_are_exported(page: Path) -> None:
+    for name in re.findall(r"py:data:: (\S+)", page.read_text(encoding="utf-8")):
+        package, constant = name.rsplit(".", 1)
+        assert constant in import_module(package).__all__
+
+
+@pytest.mark.parametrize("file", ["CITATION.cff", "docs/citing.md"])
+def test_citation_has_the_version(file: str) -> None:
+    found = re.findall(r"^ *version *[:=] *\{?([\w.]+)", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert found == [monai_consingan.__version__]

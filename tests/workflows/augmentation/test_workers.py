@@ -58,12 +58,3 @@ def test_a_worker_killed_on_a_cluster(tmp_path: Path, backend: str, package: str
     with workers.start_workers(2, backend=backend) as these:
         assert sorted(these.each(die_once, items)) == DOUBLED
     assert (tmp_path / "died").exists()
-
-
-def test_an_address_where_no_cluster_is() -> None:
-    pytest.importorskip("ray")
-    with (
-        pytest.raises(ConSinGANError, match=r"address is '127\.0\.0\.1:9', but no cluster answers"),
-        workers.start_workers(backend="ray", address="127.0.0.1:9"),
-    ):
-        pass

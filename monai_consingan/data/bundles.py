@@ -16,7 +16,7 @@ def bundle_folder(name: str) -> Path:
     """Find the folder of a bundle.
 
     Args:
-        name: one of :py:data:`~monai_consingan.data.BUNDLES`.
+        name: one of :py:data:`BUNDLES`.
 
     Returns:
         The working directory if it is (a copy of) that bundle, otherwise the folder that is installed with the package.

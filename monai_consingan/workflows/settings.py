@@ -159,7 +159,7 @@ def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
     """Settings of a preset for a task, some of them replaced.
 
     Args:
-        name: a key of :py:data:`~monai_consingan.workflows.PRESETS`.
+        name: a key of :py:data:`PRESETS`.
         task: the task; a published setting is for its own task only.
         overrides: settings to replace; those that are ``None`` are not.
 

@@ -22,11 +22,11 @@ def test_public_package_has_a_page(package: str) -> None:
     assert f"   {package}\n" in (REFERENCE / "index.rst").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", sorted(REFERENCE.glob("*.rst")), ids=lambda page: page.stem)
-def test_constants_on_a_page_are_exported(page: Path) -> None:
-    for name in re.findall(r"py:data:: (\S+)", page.read_text(encoding="utf-8")):
-        package, constant = name.rsplit(".", 1)
-        assert constant in import_module(package).__all__
+@pytest.mark.parametrize("package", ["data", "engines", "workflows"])
+def test_page_has_the_constants(package: str) -> None:
+    page = (REFERENCE / f"{package}.rst").read_text(encoding="utf-8")
+    constants = [name for name in import_module(f"monai_consingan.{package}").__all__ if name.isupper()]
+    assert re.findall(r"py:data:: (\S+)", page) == constants
 
 
 @pytest.mark.parametrize("file", ["CITATION.cff", "docs/citing.md"])

@@ -1,0 +1,137 @@
+"""Ways to put tissue of a donor into a host, behind one interface: host, tissue and mask in, image out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from monai_consingan.data import IntensityScale
+from monai_consingan.transforms import PasteLesion
+from monai_consingan.transforms._arrays import as_array
+from monai_consingan.workflows import BlendSettings, TrainedModel, TrainingSettings, preset_settings, train_model
+from monai_consingan.workflows.redraw import redraw
+
+__all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """What is put where, in a slice.
+
+    Args:
+        host: (H, W), float32.
+        tissue: the donor on the host's grid, moved to where it goes.
+        mask: where it goes, boolean.
+        spacing: mm of a pixel.
+    """
+
+    host: np.ndarray
+    tissue: np.ndarray
+    mask: np.ndarray
+    spacing: tuple[float, float] = (1.0, 1.0)
+
+    def tensor(self, array: np.ndarray) -> MetaTensor:
+        """(1, H, W) with the spacing."""
+        affine = torch.diag(torch.tensor([*self.spacing, 1.0, 1.0], dtype=torch.float64))
+        return MetaTensor(torch.as_tensor(np.ascontiguousarray(array))[None], affine=affine)
+
+
+class Models:
+    """Models of hosts' slices, trained when first asked for, and kept in a folder.
+
+    Args:
+        folder: where they are kept.
+        seed: seed of the trainings.
+    """
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        self.folder = folder
+        self.seed = seed
+
+    def get(self, host: np.ndarray, settings: TrainingSettings) -> TrainedModel:
+        """The model of a slice, (H, W)."""
+        image = torch.as_tensor(host, dtype=torch.float32)[None, None]
+        key = hashlib.sha256(repr((settings, self.seed)).encode() + np.ascontiguousarray(host).tobytes()).hexdigest()
+        path = self.folder / f"{key[:20]}.pt"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            checkpoint = path.with_suffix(".checkpoint")
+            scaled = IntensityScale.fit(image).apply(image)
+            train_model(scaled, settings, seed=self.seed, checkpoint=checkpoint).save(path)
+            checkpoint.unlink(missing_ok=True)
+        return TrainedModel.load(path)
+
+
+Method = Callable[[Insertion], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Paste:
+    """A paste without a network.
+
+    Args:
+        options: of :class:`monai_consingan.transforms.PasteLesion`.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def naive(self, case: Insertion) -> tuple[MetaTensor, MetaTensor, MetaTensor]:
+        """Host, pasted image and mask as tensors."""
+        host, mask = case.tensor(case.host), case.tensor(case.mask.astype(np.uint8))
+        pasted = PasteLesion(**self.options)(host, case.tensor(case.tissue), mask)
+        return host, pasted.image, mask
+
+    def __call__(self, case: Insertion) -> np.ndarray:
+        """The image with the tissue, (H, W)."""
+        return np.asarray(as_array(self.naive(case)[1])[0])
+
+
+@dataclass(frozen=True)
+class ConSinGAN:
+    """A paste that a ConSinGAN of the host's slice redraws.
+
+    Args:
+        models: where its models come from.
+        paste: what it starts from.
+        blend: where the redrawn image is used, and at which level.
+        training: changes to the preset ``quick``.
+    """
+
+    models: Models
+    paste: Paste = field(default_factory=lambda: Paste({"match": "gain"}))
+    blend: BlendSettings = field(default_factory=BlendSettings)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, case: Insertion) -> np.ndarray:
+        """The image with the tissue, (H, W)."""
+        settings = preset_settings("quick", "harmonization", **self.training)
+        host, naive, mask = self.paste.naive(case)
+        model = self.models.get(case.host, settings)
+        result = redraw(naive, mask, [host], axis=None, settings=settings, blend=self.blend, model=model)
+        return np.asarray(as_array(result.image)[0])
+
+
+METHODS: dict[str, Callable[[Models], Method]] = {
+    "naive": lambda _: Paste(),
+    "feathered": lambda _: Paste({"blend": "feather"}),
+    "mean/std matched": lambda _: Paste({"match": "mean_std"}),
+    "matched + feathered": lambda _: Paste({"match": "mean_std", "blend": "feather"}),
+    "poisson": lambda _: Paste({"blend": "poisson"}),
+    "consingan": lambda models: ConSinGAN(models),
+    "consingan on poisson": lambda models: ConSinGAN(models, Paste({"blend": "poisson"})),
+}
+"""Methods by name."""
+CLASSICAL = ("naive", "feathered", "mean/std matched", "matched + feathered", "poisson")
+
+
+def methods(names: list[str], folder: Path, seed: int = 0) -> dict[str, Method]:
+    """Methods by name, whose models are kept in a folder."""
+    models = Models(folder, seed)
+    return {name: METHODS[name](models) for name in names}

@@ -8,7 +8,7 @@ from skimage.measure import find_contours
 
 __all__ = ["border_features", "border_frame", "border_patches"]
 
-OFFSETS = np.arange(-6, 7)
+OFFSETS = np.arange(-6, 11)
 """Pixels from the border, negative inside."""
 
 
@@ -25,16 +25,16 @@ def border_frame(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _normalised(image: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    around = image[(distance > 0) & (distance <= 8)]
+    around = image[(distance > 0) & (distance <= 10)]
     return (image.astype(np.float64) - around.mean()) / max(float(around.std()), 1e-9)
 
 
 def border_features(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """Features of one border; intensities are relative to the 8 pixels outside.
+    """Features of one border; intensities are relative to the 10 pixels outside.
 
     Args:
         image: (H, W).
-        mask: (H, W), with 7 pixels of tissue around it.
+        mask: (H, W), with 10 pixels of tissue around it.
     """
     points, normals, distance = border_frame(mask)
     image = _normalised(image, distance)

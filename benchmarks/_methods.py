@@ -13,7 +13,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.data import IntensityScale
-from monai_consingan.transforms import PasteLesion
+from monai_consingan.transforms import LesionAlteration, PasteLesion
 from monai_consingan.transforms._arrays import as_array
 from monai_consingan.workflows import BlendSettings, TrainedModel, TrainingSettings, preset_settings, train_model
 from monai_consingan.workflows.redraw import redraw
@@ -102,30 +102,53 @@ class ConSinGAN:
         paste: what it starts from.
         blend: where the redrawn image is used, and at which level.
         training: changes to the preset ``quick``.
+        difference: take over what the network makes of the paste less what it makes of the host there, so that what it
+            loses of the host's own texture (it blurs) is not lost.
+        strength: how much of the change is made, up to 1.
     """
 
     models: Models
     paste: Paste = field(default_factory=lambda: Paste({"match": "gain"}))
     blend: BlendSettings = field(default_factory=BlendSettings)
-    training: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=lambda: {"iterations": 100, "channels": 16})
+    difference: bool = False
+    strength: float = 1.0
 
     def __call__(self, case: Insertion) -> np.ndarray:
         """The image with the tissue, (H, W)."""
         settings = preset_settings("quick", "harmonization", **self.training)
         host, naive, mask = self.paste.naive(case)
         model = self.models.get(case.host, settings)
-        result = redraw(naive, mask, [host], axis=None, settings=settings, blend=self.blend, model=model)
-        return np.asarray(as_array(result.image)[0])
+
+        def change(image: MetaTensor) -> np.ndarray:
+            result = redraw(image, mask, [host], axis=None, settings=settings, blend=self.blend, model=model).image
+            return np.asarray(as_array(result)[0]) - np.asarray(as_array(image)[0])
+
+        altered, pasted = change(naive), np.asarray(as_array(naive)[0])
+        if self.difference:
+            weight = as_array(
+                LesionAlteration(self.blend.mode, self.blend.dilation_mm, self.blend.softness_mm)(mask)[0]
+            )
+            altered = altered - change(host) + weight[0] * (case.host - pasted)
+        return pasted + self.strength * altered
 
 
+POISSON, TISSUE = Paste({"blend": "poisson"}), Paste({"blend": "tissue", "match": "gain"})
 METHODS: dict[str, Callable[[Models], Method]] = {
     "naive": lambda _: Paste(),
     "feathered": lambda _: Paste({"blend": "feather"}),
     "mean/std matched": lambda _: Paste({"match": "mean_std"}),
     "matched + feathered": lambda _: Paste({"match": "mean_std", "blend": "feather"}),
-    "poisson": lambda _: Paste({"blend": "poisson"}),
+    "poisson": lambda _: POISSON,
+    "tissue": lambda _: TISSUE,
     "consingan": lambda models: ConSinGAN(models),
-    "consingan on poisson": lambda models: ConSinGAN(models, Paste({"blend": "poisson"})),
+    "consingan, whole": lambda models: ConSinGAN(models, blend=BlendSettings("whole")),
+    "consingan on poisson": lambda models: ConSinGAN(models, POISSON),
+    "consingan on poisson, level 1 mm": lambda models: ConSinGAN(models, POISSON, BlendSettings(level_mm=1.0)),
+    "consingan's difference on poisson": lambda models: ConSinGAN(models, POISSON, difference=True),
+    "consingan on tissue": lambda models: ConSinGAN(models, TISSUE),
+    "consingan's difference on tissue": lambda models: ConSinGAN(models, TISSUE, difference=True),
+    "half of consingan's difference on tissue": lambda models: ConSinGAN(models, TISSUE, difference=True, strength=0.5),
 }
 """Methods by name."""
 CLASSICAL = ("naive", "feathered", "mean/std matched", "matched + feathered", "poisson")

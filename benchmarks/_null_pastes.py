@@ -19,7 +19,7 @@ __all__ = ["NullPaste", "Window", "host_windows", "null_pastes"]
 SIDE = 96
 """Pixels of the window of a host that its pastes lie in: the crop that the preset ``quick`` trains on."""
 DIAMETERS_MM = (8.0, 25.0)
-REACH = 7
+REACH = 10
 """Pixels of healthy brain that every border has around it, in host and donor."""
 _PLACES = 8
 _TRIES = 200

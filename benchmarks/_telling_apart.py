@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["auc", "auc_interval", "forest_scores", "pair_folds"]
+__all__ = ["FOLDS", "auc", "auc_interval", "forest_scores", "pair_folds", "partner_folds"]
 
 Pair = tuple[str, str]
 
@@ -40,8 +40,31 @@ def pair_folds(pairs: Sequence[Pair], blocks: int = 6) -> Iterator[tuple[np.ndar
                 yield np.flatnonzero(train), np.flatnonzero(test)
 
 
+def partner_folds(pairs: Sequence[Pair]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Folds that leave a pair out, both ways round: its patients may be trained on, but with other partners.
+
+    Args:
+        pairs: the two patients of every case.
+
+    Yields:
+        Indices to train on, and to test.
+    """
+    names = ["/".join(sorted(pair)) for pair in pairs]
+    for name in sorted(set(names)):
+        test = np.array([other == name for other in names])
+        if not test.all():
+            yield np.flatnonzero(~test), np.flatnonzero(test)
+
+
+FOLDS: dict[str, Callable[[Sequence[Pair]], Iterator[tuple[np.ndarray, np.ndarray]]]] = {
+    "pair left out": partner_folds,
+    "patients left out": pair_folds,
+}
+"""Ways to cross-validate."""
+
+
 def forest_scores(
-    features: np.ndarray, truth: np.ndarray, pairs: Sequence[Pair], seed: int = 0
+    features: np.ndarray, truth: np.ndarray, pairs: Sequence[Pair], folds: str, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores of a random forest for cases of unseen patients, NaN where there are none, and features' importances."""
     try:
@@ -49,7 +72,7 @@ def forest_scores(
     except ImportError as error:
         raise ConSinGANError("The seam test needs scikit-learn: pip install scikit-learn.") from error
     scores, importances = np.full(len(truth), np.nan), []
-    for train, test in pair_folds(pairs):
+    for train, test in FOLDS[folds](pairs):
         forest = RandomForestClassifier(400, min_samples_leaf=2, random_state=seed)
         forest.fit(features[train], truth[train])
         scores[test] = forest.predict_proba(features[test])[:, 1]

@@ -22,9 +22,11 @@ from _measure import machine, table
 from _methods import CLASSICAL, METHODS, Insertion, Method, methods
 from _null_pastes import NullPaste, null_pastes
 from _patients import find_patients
-from _telling_apart import auc_interval, forest_scores
+from _telling_apart import FOLDS, auc_interval, forest_scores
+from scipy.ndimage import gaussian_filter
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.alteration import outside_distance
 from monai_consingan.whole_file import whole_file
 
 
@@ -42,9 +44,16 @@ def result_of(name: str, method: Method, case: NullPaste, folder: Path) -> np.nd
     return image
 
 
-def likeness(image: np.ndarray, case: NullPaste) -> float:
-    """How much of the tissue is left: its correlation with the result where it was pasted."""
-    return float(np.corrcoef(image[case.mask], case.tissue[case.mask])[0, 1])
+def detail_kept(image: np.ndarray, case: NullPaste) -> float:
+    """How much of what was pasted is left: correlation of result and tissue where it was, without slow changes."""
+    detail = [part - gaussian_filter(part, 3.0) for part in (image.astype(float), case.tissue.astype(float))]
+    return float(np.corrcoef(detail[0][case.mask], detail[1][case.mask])[0, 1])
+
+
+def reach_mm(image: np.ndarray, case: NullPaste) -> float:
+    """How far from the mask the host was changed."""
+    away = outside_distance(case.mask, case.window.patient.spacing)
+    return float(away[image != case.host].max(initial=0.0))
 
 
 def measure(cases: list[NullPaste], chosen: dict[str, Method], cache: Path, seed: int) -> list[dict[str, Any]]:
@@ -52,47 +61,43 @@ def measure(cases: list[NullPaste], chosen: dict[str, Method], cache: Path, seed
     pairs = [case.pair for case in cases] * 2
     truth = np.repeat([1, 0], len(cases))
     untouched = [border_features(case.host, case.mask) for case in cases]
-    rows, scores = [], {}
+    names = list(untouched[0])
+    rows: list[dict[str, Any]] = []
+    scores: dict[tuple[str, str], np.ndarray] = {}
     for name, method in chosen.items():
         begin = time.perf_counter()
-        images = []
-        for number, case in enumerate(cases, 1):
-            images.append(result_of(name, method, case, cache))
-            if number % 20 == 0:
-                print(f"  {name}: {number} of {len(cases)}", file=sys.stderr, flush=True)
-        seconds = time.perf_counter() - begin
+        images = [result_of(name, method, case, cache) for case in cases]
+        row: dict[str, Any] = {"method": name, "seconds": time.perf_counter() - begin}
+        row["detail"] = float(np.median([detail_kept(*both) for both in zip(images, cases, strict=True)]))
+        row["reach"] = max(reach_mm(*both) for both in zip(images, cases, strict=True))
         found = [border_features(image, case.mask) for image, case in zip(images, cases, strict=True)]
         features = np.array([list(values.values()) for values in found + untouched])
-        scores[name], weights = forest_scores(features, truth, pairs, seed)
-        area = auc_interval([scores[name]], truth, pairs, seed=seed)
-        row: dict[str, Any] = {"method": name, "AUC": area["value"], "low": area["low"], "high": area["high"]}
-        row |= {
-            "n": area["n"],
-            "content": float(np.median([likeness(*both) for both in zip(images, cases, strict=True)])),
-        }
-        row |= {"s": seconds, "seen": [list(found[0])[k] for k in np.argsort(-weights)[:8]]}
+        for folds in FOLDS:
+            scores[name, folds], weights = forest_scores(features, truth, pairs, folds, seed)
+            row[folds] = auc_interval([scores[name, folds]], truth, pairs, seed=seed)
+            row[folds]["seen"] = [names[k] for k in np.argsort(-weights)[:10]]
+            shown = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
+            print(f"  {name}, {folds}: {shown}", file=sys.stderr, flush=True)
         rows.append(row)
-        print(f"  {name}: {area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})", file=sys.stderr, flush=True)
-    if "poisson" in scores:
-        for row in rows:
-            both = [scores[row["method"]], scores["poisson"]]
-            row["less poisson"] = auc_interval(both, truth, pairs, lambda values: values[0] - values[1], seed=seed)
+    for row in rows if "poisson" in chosen else []:
+        for folds in FOLDS:
+            both = [scores[row["method"], folds], scores["poisson", folds]]
+            row[folds]["less poisson"] = auc_interval(both, truth, pairs, lambda both: both[0] - both[1], seed=seed)
     return rows
 
 
-def shown(rows: list[dict[str, Any]]) -> str:
+def printed(rows: list[dict[str, Any]]) -> str:
     """The table for people."""
     lines = []
     for row in rows:
-        line = {
-            "method": row["method"],
-            "AUC": f"{row['AUC']:.3f}",
-            "95% interval": f"{row['low']:.3f} to {row['high']:.3f}",
-        }
-        if "less poisson" in row:
-            gap = row["less poisson"]
-            line["less Poisson's"] = f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})"
-        line |= {"n": row["n"], "content kept": f"{row['content']:.3f}", "seen by": ", ".join(row["seen"][:3])}
+        line = {"method": row["method"]}
+        for folds in FOLDS:
+            line[f"AUC, {folds}"] = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
+            if "less poisson" in row[folds]:
+                gap = row[folds]["less poisson"]
+                line[f"less Poisson's, {folds}"] = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**gap)
+        line |= {"n": row[folds]["n"], "detail kept": f"{row['detail']:.2f}", "reach, mm": f"{row['reach']:.1f}"}
+        line["seen by"] = ", ".join(row["pair left out"]["seen"][:3])
         lines.append(line)
     return table(lines)
 
@@ -119,7 +124,7 @@ def main() -> None:
         rows = measure(cases, chosen, arguments.cache, arguments.seed)
     except ConSinGANError as error:
         raise SystemExit(f"seam_null: {error}") from None
-    print(shown(rows))
+    print(printed(rows))
     if arguments.json:
         report = {"machine": machine(), **given, "patients": [patient.name for patient in patients], "methods": rows}
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

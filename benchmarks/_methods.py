@@ -43,6 +43,7 @@ class Insertion:
         return MetaTensor(torch.as_tensor(np.ascontiguousarray(array))[None], affine=affine)
 
 
+@dataclass(frozen=True)
 class Models:
     """Models of hosts' slices, trained when first asked for, and kept in a folder.
 
@@ -51,9 +52,8 @@ class Models:
         seed: seed of the trainings.
     """
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
-        self.folder = folder
-        self.seed = seed
+    folder: Path = field(repr=False)
+    seed: int = 0
 
     def get(self, host: np.ndarray, settings: TrainingSettings) -> TrainedModel:
         """The model of a slice, (H, W)."""
@@ -151,7 +151,8 @@ METHODS: dict[str, Callable[[Models], Method]] = {
     "half of consingan's difference on tissue": lambda models: ConSinGAN(models, TISSUE, difference=True, strength=0.5),
 }
 """Methods by name."""
-CLASSICAL = ("naive", "feathered", "mean/std matched", "matched + feathered", "poisson")
+NETWORK_FREE = tuple(name for name in METHODS if "consingan" not in name)
+"""Those that train nothing."""
 
 
 def methods(names: list[str], folder: Path, seed: int = 0) -> dict[str, Method]:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["FOLDS", "auc", "auc_interval", "forest_scores", "pair_folds", "partner_folds"]
+__all__ = [
+    "FOLDS",
+    "auc",
+    "auc_interval",
+    "cnn_scores",
+    "forest_scores",
+    "pair_folds",
+    "partner_folds",
+    "require_forest",
+]
 
 Pair = tuple[str, str]
+_BATCH = 128
 
 
 def pair_folds(pairs: Sequence[Pair], blocks: int = 6) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -63,14 +76,22 @@ FOLDS: dict[str, Callable[[Sequence[Pair]], Iterator[tuple[np.ndarray, np.ndarra
 """Ways to cross-validate."""
 
 
+def require_forest() -> None:
+    """Refuse to go on without scikit-learn.
+
+    Raises:
+        ConSinGANError: it is not installed.
+    """
+    if find_spec("sklearn") is None:
+        raise ConSinGANError("A random forest needs scikit-learn: pip install scikit-learn.")
+
+
 def forest_scores(
     features: np.ndarray, truth: np.ndarray, pairs: Sequence[Pair], folds: str, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores of a random forest for cases of unseen patients, NaN where there are none, and features' importances."""
-    try:
-        from sklearn.ensemble import RandomForestClassifier
-    except ImportError as error:
-        raise ConSinGANError("The seam test needs scikit-learn: pip install scikit-learn.") from error
+    from sklearn.ensemble import RandomForestClassifier
+
     scores, importances = np.full(len(truth), np.nan), []
     for train, test in FOLDS[folds](pairs):
         forest = RandomForestClassifier(400, min_samples_leaf=2, random_state=seed)
@@ -78,6 +99,52 @@ def forest_scores(
         scores[test] = forest.predict_proba(features[test])[:, 1]
         importances.append(forest.feature_importances_)
     return scores, np.mean(importances, axis=0)
+
+
+def cnn_scores(
+    patches: np.ndarray, truth: np.ndarray, pairs: Sequence[Pair], folds: str, seed: int = 0, epochs: int = 12
+) -> np.ndarray:
+    """Scores of a small convolutional network, the mean over a case's patches.
+
+    Args:
+        patches: of the border, (cases, patches, H, W).
+        truth: 1 for a paste, 0 for a control.
+        pairs: the two patients of every case.
+        folds: key of :data:`FOLDS`.
+        seed: of weights and order.
+        epochs: passes over the patches.
+    """
+    images = torch.from_numpy(patches)
+    labels = torch.from_numpy(truth.astype(np.float32))[:, None].expand(images.shape[:2])
+    scores = np.full(len(truth), np.nan)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for train, test in FOLDS[folds](pairs):
+            network = nn.Sequential(
+                *(nn.Conv2d(1, 12, 3), nn.BatchNorm2d(12), nn.ReLU()),
+                *(nn.Conv2d(12, 24, 3, stride=2), nn.BatchNorm2d(24), nn.ReLU()),
+                *(nn.Conv2d(24, 24, 3, stride=2), nn.BatchNorm2d(24), nn.ReLU()),
+                *(nn.Flatten(), nn.Dropout(0.3), nn.LazyLinear(1)),
+            )
+            given, wanted = images[train].flatten(0, 1)[:, None], labels[train].flatten()
+            with torch.no_grad():
+                network(given[:2])  # tells the last layer its size
+            optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=0.05)
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, 4e-3, total_steps=epochs * -(-len(given) // _BATCH)
+            )
+            for _ in range(epochs):
+                for batch in torch.randperm(len(given)).split(_BATCH):
+                    image = given[batch].flip(-1) if torch.rand(()) < 0.5 else given[batch]
+                    optimizer.zero_grad()
+                    nn.functional.binary_cross_entropy_with_logits(network(image)[:, 0], wanted[batch]).backward()
+                    optimizer.step()
+                    schedule.step()
+            network.eval()
+            with torch.no_grad():
+                found = network(images[test].flatten(0, 1)[:, None])[:, 0]
+            scores[test] = found.reshape(len(test), -1).mean(dim=1).numpy()
+    return scores
 
 
 def auc(scores: np.ndarray, truth: np.ndarray) -> float:

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from monai_consingan.data import IntensityScale
+from monai_consingan.data import IntensityScale, find_region
+from monai_consingan.inferers import redraw_region
 from monai_consingan.transforms import LesionAlteration, PasteLesion
 from monai_consingan.transforms._arrays import as_array
 from monai_consingan.workflows import BlendSettings, TrainedModel, TrainingSettings, preset_settings, train_model
-from monai_consingan.workflows.redraw import redraw
 
 __all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
 
@@ -119,18 +119,25 @@ class ConSinGAN:
         settings = preset_settings("quick", "harmonization", **self.training)
         host, naive, mask = self.paste.naive(case)
         model = self.models.get(case.host, settings)
+        weight, altered = LesionAlteration(self.blend.mode, self.blend.dilation_mm, self.blend.softness_mm)(mask)
+        region = find_region(altered, axis=None, size=model.image_size)
 
-        def change(image: MetaTensor) -> np.ndarray:
-            result = redraw(image, mask, [host], axis=None, settings=settings, blend=self.blend, model=model).image
-            return np.asarray(as_array(result)[0]) - np.asarray(as_array(image)[0])
-
-        altered, pasted = change(naive), np.asarray(as_array(naive)[0])
-        if self.difference:
-            weight = as_array(
-                LesionAlteration(self.blend.mode, self.blend.dilation_mm, self.blend.softness_mm)(mask)[0]
+        def redrawn(image: MetaTensor) -> np.ndarray:
+            result = redraw_region(
+                image,
+                model.generator,
+                task=settings.task,
+                region=region,
+                scale=IntensityScale.fit(host),  # that of the training
+                spacing=case.spacing,
+                level_mm=self.blend.level_mm,
             )
-            altered = altered - change(host) + weight[0] * (case.host - pasted)
-        return pasted + self.strength * altered
+            return np.asarray(as_array(result)[0])
+
+        pasted, result = np.asarray(as_array(naive)[0]), redrawn(naive)
+        if self.difference:
+            result = case.host + result - redrawn(host)
+        return pasted + self.strength * as_array(weight)[0] * (result - pasted)
 
 
 POISSON, TISSUE = Paste({"blend": "poisson"}), Paste({"blend": "tissue", "match": "gain"})

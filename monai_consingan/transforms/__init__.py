@@ -47,6 +47,7 @@ from .region_slices import (
 from .remove import RemovedLesion, RemoveLesion, RemoveLesionD, RemoveLesiond, RemoveLesionDict
 from .symmetry import SymmetryPlane, estimate_symmetry, left_right_axis
 from .tiles import RandShuffleTiles, RandShuffleTilesD, RandShuffleTilesd, RandShuffleTilesDict
+from .tissue_blend import TissueBlend
 
 __all__ = [
     "Alteration",
@@ -120,6 +121,7 @@ __all__ = [
     "RemoveLesiond",
     "RemovedLesion",
     "SymmetryPlane",
+    "TissueBlend",
     "alteration_weight",
     "anatomical_mirror",
     "biharmonic",

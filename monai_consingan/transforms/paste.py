@@ -27,10 +27,11 @@ from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
 from monai_consingan.transforms.crossfade import crossfade
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.tissue_blend import TissueBlend
 
 __all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move"]
 
-BLENDS = ("hard", "feather", "poisson", "crossfade")
+BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
 
 
 class PastedLesion(NamedTuple):
@@ -218,6 +219,14 @@ class PasteLesion(Transform):
         if self.blend == "feather":
             weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
+        if self.blend == "tissue":
+            # a stripped brain has no tissue where the image is at its lowest
+            lowest = np.any([(a == a.min()) | (b == b.min()) for a, b in zip(host, donor, strict=True)], axis=0)
+            merged = [
+                TissueBlend()(a, b, mask, axis=axis, spacing=mm, valid=valid & ~lowest)
+                for a, b in zip(host, donor, strict=True)
+            ]
+            return np.where(np.stack(merged) != host, cast_values(np.stack(merged), host.dtype), host)
         pairs = zip(host, donor, strict=True)
         if self.blend == "crossfade":
             faded = [

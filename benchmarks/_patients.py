@@ -1,0 +1,132 @@
+"""Patients in a folder: a post-contrast T1 scan without skull and an expert's label of each, as BraTS gives them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+from monai.data import MetaTensor
+from scipy import ndimage
+
+from monai_consingan.data import load_label, load_scan, slice_axis
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms._arrays import as_array, spacing_of
+
+__all__ = ["DATA_VARIABLE", "Patient", "find_patients"]
+
+DATA_VARIABLE = "CONSINGAN_BENCHMARK_DATA"
+"""Environment variable with the folder of the patients."""
+CORE_LABELS = (1, 3, 4)
+"""Necrosis and enhancing tumour, in BraTS's old and new numbers; 2 is oedema."""
+_DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
+_DEFAULT_PATTERN = "dev_brats18_*"
+_IMAGE = re.compile(r"(?P<case>.+?)[-_](t1ce|t1c|t1gd)\.nii(\.gz)?$", re.IGNORECASE)
+_TIME_POINT = re.compile(r"(?<=\d)[-_]\d{1,3}$")
+_MARGIN_MM = 5.0
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A scan and its label; arrays are turned so that the last axis is perpendicular to the slices.
+
+    Args:
+        name: the patient, whatever the number of scans.
+        image_file: post-contrast T1, 0 outside the brain.
+        label_file: expert's label, BraTS's values.
+    """
+
+    name: str
+    image_file: Path
+    label_file: Path
+
+    @cached_property
+    def _loaded(self) -> tuple[MetaTensor, MetaTensor]:
+        image = load_scan(self.image_file)
+        return image, load_label(self.label_file, image=image, allow_empty=True)
+
+    @cached_property
+    def _axis(self) -> int:
+        axis = slice_axis(self._loaded[0])
+        if axis is None:
+            raise ConSinGANError(f"{self.image_file} is a picture: give a volume.")
+        return axis
+
+    def _turned(self, array: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.moveaxis(array[0], self._axis, -1))
+
+    @cached_property
+    def spacing(self) -> tuple[float, float]:
+        """Millimetres of a pixel in the slice."""
+        row, column = (mm for axis, mm in enumerate(spacing_of(self._loaded[0])) if axis != self._axis)
+        return row, column
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """(H, W, slices), float32."""
+        return self._turned(as_array(self._loaded[0]))
+
+    @cached_property
+    def label(self) -> np.ndarray:
+        """(H, W, slices)."""
+        return self._turned(as_array(self._loaded[1]))
+
+    @cached_property
+    def brain(self) -> np.ndarray:
+        """Where the scan is not 0."""
+        return self.image != 0
+
+    @cached_property
+    def core(self) -> np.ndarray:
+        """Lesion without oedema."""
+        return np.isin(self.label, CORE_LABELS)
+
+    @cached_property
+    def healthy(self) -> np.ndarray:
+        """Brain farther than 5 mm, in the slice, from everything that is labelled."""
+        reach = ndimage.distance_transform_edt
+        ill = self.label > 0
+        away = [
+            reach(~ill[..., k], sampling=self.spacing) if ill[..., k].any() else np.full(ill.shape[:2], np.inf)
+            for k in range(ill.shape[2])
+        ]
+        return self.brain & (np.stack(away, axis=-1) > _MARGIN_MM)
+
+    @cached_property
+    def level(self) -> tuple[float, float]:
+        """Median and standard deviation of the healthy brain."""
+        values = self.image[self.healthy]
+        return float(np.median(values)), float(values.std())
+
+
+def find_patients(folder: str | Path | None = None) -> list[Patient]:
+    """Patients below a folder: files such as ``*_t1ce.nii.gz`` or ``*-t1c.nii.gz`` with a ``*seg.nii.gz`` beside them.
+
+    Of several scans of a patient (time points) the first is taken.
+
+    Args:
+        folder: the folder; ``None`` takes the environment variable ``CONSINGAN_BENCHMARK_DATA``, or else
+            ``../shared/data/dev_brats18_*`` beside the repository.
+
+    Raises:
+        ConSinGANError: no patient is found.
+    """
+    given = folder or os.environ.get(DATA_VARIABLE)
+    places = [Path(given)] if given else sorted(_DEFAULT_FOLDER.glob(_DEFAULT_PATTERN))
+    found: dict[str, Patient] = {}
+    for path in sorted(file for place in places for file in map(Path, glob(f"{place}/**/*.nii*", recursive=True))):
+        match = _IMAGE.match(path.name)
+        labels = sorted(path.parent.glob(f"{match['case']}[-_]seg.nii*")) if match else []
+        if match and labels:
+            name = _TIME_POINT.sub("", match["case"])
+            found.setdefault(name, Patient(name, path, labels[0]))
+    if not found:
+        raise ConSinGANError(
+            f"There are no patients in {given or _DEFAULT_FOLDER}: give a folder with files such as NAME_t1ce.nii.gz "
+            f"and NAME_seg.nii.gz by --data or the variable {DATA_VARIABLE}."
+        )
+    return list(found.values())

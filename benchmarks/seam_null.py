@@ -1,0 +1,156 @@
+"""Seam null test: healthy tissue of one patient is pasted into another; can a classifier tell where?
+
+Whatever tells such a border from an untouched one is artefact, so an AUC of 0.5 is perfect. The control of a paste is
+the same place of the same host, untouched. ``python benchmarks/seam_null.py [--data FOLDER] [--methods NAME ...]``
+
+Results are kept in a folder (``--cache``): a killed run goes on where it was; delete it when a method has changed.
+Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _border_features import border_features, border_patches
+from _measure import machine, table
+from _methods import METHODS, NETWORK_FREE, Insertion, Method, methods
+from _null_pastes import NullPaste, null_pastes
+from _patients import DATA_VARIABLE, find_patients
+from _telling_apart import FOLDS, auc_interval, cnn_scores, forest_scores, require_forest
+from scipy.ndimage import gaussian_filter
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.alteration import outside_distance
+from monai_consingan.whole_file import whole_file
+
+PATCHES = 8
+"""Patches of a border that the network sees."""
+
+
+def result_of(name: str, method: Method, case: NullPaste, folder: Path) -> np.ndarray:
+    """The image that a method makes, from the cache if it is there."""
+    key = hashlib.sha256(repr(method).encode())
+    for array in (case.host, case.tissue, case.mask):
+        key.update(np.ascontiguousarray(array).tobytes())
+    path = folder / f"{key.hexdigest()[:24]}.npy"
+    if path.exists():
+        return np.asarray(np.load(path))
+    image = method(Insertion(case.host, case.tissue, case.mask, case.window.patient.spacing))
+    with whole_file(path) as temporary:
+        np.save(temporary, image)
+    return image
+
+
+def detail_kept(image: np.ndarray, case: NullPaste) -> float:
+    """How much of what was pasted is left: correlation of result and tissue where it was, without slow changes."""
+    detail = [part - gaussian_filter(part, 3.0) for part in (image.astype(float), case.tissue.astype(float))]
+    return float(np.corrcoef(detail[0][case.mask], detail[1][case.mask])[0, 1])
+
+
+def reach_mm(image: np.ndarray, case: NullPaste) -> float:
+    """How far from the mask the host was changed."""
+    away = outside_distance(case.mask, case.window.patient.spacing)
+    return float(away[image != case.host].max(initial=0.0))
+
+
+def measure(
+    cases: list[NullPaste], chosen: dict[str, Method], cache: Path, seed: int, cnn: bool = False
+) -> list[dict[str, Any]]:
+    """A row for every method."""
+    pairs = [case.pair for case in cases] * 2
+    truth = np.repeat([1, 0], len(cases))
+    untouched = [border_features(case.host, case.mask) for case in cases]
+    plain = [border_patches(case.host, case.mask, PATCHES) for case in cases] if cnn else []
+    names = list(untouched[0])
+    rows: list[dict[str, Any]] = []
+    scores: dict[tuple[str, str], np.ndarray] = {}
+    for name, method in chosen.items():
+        begin = time.perf_counter()
+        images = [result_of(name, method, case, cache) for case in cases]
+        row: dict[str, Any] = {"method": name, "seconds": time.perf_counter() - begin}
+        row["detail"] = float(np.median([detail_kept(*both) for both in zip(images, cases, strict=True)]))
+        row["reach"] = max(reach_mm(*both) for both in zip(images, cases, strict=True))
+        found = [border_features(image, case.mask) for image, case in zip(images, cases, strict=True)]
+        features = np.array([list(values.values()) for values in found + untouched])
+        for folds in FOLDS:
+            scores[name, folds], weights = forest_scores(features, truth, pairs, folds, seed)
+            row[folds] = auc_interval([scores[name, folds]], truth, pairs, seed=seed)
+            row[folds]["seen"] = [names[k] for k in np.argsort(-weights)[:10]]
+            if cnn:
+                patches = [border_patches(image, case.mask, PATCHES) for image, case in zip(images, cases, strict=True)]
+                seen = cnn_scores(np.stack(patches + plain), truth, pairs, folds, seed)
+                row[folds]["CNN"] = auc_interval([seen], truth, pairs, seed=seed)
+            shown = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
+            print(f"  {name}, {folds}: {shown}", file=sys.stderr, flush=True)
+        rows.append(row)
+    for row in rows if "poisson" in chosen else []:
+        for folds in FOLDS:
+            both = [scores[row["method"], folds], scores["poisson", folds]]
+            row[folds]["less poisson"] = auc_interval(both, truth, pairs, lambda both: both[0] - both[1], seed=seed)
+    return rows
+
+
+def printed(rows: list[dict[str, Any]]) -> str:
+    """The table for people."""
+    lines = []
+    for row in rows:
+        line = {"method": row["method"]}
+        for folds in FOLDS:
+            line[f"AUC, {folds}"] = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
+            if "CNN" in row[folds]:
+                line[f"CNN's, {folds}"] = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds]["CNN"])
+            if "less poisson" in row[folds]:
+                gap = row[folds]["less poisson"]
+                line[f"less Poisson's, {folds}"] = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**gap)
+        line |= {"n": row[folds]["n"], "detail kept": f"{row['detail']:.2f}", "reach, mm": f"{row['reach']:.1f}"}
+        line["seen by"] = ", ".join(row["pair left out"]["seen"][:3])
+        lines.append(line)
+    return table(lines)
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(METHODS), metavar="NAME")
+    parser.add_argument("--per-pair", type=int, default=8, help="pastes for an ordered pair of patients (default 8)")
+    parser.add_argument("--windows", type=int, default=2, help="places of a host, a model each (default 2)")
+    parser.add_argument("--limit", type=int, help="only so many pairs")
+    parser.add_argument("--cnn", action="store_true", help="also a small network on patches of the border")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path("runs/seam_null"), help="folder that keeps what is done")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
+    arguments = parser.parse_args()
+    try:
+        patients = find_patients(arguments.data)
+        require_forest()
+    except ConSinGANError as error:
+        if arguments.data or DATA_VARIABLE in os.environ:
+            raise SystemExit(f"seam_null: {error}") from None
+        print(f"Nothing measured. {error}")
+        return
+    try:
+        arguments.cache.mkdir(parents=True, exist_ok=True)
+        given = {"per_pair": arguments.per_pair, "windows": arguments.windows, "seed": arguments.seed}
+        cases = list(null_pastes(patients, **given, limit=arguments.limit))
+        print(f"  {len(patients)} patients, {len(cases)} pastes", file=sys.stderr, flush=True)
+        chosen = methods(arguments.methods, arguments.cache / "models", arguments.seed)
+        rows = measure(cases, chosen, arguments.cache, arguments.seed, arguments.cnn)
+    except ConSinGANError as error:
+        raise SystemExit(f"seam_null: {error}") from None
+    print(printed(rows))
+    if arguments.json:
+        report = {"machine": machine(), **given, "patients": [patient.name for patient in patients], "methods": rows}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -63,6 +63,11 @@ class InsertLesion(Transform):
     backend = [TransformBackends.NUMPY]
 
     def __init__(self, match: str = "gain", paste_blend: str = "hard", axis: int | None = None, seed: int = 0) -> None:
+        if paste_blend == "tissue":
+            raise ConSinGANError(
+                "paste_blend is 'tissue', which reaches further around the lesion than an alteration mask: choose "
+                "'hard', 'feather', 'poisson' or 'crossfade'."
+            )
         self.match = match
         self.paste_blend = paste_blend
         self.axis = axis

@@ -51,8 +51,10 @@ def result_of(name: str, method: Method, case: NullPaste, folder: Path) -> np.nd
 
 def detail_kept(image: np.ndarray, case: NullPaste) -> float:
     """How much of what was pasted is left: correlation of result and tissue where it was, without slow changes."""
-    detail = [part - gaussian_filter(part, 3.0) for part in (image.astype(float), case.tissue.astype(float))]
-    return float(np.corrcoef(detail[0][case.mask], detail[1][case.mask])[0, 1])
+    share = gaussian_filter(case.mask.astype(float), 3.0)
+    parts = [np.where(case.mask, part, 0.0) for part in (image, case.tissue)]
+    detail = [(part - gaussian_filter(part, 3.0) / np.maximum(share, 1e-9))[case.mask] for part in parts]
+    return float(np.corrcoef(detail)[0, 1])
 
 
 def reach_mm(image: np.ndarray, case: NullPaste) -> float:

@@ -23,8 +23,9 @@ help:
 demo: $(READY)
 	$(BIN)/monai-consingan demo --output demo --overwrite
 
+# a process of one thread for each core
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(READY_DEV)
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ class TissueBlend:
     are the host's. What is finer is the source's, its amplitude brought to that of the host's tissue around the mask;
     it is faded in so that its variance, not its amplitude, adds up: an ordinary mean of two textures is smoother than
     either. (Bands with their own transition: Burt and Adelson, A multiresolution spline with application to image
-    mosaics, ACM Transactions on Graphics 2, 1983, https://doi.org/10.1145/245.247.) The seam is a :func:`seam_cut`
+    mosaics, ACM Transactions on Graphics 2, 1983, https://doi.org/10.1145/245.247.) The seam is a minimum cut
     around the mask's border.
 
     Args:

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.metrics import CumulativeIterationMetric
-from monai.metrics.utils import do_metric_reduction
 from numpy.typing import NDArray
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.masked import PerImageMetric
 from monai_consingan.metrics.neighbourhood import ring, slice_axis, spatial_array, spatial_mask, tissue_mask
 from monai_consingan.transforms._arrays import spacing_of
 
@@ -175,7 +174,7 @@ def contrast_kept(
     )
 
 
-class ContrastKeptMetric(CumulativeIterationMetric):
+class ContrastKeptMetric(PerImageMetric):
     """:func:`contrast_kept` over batches, as a MONAI metric.
 
     Call it with two channels each: `y_pred` the result and the mask of its lesion, `y` the donor and the mask of its
@@ -185,7 +184,7 @@ class ContrastKeptMetric(CumulativeIterationMetric):
         spacing: voxel size of both in mm, one number or one per spatial axis.
         axis: spatial axis perpendicular to the slices, or None.
         ring_mm: where the rings begin and end, in mm.
-        reduction: how :meth:`aggregate` joins the values, as in MONAI; pairs without a value (NaN) are left out.
+        reduction: how ``aggregate`` joins the values, as in MONAI; pairs without a value (NaN) are left out.
     """
 
     def __init__(
@@ -195,11 +194,10 @@ class ContrastKeptMetric(CumulativeIterationMetric):
         ring_mm: tuple[float, float] = RING_MM,
         reduction: str = "mean",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction)
         self.spacing = spacing
         self.axis = axis
         self.ring_mm = ring_mm
-        self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         """`y_pred`: results with masks, `y`: donors with masks, both ``(B, 2, *spatial)``; returns (B, 1)."""
@@ -220,14 +218,3 @@ class ContrastKeptMetric(CumulativeIterationMetric):
             for result, donor in zip(y_pred, y, strict=True)
         ]
         return torch.tensor(values, dtype=torch.float64)[:, None]
-
-    def aggregate(self, reduction: str | None = None) -> torch.Tensor:
-        """The values so far, joined.
-
-        Args:
-            reduction: replaces the one given at construction.
-
-        Returns:
-            The joined value.
-        """
-        return do_metric_reduction(self.get_buffer(), reduction or self.reduction)[0]

@@ -22,6 +22,7 @@ __all__ = [
     "slice_axis",
     "spatial_array",
     "spatial_mask",
+    "surroundings",
     "tissue_mask",
 ]
 
@@ -186,3 +187,37 @@ def ring(
         raise ConSinGANError(f"ring_mm is {tuple(limits_mm)}: give two limits in mm, the smaller first, none negative.")
     distance = distance_outside(mask, spacing, outer, axis)
     return np.asarray((distance > inner) & (distance <= outer))
+
+
+def surroundings(
+    array: NDArray[Any],
+    inside: NDArray[np.bool_],
+    spacing: Sequence[float],
+    outer_mm: float,
+    axis: int | None,
+    exclude: NdarrayOrTensor | None,
+    tissue: NdarrayOrTensor | None,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    r"""What a mask is compared with.
+
+    Args:
+        array: the image, (\*spatial).
+        inside: the mask.
+        spacing: mm per spatial axis.
+        outer_mm: the ring reaches this far from the mask, in mm.
+        axis: spatial axis perpendicular to the slices, or None.
+        exclude: mask of voxels that must not count, such as other lesions.
+        tissue: mask of tissue; None leaves air out by its intensity.
+
+    Returns:
+        All tissue outside of the mask, and of that the ring around it.
+
+    Raises:
+        ConSinGANError: for a width that is no positive number of mm, or a mask of another shape.
+    """
+    if not 0 < outer_mm < np.inf:
+        raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
+    countable = tissue_mask(array, tissue) & ~inside
+    if exclude is not None:
+        countable &= ~spatial_mask(exclude, array.shape, "exclude", allow_empty=True)
+    return countable, ring(inside, spacing, (0.0, outer_mm), axis) & countable

@@ -9,15 +9,13 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.masked import MaskedMetric
 from monai_consingan.metrics.neighbourhood import (
     bounding_box,
-    ring,
     slice_axis,
     spatial_array,
     spatial_mask,
-    tissue_mask,
+    surroundings,
 )
 from monai_consingan.transforms._arrays import spacing_of
 
@@ -75,12 +73,7 @@ def seam(
     inside = spatial_mask(mask, array.shape)
     sizes = spacing_of(image, spacing)
     axis = slice_axis(axis, array.ndim)
-    if not 0 < outer_mm < np.inf:
-        raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
-    countable = tissue_mask(array, tissue) & ~inside
-    if exclude is not None:
-        countable &= ~spatial_mask(exclude, array.shape, "exclude", allow_empty=True)
-    around = ring(inside, sizes, (0.0, outer_mm), axis) & countable
+    countable, around = surroundings(array, inside, sizes, outer_mm, axis, exclude, tissue)
     box = bounding_box(inside | around, [1] * array.ndim)
     array, inside, countable, around = array[box], inside[box], countable[box], around[box]
 
@@ -93,13 +86,13 @@ def seam(
         # The voxel outside has to be tissue; the one inside may be as dark as a necrotic core.
         outside_counts = np.where(first, _side(countable, along, 1), _side(countable, along, 0))
         border = (first != second) & outside_counts
-        surroundings = _side(around, along, 0) & _side(around, along, 1)
+        pairs_around = _side(around, along, 0) & _side(around, along, 1)
         if not border.any():
             continue
-        if not surroundings.any():
+        if not pairs_around.any():
             return float("nan")
         border_sum += float(step[border].sum())
-        expected_sum += float(border.sum()) * float(step[surroundings].mean())
+        expected_sum += float(border.sum()) * float(step[pairs_around].mean())
         pairs += int(border.sum())
     if pairs == 0 or (expected_sum == 0 and border_sum == 0):
         return float("nan")

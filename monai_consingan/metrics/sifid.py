@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
-from monai.metrics import CumulativeIterationMetric
-from monai.metrics.utils import do_metric_reduction
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.frechet import frechet_distance
+from monai_consingan.metrics.masked import PerImageMetric
 from monai_consingan.metrics.neighbourhood import spatial_array
 
 __all__ = ["FeatureNetwork", "SIFIDMetric", "load_feature_network", "sifid"]
@@ -89,20 +88,19 @@ def sifid(
     return frechet_distance(features[0], features[1])
 
 
-class SIFIDMetric(CumulativeIterationMetric):
+class SIFIDMetric(PerImageMetric):
     """:func:`sifid` over batches of pairs, as a MONAI metric.
 
     Args:
         network: gives the feature maps, or its TorchScript file.
         channels: channels that the network takes.
-        reduction: how :meth:`aggregate` joins the values, as in MONAI.
+        reduction: how ``aggregate`` joins the values, as in MONAI.
     """
 
     def __init__(self, network: FeatureNetwork | str | Path, channels: int = 3, reduction: str = "mean") -> None:
-        super().__init__()
+        super().__init__(reduction)
         self.network = load_feature_network(network) if isinstance(network, (str, Path)) else network
         self.channels = channels
-        self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         """`y_pred`: synthetic images, `y`: real images, both (B, 1, H, W); returns (B, 1)."""
@@ -112,14 +110,3 @@ class SIFIDMetric(CumulativeIterationMetric):
             sifid(image, real, self.network, channels=self.channels) for image, real in zip(y_pred, y, strict=True)
         ]
         return torch.tensor(values, dtype=torch.float64)[:, None]
-
-    def aggregate(self, reduction: str | None = None) -> torch.Tensor:
-        """The values so far, joined.
-
-        Args:
-            reduction: replaces the one given at construction.
-
-        Returns:
-            The joined value.
-        """
-        return do_metric_reduction(self.get_buffer(), reduction or self.reduction)[0]

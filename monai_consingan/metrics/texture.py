@@ -9,15 +9,13 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.masked import MaskedMetric
 from monai_consingan.metrics.neighbourhood import (
     bounding_box,
-    ring,
     slice_axis,
     spatial_array,
     spatial_mask,
-    tissue_mask,
+    surroundings,
 )
 from monai_consingan.transforms._arrays import spacing_of
 
@@ -73,12 +71,7 @@ def texture(
     inside = spatial_mask(mask, array.shape)
     sizes = spacing_of(image, spacing)
     axis = slice_axis(axis, array.ndim)
-    if not 0 < outer_mm < np.inf:
-        raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
-    countable = tissue_mask(array, tissue) & ~inside
-    if exclude is not None:
-        countable &= ~spatial_mask(exclude, array.shape, "exclude", allow_empty=True)
-    around = ring(inside, sizes, (0.0, outer_mm), axis) & countable
+    countable, around = surroundings(array, inside, sizes, outer_mm, axis, exclude, tissue)
     if not around.any():
         return float("nan")
     box = bounding_box(inside | around, [4] * array.ndim)

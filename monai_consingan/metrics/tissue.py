@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
-from monai.metrics import CumulativeIterationMetric
 from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
-from monai.metrics.utils import do_metric_reduction
 from numpy.typing import NDArray
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.masked import PerImageMetric
 from monai_consingan.metrics.neighbourhood import bounding_box, slice_axis, spatial_array, spatial_mask
 
 __all__ = ["TissueAgreement", "TissueAgreementMetric", "tissue_agreement"]
@@ -141,7 +140,7 @@ def _has_room(shape: tuple[int, ...], scales: int) -> bool:
     return min(shape) // (scales - 1) ** 2 >= _WINDOW and min(shape) // 2 ** (scales - 1) >= _WINDOW
 
 
-class TissueAgreementMetric(CumulativeIterationMetric):
+class TissueAgreementMetric(PerImageMetric):
     """:func:`tissue_agreement` over batches, as a MONAI metric.
 
     Call it with the filled images as `y_pred`, ``(B, 1, *spatial)``, and as `y` two channels: the truth, and the mask
@@ -149,13 +148,12 @@ class TissueAgreementMetric(CumulativeIterationMetric):
 
     Args:
         axis: spatial axis perpendicular to the slices, or None.
-        reduction: how :meth:`aggregate` joins the values of the images, as in MONAI; those that are NaN are left out.
+        reduction: how ``aggregate`` joins the values of the images, as in MONAI; those that are NaN are left out.
     """
 
     def __init__(self, axis: int | None = None, reduction: str = "mean_batch") -> None:
-        super().__init__()
+        super().__init__(reduction)
         self.axis = axis
-        self.reduction = reduction
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         """Returns (B, 4): MSE, PSNR, SSIM and MS-SSIM of each image."""
@@ -166,14 +164,3 @@ class TissueAgreementMetric(CumulativeIterationMetric):
             for image, truth in zip(y_pred, y, strict=True)
         ]
         return torch.tensor(values, dtype=torch.float64)
-
-    def aggregate(self, reduction: str | None = None) -> torch.Tensor:
-        """The values so far, joined.
-
-        Args:
-            reduction: replaces the one given at construction.
-
-        Returns:
-            With ``mean_batch``, MSE, PSNR, SSIM and MS-SSIM.
-        """
-        return do_metric_reduction(self.get_buffer(), reduction or self.reduction)[0]

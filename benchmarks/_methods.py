@@ -16,9 +16,10 @@ from monai_consingan.data import IntensityScale, find_region
 from monai_consingan.inferers import redraw_region
 from monai_consingan.transforms import LesionAlteration, PasteLesion
 from monai_consingan.transforms._arrays import as_array
+from monai_consingan.whole_file import whole_file
 from monai_consingan.workflows import BlendSettings, TrainedModel, TrainingSettings, preset_settings, train_model
 
-__all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
+__all__ = ["METHODS", "Insertion", "Method", "Models", "kept_result", "methods"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,20 @@ class Models:
 
 
 Method = Callable[[Insertion], np.ndarray]
+
+
+def kept_result(method: Method, case: Insertion, folder: Path) -> np.ndarray:
+    """The image that a method makes, from a folder if it was made before by a method of the same settings."""
+    key = hashlib.sha256(repr(method).encode())
+    for array in (case.host, case.tissue, case.mask):
+        key.update(np.ascontiguousarray(array).tobytes())
+    path = folder / f"{key.hexdigest()[:24]}.npy"
+    if path.exists():
+        return np.asarray(np.load(path))
+    image = method(case)
+    with whole_file(path) as temporary:
+        np.save(temporary, image)
+    return image
 
 
 @dataclass(frozen=True)

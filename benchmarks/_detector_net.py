@@ -1,0 +1,95 @@
+"""A small detector: a 2D U-Net on patches, applied to whole slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from _detector_data import Patch, augmentation, input_of
+from _patients import Patient
+from monai.losses import DiceCELoss
+from monai.networks.nets import UNet
+from monai.transforms import DivisiblePad
+from scipy import ndimage
+
+__all__ = ["NetSettings", "predict", "train"]
+
+_SLICES = 16  # predicted at once
+
+
+@dataclass(frozen=True)
+class NetSettings:
+    """The network, its training and what counts as predicted.
+
+    Args:
+        channels: of every level.
+        steps: of the optimiser.
+        learning_rate: of Adam at first; it falls to 0 as a half cosine.
+        threshold: probability from which on a voxel is a lesion.
+        least_mm3: smaller predicted components are taken away.
+    """
+
+    channels: tuple[int, ...] = (16, 32, 64, 128)
+    steps: int = 300
+    learning_rate: float = 2e-3
+    threshold: float = 0.5
+    least_mm3: float = 10.0
+
+
+def train(batches: Iterable[list[Patch]], settings: NetSettings, *, augment: bool, seed: int) -> tuple[UNet, float]:
+    """Train a network.
+
+    Args:
+        batches: one for each step.
+        settings: of the training.
+        augment: with the standard augmentation.
+        seed: decides the first weights and the augmentation.
+
+    Returns:
+        The network, and the mean loss of the last tenth of the steps.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        levels = len(settings.channels)
+        network = UNet(2, 1, 1, settings.channels, (2,) * (levels - 1), num_res_units=1, norm="batch")
+    loss_of = DiceCELoss(sigmoid=True, batch=True)
+    optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+    altered = augmentation(seed) if augment else None
+    network.train()
+    losses = []
+    for batch in batches:
+        pairs = [
+            {"image": torch.as_tensor(p.image)[None], "label": torch.as_tensor(p.label)[None].float()} for p in batch
+        ]
+        pairs = [altered(pair) for pair in pairs] if altered else pairs
+        image, label = (torch.stack([torch.as_tensor(pair[key]) for pair in pairs]) for key in ("image", "label"))
+        loss = loss_of(network(image), label)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+    return network, float(np.mean(losses[-max(1, len(losses) // 10) :]))
+
+
+@torch.inference_mode()
+def predict(network: UNet, patient: Patient, settings: NetSettings) -> np.ndarray:
+    """Where a network sees lesions in a scan, boolean, (H, W, slices); outside the brain it is not asked."""
+    network.eval()
+    found = np.zeros(patient.image.shape, bool)
+    box = tuple(slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(patient.brain))
+    slices = torch.as_tensor(np.ascontiguousarray(np.moveaxis(input_of(patient.image[box], patient), -1, 0)))[:, None]
+    height, width = slices.shape[-2:]
+    pad = DivisiblePad(2 ** (len(settings.channels) - 1), method="end", value=float(slices.min()))
+    for start in range(0, len(slices), _SLICES):
+        part = torch.stack([torch.as_tensor(pad(plane)) for plane in slices[start : start + _SLICES]])
+        likely = network(part)[:, 0, :height, :width].sigmoid() >= settings.threshold
+        there = found[box]
+        there[..., start : start + _SLICES] = np.moveaxis(likely.numpy(), 0, -1)
+    found &= patient.brain
+    parts, _ = ndimage.label(found, np.ones((3, 3, 3)))
+    large = np.bincount(parts.ravel()) * np.prod(patient.spacing) * patient.slice_mm >= settings.least_mm3
+    return found & np.asarray(large[parts])

@@ -61,7 +61,7 @@ class BatchSettings:
     """
 
     side: int = 64
-    lesions: int = 6
+    lesions: int = 4
     jitter: int = 16
 
 

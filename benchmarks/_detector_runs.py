@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from _detector_data import Arm, BatchSettings, Patches
 from _detector_net import NetSettings, predict, train
-from _detector_scores import Found
+from _detector_scores import MEASURES, Found
 from _lesion_pastes import LesionPaste, lesion_pastes
 from _lesion_shapes import random_of
 from _methods import kept_result
@@ -42,7 +42,7 @@ class PasteSettings:
     """
 
     per_pair: int = 16
-    windows: int = 4
+    windows: int = 2
     seed: int = 0
 
 
@@ -119,14 +119,15 @@ class Experiment:
             arm.name: {patient.name: [] for patient in self.patients} for arm in self.arms
         }
         total, done, begin = self.folds * self.seeds * len(self.arms), 0, time.perf_counter()
-        for fold in range(self.folds):
-            for seed in range(self.seeds):
+        for seed in range(self.seeds):
+            for fold in range(self.folds):
                 for arm in self.arms:
                     result = self._kept(arm, fold, seed)
                     for name, values in result["patients"].items():
                         found[arm.name][name].append(Found.from_dict(values))
                     done += 1
-                    scores = ", ".join(f"{found[arm.name][name][-1].slices.score:.3f}" for name in result["patients"])
+                    latest = [found[arm.name][name][-1] for name in result["patients"]]
+                    scores = ", ".join(f"{next(iter(MEASURES.values()))(one):.3f}" for one in latest)
                     minutes = (time.perf_counter() - begin) / 60
                     print(
                         f"  {done}/{total}, {minutes:.1f} min: fold {fold}, seed {seed}, {arm.name}: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,44 +21,43 @@ class Found:
     """What a detector made of a patient.
 
     Args:
-        slices: the lesions of all slices, each slice taken as an image of its own.
-        volume: the lesions of the scan.
+        slices: what it made of each slice, taken as an image of its own, that shows a lesion or is said to.
+        volume: what it made of the scan.
     """
 
-    slices: Detection
+    slices: tuple[Detection, ...]
     volume: Detection
 
     @classmethod
     def of(cls, prediction: np.ndarray, patient: Patient) -> Found:
         """Compare a prediction, (H, W, slices), with the expert's label."""
-        each = []
-        for index in np.flatnonzero((prediction | patient.core).any(axis=(0, 1))):
-            planes = prediction[None, ..., index], patient.core[None, ..., index]
-            each.append(detection(*planes, spacing=patient.spacing))
-        lesions = tuple(lesion for one in each for lesion in one.lesions)
-        slices = Detection(lesions, sum(one.false_positives for one in each))
-        spacing = (*patient.spacing, patient.slice_mm)
-        return cls(slices, detection(prediction[None], patient.core[None], spacing=spacing))
+        predicted, real = prediction[patient.box][None], patient.core[patient.box][None]
+        shown = np.flatnonzero((predicted | real).any(axis=(0, 1, 2)))
+        slices = tuple(detection(predicted[..., k], real[..., k], spacing=patient.spacing) for k in shown)
+        return cls(slices, detection(predicted, real, spacing=(*patient.spacing, patient.slice_mm)))
+
+    @property
+    def lesions(self) -> list[DetectedLesion]:
+        """The lesions of all slices."""
+        return [lesion for one in self.slices for lesion in one.lesions]
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values."""
-        return {
-            name: {
-                "lesions": [[lesion.diameter_mm, lesion.found, lesion.dice] for lesion in part.lesions],
-                "false_positives": int(part.false_positives),
-            }
-            for name, part in (("slices", self.slices), ("volume", self.volume))
-        }
+        return {"slices": [_plain(one) for one in self.slices], "volume": _plain(self.volume)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Found:
         """What :meth:`as_dict` gave."""
-        return cls(
-            **{
-                name: Detection(tuple(DetectedLesion(*lesion) for lesion in part["lesions"]), part["false_positives"])
-                for name, part in values.items()
-            }
-        )
+        return cls(tuple(_detection(one) for one in values["slices"]), _detection(values["volume"]))
+
+
+def _plain(one: Detection) -> list[Any]:
+    lesions = [[lesion.diameter_mm, lesion.found, lesion.dice] for lesion in one.lesions]
+    return [lesions, int(one.false_positives)]
+
+
+def _detection(plain: Sequence[Any]) -> Detection:
+    return Detection(tuple(DetectedLesion(*lesion) for lesion in plain[0]), plain[1])
 
 
 def mean(values: Mapping[str, float]) -> float:
@@ -71,17 +70,17 @@ def _mean(values: Sequence[float] | np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
-MEASURES = {
-    "score": lambda found: found.slices.score,
-    "sensitivity": lambda found: _mean([lesion.found for lesion in found.slices.lesions]),
-    "Dice": lambda found: _mean([lesion.dice for lesion in found.slices.lesions]),
-    "false positives": lambda found: float(found.slices.false_positives),
+MEASURES: dict[str, Callable[[Found], float]] = {
+    "score": lambda found: _mean([one.score for one in found.slices if one.lesions]),
+    "sensitivity": lambda found: _mean([lesion.found for lesion in found.lesions]),
+    "Dice": lambda found: _mean([lesion.dice for lesion in found.lesions]),
+    "false positives": lambda found: float(found.volume.false_positives),
     "score, 3D": lambda found: found.volume.score,
     "sensitivity, 3D": lambda found: _mean([lesion.found for lesion in found.volume.lesions]),
     "Dice, 3D": lambda found: _mean([lesion.dice for lesion in found.volume.lesions]),
-    "false positives, 3D": lambda found: float(found.volume.false_positives),
 }
-"""Measures of a patient. The first decides: Dice of the lesions of all slices, 0 for misses and false positives."""
+"""Measures of a patient. The first decides: the score of the BraTS challenges (the Dice of every lesion, where false
+positives count as lesions with a Dice of 0), of each slice that shows one. False positives are those of the scan."""
 
 
 def measured(found: Mapping[str, Sequence[Found]], measure: str) -> dict[str, float]:

@@ -102,6 +102,12 @@ class Patient:
         return self.image != 0
 
     @cached_property
+    def box(self) -> tuple[slice, slice, slice]:
+        """The smallest part that holds the brain and every lesion."""
+        rows, columns, slices = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(self.brain | self.core))
+        return rows, columns, slices
+
+    @cached_property
     def core(self) -> np.ndarray:
         """Lesion without oedema."""
         return np.isin(self.label, self.core_labels)

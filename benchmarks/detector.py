@@ -38,7 +38,6 @@ REAL = (
     Arm("real only", augment=False),
     Arm("real oversampled", augment=False, balanced=True),
     Arm(STANDARD),
-    Arm("oversampled, standard augmentation", balanced=True),
 )
 DEFAULT = ("naive", "poisson", "tissue", "consingan's difference on tissue")
 DATA = """what --data takes:
@@ -61,7 +60,7 @@ def summarised(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> list[dict[
     values = {arm: {measure: measured(patients, measure) for measure in MEASURES} for arm, patients in found.items()}
     rows = []
     for arm, patients in found.items():
-        together = [one.slices for seeds in patients.values() for one in seeds]
+        together = [slice_ for seeds in patients.values() for one in seeds for slice_ in one.slices]
         rows.append(
             {
                 "arm": arm,
@@ -96,7 +95,7 @@ def printed(rows: Sequence[Mapping[str, Any]], seeds: int) -> str:
             line[f"{(name or '_all').strip('_').replace('_', ' ')} (n = {count})"] = text
         sizes.append(line)
     captions = (
-        "Means of the patients' measures; 3D: of the scan, else of its slices",
+        "Means of the patients; of lesions in slices, but 3D and the false positives of a scan",
         f"Difference of the {decides}, 95% interval, and in how many patients it is above 0",
         "Lesions of the slices of all patients, by diameter: sensitivity, Dice",
     )

@@ -95,39 +95,67 @@ def lesion_pastes(patients: Sequence[Patient], *, per_pair: int, windows: int, s
                 yield paste
 
 
+@dataclass(frozen=True)
+class _Turned:
+    """The lesion of a donor's slice, turned, flipped and shrunk.
+
+    Args:
+        image: the donor's slice, without what is finer than the host's pixels.
+        matrix: from steps in the host's slice to steps in the donor's.
+        middle: of the lesion in the donor's slice.
+        shape: the lesion in the host's pixels, with the margin around it.
+    """
+
+    image: np.ndarray
+    matrix: np.ndarray
+    middle: np.ndarray
+    shape: np.ndarray
+
+    def tissue(self, corner: np.ndarray) -> np.ndarray:
+        """The donor in a window of the host, (SIDE, SIDE), if the shape's first pixel lies there."""
+        centre = corner + (np.array(self.shape.shape) - 1) / 2
+        offset = self.middle - self.matrix @ centre
+        return np.asarray(ndimage.affine_transform(self.image, self.matrix, offset, (SIDE, SIDE), order=3))
+
+
+def _turned(donor: Patient, host: Patient, slices: np.ndarray, random: np.random.Generator) -> _Turned | None:
+    """A random lesion of a donor, for a host; None if nothing is left of it."""
+    pixel, donor_pixel = (float(np.sqrt(np.prod(patient.spacing))) for patient in (host, donor))
+    index = int(random.choice(slices))
+    outline = largest(donor.core[..., index])
+    real = 2 * float(np.sqrt(outline.sum() / np.pi)) * donor_pixel
+    diameter = min(float(np.exp(random.uniform(*np.log(DIAMETERS_MM)))), real)
+    step = real / diameter * pixel / donor_pixel  # pixels of the donor for a pixel of the host
+    angle = random.uniform(0, 2 * np.pi)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    matrix = step * np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([1, random.choice([-1, 1])])
+    middle = np.array(ndimage.center_of_mass(outline))
+    extent = np.hypot(*(np.ptp(axis) + 1 for axis in np.nonzero(outline)))
+    side = int(np.ceil(2 * extent / step)) + 2
+    blur = 0.4 * max(step**2 - 1, 0.0) ** 0.5
+    soft = ndimage.gaussian_filter(outline.astype(float), blur)
+    offset = middle - matrix @ np.full(2, (side - 1) / 2)
+    shape = ndimage.affine_transform(soft, matrix, offset, (side, side), order=1) > 0.5
+    if not shape.any():
+        return None
+    image = donor.image[..., index] * (host.brain_level[0] / donor.brain_level[0])
+    return _Turned(ndimage.gaussian_filter(image, blur), matrix, middle, np.pad(largest(shape), MARGIN))
+
+
 def _paste(window: Window, donor: Patient, slices: np.ndarray, random: np.random.Generator) -> LesionPaste | None:
     """A paste into a window; None where nothing fits."""
     host = window.patient
     allowed = window.take(host.healthy)
-    pixel, donor_pixel = (float(np.sqrt(np.prod(patient.spacing))) for patient in (host, donor))
     for _ in range(_TRIES):
-        index = int(random.choice(slices))
-        outline = largest(donor.core[..., index])
-        real = 2 * float(np.sqrt(outline.sum() / np.pi)) * donor_pixel
-        low, high = np.log(DIAMETERS_MM)
-        diameter = min(float(np.exp(random.uniform(low, high))), real)
-        step = real / diameter * pixel / donor_pixel  # pixels of the donor for a pixel of the host
-        angle = random.uniform(0, 2 * np.pi)
-        cosine, sine = np.cos(angle), np.sin(angle)
-        matrix = step * np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([1, random.choice([-1, 1])])
-        middle = np.array(ndimage.center_of_mass(outline))
-        side = int(np.ceil(2 * np.hypot(*(np.ptp(axis) + 1 for axis in np.nonzero(outline))) / step)) + 2
-        blur = 0.4 * max(step**2 - 1, 0.0) ** 0.5  # of what is finer than the host's pixels
-        soft, centre = ndimage.gaussian_filter(outline.astype(float), blur), np.full(2, (side - 1) / 2)
-        shape = ndimage.affine_transform(soft, matrix, middle - matrix @ centre, (side, side), order=1) > 0.5
-        if not shape.any():
+        turned = _turned(donor, host, slices, random)
+        if turned is None:
             continue
-        shape = np.pad(largest(shape), MARGIN)
-        near = ndimage.distance_transform_edt(~shape) <= MARGIN
-        free = places(allowed, near)
+        free = places(allowed, ndimage.distance_transform_edt(~turned.shape) <= MARGIN)
         if not len(free):
             continue
         corner = free[random.integers(len(free))]
-        image = donor.image[..., index] * (host.brain_level[0] / donor.brain_level[0])
-        offset = middle - matrix @ (centre + MARGIN + corner)
-        smooth = ndimage.gaussian_filter(image, blur)
-        tissue = ndimage.affine_transform(smooth, matrix, offset, (SIDE, SIDE), order=3).astype(np.float32)
-        mask = put(shape, corner, (SIDE, SIDE))
-        insertion = Insertion(window.take(host.image), tissue, mask, host.spacing)
-        return LesionPaste(window, donor.name, insertion, 2 * float(np.sqrt(mask.sum() / np.pi)) * pixel)
+        mask = put(turned.shape, corner, (SIDE, SIDE))
+        tissue = turned.tissue(corner).astype(np.float32)
+        diameter = 2 * float(np.sqrt(mask.sum() * np.prod(host.spacing) / np.pi))
+        return LesionPaste(window, donor.name, Insertion(window.take(host.image), tissue, mask, host.spacing), diameter)
     return None

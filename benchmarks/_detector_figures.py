@@ -44,36 +44,32 @@ def save_arms(path: Path, rows: Sequence[Mapping[str, Any]], reference: str) -> 
     _save(figure, path)
 
 
-def save_patches(path: Path, experiment: Experiment, count: int = 8) -> None:
-    """Patches with lesions of the first fold, outlined: a row for every arm, synthetic ones to the right.
+def save_patches(path: Path, experiment: Experiment, count: int = 10) -> None:
+    """Patches with lesions that the first fold learns from, before the standard augmentation, outlined.
 
     Args:
         path: PNG.
-        experiment: whose.
+        experiment: whose; a row for each of its arms, with synthetic lesions where it has some.
         count: patches of an arm.
     """
-    patches = experiment.patches(0)
-    figure = Figure(figsize=(1.5 * count + 2, 1.6 * len(experiment.arms)), layout="constrained")
-    plots = np.atleast_2d(figure.subplots(len(experiment.arms), count))
-    for line, arm in zip(plots, experiment.arms, strict=True):
+    patches, lesions = experiment.patches(0), experiment.batch.lesions
+    side = experiment.batch.side
+    figure = Figure(figsize=(1.3 * count + 2, 1.35 * len(experiment.arms)), layout="constrained")
+    plots = figure.subplots(len(experiment.arms), 1, squeeze=False)[:, 0]
+    for plot, arm in zip(plots, experiment.arms, strict=True):
         images = experiment.images(arm, patches.pastes)
-        batches = list(patches.batches(arm, images, -(-count // max(1, experiment.batch.lesions // 2)), 0))
-        lesions = experiment.batch.lesions
-        real = experiment.batch.lesions // 2 if arm.method is not None else lesions
-        shown = [patch for batch in batches for patch in batch[:real]][: count // 2]
-        shown += [patch for batch in batches for patch in (batch[real:lesions] or batch[:lesions])][-(count // 2) :]
-        for plot, patch in zip(line, shown, strict=True):
-            _show(plot, patch)
-        line[0].set_ylabel(arm.name, rotation=0, ha="right", fontsize="small")
+        first = lesions - lesions // 2 if arm.method is not None else 0
+        shown: list[Patch] = []
+        for batch in patches.batches(arm, images, count, 0):
+            shown += batch[first:lesions]
+        plot.imshow(np.hstack([patch.image for patch in shown[:count]]), cmap="gray", vmin=-3, vmax=4)
+        plot.contour(np.hstack([patch.label for patch in shown[:count]]), [0.5], colors="tab:red", linewidths=0.6)
+        for number in range(1, count):
+            plot.axvline(number * side - 0.5, color="white", linewidth=1)
+        plot.set_xticks([])
+        plot.set_yticks([])
+        plot.set_ylabel(arm.name, rotation=0, ha="right", fontsize="small")
     _save(figure, path)
-
-
-def _show(plot: Any, patch: Patch) -> None:
-    plot.imshow(patch.image, cmap="gray", vmin=-3, vmax=4)
-    if patch.label.any():
-        plot.contour(patch.label, [0.5], colors="tab:red", linewidths=0.6)
-    plot.set_xticks([])
-    plot.set_yticks([])
 
 
 def _save(figure: Figure, path: Path) -> None:

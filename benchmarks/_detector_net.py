@@ -95,13 +95,13 @@ def predict(network: UNet, patient: Patient, settings: NetSettings) -> np.ndarra
     network.eval()
     found = np.zeros(patient.image.shape, bool)
     box = patient.box
-    slices = torch.as_tensor(np.ascontiguousarray(np.moveaxis(input_of(patient.image[box], patient), -1, 0)))[:, None]
-    height, width = slices.shape[-2:]
-    pad = DivisiblePad(2 ** (len(settings.channels) - 1), method="end", value=float(slices.min()))
+    planes = torch.as_tensor(np.ascontiguousarray(np.moveaxis(input_of(patient.image[box], patient), -1, 0)))
+    height, width = planes.shape[1:]
+    pad = DivisiblePad(2 ** (len(settings.channels) - 1), method="end", value=float(planes.min()))
+    slices = torch.as_tensor(pad(planes))[:, None]
+    there = found[box]
     for start in range(0, len(slices), _SLICES):
-        part = torch.stack([torch.as_tensor(pad(plane)) for plane in slices[start : start + _SLICES]])
-        likely = network(part)[:, 0, :height, :width].sigmoid() >= settings.threshold
-        there = found[box]
+        likely = network(slices[start : start + _SLICES])[:, 0, :height, :width].sigmoid() >= settings.threshold
         there[..., start : start + _SLICES] = np.moveaxis(likely.numpy(), 0, -1)
     found &= patient.brain
     parts, _ = ndimage.label(found, np.ones((3, 3, 3)))

@@ -84,6 +84,7 @@ def demo(
     inserted = harmonize(
         LesionSource(files.image, files.image, files.label, donor_slice=DONOR_SLICE, host_slice=HOST_SLICE),
         output / "insert",
+        method="tissue-consingan",
         settings=chosen["harmonization"],
         seed=seed,
         overwrite=overwrite,

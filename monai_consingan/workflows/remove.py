@@ -108,6 +108,7 @@ def remove(
             filled.image,
             filled.mask,
             [filled.training],
+            host=image,
             axis=filled.axis,
             settings=settings,
             blend=blend,

@@ -34,16 +34,25 @@ class BlendSettings:
         softness_mm: width of the soft edge beyond that.
         level_mm: the redrawn image takes over the naive image's level, averaged over this distance (the standard
             deviation of a gaussian in the slice), as a generator with norms does not keep it by itself; 0 leaves it.
+        detail_mm: likewise it takes over what is finer than this of the naive image, as a generator blurs it; 0 leaves
+            it. Between the two the redrawn image counts.
     """
 
     mode: str = "band"
     dilation_mm: float = 1.0
     softness_mm: float = 2.0
     level_mm: float = 3.0
+    detail_mm: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.level_mm >= 0:
-            raise ConSinGANError(f"level_mm is {self.level_mm}, but must be 0 or more mm.")
+        for name in ("level_mm", "detail_mm"):
+            if not getattr(self, name) >= 0:
+                raise ConSinGANError(f"{name} is {getattr(self, name)}, but must be 0 or more mm.")
+        if 0 < self.level_mm <= self.detail_mm:
+            raise ConSinGANError(
+                f"detail_mm is {self.detail_mm} and level_mm {self.level_mm}: nothing is left of the redrawn image; "
+                "give a smaller detail_mm."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values."""
@@ -139,6 +148,7 @@ def redraw(
         scale=scale,
         spacing=spacing_of(naive),
         level_mm=blend.level_mm,
+        detail_mm=blend.detail_mm,
     )
     image: Any = BlendBack()(naive, full, alteration.weight)
     return Redrawn(image, alteration.mask, region, scale, model, seconds)

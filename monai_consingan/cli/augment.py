@@ -22,6 +22,7 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
+from monai_consingan.fillings import FILLINGS, USUAL_FILLINGS
 
 __all__ = ["augment", "merge", "twins"]
 
@@ -174,9 +175,9 @@ def augment(**options: Any) -> int:
     "--filling",
     "fillings",
     multiple=True,
-    type=click.Choice(["mirror", "poisson_mirror", "biharmonic", "flipud"]),
+    type=click.Choice(FILLINGS),
     help="How lesions are filled; given several times, the next one is tried when one will not do. "
-    "[default: poisson_mirror, biharmonic]",
+    f"[default: {', '.join(USUAL_FILLINGS)}]",
 )
 @click.option("--margin", "margin_mm", type=float, metavar="MM", help="How far beyond the label is filled.")
 @click.option("--most-contrast", type=float, help="Share of a lesion's contrast that may be left.")

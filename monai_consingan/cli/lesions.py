@@ -22,6 +22,7 @@ from monai_consingan.cli.options import (
     training_settings,
 )
 from monai_consingan.cli.results import show_case
+from monai_consingan.fillings import FILLINGS, USUAL_FILLINGS
 
 if TYPE_CHECKING:
     from monai_consingan.workflows import LesionSource
@@ -157,9 +158,9 @@ def paste(output: Path, seed: int, overwrite: bool, quiet: bool, **options: Any)
     "--method",
     "methods",
     multiple=True,
-    type=click.Choice(["mirror", "poisson_mirror", "biharmonic", "flipud"]),
+    type=click.Choice(FILLINGS),
     help="How the lesion is filled; given several times, the next one is tried when one will not do. "
-    "[default: poisson_mirror, biharmonic]",
+    f"[default: {', '.join(USUAL_FILLINGS)}]",
 )
 @click.option(
     "--symmetry",

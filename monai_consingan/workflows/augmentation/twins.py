@@ -13,6 +13,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.transforms._arrays import as_array, wrap_like
@@ -52,7 +53,7 @@ class TwinSettings:
 
     method: str = "consingan"
     on_failure: str = "fill"
-    fillings: tuple[str, ...] = ("poisson_mirror", "biharmonic")
+    fillings: tuple[str, ...] = USUAL_FILLINGS
     symmetry: str | float = "estimate"
     margin_mm: float = 1.5
     most_contrast: float = 0.5

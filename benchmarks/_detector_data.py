@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from _lesion_pastes import LesionPaste
+from _detector_pastes import ShrunkPaste
 from _lesion_shapes import cut, random_of
 from _methods import Method
 from _patients import Patient
@@ -128,7 +128,7 @@ class Patches:
         ConSinGANError: no patient has a lesion, or a paste comes from someone else.
     """
 
-    def __init__(self, patients: Sequence[Patient], pastes: Sequence[LesionPaste], settings: BatchSettings) -> None:
+    def __init__(self, patients: Sequence[Patient], pastes: Sequence[ShrunkPaste], settings: BatchSettings) -> None:
         names = {patient.name for patient in patients}
         if any(not {paste.window.patient.name, paste.donor} <= names for paste in pastes):
             raise ConSinGANError("A synthetic lesion comes from a patient that is not trained on.")

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from _detector_data import Arm, BatchSettings, Patches
 from _detector_net import NetSettings, predict, train
+from _detector_pastes import ShrunkPaste, shrunk_pastes
 from _detector_scores import MEASURES, Found
-from _lesion_pastes import LesionPaste, lesion_pastes
+from _kept import kept
 from _lesion_shapes import random_of
-from _methods import kept_result
+from _methods import Insertion
 from _patients import Patient
 
 from monai_consingan.data import file_sha256
@@ -81,10 +82,10 @@ class Experiment:
             )
 
     @cached_property
-    def pastes(self) -> list[LesionPaste]:
+    def pastes(self) -> list[ShrunkPaste]:
         """The pastes of all pairs of patients; a fold takes those of its training patients."""
         settings = self.paste
-        made = lesion_pastes(self.patients, per_pair=settings.per_pair, windows=settings.windows, seed=settings.seed)
+        made = shrunk_pastes(self.patients, per_pair=settings.per_pair, windows=settings.windows, seed=settings.seed)
         return list(made)
 
     def tested(self, fold: int) -> list[Patient]:
@@ -103,11 +104,18 @@ class Experiment:
         own = [paste for paste in self.pastes if {paste.window.patient.name, paste.donor} <= names]
         return Patches(trained, own, self.batch)
 
-    def images(self, arm: Arm, pastes: Sequence[LesionPaste]) -> list[np.ndarray]:
+    def images(self, arm: Arm, pastes: Sequence[ShrunkPaste]) -> list[np.ndarray]:
         """The image that an arm's method makes of every paste."""
         folder = self.cache / "pastes"
         folder.mkdir(parents=True, exist_ok=True)
-        return [] if arm.method is None else [kept_result(arm.method, paste.insertion, folder) for paste in pastes]
+        if arm.method is None:
+            return []
+        method = arm.method
+
+        def image(case: Insertion) -> np.ndarray:
+            return kept(folder, method, (case.host, case.tissue, case.mask), lambda: method(case))
+
+        return [image(paste.insertion) for paste in pastes]
 
     def run(self) -> dict[str, dict[str, list[Found]]]:
         """Train and test everything that is not done yet.

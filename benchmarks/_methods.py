@@ -16,10 +16,16 @@ from monai_consingan.data import IntensityScale, find_region
 from monai_consingan.inferers import redraw_region
 from monai_consingan.transforms import LesionAlteration, PasteLesion
 from monai_consingan.transforms._arrays import as_array
-from monai_consingan.whole_file import whole_file
-from monai_consingan.workflows import BlendSettings, TrainedModel, TrainingSettings, preset_settings, train_model
+from monai_consingan.workflows import (
+    INSERTION_METHODS,
+    BlendSettings,
+    TrainedModel,
+    TrainingSettings,
+    preset_settings,
+    train_model,
+)
 
-__all__ = ["METHODS", "Insertion", "Method", "Models", "kept_result", "methods"]
+__all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
 
 
 @dataclass(frozen=True)
@@ -71,20 +77,6 @@ class Models:
 
 
 Method = Callable[[Insertion], np.ndarray]
-
-
-def kept_result(method: Method, case: Insertion, folder: Path) -> np.ndarray:
-    """The image that a method makes, from a folder if it was made before by a method of the same settings."""
-    key = hashlib.sha256(repr(method).encode())
-    for array in (case.host, case.tissue, case.mask):
-        key.update(np.ascontiguousarray(array).tobytes())
-    path = folder / f"{key.hexdigest()[:24]}.npy"
-    if path.exists():
-        return np.asarray(np.load(path))
-    image = method(case)
-    with whole_file(path) as temporary:
-        np.save(temporary, image)
-    return image
 
 
 @dataclass(frozen=True)
@@ -146,6 +138,7 @@ class ConSinGAN:
                 scale=IntensityScale.fit(host),  # that of the training
                 spacing=case.spacing,
                 level_mm=self.blend.level_mm,
+                detail_mm=self.blend.detail_mm,
             )
             return np.asarray(as_array(result)[0])
 
@@ -169,6 +162,7 @@ METHODS: dict[str, Callable[[Models], Method]] = {
     "consingan on poisson": lambda models: ConSinGAN(models, POISSON),
     "consingan on poisson, level 1 mm": lambda models: ConSinGAN(models, POISSON, BlendSettings(level_mm=1.0)),
     "consingan's difference on poisson": lambda models: ConSinGAN(models, POISSON, difference=True),
+    "tissue-consingan": lambda models: ConSinGAN(models, TISSUE, INSERTION_METHODS["tissue-consingan"].redrawn),
     "consingan on tissue": lambda models: ConSinGAN(models, TISSUE),
     "consingan's difference on tissue": lambda models: ConSinGAN(models, TISSUE, difference=True),
     "half of consingan's difference on tissue": lambda models: ConSinGAN(models, TISSUE, difference=True, strength=0.5),

@@ -8,7 +8,6 @@ from itertools import permutations
 
 import numpy as np
 from _lesion_shapes import REACH, SIDE, cut, full_slices, lesion_shape, places, put, random_of
-from _methods import Insertion
 from _patients import Patient
 from scipy import ndimage
 
@@ -76,11 +75,6 @@ class NullPaste:
     def pair(self) -> tuple[str, str]:
         """Names of host and donor."""
         return self.window.patient.name, self.donor
-
-    @property
-    def insertion(self) -> Insertion:
-        """What is put where."""
-        return Insertion(self.host, self.tissue, self.mask, self.window.patient.spacing)
 
 
 def null_pastes(

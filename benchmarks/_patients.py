@@ -91,6 +91,12 @@ class Patient:
         order = [axis for axis in range(3) if axis != self._axis] + [self._axis, 3]
         return matrix[:, order]
 
+    def slice_affine(self, index: int) -> np.ndarray:
+        """Voxel of a slice to world, 4x4; the third axis is perpendicular to it."""
+        affine = self.affine.copy()
+        affine[:3, 3] += index * affine[:3, 2]
+        return affine
+
     @cached_property
     def symmetry(self) -> SymmetryPlane:
         """Where left mirrors to right within the slices, estimated from the scan."""

@@ -23,9 +23,9 @@ import torch
 from _detector_data import SIZE_LIMITS_MM, Arm, BatchSettings
 from _detector_figures import save_arms, save_patches
 from _detector_net import NetSettings
+from _detector_pastes import BlankLesion
 from _detector_runs import Experiment, PasteSettings
 from _detector_scores import MEASURES, Found, difference, mean, measured
-from _lesion_pastes import BlankLesion
 from _measure import machine, table
 from _methods import METHODS, NETWORK_FREE, methods
 from _patients import CORE_LABELS, DATA_VARIABLE, read_patients
@@ -39,7 +39,7 @@ REAL = (
     Arm("real oversampled", augment=False, balanced=True),
     Arm(STANDARD),
 )
-DEFAULT = ("naive", "poisson", "tissue", "consingan's difference on tissue")
+DEFAULT = ("naive", "poisson", "tissue", "tissue-consingan")
 DATA = """what --data takes:
   A folder with files such as NAME_t1ce.nii.gz or NAME-t1c.nii.gz, each with NAME_seg.nii.gz beside it, as BraTS gives
   them; or a datalist in JSON, or a folder of nnU-Net's or BIDS's, as `monai-consingan augment` reads them. Scans

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features, border_patches
+from _kept import kept
 from _measure import machine, table
-from _methods import METHODS, NETWORK_FREE, Method, kept_result, methods
+from _methods import METHODS, NETWORK_FREE, Insertion, Method, methods
 from _null_pastes import NullPaste, null_pastes
 from _patients import DATA_VARIABLE, find_patients
 from _telling_apart import FOLDS, auc_interval, cnn_scores, forest_scores, require_forest
@@ -31,6 +32,12 @@ from monai_consingan.transforms.alteration import outside_distance
 
 PATCHES = 8
 """Patches of a border that the network sees."""
+
+
+def result_of(method: Method, case: NullPaste, folder: Path) -> np.ndarray:
+    """The image that a method makes, from the cache if it is there."""
+    given = Insertion(case.host, case.tissue, case.mask, case.window.patient.spacing)
+    return kept(folder, method, (case.host, case.tissue, case.mask), lambda: method(given))
 
 
 def detail_kept(image: np.ndarray, case: NullPaste) -> float:
@@ -60,7 +67,7 @@ def measure(
     scores: dict[tuple[str, str], np.ndarray] = {}
     for name, method in chosen.items():
         begin = time.perf_counter()
-        images = [kept_result(method, case.insertion, cache) for case in cases]
+        images = [result_of(method, case, cache) for case in cases]
         row: dict[str, Any] = {"method": name, "seconds": time.perf_counter() - begin}
         row["detail"] = float(np.median([detail_kept(*both) for both in zip(images, cases, strict=True)]))
         row["reach"] = max(reach_mm(*both) for both in zip(images, cases, strict=True))

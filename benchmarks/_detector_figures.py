@@ -54,7 +54,7 @@ def save_patches(path: Path, experiment: Experiment, count: int = 10) -> None:
     """
     patches, lesions = experiment.patches(0), experiment.batch.lesions
     side = experiment.batch.side
-    figure = Figure(figsize=(1.3 * count + 2, 1.35 * len(experiment.arms)), layout="constrained")
+    figure = Figure(figsize=(1.3 * count, 1.55 * len(experiment.arms)), layout="constrained")
     plots = figure.subplots(len(experiment.arms), 1, squeeze=False)[:, 0]
     for plot, arm in zip(plots, experiment.arms, strict=True):
         images = experiment.images(arm, patches.pastes)
@@ -68,7 +68,7 @@ def save_patches(path: Path, experiment: Experiment, count: int = 10) -> None:
             plot.axvline(number * side - 0.5, color="white", linewidth=1)
         plot.set_xticks([])
         plot.set_yticks([])
-        plot.set_ylabel(arm.name, rotation=0, ha="right", fontsize="small")
+        plot.set_title(arm.name, loc="left", fontsize="small")
     _save(figure, path)
 
 

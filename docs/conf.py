@@ -41,6 +41,10 @@ CONTENTS = """
 ```{toctree}
 :hidden:
 
+docs/augment
+docs/twins
+docs/clusters
+docs/evaluating
 docs/pipeline
 bundles/consingan_harmonization/docs/README
 bundles/consingan_editing/docs/README

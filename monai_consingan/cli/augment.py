@@ -42,6 +42,7 @@ _RUN = (
     "shard",
     "backend",
     "address",
+    "gpus",
 )
 _CLASSICAL = ["poisson", "crossfade", "feather", "naive"]
 
@@ -103,6 +104,7 @@ _data_set_options = together(
         help="Where the processes are: on this machine, or on a cluster.",
     ),
     click.option("--address", help="Address of a cluster of Dask or Ray [default: start one on this machine]."),
+    click.option("--gpus", type=float, help="GPUs that each process gets from Ray, such as 1 or 0.5. [default: none]"),
     click.option("--shard", type=_Shard(), metavar="I/N", help="Make only a part, as in a job array; then run merge."),
 )
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from monai_consingan.data import load_scan, output_suffix, save_label_like, save_like, slice_axis, to_host_grid
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms import head_mask
 from monai_consingan.transforms._arrays import as_array, spacing_of, wrap_like
+from monai_consingan.transforms._search import Room
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal
 from monai_consingan.workflows.augmentation.donors import Donors
 from monai_consingan.workflows.augmentation.plan import LesionDraw, ScanTask, donors_of, draw_lesion
@@ -142,11 +142,12 @@ class ScanMaker:
     def _host(self, record: ScanRecord, image: Any, label: Any, instances: np.ndarray) -> HostScan:
         axis = slice_axis(image, self.settings.axis)
         values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
+        scan, mm = as_array(image)[0], spacing_of(image)
         host = HostScan(
             image=image,
             label=wrap_like(values, image),
             instances=instances,
-            head=head_mask(as_array(image)[0], spacing=spacing_of(image)),
+            room=Room.of(scan, mm).narrowed(scan, mm),
             axis=axis,
             prior=self._prior(record, image),
         )

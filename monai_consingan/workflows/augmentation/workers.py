@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -79,7 +79,7 @@ class Workers:
 
 @contextmanager
 def start_workers(
-    jobs: int = 1, threads: int = 1, backend: str = "loky", address: str | None = None
+    jobs: int = 1, threads: int = 1, backend: str = "loky", address: str | None = None, gpus: float = 0.0
 ) -> Iterator[Workers]:
     """Start processes, or find those of a cluster, and end those that were started.
 
@@ -89,9 +89,10 @@ def start_workers(
         threads: threads of each.
         backend: one of :py:data:`BACKENDS`.
         address: address of a cluster of Dask or Ray that runs already; ``None`` starts one on this machine.
+        gpus: GPUs that Ray gives to each process, and shows to it alone; shares, such as 0.5, are possible.
 
     Raises:
-        ConSinGANError: the backend's package is not there, or no cluster answers.
+        ConSinGANError: the backend's package is not there, no cluster answers, or no node of it has the GPUs.
     """
     with ExitStack() as stack:
         if backend == "dask":
@@ -108,19 +109,36 @@ def start_workers(
         elif backend == "ray":
             ray = _library("ray", backend)
             options: dict[str, Any] = {"num_cpus": jobs, "include_dashboard": False} if address is None else {}
-            try:
-                ray.init(address or "local", ignore_reinit_error=True, log_to_driver=False, **options)
-            except (ConnectionError, ValueError) as error:
-                raise _unreachable(address, error) from error
-            stack.callback(ray.shutdown)
+            if not ray.is_initialized():
+                try:
+                    ray.init(address or "local", log_to_driver=False, **options)
+                except (ConnectionError, ValueError) as error:
+                    raise _unreachable(address, error) from error
+                stack.callback(ray.shutdown)
+            count = _ray_places(ray.nodes(), gpus)
             import_module("ray.util.joblib").register_ray()
-            stack.enter_context(joblib.parallel_config("ray"))
-            yield Workers(jobs if address is None else -1, threads, "list", ray.exceptions.RayActorError)
+            needs = {"num_cpus": 1, "num_gpus": gpus}
+            stack.enter_context(joblib.parallel_config("ray", ray_remote_args=needs))
+            yield Workers(count, threads, "list", ray.exceptions.RayActorError)
         elif jobs == 1:
             yield Workers(1, threads)
         else:
             stack.enter_context(joblib.parallel_config("loky", inner_max_num_threads=threads))
             yield Workers(jobs, threads, "generator_unordered", TerminatedWorkerError)
+
+
+def _ray_places(nodes: Sequence[Mapping[str, Any]], gpus: float) -> int:
+    """How many processes of one core and so many GPUs each the nodes of a Ray cluster hold."""
+    places = []
+    for resources in (node["Resources"] for node in nodes if node["Alive"]):
+        cores = int(resources.get("CPU", 0))
+        places.append(min(cores, int(resources.get("GPU", 0) / gpus)) if gpus else cores)
+    if not sum(places):
+        raise ConSinGANError(
+            f"gpus is {gpus:g}, but no node of the Ray cluster has a core and so many GPUs: give fewer, or start nodes "
+            "that have."
+        )
+    return sum(places)
 
 
 def _library(name: str, backend: str) -> Any:

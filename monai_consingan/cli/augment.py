@@ -25,7 +25,7 @@ from monai_consingan.cli.options import (
 __all__ = ["augment", "merge", "twins"]
 
 _SETTINGS = (
-    *("per_scan", "method", "on_failure", "location", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
+    *("per_scan", "method", "on_failure", "location", "brain", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
     *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed", "sizes"),
 )
 _TWIN_SETTINGS = ("method", "on_failure", "margin_mm", "most_contrast", "most_seam", "lesion_labels", "axis", "seed")
@@ -131,6 +131,9 @@ _data_set_options = together(
     metavar="alike|uniform|MAP",
     help="Where lesions go: where tissue is like the donor's, anywhere in the head, or by a map of chances (a file, or "
     "the key of each scan's own in the datalist). [default: alike]",
+)
+@click.option(
+    "--brain", metavar="KEY", help="Key of each scan's brain mask in the datalist, for lesions to stay inside."
 )
 @click.option("--edge", "edge_mm", type=float, metavar="MM", help="Distance to keep from the edge of the head.")
 @click.option("--clearance", "clearance_mm", type=float, metavar="MM", help="Distance to keep from other lesions.")

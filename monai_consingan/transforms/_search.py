@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
@@ -150,27 +151,36 @@ def _centre(template: np.ndarray) -> np.ndarray:
 
 
 def _fitting(allowed: np.ndarray, template: np.ndarray) -> np.ndarray:
-    """First corners (N, ndim) at which every voxel of the template is allowed."""
-    boxes = ndimage.find_objects(allowed.astype(np.uint8))
+    """First corners (N, ndim) at which every voxel of the template is allowed, in the array's order."""
+    boxes = ndimage.find_objects(allowed.view(np.uint8))
     if not boxes or any(b.stop - b.start < n for b, n in zip(boxes[0], template.shape, strict=True)):
         return np.zeros((0, template.ndim), np.int32)
-    kernel = np.float32(np.flip(template))
-    found = [
-        np.argwhere(fftconvolve(np.float32(~allowed[boxes[0]][part]), kernel, mode="valid") < 0.5).astype(np.int32)
-        + np.asarray([part.start] + [0] * (template.ndim - 1), np.int32)
-        for part in _parts(allowed[boxes[0]].shape, template.shape)
+    blocked, kernel = ~allowed[boxes[0]], np.float32(np.flip(template))
+    fits = np.zeros([size - n + 1 for size, n in zip(blocked.shape, template.shape, strict=True)], bool)
+    for corners in _blocks(fits.shape, template.shape):
+        covered = tuple(slice(c.start, c.stop + n - 1) for c, n in zip(corners, template.shape, strict=True))
+        fits[corners] = fftconvolve(np.float32(blocked[covered]), kernel, mode="valid") < 0.5
+    starts = [b.start for b in boxes[0]]
+    planes = [
+        np.argwhere(plane[None]).astype(np.int32) + np.asarray([number, *starts[1:]], np.int32)
+        for number, plane in enumerate(fits, starts[0])
     ]
-    return np.concatenate(found) + np.asarray([b.start for b in boxes[0]], np.int32)
+    return np.concatenate(planes)
 
 
-def _parts(shape: Sequence[int], template: Sequence[int]) -> list[slice]:
-    """Parts of a large array along its first axis, which a template is moved over one by one, to spare memory.
-
-    Each begins at a corner of its own and ends with all that the template covers from its last corner on.
-    """
-    corners, thick = shape[0] - template[0] + 1, max(1, _AT_ONCE * shape[0] // int(np.prod(shape)))
-    step = max(thick - template[0] + 1, template[0])
-    return [slice(low, min(low + step, corners) + template[0] - 1) for low in range(0, corners, step)]
+def _blocks(corners: Sequence[int], template: Sequence[int]) -> list[tuple[slice, ...]]:
+    """Blocks of corners that a template is moved over one by one, so that a large volume takes little memory."""
+    steps = list(corners)
+    while np.prod([step + n - 1 for step, n in zip(steps, template, strict=True)]) > _AT_ONCE:
+        along = int(np.argmax([step / n for step, n in zip(steps, template, strict=True)]))
+        if steps[along] <= template[along]:
+            break
+        steps[along] = -(-steps[along] // 2)
+    parts = [
+        [slice(low, min(low + step, count)) for low in range(0, count, step)]
+        for count, step in zip(corners, steps, strict=True)
+    ]
+    return list(product(*parts))
 
 
 def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray, level: float) -> np.ndarray:
@@ -178,22 +188,20 @@ def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray, le
     reach = [0 if i == place.axis else int(RING_MM // mm) for i, mm in enumerate(place.mm)]
     padded = np.pad(template, [(r, r) for r in reach])
     footprint = np.float32(np.flip(outside_distance(padded, place.mm, place.axis) <= RING_MM))
-    low, high = starts.min(axis=0), starts.max(axis=0)
-    lengths = [int(b - a) + n for a, b, n in zip(low, high, padded.shape, strict=True)]
+    low = starts.min(axis=0)
     scores = np.empty(len(starts))
-    for part in _parts(lengths, padded.shape):
-        corner = [int(a) - r for a, r in zip(low, reach, strict=True)]
-        size = [part.stop - part.start, *lengths[1:]]
-        corner[0] += part.start
-        window = tuple(
-            slice(max(0, c), min(c + n, m)) for c, n, m in zip(corner, size, place.values.shape, strict=True)
-        )
-        margins = [(w.start - c, c + n - w.stop) for w, c, n in zip(window, corner, size, strict=True)]
+    for corners in _blocks((starts.max(axis=0) - low + 1).tolist(), padded.shape):
+        first = np.asarray([c.start for c in corners], np.int32) + low
+        last = np.asarray([c.stop for c in corners], np.int32) + low
+        here = ((starts >= first) & (starts < last)).all(axis=1)
+        if not here.any():
+            continue
+        begin, end = first - reach, last - 1 - reach + padded.shape
+        window = tuple(slice(max(0, a), min(b, n)) for a, b, n in zip(begin, end, place.values.shape, strict=True))
+        margins = [(w.start - a, b - w.stop) for w, a, b in zip(window, begin, end, strict=True)]
         unlike = np.pad(place.unlike(level, window), margins)
         inside = np.pad(np.ones([w.stop - w.start for w in window], np.float32), margins)
         total = fftconvolve(unlike, footprint, mode="valid") / fftconvolve(inside, footprint, mode="valid")
         # rounded, so that the order of equal places does not hang on the last bits of a Fourier transform
-        first = int(low[0]) + part.start
-        here = (starts[:, 0] >= first) & (starts[:, 0] < first + len(total))
-        scores[here] = total[tuple((starts[here] - [first, *low[1:]]).T)].round(4)
+        scores[here] = total[tuple((starts[here] - first).T)].round(4)
     return scores

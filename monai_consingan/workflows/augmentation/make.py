@@ -147,7 +147,7 @@ class ScanMaker:
             image=image,
             label=wrap_like(values, image),
             instances=instances,
-            room=Room.of(scan, mm).narrowed(scan, mm),
+            room=Room.of(scan, mm, self._brain(record, image)).narrowed(scan, mm),
             axis=axis,
             prior=self._prior(record, image),
         )
@@ -170,9 +170,15 @@ class ScanMaker:
             return None
         if location == "uniform":
             return np.ones(image.shape[1:])
-        own = record.entry.get(location)
-        prior = load_scan(self.scans.root / (own if own else location), name="prior map")
-        return as_array(to_host_grid(prior, image))[0]
+        return self._map(record.entry.get(location) or location, image, "prior map")
+
+    def _brain(self, record: ScanRecord, image: Any) -> np.ndarray | None:
+        path = record.entry.get(self.settings.brain) if self.settings.brain else None
+        return None if path is None else self._map(path, image, f"brain mask of {record.name}") > 0.5
+
+    def _map(self, path: str, image: Any, name: str) -> np.ndarray:
+        """A map that belongs to a scan or to all, on the grid of one."""
+        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), image))[0]
 
     def _describe(self, number: int, draw: LesionDraw, put: PutLesion) -> dict[str, Any]:
         return {

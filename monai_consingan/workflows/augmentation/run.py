@@ -86,6 +86,10 @@ def augment(
     """
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     settings = _located(settings or AugmentSettings(), scans)
+    if settings.brain and not any(record.entry.get(settings.brain) for record in scans.records):
+        raise ConSinGANError(
+            f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
+        )
     run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
     model = model if settings.method == "consingan" else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})

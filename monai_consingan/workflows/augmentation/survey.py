@@ -140,7 +140,8 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
             unfit[str(number)] = str(error)
             continue
         level = surroundings(values, inside[0], spacing=mm, axis=axis, room=room)
-        lesions.append(Lesion(record.name, number, diameter, size_class(diameter), *measures, level=level))
+        size = size_class(diameter)
+        lesions.append(Lesion(record.name, number, diameter, size, measures[0], measures[1], level))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,7 +45,7 @@ class Workers:
     killed: type[BaseException] | None = None
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """Call a function for every item; results come as they are ready (with Ray, when all are).
+        """Call a function for every item; results come as they are ready.
 
         If a process is killed, all items without a result are done again; the function has to notice what was done.
 
@@ -112,33 +112,17 @@ def start_workers(
             if not ray.is_initialized():
                 try:
                     ray.init(address or "local", log_to_driver=False, **options)
-                except (ConnectionError, ValueError) as error:
+                except (ConnectionError, RuntimeError, ValueError) as error:
                     raise _unreachable(address, error) from error
                 stack.callback(ray.shutdown)
-            count = _ray_places(ray.nodes(), gpus)
-            import_module("ray.util.joblib").register_ray()
-            needs = {"num_cpus": 1, "num_gpus": gpus}
-            stack.enter_context(joblib.parallel_config("ray", ray_remote_args=needs))
-            yield Workers(count, threads, "list", ray.exceptions.RayActorError)
+            tasks = import_module("monai_consingan.workflows.augmentation.ray_tasks")
+            stack.enter_context(joblib.parallel_config(tasks.RayTasks(gpus, _DEATHS - 1)))
+            yield Workers(-1, threads, "generator_unordered", ray.exceptions.WorkerCrashedError)
         elif jobs == 1:
             yield Workers(1, threads)
         else:
             stack.enter_context(joblib.parallel_config("loky", inner_max_num_threads=threads))
             yield Workers(jobs, threads, "generator_unordered", TerminatedWorkerError)
-
-
-def _ray_places(nodes: Sequence[Mapping[str, Any]], gpus: float) -> int:
-    """How many processes of one core and so many GPUs each the nodes of a Ray cluster hold."""
-    places = []
-    for resources in (node["Resources"] for node in nodes if node["Alive"]):
-        cores = int(resources.get("CPU", 0))
-        places.append(min(cores, int(resources.get("GPU", 0) / gpus)) if gpus else cores)
-    if not sum(places):
-        raise ConSinGANError(
-            f"gpus is {gpus:g}, but no node of the Ray cluster has a core and so many GPUs: give fewer, or start nodes "
-            "that have."
-        )
-    return sum(places)
 
 
 def _library(name: str, backend: str) -> Any:

@@ -95,7 +95,7 @@ def load_label(
         )
     label = _whole_numbers(values, what)
     if stored.format == "picture" and Path(path).suffix.lower() in (".jpg", ".jpeg"):
-        label = (2 * label > label.max()).astype(np.int64)
+        label = label > label.max() / 2
     if lesion_labels is not None:
         label = _only(label, lesion_labels, what, allow_missing=allow_empty)
     if not label.any() and not allow_empty:

@@ -15,7 +15,7 @@ from monai_consingan.transforms._search import RING_MM, Room, SearchSpace, searc
 from monai_consingan.transforms.alteration import outside_distance, reach_box
 from monai_consingan.transforms.head import head_mask, tissue_level
 
-__all__ = ["Placement", "find_placement", "head_mask", "surroundings"]
+__all__ = ["Placement", "Room", "find_placement", "head_mask", "surroundings"]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ class RayTasks(ParallelBackendBase):
     def __init__(self, gpus: float = 0.0, retries: int = 0, **options: Any) -> None:
         super().__init__(**options)
         self.places = _places(ray.nodes(), gpus)
-        self._task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=retries)(_done)
+        # without a name, so that Ray sends it as it is, and a worker imports what a task needs and no more
+        self._task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=retries)(lambda work: work())
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """How many tasks are handed to Ray at once: at least two, as joblib keeps a single one to itself."""
@@ -51,10 +52,6 @@ class RayTasks(ParallelBackendBase):
     def retrieve_result_callback(self, out: Future[Any]) -> Any:
         """The result of a task that has ended."""
         return out.result()
-
-
-def _done(work: Callable[[], Any]) -> Any:
-    return work()
 
 
 def _places(nodes: Sequence[Mapping[str, Any]], gpus: float) -> int:

@@ -46,7 +46,7 @@ class Lesion:
         size: its class of sizes.
         seam: how hard its border looks (:py:func:`monai_consingan.metrics.seam`).
         contrast: its contrast to the tissue around it (:py:func:`monai_consingan.metrics.contrast`).
-        level: intensity of the tissue around it (:py:func:`monai_consingan.transforms.placement.surroundings`).
+        level: intensity of the tissue around it, as placement compares it with hosts.
     """
 
     scan: str

@@ -16,12 +16,14 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import AugmentSettings, augment
 from monai_consingan.workflows.augmentation.workers import start_workers
 
+pytestmark = pytest.mark.timeout(900)  # processes that start import much, which takes long on a busy machine
 DASK, RAY = (pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("dask", "ray"))  # a process for each
 
 
@@ -125,14 +127,24 @@ def gpus(number: int) -> tuple[int, str]:
 def test_gpus_of_a_ray_cluster(
     cluster: tuple[str, str], data_set: Path, tmp_path: Path, quick: AugmentSettings
 ) -> None:
+    import ray
+
+    from monai_consingan.workflows.augmentation.ray_tasks import RayTasks
+
     backend, address = cluster
-    for wanted, shown in ((2, {"0,1"}), (1, {"0", "1"})):
-        with start_workers(backend=backend, address=address, gpus=wanted) as workers:
-            found = dict(workers.each(gpus, [1, 2, 3]))
-        assert sorted(found) == [1, 2, 3]
-        assert set(found.values()) <= shown
-    with pytest.raises(ConSinGANError, match="gpus is 3, but no node"):
-        augment(data_set, tmp_path / "out", quick, backend=backend, address=address, gpus=3)
+    ray.init(address, log_to_driver=False)
+    try:
+        for wanted, shown in ((2, {"0,1"}), (1, {"0", "1"})):
+            with joblib.parallel_config(RayTasks(wanted)):
+                calls = [joblib.delayed(os.environ.get)("CUDA_VISIBLE_DEVICES", "") for _ in range(3)]
+                found = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(calls)
+                assert {*found} <= shown
+        assert (RayTasks(2).places, RayTasks(1).places, RayTasks(0.25).places, RayTasks().places) == (1, 2, 2, 2)
+        with pytest.raises(ConSinGANError, match="gpus is 3, but no node"):
+            augment(data_set, tmp_path / "out", quick, backend=backend, address=address, gpus=3)
+        assert ray.is_initialized()  # it was not ours to end
+    finally:
+        ray.shutdown()
 
 
 def double(number: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
@@ -26,6 +27,7 @@ def redraw_region(
     scale: IntensityScale,
     spacing: Sequence[float],
     level_mm: float = 0.0,
+    detail_mm: float = 0.0,
 ) -> torch.Tensor:
     """Let a generator redraw a region of an image.
 
@@ -38,21 +40,30 @@ def redraw_region(
         spacing: mm per spatial axis of the image.
         level_mm: the result takes over the naive image's level, averaged with a gaussian of this standard deviation
             within the slice, as a generator with norms does not keep it by itself; 0 leaves the generator's.
+        detail_mm: likewise the result takes over what is finer than this of the naive image, as a generator blurs it;
+            0 leaves the generator's.
 
     Returns:
         An image like ``naive``, redrawn in the whole region.
     """
     slices = region.take(naive)
     redrawn = scale.undo(ConSinGANInferer(task)(scale.apply(slices), network))
+    missing = (slices - redrawn).numpy()
     if level_mm > 0:
-        in_plane = [size for axis, size in enumerate(spacing) if axis != region.axis]
-        sigma = [
-            level_mm * pixels / (size * box)
-            for size, pixels, box in zip(in_plane, region.size, region.box_size, strict=True)
-        ]
-        missing = gaussian_filter((slices - redrawn).numpy(), sigma=(0, 0, *sigma), mode="nearest")
-        redrawn = redrawn + torch.from_numpy(missing)
+        redrawn = redrawn + torch.from_numpy(_smoothed(missing, level_mm, spacing, region))
+    if detail_mm > 0:
+        redrawn = redrawn + torch.from_numpy(missing - _smoothed(missing, detail_mm, spacing, region))
     return region.put(redrawn, naive)
+
+
+def _smoothed(slices: np.ndarray, sigma_mm: float, spacing: Sequence[float], region: Region) -> np.ndarray:
+    """Slices of a region, averaged within the slice."""
+    in_plane = [size for axis, size in enumerate(spacing) if axis != region.axis]
+    sigma = [
+        sigma_mm * pixels / (size * box)
+        for size, pixels, box in zip(in_plane, region.size, region.box_size, strict=True)
+    ]
+    return np.asarray(gaussian_filter(slices, sigma=(0, 0, *sigma), mode="nearest"))
 
 
 class ConSinGANRegionInferer(Inferer):
@@ -65,7 +76,7 @@ class ConSinGANRegionInferer(Inferer):
         axis: spatial axis perpendicular to the slices; ``None`` finds it (:py:func:`monai_consingan.data.slice_axis`).
         region: ``"roi"`` or ``"slice"`` (:py:func:`find_region`).
         max_side: largest side in pixels that the networks see.
-        level_mm: how the naive image's level is kept (:py:func:`redraw_region`).
+        level_mm, detail_mm: what is kept of the naive image (:py:func:`redraw_region`).
 
     Example::
 
@@ -74,10 +85,17 @@ class ConSinGANRegionInferer(Inferer):
     """
 
     def __init__(
-        self, task: str, axis: int | None = None, region: str = "roi", max_side: int = 250, level_mm: float = 3.0
+        self,
+        task: str,
+        axis: int | None = None,
+        region: str = "roi",
+        max_side: int = 250,
+        level_mm: float = 3.0,
+        detail_mm: float = 0.0,
     ) -> None:
         self.task = task
         self.level_mm = level_mm
+        self.detail_mm = detail_mm
         self.axis = axis
         self.region = region
         self.max_side = max_side
@@ -119,6 +137,7 @@ class ConSinGANRegionInferer(Inferer):
                 scale=scale,
                 spacing=spacing_of(naive),
                 level_mm=self.level_mm,
+                detail_mm=self.detail_mm,
             )
             results.append(redrawn)
         return torch.stack(results).to(inputs.device)

@@ -58,6 +58,18 @@ def test_the_level_of_the_naive_image_is_kept_within_the_slice(
     assert abs((level - volume).mean()) < abs((plain - volume).mean())
 
 
+def test_the_detail_of_the_naive_image_is_kept(generator: ConSinGANGenerator, volume: torch.Tensor) -> None:
+    region, scale = region_of_volume(), IntensityScale(50.0, 950.0)
+    arguments = {"task": "harmonization", "region": region, "scale": scale, "spacing": (0.5, 1.0, 4.0)}
+    plain = redraw_region(volume, generator, **arguments)
+    missing = (region.take(volume) - region.take(plain)).numpy()
+    coarse, fine = (gaussian_filter(missing, (0, 0, 2 * mm, mm), mode="nearest") for mm in (3.0, 1.0))
+    detail = redraw_region(volume, generator, **arguments, detail_mm=1.0)
+    np.testing.assert_allclose(region.take(detail).numpy(), region.take(volume).numpy() - fine, rtol=1e-4)
+    both = redraw_region(volume, generator, **arguments, level_mm=3.0, detail_mm=1.0)
+    np.testing.assert_allclose(region.take(both).numpy(), region.take(volume).numpy() - fine + coarse, rtol=1e-4)
+
+
 def test_a_batch_is_redrawn_image_by_image(
     generator: ConSinGANGenerator, volume: torch.Tensor, alteration: torch.Tensor
 ) -> None:

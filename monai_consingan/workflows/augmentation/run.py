@@ -91,7 +91,7 @@ def augment(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
     run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
-    model = model if settings.method == "consingan" else None
+    model = model if settings.redrawn else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 
@@ -145,7 +145,7 @@ def free_twins(
     settings = settings or TwinSettings()
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
-    model = model if settings.method == "consingan" else None
+    model = model if settings.redrawn else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 

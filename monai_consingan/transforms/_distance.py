@@ -21,10 +21,10 @@ def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | N
     Args:
         mask: boolean array of shape (\\*spatial) that is not True everywhere.
         spacing: mm per spatial axis.
-        out: float64 array of the same shape for the result.
+        out: array of the same shape for the result, in its type.
 
     Returns:
-        float64 array of the same shape, 0 outside of the mask.
+        Array of the same shape, float64 if none is given, 0 outside of the mask.
     """
     nearest = distance_transform_edt(mask, sampling=spacing, return_distances=False, return_indices=True)
     depth = np.empty(mask.shape) if out is None else out

@@ -21,7 +21,7 @@ WHOLE_HEAD_EDGES_MM = (15.0, 12.0, 9.0, 6.0, 3.0)
 BRAIN_EDGE_MM = 3.0
 RING_MM = 6.0
 BEST_SHARE = 0.05
-_AT_ONCE = 2**23  # voxels
+_AT_ONCE = 2**22  # voxels
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,9 @@ def search_place(
         )
     scores = _unlikeness(place, template, starts, level)
     if prior is None:
-        best = np.argsort(scores, kind="stable")[: max(1, int(np.ceil(BEST_SHARE * len(starts))))]
+        count = max(1, int(np.ceil(BEST_SHARE * len(starts))))
+        good = np.flatnonzero(scores <= np.partition(scores, count - 1)[count - 1])
+        best = good[np.argsort(scores[good], kind="stable")[:count]]
         chosen = int(best[rng.randint(len(best))])
     else:
         shares = np.cumsum(chances, dtype=np.float64)

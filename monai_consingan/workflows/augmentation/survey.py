@@ -93,7 +93,7 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
         lesion_labels: label values that are lesions; empty for all.
 
     Returns:
-        Image, label (``None`` if there is none) and the numbers of its lesions, int32 (\\*spatial).
+        Image, label (``None`` if there is none) and the numbers of its lesions, whole numbers (\\*spatial).
 
     Raises:
         ConSinGANError: a file that cannot be used.
@@ -106,7 +106,7 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     wanted = tuple(lesion_labels)
     lesions = np.isin(values, wanted) if wanted else values > 0
     numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
-    return image, label, numbers.astype(np.int32, copy=False)
+    return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
 
 
 def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:

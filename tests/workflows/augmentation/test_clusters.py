@@ -136,7 +136,7 @@ def test_gpus_of_a_ray_cluster(
     try:
         for wanted, shown in ((2, {"0,1"}), (1, {"0", "1"})):
             with joblib.parallel_config(RayTasks(wanted)):
-                calls = [joblib.delayed(os.environ.get)("CUDA_VISIBLE_DEVICES", "") for _ in range(3)]
+                calls = [joblib.delayed(os.getenv)("CUDA_VISIBLE_DEVICES", "") for _ in range(3)]
                 found = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(calls)
                 assert {*found} <= shown
         assert (RayTasks(2).places, RayTasks(1).places, RayTasks(0.25).places, RayTasks().places) == (1, 2, 2, 2)

@@ -3,7 +3,7 @@
 The scans are the packaged one, resampled; models are of the preset ``quick`` with few iterations, as weights make no
 difference to time or memory.
 ``python benchmarks/augment_scale.py memory [--shape 512 512 200] [--scans 2 8]``
-``python benchmarks/augment_scale.py throughput [--scans 12] [--repeats 2] [--only METHOD]``
+``python benchmarks/augment_scale.py throughput [--scans 12] [--repeats 2] [--iterations 15]``
 """
 
 from __future__ import annotations
@@ -76,15 +76,15 @@ def memory(folder: Path, shape: tuple[int, ...], scans: list[int]) -> list[dict[
     return rows
 
 
-def throughput(folder: Path, scans: int, repeats: int, only: list[str]) -> list[dict[str, Any]]:
+def throughput(folder: Path, scans: int, repeats: int, iterations: int, only: list[str]) -> list[dict[str, Any]]:
     """How many times faster two processes are than one, the processes having been started before."""
     data = make_data_set(folder / "data", SMALL, scans)
     rows = []
     bank = folder / "bank"
     cases: dict[str, Callable[[int, Path], Any]] = {
         "poisson": lambda jobs, out: run("poisson", data, out, jobs=jobs),
-        "consingan, models trained": lambda jobs, out: run("consingan", data, out, jobs=jobs, iterations=25),
         "consingan, models there": lambda jobs, out: run("consingan", data, out, jobs=jobs, bank=bank),
+        "consingan, models trained": lambda jobs, out: run("consingan", data, out, jobs=jobs, iterations=iterations),
     }
     numbers = count()
     warm = make_data_set(folder / "warm", SMALL, 2)
@@ -123,7 +123,8 @@ def main() -> None:
     measure = commands.add_parser("throughput")
     measure.add_argument("--scans", type=int, default=12)
     measure.add_argument("--repeats", type=int, default=2)
-    measure.add_argument("--only", nargs="+", default=[])
+    measure.add_argument("--iterations", type=int, default=15, help="of each stage, where models are trained")
+    measure.add_argument("--only", nargs="+", default=[], help="names of rows")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.what == "child":
@@ -135,7 +136,7 @@ def main() -> None:
             shape, scans = (given.shape, given.scans) if given.what else ((512, 512, 200), [2, 8])
             print(table(memory(folder, tuple(shape), scans)))
         if given.what != "memory":
-            options = (given.scans, given.repeats, given.only) if given.what else (12, 2, [])
+            options = (given.scans, given.repeats, given.iterations, given.only) if given.what else (12, 2, 15, [])
             print(machine())
             print(table(throughput(folder, *options)))
 

@@ -86,9 +86,7 @@ class ScanMaker:
             draw, put = found
             number = own + len(lesions) + 1
             host.image, host.label = put.pasted.image, put.pasted.label
-            host.instances = np.where(
-                as_array(put.pasted.mask)[0] > 0, host.instances.dtype.type(number), host.instances
-            )
+            host.instances[as_array(put.pasted.mask)[0] > 0] = number
             lesions.append(self._describe(number, draw, put))
         made = len(lesions) >= self.settings.lesions[0]
         if made:

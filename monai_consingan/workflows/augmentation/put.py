@@ -49,7 +49,7 @@ class HostScan:
     Args:
         image: the scan so far, (1, \\*spatial).
         label: its label so far, whole numbers (1, \\*spatial).
-        instances: numbers of its lesions so far, int32 (\\*spatial).
+        instances: numbers of its lesions so far, whole numbers (\\*spatial).
         room: its head, and where in it there may be lesions.
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         prior: chances of places, (\\*spatial); ``None`` for those alike.

@@ -27,7 +27,7 @@ from monai_consingan.fillings import FILLINGS, USUAL_FILLINGS
 __all__ = ["augment", "merge", "twins"]
 
 _SETTINGS = (
-    *("per_scan", "method", "on_failure", "location", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
+    *("per_scan", "method", "on_failure", "location", "brain", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
     *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed", "sizes"),
 )
 _TWIN_SETTINGS = ("method", "on_failure", "margin_mm", "most_contrast", "most_seam", "lesion_labels", "axis", "seed")
@@ -44,6 +44,7 @@ _RUN = (
     "shard",
     "backend",
     "address",
+    "gpus",
 )
 _MODEL_FREE = ["tissue", "poisson", "crossfade", "feather", "naive"]
 
@@ -103,6 +104,7 @@ _data_set_options = together(
         help="Where the processes are: on this machine, or on a cluster.",
     ),
     click.option("--address", help="Address of a cluster of Dask or Ray [default: start one on this machine]."),
+    click.option("--gpus", type=float, help="GPUs that each process gets from Ray, such as 1 or 0.5. [default: none]"),
     click.option("--shard", type=_Shard(), metavar="I/N", help="Make only a part, as in a job array; then run merge."),
 )
 
@@ -133,6 +135,9 @@ _data_set_options = together(
     metavar="alike|uniform|MAP",
     help="Where lesions go: where tissue is like the donor's, anywhere in the head, or by a map of chances (a file, or "
     "the key of each scan's own in the datalist). [default: alike]",
+)
+@click.option(
+    "--brain", metavar="KEY", help="Key of each scan's brain mask in the datalist, for lesions to stay inside."
 )
 @click.option("--edge", "edge_mm", type=float, metavar="MM", help="Distance to keep from the edge of the head.")
 @click.option("--clearance", "clearance_mm", type=float, metavar="MM", help="Distance to keep from other lesions.")

@@ -35,6 +35,8 @@ class AugmentSettings:
             (:py:func:`monai_consingan.transforms.find_placement`), ``"uniform"``, anywhere in the head, or a file with
             a prior map, or the key of each scan's map in a datalist; a place's chance is then proportional to the map
             at the lesion's centre. A map is brought to each host by its world coordinates.
+        brain: key of each scan's brain mask in a datalist: lesions then stay inside of it, 3 mm from its edge. Without
+            it, and in scans without the key, they stay inside the head.
         edge_mm, clearance_mm: distances to keep from the edge of the head and from other lesions, see
             :py:func:`monai_consingan.transforms.find_placement`.
         flip_prob, rotate_range, scale_range: see :py:class:`monai_consingan.transforms.RandPasteLesion`.
@@ -57,6 +59,7 @@ class AugmentSettings:
     on_failure: str = "tissue"
     sizes: Mapping[str, float] = field(default_factory=dict)
     location: str = "alike"
+    brain: str = ""
     edge_mm: float | None = None
     clearance_mm: float = 5.0
     flip_prob: float = 0.5

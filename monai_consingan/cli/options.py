@@ -21,6 +21,7 @@ __all__ = [
     "blend_options",
     "blend_settings",
     "given_only",
+    "inception_options",
     "lesion_options",
     "output_options",
     "run_options",
@@ -101,6 +102,23 @@ run_options = together(
     ),
     click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1, mps."),
     click.option("--quiet", is_flag=True, help="Show neither progress nor result."),
+)
+
+inception_options = together(
+    click.option(
+        "--inception",
+        type=PATH,
+        metavar="FILE",
+        help="Inception weights of pytorch-fid [default: the file that MONAI_CONSINGAN_INCEPTION names, or else its "
+        "download].",
+    ),
+    click.option(
+        "--dims",
+        type=click.Choice(["64", "192", "768", "2048"]),
+        default="2048",
+        show_default=True,
+        help="Inception features; published FIDs have 2048.",
+    ),
 )
 
 lesion_options = together(

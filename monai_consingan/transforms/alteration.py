@@ -9,7 +9,7 @@ import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
-from scipy.ndimage import distance_transform_edt, find_objects
+from scipy.ndimage import distance_transform_edt, find_objects, gaussian_filter
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
@@ -23,7 +23,8 @@ __all__ = [
     "outside_distance",
 ]
 
-MODES = ("whole", "band")
+MODES = ("whole", "band", "smooth")
+_EXACT = 1e-9  # share by which rounding may lengthen a distance
 
 
 def outside_distance(
@@ -69,12 +70,15 @@ def alteration_weight(
     along its border has: the distance is then counted to both sides, inside to the nearest voxel outside the lesion, so
     that the core of a lesion larger than the band has weight 0 and stays untouched.
 
+    Mode ``"smooth"`` is that of the published method: the lesion dilated by ``dilation_mm``, smoothed with a gaussian
+    of the standard deviation ``softness_mm`` (cut off at four of them) and stretched to [0, 1]. It has no plateau.
+
     Args:
         mask: lesion mask of shape (\\*spatial), 2D or 3D; values above 0 are lesion.
         spacing: mm per spatial axis, or one number for all.
         dilation_mm: distance from the lesion up to which the weight is 1.
         softness_mm: width of the ramp from 1 to 0; 0 makes a hard edge.
-        mode: ``"whole"`` or ``"band"``.
+        mode: ``"whole"``, ``"band"`` or ``"smooth"``.
         axis: the spatial axis perpendicular to the slices when every slice counts by itself (distances in the plane; a
             slice without lesion has weight 0 everywhere); None for distances in space.
 
@@ -91,7 +95,7 @@ def alteration_weight(
         [[0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]]
     """
     if mode not in MODES:
-        raise ConSinGANError(f'mode "{mode}" is unknown; choose "whole" or "band".')
+        raise ConSinGANError(f'mode "{mode}" is unknown; choose "whole", "band" or "smooth".')
     for name, value in (("dilation_mm", dilation_mm), ("softness_mm", softness_mm)):
         if not (np.isfinite(value) and value >= 0):
             raise ConSinGANError(f"{name} is {value}; give a number of mm that is 0 or more.")
@@ -100,6 +104,10 @@ def alteration_weight(
     axis = check_axis(axis, lesion.ndim)
     reach = dilation_mm + softness_mm
     distance = outside_distance(lesion, mm, axis, reach_mm=reach)
+    if mode == "smooth":
+        dilated = distance <= dilation_mm * (1 + _EXACT)
+        sigma = tuple(0.0 if number == axis else softness_mm / side for number, side in enumerate(mm))
+        return _stretched(gaussian_filter(dilated.astype(np.float64), sigma, mode="nearest"), axis)
     if mode == "band":
         distance = np.where(lesion, outside_distance(~lesion, mm, axis, reach_mm=reach), distance)
     beyond = np.clip(distance - dilation_mm, 0.0, None)
@@ -109,13 +117,23 @@ def alteration_weight(
     return np.where(beyond < softness_mm, ramp, 0.0).astype(np.float32)
 
 
+def _stretched(weight: np.ndarray, axis: int | None) -> np.ndarray:
+    """A weight from 0 to 1, in every slice by itself; where it does not vary it stays."""
+    inside = tuple(number for number in range(weight.ndim) if number != axis)
+    low, high = (extreme(weight, axis=inside, keepdims=True) for extreme in (np.min, np.max))
+    span = np.where(high > low, high - low, 1.0)
+    stretched: np.ndarray = np.where(high > low, (weight - low) / span, weight)
+    return stretched.astype(np.float32)
+
+
 class AlterationMask(Transform):
     """Turn a lesion mask into an alteration mask with :func:`alteration_weight`.
 
     Args:
         dilation_mm: distance from the lesion, in mm, up to which the weight is 1.
         softness_mm: width in mm of the ramp from 1 to 0.
-        mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border.
+        mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border,
+            ``"smooth"`` the lesion and its surroundings as the published method does.
         axis: the spatial axis perpendicular to the slices to take each slice by itself; None for distances in space.
         spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 

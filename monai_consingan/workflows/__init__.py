@@ -10,6 +10,7 @@ from .model_bank import ModelBank
 from .progress import TrainingProgress
 from .redraw import BlendSettings
 from .remove import LesionTarget, remove
+from .reproduction import reproduce
 from .sample import sample
 from .settings import PRESETS, TrainingSettings, preset_settings
 from .train import fingerprint, train_model
@@ -33,6 +34,7 @@ __all__ = [
     "prepare_bank",
     "preset_settings",
     "remove",
+    "reproduce",
     "sample",
     "train_model",
     "train_run",

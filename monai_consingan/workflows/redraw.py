@@ -29,7 +29,8 @@ class BlendSettings:
 
     Args:
         mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, or ``"whole"``, the lesion
-            and its surroundings.
+            and its surroundings, or ``"smooth"``, the same as the published method does it
+            (:py:func:`monai_consingan.transforms.alteration_weight`).
         dilation_mm: how far the replacement reaches beyond the border (for a band, to both sides).
         softness_mm: width of the soft edge beyond that.
         level_mm: the redrawn image takes over the naive image's level, averaged over this distance (the standard

@@ -131,6 +131,7 @@ class ConSinGAN:
                 scale=IntensityScale.fit(host),  # that of the training
                 spacing=case.spacing,
                 level_mm=self.blend.level_mm,
+                detail_mm=self.blend.detail_mm,
             )
             return np.asarray(as_array(result)[0])
 

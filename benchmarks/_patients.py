@@ -16,6 +16,7 @@ from scipy import ndimage
 from monai_consingan.data import load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, spacing_of
+from monai_consingan.transforms.symmetry import SymmetryPlane, estimate_symmetry
 
 __all__ = ["DATA_VARIABLE", "Patient", "find_patients"]
 
@@ -74,6 +75,24 @@ class Patient:
     def label(self) -> np.ndarray:
         """(H, W, slices)."""
         return self._turned(as_array(self._loaded[1]))
+
+    @cached_property
+    def affine(self) -> np.ndarray:
+        """Voxel of the turned arrays to world (RAS+, mm), 4x4."""
+        matrix = as_array(self._loaded[0].affine).astype(float)
+        order = [axis for axis in range(3) if axis != self._axis] + [self._axis, 3]
+        return matrix[:, order]
+
+    def slice_affine(self, index: int) -> np.ndarray:
+        """Voxel of a slice to world, 4x4; the third axis is perpendicular to it."""
+        affine = self.affine.copy()
+        affine[:3, 3] += index * affine[:3, 2]
+        return affine
+
+    @cached_property
+    def symmetry(self) -> SymmetryPlane:
+        """Where left mirrors to right within the slices, estimated from the scan."""
+        return estimate_symmetry(self.image[None], self.affine, axis=2)
 
     @cached_property
     def brain(self) -> np.ndarray:

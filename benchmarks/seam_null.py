@@ -10,7 +10,6 @@ Needs scikit-learn.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features, border_patches
+from _kept import kept
 from _measure import machine, table
 from _methods import METHODS, NETWORK_FREE, Insertion, Method, methods
 from _null_pastes import NullPaste, null_pastes
@@ -29,24 +29,15 @@ from scipy.ndimage import gaussian_filter
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.alteration import outside_distance
-from monai_consingan.whole_file import whole_file
 
 PATCHES = 8
 """Patches of a border that the network sees."""
 
 
-def result_of(name: str, method: Method, case: NullPaste, folder: Path) -> np.ndarray:
+def result_of(method: Method, case: NullPaste, folder: Path) -> np.ndarray:
     """The image that a method makes, from the cache if it is there."""
-    key = hashlib.sha256(repr(method).encode())
-    for array in (case.host, case.tissue, case.mask):
-        key.update(np.ascontiguousarray(array).tobytes())
-    path = folder / f"{key.hexdigest()[:24]}.npy"
-    if path.exists():
-        return np.asarray(np.load(path))
-    image = method(Insertion(case.host, case.tissue, case.mask, case.window.patient.spacing))
-    with whole_file(path) as temporary:
-        np.save(temporary, image)
-    return image
+    given = Insertion(case.host, case.tissue, case.mask, case.window.patient.spacing)
+    return kept(folder, method, (case.host, case.tissue, case.mask), lambda: method(given))
 
 
 def detail_kept(image: np.ndarray, case: NullPaste) -> float:
@@ -76,7 +67,7 @@ def measure(
     scores: dict[tuple[str, str], np.ndarray] = {}
     for name, method in chosen.items():
         begin = time.perf_counter()
-        images = [result_of(name, method, case, cache) for case in cases]
+        images = [result_of(method, case, cache) for case in cases]
         row: dict[str, Any] = {"method": name, "seconds": time.perf_counter() - begin}
         row["detail"] = float(np.median([detail_kept(*both) for both in zip(images, cases, strict=True)]))
         row["reach"] = max(reach_mm(*both) for both in zip(images, cases, strict=True))

@@ -19,6 +19,7 @@ from .lesion_alteration import (
     LesionAlterationDict,
 )
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
+from .matched_fill import MatchedFill
 from .mirror import Mirrored, anatomical_mirror, flip_mirror
 from .naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
@@ -82,6 +83,7 @@ __all__ = [
     "LoadScanD",
     "LoadScanDict",
     "LoadScand",
+    "MatchedFill",
     "Mirrored",
     "NaiveImageD",
     "NaiveImageDict",

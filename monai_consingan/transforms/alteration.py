@@ -23,7 +23,7 @@ __all__ = [
     "outside_distance",
 ]
 
-MODES = ("whole", "band", "smooth")
+MODES = ("whole", "band", "outside", "smooth")
 _EXACT = 1e-9  # share by which rounding may lengthen a distance
 
 
@@ -68,7 +68,8 @@ def alteration_weight(
     The weight is 1 up to ``dilation_mm`` from the lesion, falls along a cosine and is exactly 0 from
     ``dilation_mm + softness_mm`` on. In mode ``"whole"`` the lesion itself has weight 1. In mode ``"band"`` only a band
     along its border has: the distance is then counted to both sides, inside to the nearest voxel outside the lesion, so
-    that the core of a lesion larger than the band has weight 0 and stays untouched.
+    that the core of a lesion larger than the band has weight 0 and stays untouched. In mode ``"outside"`` only the part
+    of this band that lies outside the lesion has.
 
     Mode ``"smooth"`` is that of the published method: the lesion dilated by ``dilation_mm``, smoothed with a gaussian
     of the standard deviation ``softness_mm`` (cut off at four of them) and stretched to [0, 1]. It has no plateau.
@@ -78,7 +79,7 @@ def alteration_weight(
         spacing: mm per spatial axis, or one number for all.
         dilation_mm: distance from the lesion up to which the weight is 1.
         softness_mm: width of the ramp from 1 to 0; 0 makes a hard edge.
-        mode: ``"whole"``, ``"band"`` or ``"smooth"``.
+        mode: ``"whole"``, ``"band"``, ``"outside"`` or ``"smooth"``.
         axis: the spatial axis perpendicular to the slices when every slice counts by itself (distances in the plane; a
             slice without lesion has weight 0 everywhere); None for distances in space.
 
@@ -95,7 +96,7 @@ def alteration_weight(
         [[0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]]
     """
     if mode not in MODES:
-        raise ConSinGANError(f'mode "{mode}" is unknown; choose "whole", "band" or "smooth".')
+        raise ConSinGANError(f'mode "{mode}" is unknown; choose one of {", ".join(MODES)}.')
     for name, value in (("dilation_mm", dilation_mm), ("softness_mm", softness_mm)):
         if not (np.isfinite(value) and value >= 0):
             raise ConSinGANError(f"{name} is {value}; give a number of mm that is 0 or more.")
@@ -110,6 +111,8 @@ def alteration_weight(
         return _stretched(gaussian_filter(dilated.astype(np.float64), sigma, mode="nearest"), axis)
     if mode == "band":
         distance = np.where(lesion, outside_distance(~lesion, mm, axis, reach_mm=reach), distance)
+    elif mode == "outside":
+        distance = np.where(lesion, np.inf, distance)
     beyond = np.clip(distance - dilation_mm, 0.0, None)
     if softness_mm == 0:
         return (beyond == 0).astype(np.float32)
@@ -133,7 +136,7 @@ class AlterationMask(Transform):
         dilation_mm: distance from the lesion, in mm, up to which the weight is 1.
         softness_mm: width in mm of the ramp from 1 to 0.
         mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border,
-            ``"smooth"`` the lesion and its surroundings as the published method does.
+            ``"outside"`` only the outer half of that, ``"smooth"`` the lesion and its surroundings as published.
         axis: the spatial axis perpendicular to the slices to take each slice by itself; None for distances in space.
         spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 

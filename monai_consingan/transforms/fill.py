@@ -12,6 +12,7 @@ from monai.utils import TransformBackends, ensure_tuple
 
 from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.transforms._arrays import as_array, chosen, wrap_like
 from monai_consingan.transforms.mirror import anatomical_mirror, flip_mirror
 from monai_consingan.transforms.remove import RemovedLesion, RemoveLesion
@@ -60,7 +61,7 @@ class FillLesion(Transform):
 
     def __init__(
         self,
-        methods: str | Sequence[str] = ("poisson_mirror", "biharmonic"),
+        methods: str | Sequence[str] = USUAL_FILLINGS,
         symmetry: str | float = "estimate",
         margin_mm: float = 1.5,
         train_on: str = "mirror",
@@ -99,7 +100,7 @@ class FillLesion(Transform):
         if slice_index is not None:
             lesion = keep_slice(lesion, axis, slice_index, "slice")
         symmetry: Any = self.symmetry
-        if set(self.methods) & {"mirror", "poisson_mirror"}:
+        if set(self.methods) & {"mirror", "poisson_mirror", "matched_mirror"}:
             symmetry = find_symmetry(image, image.affine, self.symmetry, axis)
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values = as_array(label)
@@ -126,7 +127,7 @@ class FillLesion(Transform):
         """The image to train on, whose tissue at the lesion's place is that which was filled in."""
         if self.train_on == "image":
             return image
-        if removed.method == "biharmonic":
+        if removed.method in ("biharmonic", "matched_nearby"):
             return removed.image
         if removed.method == "flipud":
             return flip_mirror(image, axis=flip_axis)
@@ -162,7 +163,7 @@ class FillLesiond(Transform):
         removed_key: Hashable = "removed",
         training_key: Hashable = "training",
         method_key: Hashable | None = "method",
-        methods: str | Sequence[str] = ("poisson_mirror", "biharmonic"),
+        methods: str | Sequence[str] = USUAL_FILLINGS,
         symmetry: str | float = "estimate",
         margin_mm: float = 1.5,
         train_on: str = "mirror",

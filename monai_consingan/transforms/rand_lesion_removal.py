@@ -13,6 +13,7 @@ from monai.utils import TransformBackends
 from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.transforms._arrays import as_array, wrap_like
 from monai_consingan.transforms.rand_lesion import image_and_label
 from monai_consingan.transforms.remove import RemovedLesion, RemoveLesion
@@ -56,7 +57,7 @@ class RandLesionRemoval(RandomizableTransform):
         bank: str | Path | ModelBank | HostModels,
         prob: float = 1.0,
         lesion_labels: Sequence[int] | None = None,
-        methods: str | Sequence[str] = ("poisson_mirror", "biharmonic"),
+        methods: str | Sequence[str] = USUAL_FILLINGS,
         symmetry: str | float | SymmetryPlane = "centre",
         margin_mm: float = 1.5,
         axis: int | None = None,

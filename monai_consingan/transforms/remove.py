@@ -13,16 +13,17 @@ from monai.utils.enums import TransformBackends
 from monai.utils.misc import ensure_tuple
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import FILLINGS
 from monai_consingan.transforms._arrays import as_array, cast_values, check_axis, check_shape, spacing_of, wrap_like
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.inpaint import biharmonic
+from monai_consingan.transforms.matched_fill import OUTSIDE, MatchedFill
 from monai_consingan.transforms.mirror import anatomical_mirror, flip_mirror
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.symmetry import SymmetryPlane, find_symmetry
 
 __all__ = [
-    "REMOVAL_METHODS",
     "RemoveLesion",
     "RemoveLesionD",
     "RemoveLesionDict",
@@ -30,10 +31,8 @@ __all__ = [
     "RemovedLesion",
 ]
 
-REMOVAL_METHODS = ("flipud", "mirror", "poisson_mirror", "biharmonic")
-"""How a lesion can be filled, see :class:`RemoveLesion`."""
 
-_OUTSIDE = 0.05  # fraction of the filled voxels whose mirrored place may lie outside the head: heads are not symmetric
+_NEARBY = MatchedFill(reach_mm=30.0)
 
 
 class RemovedLesion(NamedTuple):
@@ -57,6 +56,10 @@ class RemoveLesion(Transform):
     The methods are tried in their order until one will do. Those that mirror will not where the mirrored place holds a
     lesion or lies outside the head or the image:
 
+    - ``"matched_mirror"``: the tissue of the other hemisphere, moved by up to 6 mm to where its surroundings are most
+      like the lesion's, as much of its structure as fits here, and made as rough as the tissue around
+      (:class:`MatchedFill`);
+    - ``"matched_nearby"``: likewise with tissue from up to 30 mm away;
     - ``"mirror"``: the tissue at the same place of the other hemisphere, copied as it is (anatomical mirror, see
       :func:`anatomical_mirror`);
     - ``"poisson_mirror"``: the same with its intensities fitted to the border (seamless cloning, see
@@ -99,10 +102,10 @@ class RemoveLesion(Transform):
         spacing: Sequence[float] | float | None = None,
     ) -> None:
         self.methods: tuple[str, ...] = ensure_tuple(methods)
-        unknown = [method for method in self.methods if method not in REMOVAL_METHODS]
+        unknown = [method for method in self.methods if method not in FILLINGS]
         if unknown or not self.methods:
             named = ", ".join(f'"{method}"' for method in unknown) or "nothing"
-            raise ConSinGANError(f"methods names {named}; choose from {', '.join(REMOVAL_METHODS)}.")
+            raise ConSinGANError(f"methods names {named}; choose from {', '.join(FILLINGS)}.")
         if not (np.isfinite(margin_mm) and margin_mm >= 0):
             raise ConSinGANError(f"margin_mm is {margin_mm}; give a number of mm that is 0 or more.")
         self.symmetry = symmetry
@@ -153,7 +156,7 @@ class RemoveLesion(Transform):
                 tuple(tried),
             )
         reasons = ", ".join(f"{method} ({reason})" for method, reason in tried)
-        others = [method for method in REMOVAL_METHODS if method not in self.methods]
+        others = [method for method in FILLINGS if method not in self.methods]
         hint = f"add one of {', '.join(others)} to the methods" if others else "mark a smaller lesion"
         raise ConSinGANError(f"the lesion cannot be removed by {reasons}; {hint}.")
 
@@ -171,6 +174,8 @@ class RemoveLesion(Transform):
         values = as_array(image)
         if method == "biharmonic":
             return np.stack([biharmonic(channel, fill, axis=axis) for channel in values])
+        if method == "matched_nearby":
+            return _matched(_NEARBY, values, values, fill, ill, ill, head, head, np.ones_like(fill), axis, spacing)
         maps = np.stack([ill, head]).astype(np.uint8)
         if method == "flipud":
             flipped = int(axis == 0) if self.flip_axis is None else self.flip_axis
@@ -183,6 +188,10 @@ class RemoveLesion(Transform):
             plane = find_symmetry(image, affine, self.symmetry, axis)
             mirrored, valid, _ = anatomical_mirror(values, affine, symmetry=plane, axis=axis)
             maps = anatomical_mirror(maps, affine, symmetry=plane, axis=axis, mode="nearest").image
+        if method == "matched_mirror":
+            return _matched(
+                MatchedFill(), values, mirrored, fill, ill, maps[0] > 0, head, maps[1] > 0, valid, axis, spacing
+            )
         _check_place(fill, valid, maps[0] > 0, head & (maps[1] == 0))
         if method != "poisson_mirror":
             return mirrored
@@ -193,6 +202,29 @@ class RemoveLesion(Transform):
                 for host, source in pairs
             ]
         )
+
+
+def _matched(
+    how: MatchedFill,
+    values: np.ndarray,
+    source: np.ndarray,
+    fill: np.ndarray,
+    ill: np.ndarray,
+    source_ill: np.ndarray,
+    head: np.ndarray,
+    source_head: np.ndarray,
+    valid: np.ndarray,
+    axis: int | None,
+    spacing: tuple[float, ...],
+) -> np.ndarray:
+    """All channels filled, each from where it fits best."""
+    where: dict[str, Any] = {"head": head, "ill": ill, "usable": valid & ~source_ill, "source_head": source_head}
+    return np.stack(
+        [
+            np.clip(how(host, guide, fill, axis=axis, spacing=spacing, **where), *_limits(host))
+            for host, guide in zip(values, source, strict=True)
+        ]
+    )
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
@@ -221,7 +253,7 @@ def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: 
         raise ConSinGANError(f"{beyond} of its {count} voxels mirror to places outside the image.")
     if sick:
         raise ConSinGANError(f"the mirrored place holds a lesion in {sick} of {count} voxels.")
-    if air > _OUTSIDE * count:
+    if air > OUTSIDE * count:
         raise ConSinGANError(f"the mirrored place lies outside the head in {air} of {count} voxels.")
 
 

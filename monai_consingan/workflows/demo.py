@@ -41,6 +41,8 @@ tissue of this scan, then redrew the filled place, so that its border no longer 
 """
 
 _METHODS = {
+    "matched_mirror": "with the tissue of the other hemisphere that fits best, made as rough as the tissue around",
+    "matched_nearby": "with the tissue nearby that fits best, made as rough as the tissue around",
     "mirror": "with the tissue of the other hemisphere at the same place",
     "poisson_mirror": "with the tissue of the other hemisphere at the same place, its intensities fitted to the border",
     "biharmonic": "smoothly from its border, as the other hemisphere has no tissue that would do",
@@ -84,6 +86,7 @@ def demo(
     inserted = harmonize(
         LesionSource(files.image, files.image, files.label, donor_slice=DONOR_SLICE, host_slice=HOST_SLICE),
         output / "insert",
+        method="tissue-consingan",
         settings=chosen["harmonization"],
         seed=seed,
         overwrite=overwrite,

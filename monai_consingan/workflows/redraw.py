@@ -20,7 +20,7 @@ from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.settings import TrainingSettings
 from monai_consingan.workflows.train import fingerprint, train_model
 
-__all__ = ["BlendSettings", "Redrawn", "redraw"]
+__all__ = ["PUBLISHED_BLENDS", "BlendSettings", "Redrawn", "redraw"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class BlendSettings:
     """Where and how the redrawn image replaces the naive one.
 
     Args:
-        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, or ``"whole"``, the lesion
-            and its surroundings, or ``"smooth"``, the same as the published method does it
-            (:py:func:`monai_consingan.transforms.alteration_weight`).
+        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, ``"outside"``, only the
+            part of it outside the lesion, ``"whole"``, the lesion and its surroundings, or ``"smooth"``, the same as
+            published (:py:func:`monai_consingan.transforms.alteration_weight`).
         dilation_mm: how far the replacement reaches beyond the border (for a band, to both sides).
         softness_mm: width of the soft edge beyond that.
         level_mm: the redrawn image takes over the naive image's level, averaged over this distance (the standard
@@ -60,6 +60,14 @@ class BlendSettings:
         return asdict(self)
 
 
+PUBLISHED_BLENDS = {
+    "harmonization": BlendSettings("smooth", 7.0, 5.0, level_mm=0.0),
+    "editing": BlendSettings("smooth", 20.0, 5.0, level_mm=0.0),
+}
+"""What was published, in pixels of a slice of 250 x 250, or mm of a field of view of 250 mm: the lesion dilated by 7
+(editing: 20), smoothed with a gaussian of 5, and redrawn at the generator's own level."""
+
+
 @dataclass
 class Redrawn:
     """What :py:func:`redraw` made.
@@ -86,6 +94,7 @@ def redraw(
     mask: MetaTensor,
     training: list[MetaTensor],
     *,
+    host: MetaTensor,
     axis: int | None,
     settings: TrainingSettings,
     blend: BlendSettings,
@@ -103,6 +112,7 @@ def redraw(
         naive: image with the pasted or filled lesion, ``(1, *spatial)``.
         mask: where that lesion is, ``(1, *spatial)``.
         training: images on the same grid whose slices of the region are trained on.
+        host: the image before the lesion was pasted or filled.
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         settings: settings of the training.
         blend: where the redrawn image is used.
@@ -115,13 +125,13 @@ def redraw(
         progress: whether to show progress.
 
     Returns:
-        The result; outside its alteration mask it has the bits of ``naive``.
+        The result; outside its alteration mask it has the bits of the host.
 
     Raises:
         ConSinGANError: the region does not fit the settings or the model.
     """
     given = start if model is None else model
-    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis)(mask)
+    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis)(mask, naive, host)
     slices, region, scale = region_slices(
         naive,
         mask,

@@ -10,6 +10,7 @@ from typing import Any
 
 from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FillLesion
 from monai_consingan.workflows.device import check_device
@@ -45,7 +46,7 @@ class LesionTarget:
     lesion_labels: Iterable[int] | None = None
     slice_index: int | None = None
     axis: int | None = None
-    methods: tuple[str, ...] = ("poisson_mirror", "biharmonic")
+    methods: tuple[str, ...] = USUAL_FILLINGS
     symmetry: str | float = "estimate"
     margin_mm: float = 1.5
     train_on: str = "mirror"
@@ -108,6 +109,7 @@ def remove(
             filled.image,
             filled.mask,
             [filled.training],
+            host=image,
             axis=filled.axis,
             settings=settings,
             blend=blend,

@@ -11,6 +11,7 @@ from monai.data import DataLoader, Dataset, MetaTensor
 from monai.utils import set_determinism
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.transforms import (
     LesionAlteration,
     RandLesionRemoval,
@@ -56,8 +57,8 @@ def test_removes_and_redraws_only_what_it_marks(models: HostModels, ndim: int) -
     image, label = case(ndim)
     removal = RandLesionRemoval(models, axis=AXES[ndim])
     out = removal(image, label)
-    assert removal.log == {"method": "poisson_mirror", "redrawn": 2, "filled": 0}
-    filled = RemoveLesion(("poisson_mirror", "biharmonic"), axis=AXES[ndim])(image, label)
+    assert removal.log == {"method": "matched_mirror", "redrawn": 2, "filled": 0}
+    filled = RemoveLesion(USUAL_FILLINGS, axis=AXES[ndim])(image, label)
     assert np.array_equal(out.mask, filled.mask) and not out.label.any()
     assert not np.array_equal(out.image, filled.image)
     reach = LesionAlteration("whole", 1.0, 2.0, AXES[ndim])(out.mask).mask > 0
@@ -109,8 +110,8 @@ def test_lesions_too_large_for_the_model_stay_filled(models: HostModels, monkeyp
     monkeypatch.setattr(models, "redraw", only_low)
     removal = RandLesionRemoval(models)
     out = removal(image, label)
-    assert removal.log == {"method": "poisson_mirror", "redrawn": 1, "filled": 1}
-    filled = RemoveLesion("poisson_mirror")(image, label)
+    assert removal.log == {"method": "matched_mirror", "redrawn": 1, "filled": 1}
+    filled = RemoveLesion("matched_mirror")(image, label)
     assert np.array_equal(out.image[..., 32:], filled.image[..., 32:])
     assert not np.array_equal(out.image[..., :32], filled.image[..., :32])
 

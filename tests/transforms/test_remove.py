@@ -10,9 +10,10 @@ from monai.transforms import LoadImage
 
 from monai_consingan.data.example import example
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import FILLINGS
 from monai_consingan.transforms.inpaint import biharmonic
 from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.remove import REMOVAL_METHODS, RemoveLesion, RemoveLesiond
+from monai_consingan.transforms.remove import RemoveLesion, RemoveLesiond
 
 
 def head(shape=(64, 60), seed=0) -> np.ndarray:
@@ -163,7 +164,7 @@ def test_two_channels():
     np.testing.assert_array_equal(removed.image, np.where(removed.mask, image[:, ::-1], image))
 
 
-@pytest.mark.parametrize("method", REMOVAL_METHODS)
+@pytest.mark.parametrize("method", FILLINGS)
 def test_packaged_example(method):
     load = LoadImage(image_only=True, ensure_channel_first=True)
     image, label = load(example().image), load(example().label)

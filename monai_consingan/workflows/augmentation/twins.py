@@ -13,6 +13,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.transforms._arrays import as_array, wrap_like
@@ -52,7 +53,7 @@ class TwinSettings:
 
     method: str = "consingan"
     on_failure: str = "fill"
-    fillings: tuple[str, ...] = ("poisson_mirror", "biharmonic")
+    fillings: tuple[str, ...] = USUAL_FILLINGS
     symmetry: str | float = "estimate"
     margin_mm: float = 1.5
     most_contrast: float = 0.5
@@ -73,6 +74,11 @@ class TwinSettings:
             if not getattr(self, name) > 0:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be above 0.")
         FillLesion(self.fillings, self.symmetry, self.margin_mm, axis=self.axis)
+
+    @property
+    def redrawn(self) -> BlendSettings | None:
+        """Where a redrawn image is used; ``None`` if no model is needed."""
+        return BlendSettings() if self.method == "consingan" else None
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, which JSON gives back alike."""

@@ -16,13 +16,16 @@ from monai_consingan.data import Region, load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import FillLesion, InsertLesion, head_slices
 from monai_consingan.transforms._arrays import as_array, spacing_of
+from monai_consingan.workflows.insertion_methods import insertion_method
 from monai_consingan.workflows.reproduction.dataset import FoundScan
 from monai_consingan.workflows.reproduction.published import SIDE
 from monai_consingan.workflows.training_slices import scaled_affine
 
 __all__ = ["FILL", "INSERT", "PreparedCase", "choose_cases", "scan_cases"]
 
-INSERT = InsertLesion(match="none", paste_blend="hard")
+_PASTE = insertion_method("consingan")
+
+INSERT = InsertLesion(match=_PASTE.match, paste_blend=_PASTE.paste_blend)
 """The published paste, ``mask * donor + (1 - mask) * host``."""
 
 FILL = FillLesion(methods=("flipud",), margin_mm=0.0, train_on="image")

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from monai_consingan.errors import ConSinGANError
 
 __all__ = [
-    "DILATION_PIXELS",
     "GROUPS",
     "SIDE",
-    "SMOOTHING_PIXELS",
     "PublishedGroup",
     "PublishedSetting",
     "chosen_groups",
@@ -19,12 +17,6 @@ __all__ = [
 
 SIDE = 250
 """Height and width that slices were resized to, in pixels."""
-
-DILATION_PIXELS = {"harmonization": 7.0, "editing": 20.0}
-"""How far the lesion's mask was dilated before the generator's image was taken over in it, by a disk, by task."""
-
-SMOOTHING_PIXELS = 5.0
-"""Standard deviation of the gaussian that the dilated mask was smoothed with."""
 
 
 @dataclass(frozen=True)

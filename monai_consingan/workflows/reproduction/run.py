@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,15 @@ from monai_consingan.metrics.inception import INCEPTION_DIMS, INCEPTION_VARIABLE
 from monai_consingan.workflows.device import check_device
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.outputs import REPORT_NAME, unwritable
-from monai_consingan.workflows.redraw import BlendSettings
+from monai_consingan.workflows.redraw import PUBLISHED_BLENDS
 from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import versions, write_report
-from monai_consingan.workflows.reproduction.cases import FILL, INSERT
+from monai_consingan.workflows.reproduction.cases import FILL
 from monai_consingan.workflows.reproduction.dataset import list_data_set
 from monai_consingan.workflows.reproduction.folder import ReproductionCase, ReproductionFolder
 from monai_consingan.workflows.reproduction.measures import measure_group
 from monai_consingan.workflows.reproduction.pages import write_pages
-from monai_consingan.workflows.reproduction.published import (
-    DILATION_PIXELS,
-    SMOOTHING_PIXELS,
-    PublishedGroup,
-    chosen_groups,
-)
+from monai_consingan.workflows.reproduction.published import PublishedGroup, chosen_groups
 from monai_consingan.workflows.settings import TrainingSettings, preset_settings
 
 __all__ = ["reproduce"]
@@ -174,22 +170,16 @@ def _result(
     if (model / REPORT_NAME).is_file():
         return
     resumed = model.exists()
-    blend = BlendSettings(
-        mode="smooth",
-        dilation_mm=DILATION_PIXELS[case.task] * case.pixel_mm,
-        softness_mm=SMOOTHING_PIXELS * case.pixel_mm,
-        level_mm=0.0,
+    published = PUBLISHED_BLENDS[case.task]  # in pixels
+    blend = replace(
+        published,
+        dilation_mm=published.dilation_mm * case.pixel_mm,
+        softness_mm=published.softness_mm * case.pixel_mm,
     )
+    how |= {"settings": settings, "blend": blend, "overwrite": True}
     if case.task == "harmonization":
-        source = LesionSource(
-            case.file("host"),
-            case.file("donor"),
-            case.file("label"),
-            offset=(0, 0),
-            match=INSERT.match,
-            paste_blend=INSERT.paste_blend,
-        )
-        report: Mapping[str, Any] = harmonize(source, model, settings=settings, blend=blend, overwrite=True, **how)
+        source = LesionSource(case.file("host"), case.file("donor"), case.file("label"), offset=(0, 0))
+        report: Mapping[str, Any] = harmonize(source, model, method="consingan", **how)
     else:
         target = LesionTarget(
             case.file("image"),
@@ -198,7 +188,7 @@ def _result(
             margin_mm=FILL.margin_mm,
             train_on=FILL.train_on,
         )
-        report = remove(target, model, settings=settings, blend=blend, overwrite=True, **how)
+        report = remove(target, model, **how)
     folder.keep_time(model, report["seconds_training"], resumed=resumed)
 
 

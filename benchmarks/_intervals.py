@@ -1,0 +1,41 @@
+"""Medians over patients' cases with the intervals that few patients allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["interval"]
+
+
+def interval(
+    values: Sequence[float],
+    groups: Sequence[str],
+    measure: Callable[[np.ndarray], float] = lambda values: float(np.median(values)),
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """A measure of values with its 95% interval: patients are drawn anew, each with all of its cases.
+
+    Args:
+        values: one of every case; those that are NaN do not count.
+        groups: the patient of every case.
+        measure: of the values; by default their median.
+        draws: of the bootstrap.
+        seed: its seed.
+    """
+    known = ~np.isnan(np.asarray(values, float))
+    numbers, names = np.asarray(values, float)[known], np.asarray(groups)[known]
+    if not numbers.size:
+        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
+    members = [numbers[names == name] for name in np.unique(names)]
+    random = np.random.default_rng(seed)
+    found = [
+        measure(np.concatenate([members[k] for k in random.integers(len(members), size=len(members))]))
+        for _ in range(draws)
+    ]
+    low, high = np.percentile(found, [2.5, 97.5])
+    return {"value": measure(numbers), "low": float(low), "high": float(high), "n": int(known.sum())}

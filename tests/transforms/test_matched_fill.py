@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics import seam, texture
+from monai_consingan.transforms import MatchedFill, RemoveLesion, poisson_blend
+
+
+def tissue(shape=(64, 60), seed=0, scale=3.0) -> np.ndarray:
+    """Smooth structure of a standard deviation of 20 around 100."""
+    smooth = gaussian_filter(np.random.RandomState(seed).normal(size=shape), scale, mode="wrap")
+    return 100 + 20 * smooth / smooth.std()
+
+
+def rough(shape=(64, 60), seed=0, strength=5.0) -> np.ndarray:
+    return np.random.RandomState(seed).normal(scale=strength, size=shape)
+
+
+def box(shape=(64, 60), rows=(28, 40), columns=(24, 36)) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask[slice(*rows), slice(*columns)] = True
+    return mask
+
+
+@settings(max_examples=15, deadline=None)
+@given(down=st.integers(-6, 6), right=st.integers(-3, 3), seed=st.integers(0, 99))
+def test_finds_where_the_source_fits(down, right, seed):
+    """A source moved within reach gives the truth back, however bright and whatever the host shows inside."""
+    truth, mask = tissue(seed=seed) + rough(seed=seed), box()
+    source = np.roll(truth + 30, (down, right), axis=(0, 1))
+    if np.hypot(down, right) > 6:
+        return
+    filled = MatchedFill(texture=0)(np.where(mask, 500, truth), source, mask)
+    np.testing.assert_allclose(filled, truth, atol=1e-6)
+
+
+def test_spacing_and_reach_are_in_mm():
+    truth, mask = tissue() + rough(), box()
+    source = np.roll(truth, 5, axis=0)
+    for spacing, reach, found in (((1.0, 1.0), 5.0, True), ((2.0, 1.0), 10.0, True), ((2.0, 1.0), 9.0, False)):
+        filled = MatchedFill(reach, texture=0)(np.where(mask, 0, truth), source, mask, spacing=spacing)
+        assert np.allclose(filled, truth) == found
+
+
+def test_an_unrelated_source_leaves_structure_to_the_border():
+    truth, mask = tissue(), box()
+    source = 300 - 2 * tissue(seed=5)
+    shares = MatchedFill(0, texture=0)(truth, 200 - truth, mask)  # the opposite of the truth: nothing of it
+    np.testing.assert_allclose(shares, poisson_blend(truth, np.zeros_like(truth), mask), atol=3.0)
+    error = [
+        np.abs(fill - truth)[mask].mean()
+        for fill in (MatchedFill(0, texture=0)(truth, source, mask), poisson_blend(truth, source, mask))
+    ]
+    assert error[0] < 0.7 * error[1]
+
+
+@pytest.mark.parametrize("wanted", [0.85, 1.0])
+@pytest.mark.parametrize("strength", [2.5, 8.0])
+def test_is_as_rough_as_asked_for(wanted, strength):
+    host, mask = tissue(scale=6) + rough(), box()
+    source = tissue(scale=6) + rough(seed=1, strength=strength)
+    filled = MatchedFill(texture=wanted)(np.where(mask, 500, host), source, mask)
+    assert texture(filled[None], mask[None]) == pytest.approx(wanted, rel=0.05)
+    assert seam(filled[None], mask[None]) < 1.3
+    as_it_is = MatchedFill(texture=0)(np.where(mask, 500, host), source, mask)
+    assert texture(as_it_is[None], mask[None]) == pytest.approx((strength / 5) ** 2, rel=0.5)
+
+
+def test_strength_is_limited():
+    host, mask = rough(strength=50) + 100, box()
+    found = [
+        texture(MatchedFill(0, most=most)(host, 100 + rough(seed=1, strength=1), mask)[None], mask[None])
+        for most in (2, 1000)
+    ]
+    assert found == [pytest.approx(0, abs=0.03), pytest.approx(0.85, rel=0.05)]
+
+
+def test_takes_nothing_that_is_not_usable_and_fills_nothing_outside_the_head():
+    truth, mask = tissue() + rough(), box()
+    source, usable = np.roll(truth, 4, axis=0), np.ones(truth.shape, bool)
+    source[10:31], usable[10:31] = 5000, False  # reaches into where the best place would be
+    head = np.ones(truth.shape, bool)
+    head[:, 34:] = False
+    host = np.where(mask, 700, np.where(head, truth, 0))
+    filled = MatchedFill()(host, source, mask, usable=usable, head=head)
+    assert filled[mask & head].max() < 300
+    np.testing.assert_array_equal(filled[~(mask & head)], host[~(mask & head)])
+    with pytest.raises(ConSinGANError, match=r"within 6 mm there is no place .* 144 voxels"):
+        MatchedFill()(host, source, mask, usable=np.zeros(truth.shape))
+    with pytest.raises(ConSinGANError, match="no place"):
+        MatchedFill()(host, source, mask, source_head=np.zeros(truth.shape))
+
+
+def test_levels_fit_to_ill_tissue_that_is_not_measured():
+    truth, mask = tissue() + rough(), box()
+    ill = np.zeros(mask.shape, bool)
+    ill[20:28, 20:44] = True  # above the box, much brighter and without texture
+    host = np.where(ill, 400.0, np.where(mask, 0, truth))
+    filled = MatchedFill()(host, truth, mask, ill=ill)
+    assert filled[28, 28:32].mean() > 300 > 200 > filled[39, 28:32].mean()
+    plain = MatchedFill()(np.where(mask, 0, truth), truth, mask, ill=ill)
+    fine = [np.std((image - gaussian_filter(image, 1))[34:40, 26:34]) for image in (filled, plain)]
+    assert 0.4 * fine[1] < fine[0] < 1.2 * fine[1]
+
+
+def test_parts_are_moved_by_themselves_and_slices_do_not_mix():
+    truth = np.stack([tissue((90, 60), k) + rough((90, 60), k) for k in range(3)], axis=-1)
+    mask = np.zeros(truth.shape, bool)
+    mask[10:20, 10:20, :2] = mask[70:80, 40:50, 1:] = True
+    source = np.roll(truth, 3, axis=0)
+    source[45:] = np.roll(truth, -2, axis=1)[45:]
+    filled = MatchedFill(texture=0)(np.where(mask, 0, truth), source, mask, axis=2, spacing=(1, 1, 5))
+    np.testing.assert_allclose(filled, truth, atol=1e-6)
+    space = MatchedFill(texture=0)(np.where(mask, 0, truth), np.roll(truth, 2, axis=1), mask, spacing=(1, 1, 5))
+    np.testing.assert_allclose(space, truth, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["matched_mirror", "matched_nearby"])
+def test_removal_is_as_rough_as_tissue_and_leaves_the_rest(method):
+    grid = np.mgrid[-1:1:64j, -1:1:60j]
+    clean = np.where((grid**2).sum(0) < 0.8**2, tissue(scale=6) + rough(), 0.0)[None]
+    image, label = clean.copy(), np.zeros(clean.shape, np.int16)
+    label[0, 14:22, 26:36] = 1
+    image[label > 0] = 400
+    removed = RemoveLesion(method)(image, label)
+    assert removed.method == method
+    assert np.array_equal(removed.image[removed.mask == 0], image[removed.mask == 0])
+    assert removed.image.max() < 250
+    assert 0.7 < texture(removed.image, removed.mask) < 1.0
+    both = label | label[:, ::-1]
+    far = RemoveLesion(("matched_mirror", "matched_nearby"))(np.where(both, 400, clean), both)
+    assert far.image.max() < 250
+
+
+def test_numbers_out_of_range():
+    for name in ("reach_mm", "ring_mm", "coarse_mm", "texture", "most"):
+        with pytest.raises(ConSinGANError, match=f"{name} is -1"):
+            MatchedFill(**{name: -1})
+    with pytest.raises(ConSinGANError, match="source has shape"):
+        MatchedFill()(np.zeros((4, 4)), np.zeros((4, 5)), np.zeros((4, 4)))
+    with pytest.raises(ConSinGANError, match="usable has shape"):
+        MatchedFill()(np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4)), usable=np.zeros((4, 5)))
+    untouched = MatchedFill()(np.eye(4), np.zeros((4, 4)), np.zeros((4, 4)))
+    assert np.array_equal(untouched, np.eye(4))

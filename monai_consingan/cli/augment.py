@@ -14,6 +14,7 @@ from monai_consingan.cli.options import (
     PATH,
     NumbersCommand,
     blend_settings,
+    composite_options,
     given_only,
     lesion_options,
     run_options,
@@ -44,7 +45,7 @@ _RUN = (
     "backend",
     "address",
 )
-_CLASSICAL = ["poisson", "crossfade", "feather", "naive"]
+_MODEL_FREE = ["tissue", "poisson", "crossfade", "feather", "naive"]
 
 
 class _Sizes(click.ParamType):
@@ -90,9 +91,7 @@ _data_set_options = together(
     ),
     click.option("--crops", type=int, help="Crops of a scan that its model is trained on. [default: 3]"),
     click.option("--side", type=int, help="Height and width of these in pixels. [default: 96]"),
-    click.option("--composite", type=click.Choice(["whole", "band"]), help="Where the redrawn image is used."),
-    click.option("--dilation", type=float, metavar="MM", help="How far beyond the border."),
-    click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that."),
+    composite_options,
     run_options,
     click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes."),
     click.option("--threads", type=int, default=1, show_default=True, help="Threads of each."),
@@ -112,11 +111,15 @@ _data_set_options = together(
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
 @click.option("--per-scan", type=int, required=True, help="Synthetic scans for each training scan.")
 @click.option("--lesions", type=NUMBERS, metavar="1,3", help="New lesions in each: smallest and largest number.")
-@click.option("--method", type=click.Choice(["consingan", *_CLASSICAL]), help="How lesions are put in.")
+@click.option(
+    "--method",
+    type=click.Choice([*_MODEL_FREE, "tissue-consingan", "consingan-band", "consingan"]),
+    help="How lesions are put in, the last three with a model of the host. [default: tissue]",
+)
 @click.option(
     "--on-failure",
-    type=click.Choice([*_CLASSICAL, "drop"]),
-    help="What is tried with a lesion that fails the checks. [default: poisson]",
+    type=click.Choice([*_MODEL_FREE, "drop"]),
+    help="What is tried with a lesion that fails the checks. [default: tissue]",
 )
 @click.option(
     "--sizes",
@@ -204,15 +207,12 @@ def merge(output: Path, quiet: bool) -> int:
 
 def _run(run: Callable[..., dict[str, Any]], settings: Any, task: str, options: Mapping[str, Any]) -> int:
     """Start one of the workflows and show what came of it; the exit code."""
-    from monai_consingan.workflows import BlendSettings
-
-    uses_models = settings.method == "consingan"
     summary = run(
         options["data_set"],
         options["output"],
         settings,
-        training=training_settings(options, task) if uses_models else None,
-        blend=blend_settings(options, BlendSettings()),
+        training=training_settings(options, task) if settings.redrawn else None,
+        blend=blend_settings(options, settings.redrawn),
         progress=not options["quiet"],
         **given_only(**{name: options[name] for name in _RUN}),
     )

@@ -48,11 +48,6 @@ _SOURCE = (
         type=click.Choice(["gain", "mean_std", "none"]),
         help="How the donor's intensities are fitted to the host's around the lesion.",
     ),
-    click.option(
-        "--paste-blend",
-        type=click.Choice(["hard", "feather", "poisson", "crossfade"]),
-        help="How the naive image is pasted.",
-    ),
 )
 
 
@@ -77,7 +72,6 @@ def _source(options: dict[str, Any]) -> LesionSource:
         "at",
         "offset",
         "match",
-        "paste_blend",
     )
     return LesionSource(**given_only(**{name: options[name] for name in names}))
 
@@ -85,6 +79,12 @@ def _source(options: dict[str, Any]) -> LesionSource:
 @click.command(cls=NumbersCommand)
 @_source_options
 @lesion_options
+@click.option(
+    "--method",
+    help="How the lesion is blended in. Without a model: tissue, poisson, crossfade, feather, naive; with one: "
+    "tissue-consingan, consingan-band, consingan (as published). [default: tissue, or tissue-consingan if an option of "
+    "a model is given]",
+)
 @training_options
 @blend_options
 @run_options
@@ -98,6 +98,7 @@ def harmonize(
     device: str,
     overwrite: bool,
     quiet: bool,
+    method: str | None,
     **options: Any,
 ) -> None:
     """Put a donor's lesion into a host and blend it in.
@@ -106,15 +107,21 @@ def harmonize(
     model. The folder gets image, label, naive (the mere paste), alteration (where the image may differ from the host),
     figure.png, report.json and model.pt.
     """
-    from monai_consingan.workflows import BlendSettings
     from monai_consingan.workflows import harmonize as run
+    from monai_consingan.workflows.insertion_methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
 
-    settings = training_settings({**options, "model": model}, "harmonization", start)
+    usual = INSERTION_METHODS.get(method or DEFAULT_REDRAWN_INSERTION)
     report = run(
         _source(options),
         output,
-        settings=settings,
-        blend=blend_settings(options, BlendSettings()),
+        method=method,
+        settings=training_settings(
+            {**options, "model": model},
+            "harmonization",
+            start,
+            needed=False,
+        ),
+        blend=blend_settings(options, None if usual is None else usual.redrawn),
         model=model,
         start=start,
         bank=bank,
@@ -187,7 +194,7 @@ def remove(
     The folder gets image, label (of the lesions that stay), naive (the mere filling), alteration (where the image may
     differ from the scan), figure.png, report.json and model.pt.
     """
-    from monai_consingan.workflows import BlendSettings, LesionTarget
+    from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
 
     settings = training_settings({**options, "model": model}, "editing", start)
@@ -204,7 +211,7 @@ def remove(
         target,
         output,
         settings=settings,
-        blend=blend_settings(options, BlendSettings()),
+        blend=blend_settings(options, None),
         model=model,
         start=start,
         bank=bank,

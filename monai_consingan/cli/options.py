@@ -20,6 +20,7 @@ __all__ = [
     "NumbersCommand",
     "blend_options",
     "blend_settings",
+    "composite_options",
     "given_only",
     "lesion_options",
     "output_options",
@@ -132,6 +133,18 @@ training_options = together(
     click.option("--plain", is_flag=True, default=None, help="Compute as in the textbook: slower, for comparisons."),
 )
 
+composite_options = together(
+    click.option(
+        "--composite",
+        type=click.Choice(["whole", "band", "outside"]),
+        help="Where the redrawn image is used: over the whole lesion, in a band along its border, or outside it only.",
+    ),
+    click.option("--dilation", type=float, metavar="MM", help="How far beyond the lesion's border."),
+    click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that."),
+    click.option("--level", type=float, metavar="MM", help="What is coarser than this is not redrawn; 0: all is."),
+    click.option("--detail", type=float, metavar="MM", help="What is finer than this is not redrawn; 0: all is."),
+)
+
 blend_options = together(
     click.option("--model", type=PATH, metavar="RUN", help="Use a trained model (a file, or the folder of a run)."),
     click.option(
@@ -146,13 +159,7 @@ blend_options = together(
         metavar="FOLDER",
         help="Folder of models: take the one of an earlier training that was the same, or leave it there.",
     ),
-    click.option(
-        "--composite",
-        type=click.Choice(["whole", "band"]),
-        help="Where the redrawn image is used: over the whole lesion, or in a band along its border.",
-    ),
-    click.option("--dilation", type=float, metavar="MM", help="How far beyond the lesion's border."),
-    click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that."),
+    composite_options,
 )
 
 _TRAINING = (
@@ -176,13 +183,16 @@ def given_only(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def training_settings(options: Mapping[str, Any], task: str, start: Path | None = None) -> TrainingSettings | None:
+def training_settings(
+    options: Mapping[str, Any], task: str, start: Path | None = None, needed: bool = True
+) -> TrainingSettings | None:
     """Settings of a training from :py:data:`training_options`; ``None`` if a trained model is used instead.
 
     Args:
         options: the options of the command.
         task: the task.
         start: model that the training starts from, whose settings hold unless others are given.
+        needed: whether there have to be settings; otherwise ``None`` if none are given.
 
     Raises:
         ConSinGANError: settings out of range, or settings beside a model that has its own.
@@ -190,6 +200,8 @@ def training_settings(options: Mapping[str, Any], task: str, start: Path | None 
     chosen = given_only(**{name: options[name] for name in _TRAINING})
     source = click.get_current_context().get_parameter_source("preset")
     has_preset = source is not click.core.ParameterSource.DEFAULT
+    if not needed and not chosen and not has_preset:
+        return None
     if start is not None and not has_preset:
         from dataclasses import replace
 
@@ -210,9 +222,17 @@ def training_settings(options: Mapping[str, Any], task: str, start: Path | None 
     return preset_settings(options["preset"], task, **chosen)
 
 
-def blend_settings(options: Mapping[str, Any], usual: BlendSettings) -> BlendSettings:
-    """Where the redrawn image is used, from :py:data:`blend_options` and what is usual for the command."""
+def blend_settings(options: Mapping[str, Any], usual: BlendSettings | None) -> BlendSettings | None:
+    """Where the redrawn image is used, from :py:data:`composite_options` and what is usual; ``None`` if not given."""
     from dataclasses import replace
 
-    chosen = given_only(mode=options["composite"], dilation_mm=options["dilation"], softness_mm=options["softness"])
-    return replace(usual, **chosen)
+    from monai_consingan.workflows import BlendSettings
+
+    chosen = given_only(
+        mode=options["composite"],
+        dilation_mm=options["dilation"],
+        softness_mm=options["softness"],
+        level_mm=options["level"],
+        detail_mm=options["detail"],
+    )
+    return replace(usual or BlendSettings(), **chosen) if chosen else None

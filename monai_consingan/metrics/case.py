@@ -94,7 +94,7 @@ class MeasureInsertiond(Transform):
 
     Args:
         pred_key: key of the result.
-        image_key: key of the naive image, whose measures end in ``_naive``.
+        naive_key: key of the naive image, whose measures end in ``_naive``.
         lesion_key: key of the new lesion's mask.
         donor_key: key of the donor.
         donor_lesion_key: key of the donor's lesion.
@@ -105,7 +105,7 @@ class MeasureInsertiond(Transform):
     def __init__(
         self,
         pred_key: Hashable = "pred",
-        image_key: Hashable = "image",
+        naive_key: Hashable = "naive",
         lesion_key: Hashable = "lesion",
         donor_key: Hashable = "donor",
         donor_lesion_key: Hashable = "donor_lesion",
@@ -113,14 +113,14 @@ class MeasureInsertiond(Transform):
         axis: int | None = None,
     ) -> None:
         self.pred_key = pred_key
-        self.image_key = image_key
+        self.naive_key = naive_key
         self.keys = (lesion_key, donor_key, donor_lesion_key)
         self.others_key = others_key
         self.axis = axis
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
-        results = {"": data[self.pred_key], "_naive": data[self.image_key]}
+        results = {"": data[self.pred_key], "_naive": data[self.naive_key]}
         parts = (data[key] for key in self.keys)
         out = dict(data)
         out.update(insertion_measures(results, *parts, others=data.get(self.others_key), axis=self.axis))

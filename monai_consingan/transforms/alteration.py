@@ -23,7 +23,7 @@ __all__ = [
     "outside_distance",
 ]
 
-MODES = ("whole", "band")
+MODES = ("whole", "band", "outside")
 
 
 def outside_distance(
@@ -67,14 +67,15 @@ def alteration_weight(
     The weight is 1 up to ``dilation_mm`` from the lesion, falls along a cosine and is exactly 0 from
     ``dilation_mm + softness_mm`` on. In mode ``"whole"`` the lesion itself has weight 1. In mode ``"band"`` only a band
     along its border has: the distance is then counted to both sides, inside to the nearest voxel outside the lesion, so
-    that the core of a lesion larger than the band has weight 0 and stays untouched.
+    that the core of a lesion larger than the band has weight 0 and stays untouched. In mode ``"outside"`` only the part
+    of this band that lies outside the lesion has.
 
     Args:
         mask: lesion mask of shape (\\*spatial), 2D or 3D; values above 0 are lesion.
         spacing: mm per spatial axis, or one number for all.
         dilation_mm: distance from the lesion up to which the weight is 1.
         softness_mm: width of the ramp from 1 to 0; 0 makes a hard edge.
-        mode: ``"whole"`` or ``"band"``.
+        mode: ``"whole"``, ``"band"`` or ``"outside"``.
         axis: the spatial axis perpendicular to the slices when every slice counts by itself (distances in the plane; a
             slice without lesion has weight 0 everywhere); None for distances in space.
 
@@ -91,7 +92,7 @@ def alteration_weight(
         [[0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]]
     """
     if mode not in MODES:
-        raise ConSinGANError(f'mode "{mode}" is unknown; choose "whole" or "band".')
+        raise ConSinGANError(f'mode "{mode}" is unknown; choose one of {", ".join(MODES)}.')
     for name, value in (("dilation_mm", dilation_mm), ("softness_mm", softness_mm)):
         if not (np.isfinite(value) and value >= 0):
             raise ConSinGANError(f"{name} is {value}; give a number of mm that is 0 or more.")
@@ -102,6 +103,8 @@ def alteration_weight(
     distance = outside_distance(lesion, mm, axis, reach_mm=reach)
     if mode == "band":
         distance = np.where(lesion, outside_distance(~lesion, mm, axis, reach_mm=reach), distance)
+    elif mode == "outside":
+        distance = np.where(lesion, np.inf, distance)
     beyond = np.clip(distance - dilation_mm, 0.0, None)
     if softness_mm == 0:
         return (beyond == 0).astype(np.float32)
@@ -115,7 +118,8 @@ class AlterationMask(Transform):
     Args:
         dilation_mm: distance from the lesion, in mm, up to which the weight is 1.
         softness_mm: width in mm of the ramp from 1 to 0.
-        mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border.
+        mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border,
+            ``"outside"`` only the outer half of that.
         axis: the spatial axis perpendicular to the slices to take each slice by itself; None for distances in space.
         spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 

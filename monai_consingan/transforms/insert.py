@@ -24,7 +24,7 @@ class InsertedLesion(NamedTuple):
     """What :class:`InsertLesion` returns; image, label and mask lie on the host's grid."""
 
     image: Any
-    """The naive image, which is the host with the lesion pasted, (1, \\*spatial)."""
+    """The host with the lesion pasted, (1, \\*spatial)."""
     label: Any
     """The host's lesions and the new one, with the donor's label values."""
     mask: Any
@@ -37,6 +37,8 @@ class InsertedLesion(NamedTuple):
     """The donor's lesion that was taken, on the donor's grid."""
     host_label: MetaTensor | None
     """The lesions that the host has had."""
+    naive: Any
+    """The host with the lesion's voxels, matched, in place of its own: the image, if that is pasted hard."""
 
 
 class InsertLesion(Transform):
@@ -48,8 +50,7 @@ class InsertLesion(Transform):
     Args:
         match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
             ``"none"``.
-        paste_blend: ``"hard"``, ``"feather"``, ``"poisson"`` or
-            ``"crossfade"``.
+        paste_blend: how the lesion is blended in, see :class:`PasteLesion`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the automatic placement; the same scans and seed give the same place.
 
@@ -63,11 +64,6 @@ class InsertLesion(Transform):
     backend = [TransformBackends.NUMPY]
 
     def __init__(self, match: str = "gain", paste_blend: str = "hard", axis: int | None = None, seed: int = 0) -> None:
-        if paste_blend == "tissue":
-            raise ConSinGANError(
-                "paste_blend is 'tissue', which reaches further around the lesion than an alteration mask: choose "
-                "'hard', 'feather', 'poisson' or 'crossfade'."
-            )
         self.match = match
         self.paste_blend = paste_blend
         self.axis = axis
@@ -140,10 +136,13 @@ class InsertLesion(Transform):
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, slice_offset, "offset"),
         )
-        pasted = PasteLesion(blend=self.paste_blend, match=self.match, axis=axis)(
-            host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
+        pasted, naive = (
+            PasteLesion(blend=blend, match=self.match, axis=axis)(
+                host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
+            )
+            for blend in (self.paste_blend, "hard")
         )
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive.image)
 
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
@@ -178,13 +177,14 @@ class InsertLesiond(Transform):
         donor_key: key of the donor.
         donor_label_key: key of the donor's label.
         host_label_key: key of the host's label; may be missing from the data.
-        image_key: key of the naive image.
+        image_key: key of the host with the lesion pasted.
         label_key: key of the resulting label.
         lesion_key: key of the new lesion's mask.
         others_key: key of the mask of the lesions that the host has had, which is empty if it had none.
         donor_lesion_key: key of the donor's lesion that was taken.
         training_key: key of the image to train a model on, which is the host.
         placement_key: key of the :class:`Placement`, as a dictionary; None leaves it out.
+        naive_key: key of the host with the lesion's voxels in place of its own, without a blend.
         match, paste_blend, axis, seed: see :class:`InsertLesion`.
     """
 
@@ -207,7 +207,9 @@ class InsertLesiond(Transform):
         paste_blend: str = "hard",
         axis: int | None = None,
         seed: int = 0,
+        naive_key: Hashable = "naive",
     ) -> None:
+        self.naive_key = naive_key
         self.inputs = (host_key, donor_key, donor_label_key, host_label_key)
         self.outputs = (image_key, label_key, lesion_key)
         self.others_key = others_key
@@ -228,6 +230,7 @@ class InsertLesiond(Transform):
         inserted = insert(host, donor, donor_label, host_label, **which)
         for key, value in zip(self.outputs, inserted, strict=False):
             out[key] = value
+        out[self.naive_key] = inserted.naive
         had = inserted.host_label
         others = np.zeros(host.shape, np.uint8) if had is None else (as_array(had) > 0).astype(np.uint8)
         out[self.others_key] = wrap_like(others, host)

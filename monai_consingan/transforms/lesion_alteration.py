@@ -29,15 +29,16 @@ class Alteration(NamedTuple):
     weight: Any
     """Weight of the redrawn image, float32 in [0, 1], (1, \\*spatial)."""
     mask: Any
-    """1 where the result may differ from the host, that is where the weight is above 0, and in the lesion; uint8."""
+    """1 where the result may differ from the host: where the weight is above 0, in the lesion, and where a naive image
+    that was given differs from its host; uint8."""
 
 
 class LesionAlteration(Transform):
     """Weight of the redrawn image around a lesion, slice by slice, and the mask of all that may change.
 
     Args:
-        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, or ``"whole"``, the lesion
-            and its surroundings (:class:`AlterationMask`).
+        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, ``"outside"``, only the
+            part of it outside the lesion, or ``"whole"``, the lesion and its surroundings (:class:`AlterationMask`).
         dilation_mm: how far the redrawn image reaches beyond the border (for a band, to both sides).
         softness_mm: width of the soft edge beyond that.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
@@ -53,11 +54,21 @@ class LesionAlteration(Transform):
         self.softness_mm = softness_mm
         self.axis = axis
 
-    def __call__(self, lesion: NdarrayOrTensor) -> Alteration:
-        """Weight and mask for a lesion, (1, \\*spatial)."""
+    def __call__(
+        self, lesion: NdarrayOrTensor, naive: NdarrayOrTensor | None = None, host: NdarrayOrTensor | None = None
+    ) -> Alteration:
+        """Weight and mask for a lesion.
+
+        Args:
+            lesion: mask of the lesion, (1, \\*spatial).
+            naive: image with the lesion pasted or filled, whose blend may reach farther than the lesion.
+            host: the image before, which is given together with it.
+        """
         axis = slice_axis(lesion, self.axis)
         weight = AlterationMask(self.dilation_mm, self.softness_mm, self.mode, axis)(lesion)
         changed = (as_array(weight) > 0) | (as_array(lesion) > 0)
+        if naive is not None and host is not None:
+            changed |= (as_array(naive) != as_array(host)).any(axis=0, keepdims=True)
         return Alteration(weight, wrap_like(changed.astype(np.uint8), lesion))
 
 
@@ -68,6 +79,8 @@ class LesionAlterationd(Transform):
         lesion_key: key of the lesion's mask.
         weight_key: key of the weight.
         alteration_key: key of the mask of all that may change.
+        image_key, host_key: keys of the naive image and of its host; if both are there, the mask has all voxels in
+            which they differ.
         mode, dilation_mm, softness_mm, axis: see :class:`LesionAlteration`.
     """
 
@@ -82,7 +95,10 @@ class LesionAlterationd(Transform):
         dilation_mm: float = 1.0,
         softness_mm: float = 2.0,
         axis: int | None = None,
+        image_key: Hashable = "image",
+        host_key: Hashable = "host",
     ) -> None:
+        self.images = (image_key, host_key)
         self.lesion_key = lesion_key
         self.weight_key = weight_key
         self.alteration_key = alteration_key
@@ -91,7 +107,8 @@ class LesionAlterationd(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with weight and mask."""
         out = dict(data)
-        out[self.weight_key], out[self.alteration_key] = self.alteration(data[self.lesion_key])
+        naive, host = (data.get(key) for key in self.images)
+        out[self.weight_key], out[self.alteration_key] = self.alteration(data[self.lesion_key], naive, host)
         return out
 
 

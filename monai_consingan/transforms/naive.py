@@ -30,6 +30,7 @@ class NaiveImaged(Transform):
         alteration_key: key of the mask of what may change.
         training_key: key of the image to train a model on, which is the host.
         others_key: key of the mask of the lesions that the host has besides.
+        naive_key: key for another reference to the naive image, as :class:`InsertLesiond` leaves it.
         removes: whether lesions were filled rather than pasted: the resulting label then has none there.
     """
 
@@ -45,7 +46,9 @@ class NaiveImaged(Transform):
         training_key: Hashable = "training",
         others_key: Hashable = "others",
         removes: bool = False,
+        naive_key: Hashable = "naive",
     ) -> None:
+        self.naive_key = naive_key
         self.image_key = image_key
         self.host_key = host_key
         self.lesion_key = lesion_key
@@ -72,6 +75,7 @@ class NaiveImaged(Transform):
         before = np.zeros_like(lesion) if self.label_key not in data else as_array(data[self.label_key])
         after = np.where(lesion > 0, 0 if self.removes else lesion, before).astype(lesion.dtype)
         out[self.image_key] = wrap_like(np.where(changed, as_array(naive), as_array(host)), host)
+        out[self.naive_key] = out[self.image_key]
         out[self.label_key] = wrap_like(after, host)
         out[self.lesion_key] = wrap_like((lesion > 0).astype(np.uint8), host)
         others = (before > 0) & (lesion == 0) if self.removes else before > 0

@@ -17,6 +17,8 @@ from monai_consingan.transforms.seam_cut import seam_cut
 
 __all__ = ["TissueBlend"]
 
+_SHELL = 4  # voxels that the innermost shell has at least
+
 
 @dataclass(frozen=True)
 class TissueBlend:
@@ -29,6 +31,10 @@ class TissueBlend:
     mosaics, ACM Transactions on Graphics 2, 1983, https://doi.org/10.1145/245.247.) The seam is a minimum cut
     around the mask's border.
 
+    A lesion has to stay the lesion that it was: within the mask, what the blend changes is rid of its mean at every
+    depth below the border, so that the radial profile is the source's (and with it contrast to the surroundings, rim
+    against core, and size). The level that this leaves at the border fades out over ``fade_mm`` outside.
+
     Args:
         inner_mm: how far the seam may run inside the mask's border; 0 keeps all of the mask.
         outer_mm: how far it may run outside.
@@ -36,14 +42,16 @@ class TissueBlend:
         fine_mm: standard deviation of the gaussian that parts coarse from fine.
         texture: the source's fine part is made at most so many times stronger or weaker; 1 leaves it.
         ring_mm: how far around the mask the tissue reaches that this is measured in.
+        keep_profile: whether the radial profile within the mask is kept.
     """
 
-    inner_mm: float = 1.0
+    inner_mm: float = 0.0
     outer_mm: float = 3.0
     fade_mm: float = 3.0
     fine_mm: float = 2.0
     texture: float = 2.0
     ring_mm: float = 8.0
+    keep_profile: bool = True
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -131,7 +139,22 @@ class TissueBlend:
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
         mixed = (1 - weight) * coarse + weight * clone
         mixed += ((1 - weight) * fine + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
+        if self.keep_profile:
+            mixed -= self._profile(mixed - source, mask, depth, around, mm)
         return np.asarray(np.where(weight > 0, mixed, host))
+
+    def _profile(
+        self, change: np.ndarray, mask: np.ndarray, depth: np.ndarray, around: np.ndarray, mm: Sequence[float]
+    ) -> np.ndarray:
+        """Mean of a change at every depth below the mask's border, that at the border fading out around it."""
+        step = np.rint(depth[mask] / (0.5 * min(mm))).astype(np.int64)
+        deeper = np.cumsum(np.bincount(step)[::-1])[::-1]
+        step = np.minimum(step, np.flatnonzero(deeper >= min(_SHELL, deeper[0])).max())
+        count = np.bincount(step)
+        there = count > 0
+        depths, means = (np.bincount(step, part[mask])[there] / count[there] for part in (depth, change))
+        fade = np.clip(1 - around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.zeros(mask.shape)
+        return np.where(mask, np.interp(depth, depths, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade)))
 
     def _coarse(self, image: np.ndarray, mm: Sequence[float], share: float = 1.0) -> np.ndarray:
         """What is coarser than ``fine_mm``, or a share of that."""

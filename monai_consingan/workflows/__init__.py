@@ -5,6 +5,7 @@ from __future__ import annotations
 from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
 from .host_models import HostModels, prepare_bank
+from .insertion_methods import DEFAULT_INSERTION, INSERTION_METHODS, InsertionMethod
 from .model import TrainedModel, new_networks
 from .model_bank import ModelBank
 from .progress import TrainingProgress
@@ -16,9 +17,12 @@ from .train import fingerprint, train_model
 from .training_run import train_run
 
 __all__ = [
+    "DEFAULT_INSERTION",
+    "INSERTION_METHODS",
     "PRESETS",
     "BlendSettings",
     "HostModels",
+    "InsertionMethod",
     "LesionSource",
     "LesionTarget",
     "ModelBank",

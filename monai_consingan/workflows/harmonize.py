@@ -12,10 +12,17 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import insertion_measures
 from monai_consingan.transforms import InsertedLesion, InsertLesion
 from monai_consingan.transforms._arrays import as_array, wrap_like
 from monai_consingan.workflows.device import check_device
+from monai_consingan.workflows.insertion_methods import (
+    DEFAULT_INSERTION,
+    DEFAULT_REDRAWN_INSERTION,
+    InsertionMethod,
+    insertion_method,
+)
 from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
 from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
@@ -43,9 +50,7 @@ class LesionSource:
         at: voxel of the host for the lesion's centre, one number for each axis, or for each axis in the slice.
         offset: shift from the lesion's place in the donor, in voxels (row, column). With neither, the place is found.
         match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
-            ``"none"``.
-        paste_blend: how the naive image is pasted, ``"hard"``, ``"feather"``, ``"poisson"`` or
-            ``"crossfade"``.
+            ``"none"``; ``None`` leaves it to the method.
     """
 
     host: str | Path
@@ -58,8 +63,7 @@ class LesionSource:
     axis: int | None = None
     at: Sequence[int] | None = None
     offset: Sequence[int] | None = None
-    match: str = "gain"
-    paste_blend: str = "hard"
+    match: str | None = None
 
 
 @dataclass
@@ -67,26 +71,28 @@ class _Pasted:
     """Scans, placement and paste of a :py:class:`LesionSource`."""
 
     source: LesionSource
+    match: str
     host: MetaTensor
     donor: MetaTensor
     lesion: InsertedLesion
 
     def measures(self, result: MetaTensor) -> dict[str, float]:
         """Measures of a result, and of the naive image."""
-        found, results = self.lesion, {"": result, "_naive": self.lesion.image}
+        found, results = self.lesion, {"": result, "_naive": self.lesion.naive}
         return insertion_measures(
             results, found.mask, self.donor, found.donor_lesion, others=found.host_label, axis=self.source.axis
         )
 
 
-def _paste_lesion(source: LesionSource, seed: int) -> _Pasted:
+def _paste_lesion(source: LesionSource, method: InsertionMethod, seed: int) -> _Pasted:
+    match = method.match if source.match is None else source.match
     host = load_scan(source.host, name="host")
     donor = load_scan(source.donor, name="donor")
     donor_label = load_label(source.donor_label, image=donor, image_name="donor", name="donor label")
     host_label = None
     if source.host_label is not None:
         host_label = load_label(source.host_label, image=host, image_name="host", name="host label", allow_empty=True)
-    insert = InsertLesion(source.match, source.paste_blend, source.axis, seed)
+    insert = InsertLesion(match, method.paste_blend, source.axis, seed)
     lesion = insert(
         host,
         donor,
@@ -98,7 +104,7 @@ def _paste_lesion(source: LesionSource, seed: int) -> _Pasted:
         at=source.at,
         offset=source.offset,
     )
-    return _Pasted(source, host, donor, lesion)
+    return _Pasted(source, match, host, donor, lesion)
 
 
 def _write(
@@ -109,9 +115,9 @@ def _write(
     save_label_like(folder / f"label{suffix}", case.lesion.label, case.host)
     save_label_like(folder / f"alteration{suffix}", alteration, case.host)
     images = {"host": case.host}
-    if image is not case.lesion.image:
-        save_like(folder / f"naive{suffix}", case.lesion.image, case.host, alteration=alteration)
-        images["naive"] = case.lesion.image
+    if report["command"] != "paste":
+        save_like(folder / f"naive{suffix}", case.lesion.naive, case.host, alteration=alteration)
+        images["naive"] = case.lesion.naive
     images["result"] = image
     save_case_figure(
         folder / "figure.png",
@@ -149,7 +155,7 @@ def _head_of_report(
 
 
 def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite: bool = False) -> dict[str, Any]:
-    """Write the naive image of a paste: nothing is trained.
+    """Write the naive image of a paste, and no more: nothing is blended or trained.
 
     Args:
         source: which lesion goes where.
@@ -165,24 +171,29 @@ def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite:
     """
     begin = time.perf_counter()
     with output_folder(output, overwrite=overwrite) as folder:
-        case = _paste_lesion(source, seed)
-        image = case.lesion.image
+        case = _paste_lesion(source, insertion_method("naive"), seed)
+        image, alteration = case.lesion.image, _altered(case)
         report = {
             **_head_of_report("paste", source, seed, case),
-            "settings": {"match": source.match, "paste_blend": source.paste_blend},
+            "settings": {"match": case.match},
             **case.measures(image),
+            "seconds": time.perf_counter() - begin,
         }
-        altered = (as_array(image) != as_array(case.host)) | (as_array(case.lesion.mask) > 0)
-        alteration = wrap_like(altered.astype(np.uint8), case.host)
-        report["seconds"] = time.perf_counter() - begin
         _write(folder, case, image, alteration, report, "Naive paste")
     return report
+
+
+def _altered(case: _Pasted) -> MetaTensor:
+    """1 in the lesion, and where the pasted image differs from the host."""
+    changed = (as_array(case.lesion.image) != as_array(case.host)) | (as_array(case.lesion.mask) > 0)
+    return wrap_like(changed.astype(np.uint8), case.host)
 
 
 def harmonize(
     source: LesionSource,
     output: str | Path,
     *,
+    method: str | None = None,
     settings: TrainingSettings | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
@@ -193,15 +204,17 @@ def harmonize(
     overwrite: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Put a donor's lesion into a host and let a ConSinGAN of the host's slices blend it in.
+    """Put a donor's lesion into a host so that it blends in, by a ConSinGAN of the host's slices or without a model.
 
     Args:
         source: which lesion goes where.
-        output: folder for ``image``, ``label``, ``naive``, ``alteration``, ``figure.png``, ``report.json`` and the
-            trained ``model.pt``; nothing is written outside of it and the bank. A killed run that is started again goes
-            on from its checkpoint there.
+        output: folder for ``image``, ``label``, ``naive`` (the mere paste), ``alteration``, ``figure.png``,
+            ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
+            killed run that is started again goes on from its checkpoint there.
+        method: a key of :py:data:`INSERTION_METHODS`; by default ``"tissue"``, or ``"tissue-consingan"`` if anything
+            of a model is given.
         settings: settings of the training, by default the preset ``quick``.
-        blend: where the redrawn image replaces the naive one.
+        blend: where the redrawn image is used, if not as is usual for the method.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
             fewer iterations then do. It must have the same networks.
@@ -216,7 +229,8 @@ def harmonize(
         The report.
 
     Raises:
-        ConSinGANError: an input is bad, there is no place, the settings do not fit, or the folder cannot be used.
+        ConSinGANError: an input is bad, there is no place, the settings do not fit, the method needs no model but
+            something of one is given, or the folder cannot be used.
 
     Example::
 
@@ -226,40 +240,56 @@ def harmonize(
     """
     begin = time.perf_counter()
     check_device(device)
-    settings, trained, begun = given_models("harmonization", settings, model, start, bank)
-    blend = BlendSettings() if blend is None else blend
-    with output_folder(output, overwrite=overwrite) as folder:
-        case = _paste_lesion(source, seed)
-        redrawn = redraw(
-            case.lesion.image,
-            case.lesion.mask,
-            [case.host],
-            axis=case.lesion.axis,
-            settings=settings,
-            blend=blend,
-            model=trained,
-            start=begun,
-            bank=None if bank is None else ModelBank(bank),
-            seed=seed,
-            device=device,
-            working_folder=folder,
-            progress=progress,
+    of_model = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
+    asked = [name for name, value in of_model.items() if value is not None]
+    if method is None:
+        method = DEFAULT_REDRAWN_INSERTION if asked else DEFAULT_INSERTION
+    how = insertion_method(method)
+    if how.redrawn is None and asked:
+        raise ConSinGANError(
+            f"method is {method!r}, which uses no model, but {asked[0]} is {of_model[asked[0]]}: leave it out, or "
+            "choose another method."
         )
-        if trained is None:
-            redrawn.model.save(folder / MODEL_NAME)
-        report = {
-            **_head_of_report("harmonize", source, seed, case, model=model, start=start),
-            "settings": {
+    if how.redrawn is not None:
+        settings, trained, begun = given_models("harmonization", settings, model, start, bank)
+        blend = how.redrawn if blend is None else blend
+    with output_folder(output, overwrite=overwrite) as folder:
+        case = _paste_lesion(source, how, seed)
+        told: dict[str, Any] = {"method": method, "match": case.match, "paste_blend": how.paste_blend}
+        image, alteration, seconds = case.lesion.image, None, 0.0
+        if settings is not None and blend is not None:
+            redrawn = redraw(
+                image,
+                case.lesion.mask,
+                [case.host],
+                host=case.host,
+                axis=case.lesion.axis,
+                settings=settings,
+                blend=blend,
+                model=trained,
+                start=begun,
+                bank=None if bank is None else ModelBank(bank),
+                seed=seed,
+                device=device,
+                working_folder=folder,
+                progress=progress,
+            )
+            if trained is None:
+                redrawn.model.save(folder / MODEL_NAME)
+            image, alteration, seconds = redrawn.image, redrawn.alteration, redrawn.seconds_training
+            told |= {
                 **settings.as_dict(),
                 "blend": blend.as_dict(),
-                "match": source.match,
-                "paste_blend": source.paste_blend,
                 "region_taken": redrawn.region.as_dict(),
                 "intensities": redrawn.scale.as_dict(),
-            },
-            **case.measures(redrawn.image),
-            "seconds_training": redrawn.seconds_training,
+            }
+        report = {
+            **_head_of_report("harmonize", source, seed, case, model=model, start=start),
+            "settings": told,
+            **case.measures(image),
+            "seconds_training": seconds,
             "seconds": time.perf_counter() - begin,
         }
-        _write(folder, case, redrawn.image, redrawn.alteration, report, "Lesion inserted by harmonization")
+        changed = _altered(case) if alteration is None else alteration
+        _write(folder, case, image, changed, report, f"Lesion inserted, {method}")
     return report

@@ -192,7 +192,9 @@ class HostModels:
         inside = tuple(near)
         parts = (_like(scan, as_array(image)[inside]) for image in (naive, lesion.astype(np.uint8), host))
         part, marks, tissue = parts
-        redrawn = redraw(part, marks, [tissue], axis=axis, settings=self.settings, blend=blend, model=model)
+        redrawn = redraw(
+            part, marks, [tissue], host=tissue, axis=axis, settings=self.settings, blend=blend, model=model
+        )
         result = as_array(naive).copy()
         result[inside] = as_array(redrawn.image)
         return wrap_like(result, naive)

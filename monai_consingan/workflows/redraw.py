@@ -20,7 +20,7 @@ from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.settings import TrainingSettings
 from monai_consingan.workflows.train import fingerprint, train_model
 
-__all__ = ["BlendSettings", "Redrawn", "redraw"]
+__all__ = ["PUBLISHED_BLENDS", "BlendSettings", "Redrawn", "redraw"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class BlendSettings:
     """Where and how the redrawn image replaces the naive one.
 
     Args:
-        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, or ``"whole"``, the lesion
-            and its surroundings.
+        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, ``"outside"``, only the
+            part of it outside the lesion, or ``"whole"``, the lesion and its surroundings.
         dilation_mm: how far the replacement reaches beyond the border (for a band, to both sides).
         softness_mm: width of the soft edge beyond that.
         level_mm: the redrawn image takes over the naive image's level, averaged over this distance (the standard
@@ -59,6 +59,14 @@ class BlendSettings:
         return asdict(self)
 
 
+PUBLISHED_BLENDS = {
+    "harmonization": BlendSettings("whole", 2.0, 10.0, level_mm=0.0),
+    "editing": BlendSettings("whole", 15.0, 10.0, level_mm=0.0),
+}
+"""What was published, in mm of a field of view of 250 mm: the redrawn lesion with a soft edge that is halfway at 7 mm
+(editing: 20 mm) beyond its border, at the generator's own level."""
+
+
 @dataclass
 class Redrawn:
     """What :py:func:`redraw` made.
@@ -85,6 +93,7 @@ def redraw(
     mask: MetaTensor,
     training: list[MetaTensor],
     *,
+    host: MetaTensor,
     axis: int | None,
     settings: TrainingSettings,
     blend: BlendSettings,
@@ -102,6 +111,7 @@ def redraw(
         naive: image with the pasted or filled lesion, ``(1, *spatial)``.
         mask: where that lesion is, ``(1, *spatial)``.
         training: images on the same grid whose slices of the region are trained on.
+        host: the image before the lesion was pasted or filled.
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         settings: settings of the training.
         blend: where the redrawn image is used.
@@ -114,13 +124,13 @@ def redraw(
         progress: whether to show progress.
 
     Returns:
-        The result; outside its alteration mask it has the bits of ``naive``.
+        The result; outside its alteration mask it has the bits of the host.
 
     Raises:
         ConSinGANError: the region does not fit the settings or the model.
     """
     given = start if model is None else model
-    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis)(mask)
+    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis)(mask, naive, host)
     slices, region, scale = region_slices(
         naive,
         mask,

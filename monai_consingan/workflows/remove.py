@@ -109,6 +109,7 @@ def remove(
             filled.image,
             filled.mask,
             [filled.training],
+            host=image,
             axis=filled.axis,
             settings=settings,
             blend=blend,

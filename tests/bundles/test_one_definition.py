@@ -21,7 +21,7 @@ FILES = example()
 COMMANDS = {
     "harmonization": [
         *("harmonize", "--host", str(FILES.image), "--donor", str(FILES.image), "--donor-label", str(FILES.label)),
-        *("--donor-slice", "4"),
+        *("--donor-slice", "4", "--method", "tissue-consingan"),
     ],
     "editing": ["remove", "--image", str(FILES.image), "--label", str(FILES.label)],
 }

@@ -31,10 +31,10 @@ OPTIONS = {
     f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} {CLUSTER}",
     "merge": "--quiet",
     "demo": "--output --overwrite --seed",
-    "harmonize": f"{LESION} --paste-blend --composite --model --bank --output {TRAINING} --overwrite --quiet",
+    "harmonize": f"{LESION} --method --composite --model --bank --output {TRAINING} --overwrite --quiet",
     "remove": "--image --label --lesion-labels --slice --axis --method --symmetry --composite --model --bank --output "
     f"{TRAINING} --overwrite --quiet",
-    "paste": f"{LESION} --paste-blend --seed --output --overwrite --quiet",
+    "paste": f"{LESION} --seed --output --overwrite --quiet",
     "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",
     "evaluate": "REAL SYNTHETIC --results --output --originals --inception --dims --max-slices --axis --seed --device "
     "--overwrite --quiet",

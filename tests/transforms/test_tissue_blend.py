@@ -77,7 +77,23 @@ def test_host_stays_beyond_reach(seed: int, inner: float, outer: float, fade: fl
 def test_same_tissue_stays_itself() -> None:
     host, _, mask = _scene(1)
     assert np.allclose(TissueBlend(fade_mm=0)(host, host, mask), host)
-    assert np.allclose(TissueBlend(fade_mm=0)(host, host + 30, mask), host)
+    assert np.allclose(TissueBlend(fade_mm=0, keep_profile=False)(host, host + 30, mask), host)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_profile_within_the_mask_is_the_sources(seed: int) -> None:
+    host, source, mask = _scene(seed)
+    source[np.hypot(*(np.mgrid[:48, :48] - 24.0)) < 3] -= 60  # a dark core
+    depth = distance_transform_edt(mask)
+    kept, free = (TissueBlend(keep_profile=keep)(host, source, mask) for keep in (True, False))
+    assert abs((kept - source)[mask].mean()) < 0.2
+    for low, high in ((0, 2), (2, 4), (4, 9)):
+        shell = mask & (depth > low) & (depth <= high)
+        assert abs((kept - source)[shell].mean()) < 1.5
+    assert abs((free - source)[mask].mean()) > 0.1
+    away = distance_transform_edt(~mask)
+    assert np.array_equal(kept[away > 3.5], free[away > 3.5])
 
 
 def test_texture_becomes_the_hosts() -> None:
@@ -85,7 +101,7 @@ def test_texture_becomes_the_hosts() -> None:
     core = distance_transform_edt(mask) > 3
     fine = source - gaussian_filter(source, 1.0)
     for texture, expected in ((1.0, 1.0), (1.25, 0.8), (2.0, 5 / 8)):
-        result = TissueBlend(texture=texture)(host, source, mask)
+        result = TissueBlend(texture=texture, keep_profile=False)(host, source, mask)
         ratio = (result - gaussian_filter(result, 1.0))[core].std() / fine[core].std()
         assert abs(ratio - expected) < 0.1
 
@@ -112,7 +128,7 @@ def test_slices_are_independent() -> None:
 def test_spacing_scales_all() -> None:
     host, source, mask = _scene(5)
     small = TissueBlend()(host, source, mask, spacing=1.0)
-    large = TissueBlend(2, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
+    large = TissueBlend(0, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
     assert np.allclose(small, large)
 
 

@@ -15,7 +15,16 @@ from PIL import Image
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows import LesionSource, TrainedModel, harmonize, paste
+from monai_consingan.workflows import (
+    INSERTION_METHODS,
+    LesionSource,
+    TrainedModel,
+    harmonize,
+    paste,
+)
+from monai_consingan.workflows.insertion_methods import MODEL_FREE_INSERTIONS
+
+REDRAWN = "tissue-consingan"
 
 FILES = ["alteration.nii.gz", "figure.png", "image.nii.gz", "label.nii.gz", "model.pt", "naive.nii.gz", "report.json"]
 SAME = ["alteration.nii.gz", "image.nii.gz", "label.nii.gz", "model.pt", "naive.nii.gz"]
@@ -83,7 +92,7 @@ def test_report_says_what_was_done(inserted: Any, source: LesionSource) -> None:
     assert len(report["inputs"]["donor_label"]["sha256"]) == 64
     assert report["placement"]["slices"] == [6]
     assert report["settings"]["iterations"] == 2
-    assert report["settings"]["blend"]["mode"] == "band"
+    assert report["settings"]["blend"] == INSERTION_METHODS[REDRAWN].redrawn.as_dict()
     assert report["contrast_kept_naive"] == pytest.approx(1, abs=0.1)
     assert report["seconds"] >= report["seconds_training"] > 0
     assert "torch" in report["versions"]
@@ -145,9 +154,37 @@ def test_paste_trains_nothing_and_marks_what_changed(source: LesionSource, scan:
 
 
 def test_feathered_paste_marks_its_soft_edge(source: LesionSource, scan: Any, tmp_path: Path) -> None:
-    paste(replace(source, paste_blend="feather"), tmp_path / "out", seed=1)
+    harmonize(source, tmp_path / "out", method="feather", seed=1)
     altered = raw(tmp_path / "out" / "alteration.nii.gz") > 0
     assert np.array_equal(raw(tmp_path / "out" / "image.nii.gz")[~altered], scan[0][~altered])
+    paste(source, tmp_path / "naive", seed=1)
+    assert (tmp_path / "out" / "naive.nii.gz").read_bytes() == (tmp_path / "naive" / "image.nii.gz").read_bytes()
+
+
+@pytest.mark.parametrize("method", MODEL_FREE_INSERTIONS)
+def test_a_method_without_a_model_trains_nothing(
+    method: str, source: LesionSource, scan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_consingan.workflows.redraw.train_model", None)
+    report = harmonize(source, tmp_path / "out", method=method, seed=1)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [name for name in FILES if name != "model.pt"]
+    assert report["settings"] == {"method": method, "match": "gain", "paste_blend": report["settings"]["paste_blend"]}
+    altered = raw(tmp_path / "out" / "alteration.nii.gz") > 0
+    assert np.array_equal(raw(tmp_path / "out" / "image.nii.gz")[~altered], scan[0][~altered])
+    assert abs(report["contrast_kept"] - 1) < 0.15 or method in ("poisson", "crossfade")
+    with pytest.raises(ConSinGANError, match=rf"method is '{method}', which uses no model, but bank is b: leave it"):
+        harmonize(source, tmp_path / "other", method=method, bank="b")
+
+
+def test_the_published_method(source: LesionSource, scan: Any, tiny: Any, tmp_path: Path) -> None:
+    report = harmonize(source, tmp_path / "out", method="consingan", settings=tiny("harmonization"), seed=1)
+    told, (rows, columns, _) = report["settings"], report["placement"]["offset"]
+    assert (told["match"], told["paste_blend"], told["blend"]["mode"]) == ("none", "hard", "whole")
+    label, naive = (raw(tmp_path / "out" / f"{name}.nii.gz")[..., 6] for name in ("label", "naive"))
+    donor = np.roll(scan[0][..., 4], (rows, columns), axis=(0, 1))
+    assert np.array_equal(naive, np.where(label > 0, donor, scan[0][..., 6]))
+    with pytest.raises(ConSinGANError, match="method is 'gan', but must be one of tissue"):
+        harmonize(source, tmp_path / "other", method="gan")
 
 
 def test_place_depends_on_the_seed(inserted: Any, source: LesionSource, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ class Run:
                 "command": self.command,
                 "settings": settings.as_dict(),
                 "training": training.as_dict(),
-                "blend": (blend or BlendSettings()).as_dict(),
+                "blend": (blend or settings.redrawn or BlendSettings()).as_dict(),
                 "model": None if path is None else str(path.absolute()),
                 "model_sha256": None if path is None else file_sha256(path),
                 "rule": rule,

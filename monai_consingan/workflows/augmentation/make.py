@@ -36,7 +36,7 @@ class ScanMaker:
         scans: the data set.
         surveys: what is known of its training scans, by their names.
         settings: what the user asks for.
-        models: models of hosts; needed for the method ``"consingan"``.
+        models: models of hosts; needed by some methods.
         blend: where a redrawn image is used.
         cohort: one model for all hosts instead, and its name.
         device: where to train.
@@ -109,8 +109,8 @@ class ScanMaker:
             "refused": refused,
             "settings": {**self.settings.as_dict(), "location": Path(self.settings.location).name},
             "limits": {"seam": self.limits.seam, "contrast_kept": self.limits.contrast},
-            "training": self.models.settings.as_dict() if self.settings.method == "consingan" else None,
-            "blend": self.blend.as_dict() if self.settings.method == "consingan" else None,
+            "training": self.models.settings.as_dict() if self.settings.redrawn else None,
+            "blend": self.blend.as_dict() if self.settings.redrawn else None,
             "model": "" if host.redrawer is None else host.redrawer.key,
             "versions": versions(),
             "warnings": warnings + ([host.no_model] if host.no_model else []),
@@ -150,7 +150,7 @@ class ScanMaker:
             axis=axis,
             prior=self._prior(record, image),
         )
-        if self.settings.method == "consingan":
+        if self.settings.redrawn is not None:
             try:
                 host.redrawer = self._redrawer(image)
             except ConSinGANError as error:

@@ -15,8 +15,9 @@ from monai_consingan.transforms._donors import DonorCrop
 from monai_consingan.transforms.paste import move
 from monai_consingan.transforms.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal, check_lesion
-from monai_consingan.workflows.augmentation.settings import CLASSICAL, AugmentSettings
+from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.host_models import HostModels
+from monai_consingan.workflows.insertion_methods import insertion_method
 from monai_consingan.workflows.model import TrainedModel
 from monai_consingan.workflows.redraw import BlendSettings
 
@@ -140,18 +141,19 @@ def put_lesion(
 
 
 def _put(host: HostScan, crop: DonorCrop, placement: Placement, settings: AugmentSettings, how: str) -> PastedLesion:
-    if how == "consingan" and host.redrawer is None:
+    method = insertion_method(how)
+    if method.redrawn is not None and host.redrawer is None:
         raise Refusal("no model", host.no_model, how)
     shape = tuple(host.image.shape[1:])
     donor, label, valid = (
         move(part, placement.offset, shape=shape) for part in (crop.image, crop.label[None], crop.valid[None])
     )
     paste = PasteLesion(
-        CLASSICAL.get(how, "hard"), match=settings.match, axis=host.axis, spacing=spacing_of(host.image)
+        method.paste_blend, match=settings.match or method.match, axis=host.axis, spacing=spacing_of(host.image)
     )
     try:
         pasted = paste(host.image, donor, label, host_label=host.label, donor_valid=valid)
-        if how != "consingan" or host.redrawer is None:
+        if method.redrawn is None or host.redrawer is None:
             return pasted
         by = host.redrawer
         redrawn = by.models.redraw(pasted.image, pasted.mask, host.image, by.model, by.blend)

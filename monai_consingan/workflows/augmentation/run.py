@@ -84,7 +84,7 @@ def augment(
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     settings = _located(settings or AugmentSettings(), scans)
     run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address)
-    model = model if settings.method == "consingan" else None
+    model = model if settings.redrawn else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 
@@ -137,7 +137,7 @@ def free_twins(
     settings = settings or TwinSettings()
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress, backend, address)
-    model = model if settings.method == "consingan" else None
+    model = model if settings.redrawn else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 

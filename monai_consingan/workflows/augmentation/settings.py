@@ -8,13 +8,14 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._match import MATCHES
+from monai_consingan.workflows.insertion_methods import (
+    DEFAULT_INSERTION,
+    INSERTION_METHODS,
+    MODEL_FREE_INSERTIONS,
+)
+from monai_consingan.workflows.redraw import BlendSettings
 
-__all__ = ["CLASSICAL", "METHODS", "AugmentSettings"]
-
-CLASSICAL = {"naive": "hard", "feather": "feather", "poisson": "poisson", "crossfade": "crossfade"}
-"""The methods that need no model, and how :py:class:`monai_consingan.transforms.PasteLesion` calls them."""
-
-METHODS = ("consingan", *CLASSICAL)
+__all__ = ["AugmentSettings"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,7 @@ class AugmentSettings:
     Args:
         per_scan: synthetic scans for each training scan.
         lesions: smallest and largest number of new lesions in each.
-        method: how lesions are put in: ``"consingan"``, or without a model ``"naive"``, ``"feather"``, ``"poisson"``,
-            ``"crossfade"``.
+        method: how lesions are put in, a key of :py:data:`monai_consingan.workflows.INSERTION_METHODS`.
         on_failure: what happens where a lesion fails the checks or its model cannot be used: a method without a model
             to try instead, or ``"drop"``, which leaves the lesion out.
         sizes: how often each class of donors' sizes is drawn, relative to the others
@@ -38,7 +38,8 @@ class AugmentSettings:
         edge_mm, clearance_mm: distances to keep from the edge of the head and from other lesions, see
             :py:func:`monai_consingan.transforms.find_placement`.
         flip_prob, rotate_range, scale_range: see :py:class:`monai_consingan.transforms.RandPasteLesion`.
-        match: how the donor's intensities are fitted to the host's, ``"gain"``, ``"mean_std"`` or ``"none"``.
+        match: how the donor's intensities are fitted to the host's, ``"gain"``, ``"mean_std"`` or ``"none"``; ``None``
+            leaves it to the method.
         attempts: how many draws of donor and place a lesion gets until one passes.
         contrast_range: smallest and largest share of the donor lesion's contrast that must be kept.
         seam_margin: the seam must lie in the range of the data set's own lesions, widened by this factor to both sides.
@@ -52,8 +53,8 @@ class AugmentSettings:
 
     per_scan: int = 1
     lesions: tuple[int, int] = (1, 3)
-    method: str = "consingan"
-    on_failure: str = "poisson"
+    method: str = DEFAULT_INSERTION
+    on_failure: str = "tissue"
     sizes: Mapping[str, float] = field(default_factory=dict)
     location: str = "alike"
     edge_mm: float | None = None
@@ -61,7 +62,7 @@ class AugmentSettings:
     flip_prob: float = 0.5
     rotate_range: float = 30.0
     scale_range: tuple[float, float] = (0.8, 1.2)
-    match: str = "gain"
+    match: str | None = None
     attempts: int = 10
     contrast_range: tuple[float, float] = (0.5, 2.0)
     seam_margin: float = 2.0
@@ -77,11 +78,16 @@ class AugmentSettings:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 1 or more.")
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
             raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
-        choices = {"method": METHODS, "on_failure": (*CLASSICAL, "drop"), "match": MATCHES}
+        choices: dict[str, tuple[str | None, ...]] = {
+            "method": tuple(INSERTION_METHODS),
+            "on_failure": (*MODEL_FREE_INSERTIONS, "drop"),
+            "match": (*MATCHES, None),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ConSinGANError(
-                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}."
+                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be one of "
+                    f"{', '.join(filter(None, allowed))}."
                 )
         unknown = set(self.sizes) - set(SIZE_CLASSES)
         if unknown or (self.sizes and not (min(self.sizes.values()) >= 0 and sum(self.sizes.values()) > 0)):
@@ -99,6 +105,11 @@ class AugmentSettings:
         for name in ("clearance_mm", "rotate_range", "edge_mm"):
             if getattr(self, name) is not None and not getattr(self, name) >= 0:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 0 or more.")
+
+    @property
+    def redrawn(self) -> BlendSettings | None:
+        """Where the method uses a redrawn image; ``None`` if it needs no model."""
+        return INSERTION_METHODS[self.method].redrawn
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, which JSON gives back alike."""

@@ -75,6 +75,11 @@ class TwinSettings:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be above 0.")
         FillLesion(self.fillings, self.symmetry, self.margin_mm, axis=self.axis)
 
+    @property
+    def redrawn(self) -> BlendSettings | None:
+        """Where a redrawn image is used; ``None`` if no model is needed."""
+        return BlendSettings() if self.method == "consingan" else None
+
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, which JSON gives back alike."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

@@ -94,7 +94,7 @@ def chosen_insertion(method: str | None, **of_model: Any) -> str:
         return DEFAULT_REDRAWN_INSERTION if given else DEFAULT_INSERTION
     if given and insertion_method(method).redrawn is None:
         raise ConSinGANError(
-            f"method is {method!r}, which uses no model, but {given[0]} is {of_model[given[0]]}: leave it out, or choose "
-            "another method."
+            f"method is {method!r}, which uses no model, but {given[0]} is {of_model[given[0]]}: leave it out, or "
+            "choose another method."
         )
     return method

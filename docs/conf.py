@@ -42,6 +42,7 @@ CONTENTS = """
 :hidden:
 
 docs/pipeline
+docs/reproduce
 bundles/consingan_harmonization/docs/README
 bundles/consingan_editing/docs/README
 docs/reference/index

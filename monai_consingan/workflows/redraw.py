@@ -20,7 +20,7 @@ from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.settings import TrainingSettings
 from monai_consingan.workflows.train import fingerprint, train_model
 
-__all__ = ["PUBLISHED_BLENDS", "BlendSettings", "Redrawn", "redraw"]
+__all__ = ["PUBLISHED_BLENDS", "REMOVAL_BLEND", "BlendSettings", "Redrawn", "redraw"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ PUBLISHED_BLENDS = {
 }
 """What was published, in mm of a field of view of 250 mm: the redrawn lesion with a soft edge that is halfway at 7 mm
 (editing: 20 mm) beyond its border, at the generator's own level."""
+
+REMOVAL_BLEND = BlendSettings("band", detail_mm=1.0)
+"""Where a filled lesion is redrawn if nothing else is asked for: its texture stays that of the filling."""
 
 
 @dataclass

@@ -154,3 +154,19 @@ def test_places_by_a_prior_map(maker: Maker, tmp_path: Path, data_set: Path) -> 
         made(maker(location="nowhere.nii.gz"), tmp_path / "no map")
     told, _ = made(maker(location="uniform"), tmp_path / "uniform")
     assert {lesion["placement"]["how"] for lesion in told["lesions"]} == {"prior"}
+
+
+def test_inside_a_brain_mask(maker: Maker, tmp_path: Path, data_set: Path) -> None:
+    image = nib.load(data_set.parent / "image0.nii.gz")
+    brain = np.zeros(image.shape, np.uint8)
+    brain[30:70, 30:90, 2:9] = 1
+    nib.save(nib.Nifti1Image(brain, image.affine), tmp_path / "brain.nii.gz")
+    by = maker(location="uniform", brain="mask", lesions=(2, 2), seam_margin=9, attempts=20)
+    by.records["image0"] = replace(by.scans.records[0], entry={"mask": str(tmp_path / "brain.nii.gz")})
+    told, _ = made(by, tmp_path / "out")
+    new = stored(tmp_path / "out" / "instances.nii.gz") > told["own_lesions"]
+    assert new.any()
+    assert brain[new].all()
+    by.records["image0"] = replace(by.scans.records[0], entry={"mask": str(tmp_path / "none.nii.gz")})
+    with pytest.raises(ConSinGANError, match="brain mask of image0"):
+        made(by, tmp_path / "no mask")

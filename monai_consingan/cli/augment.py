@@ -176,7 +176,9 @@ def augment(**options: Any) -> int:
 
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
-@click.option("--method", type=click.Choice(["consingan", "fill"]), help="Redraw what was filled, or leave it.")
+@click.option(
+    "--method", type=click.Choice(["consingan", "fill"]), help="Redraw what was filled, or leave it. [default: fill]"
+)
 @click.option(
     "--on-failure",
     type=click.Choice(["fill", "drop"]),

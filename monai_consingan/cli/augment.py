@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,9 @@ from monai_consingan.cli.options import (
     training_settings,
 )
 from monai_consingan.fillings import FILLINGS, USUAL_FILLINGS
+
+if TYPE_CHECKING:
+    from monai_consingan.workflows import BlendSettings
 
 __all__ = ["augment", "merge", "twins"]
 
@@ -116,7 +119,8 @@ _data_set_options = together(
 @click.option(
     "--method",
     type=click.Choice([*_MODEL_FREE, "tissue-consingan", "consingan-band", "consingan"]),
-    help="How lesions are put in, the last three with a model of the host. [default: tissue]",
+    help="How lesions are put in, the last three with a model of the host. [default: tissue, or "
+    "tissue-consingan if an option of a model is given]",
 )
 @click.option(
     "--on-failure",
@@ -160,12 +164,14 @@ def augment(**options: Any) -> int:
     """
     from monai_consingan.workflows.augmentation import AugmentSettings
     from monai_consingan.workflows.augmentation import augment as run
+    from monai_consingan.workflows.insertion_methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
 
     chosen = given_only(**{name: options[name] for name in _SETTINGS})
     lesions = options["lesions"]
     if lesions is not None:
         chosen["lesions"] = lesions if len(lesions) > 1 else lesions * 2
-    return _run(run, AugmentSettings(**chosen), "harmonization", options)
+    usual = INSERTION_METHODS[DEFAULT_REDRAWN_INSERTION].redrawn
+    return _run(run, AugmentSettings(**chosen), "harmonization", options, usual)
 
 
 @click.command(cls=NumbersCommand)
@@ -210,14 +216,20 @@ def merge(output: Path, quiet: bool) -> int:
     return _show(run(output), output, quiet)
 
 
-def _run(run: Callable[..., dict[str, Any]], settings: Any, task: str, options: Mapping[str, Any]) -> int:
+def _run(
+    run: Callable[..., dict[str, Any]],
+    settings: Any,
+    task: str,
+    options: Mapping[str, Any],
+    usual: BlendSettings | None = None,
+) -> int:
     """Start one of the workflows and show what came of it; the exit code."""
     summary = run(
         options["data_set"],
         options["output"],
         settings,
-        training=training_settings(options, task) if settings.redrawn else None,
-        blend=blend_settings(options, settings.redrawn),
+        training=training_settings(options, task, needed=False),
+        blend=blend_settings(options, settings.redrawn or usual),
         progress=not options["quiet"],
         **given_only(**{name: options[name] for name in _RUN}),
     )

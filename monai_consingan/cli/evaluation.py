@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, output_options
+from monai_consingan.cli.options import PATH, inception_options, output_options
+from monai_consingan.cli.results import show_table
 
 __all__ = ["evaluate"]
 
@@ -32,20 +32,7 @@ __all__ = ["evaluate"]
     help="With --results: folder of the scans that they were made of, to count what changed outside the alteration "
     "mask [default: count it against the naive image].",
 )
-@click.option(
-    "--inception",
-    type=PATH,
-    metavar="FILE",
-    help="Inception weights of pytorch-fid [default: the file that MONAI_CONSINGAN_INCEPTION names, or else its "
-    "download].",
-)
-@click.option(
-    "--dims",
-    type=click.Choice(["64", "192", "768", "2048"]),
-    default="2048",
-    show_default=True,
-    help="Inception features; published FIDs have 2048.",
-)
+@inception_options
 @click.option("--max-slices", type=click.IntRange(2), metavar="N", help="At most N images of each set [default: all].")
 @click.option(
     "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
@@ -81,16 +68,9 @@ def evaluate(images: tuple[Path, ...], output: Path, dims: str, quiet: bool, **o
         return
     click.echo(f"Evaluated: {output}")
     if "images" in report:
-        _show(images_table(report["images"]))
+        show_table(images_table(report["images"]))
     if "results" in report:
-        _show(results_table(report["results"]))
+        show_table(results_table(report["results"]))
     for warning in warnings_of(report):
         click.echo(f"Warning: {warning}")
     click.echo(f"  look at  {output / 'report.html'}")
-
-
-def _show(rows: Sequence[Sequence[str]]) -> None:
-    """Print a table in columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

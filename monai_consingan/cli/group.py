@@ -15,6 +15,7 @@ from monai_consingan.cli.bank import bank
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
+from monai_consingan.cli.reproduction import reproduce
 from monai_consingan.errors import ConSinGANError
 
 __all__ = ["main"]
@@ -64,5 +65,5 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (demo, harmonize, remove, paste, train, sample, bank, augment, twins, merge, evaluate):
+for _command in (demo, harmonize, remove, paste, train, sample, bank, augment, twins, merge, evaluate, reproduce):
     main.add_command(_command)

@@ -22,6 +22,7 @@ __all__ = [
     "blend_settings",
     "composite_options",
     "given_only",
+    "inception_options",
     "lesion_options",
     "output_options",
     "run_options",
@@ -104,6 +105,23 @@ run_options = together(
     click.option("--quiet", is_flag=True, help="Show neither progress nor result."),
 )
 
+inception_options = together(
+    click.option(
+        "--inception",
+        type=PATH,
+        metavar="FILE",
+        help="Inception weights of pytorch-fid [default: the file that MONAI_CONSINGAN_INCEPTION names, or else its "
+        "download].",
+    ),
+    click.option(
+        "--dims",
+        type=click.Choice(["64", "192", "768", "2048"]),
+        default="2048",
+        show_default=True,
+        help="Inception features; published FIDs have 2048.",
+    ),
+)
+
 lesion_options = together(
     click.option(
         "--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all]."
@@ -136,8 +154,9 @@ training_options = together(
 composite_options = together(
     click.option(
         "--composite",
-        type=click.Choice(["whole", "band", "outside"]),
-        help="Where the redrawn image is used: over the whole lesion, in a band along its border, or outside it only.",
+        type=click.Choice(["whole", "band", "outside", "smooth"]),
+        help="Where the redrawn image is used: over the whole lesion, in a band along its border, outside it only, or "
+        "over the whole lesion with the edge smoothed as published.",
     ),
     click.option("--dilation", type=float, metavar="MM", help="How far beyond the lesion's border."),
     click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that."),

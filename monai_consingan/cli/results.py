@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["show_case"]
+__all__ = ["show_case", "show_table"]
 
 
 def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -> None:
@@ -28,6 +28,13 @@ def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -
     click.echo(f"  seam          {_compared(report, 'seam')}: 1 is like the tissue around")
     click.echo(f"  time          {report['seconds']:.0f} s")
     click.echo(f"  look at       {output / 'figure.png'}")
+
+
+def show_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table in columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _compared(report: Mapping[str, Any], name: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
-from scipy.ndimage import find_objects
+from scipy.ndimage import find_objects, gaussian_filter
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
@@ -25,7 +25,8 @@ __all__ = [
     "reach_box",
 ]
 
-MODES = ("whole", "band", "outside")
+MODES = ("whole", "band", "outside", "smooth")
+_EXACT = 1e-9  # share by which rounding may lengthen a distance
 
 
 def outside_distance(
@@ -77,12 +78,15 @@ def alteration_weight(
     that the core of a lesion larger than the band has weight 0 and stays untouched. In mode ``"outside"`` only the part
     of this band that lies outside the lesion has.
 
+    Mode ``"smooth"`` is that of the published method: the lesion dilated by ``dilation_mm``, smoothed with a gaussian
+    of the standard deviation ``softness_mm`` (cut off at four of them) and stretched to [0, 1]. It has no plateau.
+
     Args:
         mask: lesion mask of shape (\\*spatial), 2D or 3D; values above 0 are lesion.
         spacing: mm per spatial axis, or one number for all.
         dilation_mm: distance from the lesion up to which the weight is 1.
         softness_mm: width of the ramp from 1 to 0; 0 makes a hard edge.
-        mode: ``"whole"``, ``"band"`` or ``"outside"``.
+        mode: ``"whole"``, ``"band"``, ``"outside"`` or ``"smooth"``.
         axis: the spatial axis perpendicular to the slices when every slice counts by itself (distances in the plane; a
             slice without lesion has weight 0 everywhere); None for distances in space.
 
@@ -108,6 +112,10 @@ def alteration_weight(
     axis = check_axis(axis, lesion.ndim)
     reach = dilation_mm + softness_mm
     distance = outside_distance(lesion, mm, axis, reach_mm=reach)
+    if mode == "smooth":
+        dilated = distance <= dilation_mm * (1 + _EXACT)
+        sigma = tuple(0.0 if number == axis else softness_mm / side for number, side in enumerate(mm))
+        return _stretched(gaussian_filter(dilated.astype(np.float64), sigma, mode="nearest"), axis)
     if mode == "band":
         distance = np.where(lesion, outside_distance(~lesion, mm, axis, reach_mm=reach), distance)
     elif mode == "outside":
@@ -119,6 +127,15 @@ def alteration_weight(
     return np.where(beyond < softness_mm, ramp, 0.0).astype(np.float32)
 
 
+def _stretched(weight: np.ndarray, axis: int | None) -> np.ndarray:
+    """A weight from 0 to 1, in every slice by itself; where it does not vary it stays."""
+    inside = tuple(number for number in range(weight.ndim) if number != axis)
+    low, high = (extreme(weight, axis=inside, keepdims=True) for extreme in (np.min, np.max))
+    span = np.where(high > low, high - low, 1.0)
+    stretched: np.ndarray = np.where(high > low, (weight - low) / span, weight)
+    return stretched.astype(np.float32)
+
+
 class AlterationMask(Transform):
     """Turn a lesion mask into an alteration mask with :func:`alteration_weight`.
 
@@ -126,7 +143,7 @@ class AlterationMask(Transform):
         dilation_mm: distance from the lesion, in mm, up to which the weight is 1.
         softness_mm: width in mm of the ramp from 1 to 0.
         mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border,
-            ``"outside"`` only the outer half of that.
+            ``"outside"`` only the outer half of that, ``"smooth"`` the lesion and its surroundings as published.
         axis: the spatial axis perpendicular to the slices to take each slice by itself; None for distances in space.
         spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 

@@ -38,7 +38,8 @@ class LesionAlteration(Transform):
 
     Args:
         mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, ``"outside"``, only the
-            part of it outside the lesion, or ``"whole"``, the lesion and its surroundings (:class:`AlterationMask`).
+            part of it outside the lesion, ``"whole"``, the lesion and its surroundings, or ``"smooth"``, the same as
+            published (:class:`AlterationMask`).
         dilation_mm: how far the redrawn image reaches beyond the border (for a band, to both sides).
         softness_mm: width of the soft edge beyond that.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.

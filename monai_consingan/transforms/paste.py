@@ -179,19 +179,20 @@ class PasteLesion(Transform):
         # nothing farther away changes, or has a say in what does
         reach = self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
         source, near = (reach_box(part, mm, reach) for part in (lesion, mask))
+        of_donor, of_host = ((slice(None), *box) for box in (source, near))
         shown = [channel[near] > channel.min() for channel in image], [part[source] > part.min() for part in other]
-        other, valid = other[(slice(None), *source)], valid[source]
+        other, valid = other[of_donor], valid[source]
         if self.match != "none":
             ring = tissue_ring(image, mask, self.ring_mm, mm, axis)
             ring = ring if old_labels is None else ring & (old_labels[0] <= 0)
             donor_ring = tissue_ring(as_array(donor), lesion, self.ring_mm, mm, axis)[source] & valid
-            other = match_intensities(image[(slice(None), *near)], ring[near], other, donor_ring, self.match)
+            other = match_intensities(image[of_host], ring[near], other, donor_ring, self.match)
         start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
         moved, valid, donor_shown = (move(part, start, shape=size) for part in (other, valid, np.all(shown[1], axis=0)))
         if self.blend == "tissue":  # a stripped brain has no tissue where the image is at its lowest
             valid = valid & donor_shown & np.all(shown[0], axis=0)
         result = image.copy()
-        result[(slice(None), *near)] = self._blended(image[(slice(None), *near)], moved, mask[near], valid, mm, axis)
+        result[of_host] = self._blended(image[of_host], moved, mask[near], valid, mm, axis)
         label_like = host_label if isinstance(host, torch.Tensor) and isinstance(host_label, MetaTensor) else host
         return PastedLesion(
             wrap_like(result, host),

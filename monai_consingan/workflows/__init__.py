@@ -11,6 +11,7 @@ from .model_bank import ModelBank
 from .progress import TrainingProgress
 from .redraw import BlendSettings
 from .remove import LesionTarget, remove
+from .reproduction import reproduce
 from .sample import sample
 from .settings import PRESETS, TrainingSettings, preset_settings
 from .train import fingerprint, train_model
@@ -37,6 +38,7 @@ __all__ = [
     "prepare_bank",
     "preset_settings",
     "remove",
+    "reproduce",
     "sample",
     "train_model",
     "train_run",

@@ -10,12 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from monai.data import MetaTensor
 
 from monai_consingan.data import file_sha256, load_label, load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import save_contact_sheet
-from monai_consingan.metrics import changed_outside, compare_sets, inception_features, load_inception, texture
+from monai_consingan.metrics import (
+    SetComparison,
+    changed_outside,
+    compare_sets,
+    inception_features,
+    load_inception,
+    texture,
+)
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.workflows.device import check_device
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
@@ -23,7 +31,7 @@ from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_file, result_folders
 from monai_consingan.workflows.report import versions, write_report
 
-__all__ = ["FIGURE", "PAGE", "evaluate", "evaluate_images", "evaluate_result"]
+__all__ = ["FIGURE", "PAGE", "compare_pictures", "evaluate", "evaluate_images", "evaluate_result"]
 
 PAGE = "report.html"
 FIGURE = "images.png"
@@ -146,19 +154,11 @@ def evaluate_images(
                 raise ConSinGANError(f"{paths[name]} has {len(found.files)} {name} images: give at least two.")
         sets = {name: found.spread(max_slices) for name, found in sets.items()}
         network = load_inception(weights, dims=dims, device=device)
-        features = {
-            name: inception_features(found.files, network, device=device, progress=progress)
-            for name, found in sets.items()
-        }
+        compared = compare_pictures(
+            sets["real"], sets["synthetic"], network, seed=seed, device=device, progress=progress
+        )
         if figure is not None:
             save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
-    compared = compare_sets(
-        features["real"],
-        features["synthetic"],
-        real_sources=sets["real"].sources,
-        synthetic_sources=sets["synthetic"].sources,
-        seed=seed,
-    )
     return {
         **compared.as_dict(),
         "dims": dims,
@@ -166,6 +166,34 @@ def evaluate_images(
         "sources": {name: _describe(paths[name], found) for name, found in sets.items()},
         "inception_sha256": None if weights is None else file_sha256(weights),
     }
+
+
+def compare_pictures(
+    real: PictureSet,
+    synthetic: PictureSet,
+    network: torch.nn.Module,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: bool = False,
+) -> SetComparison:
+    """FID and KID between two sets of pictures, and between halves of the real ones.
+
+    Args:
+        real: the real pictures.
+        synthetic: the synthetic ones.
+        network: the Inception network (:func:`~monai_consingan.metrics.load_inception`).
+        seed: seed of the division into halves and of the intervals.
+        device: where the network is.
+        progress: whether to show progress on the standard error stream.
+
+    Raises:
+        ConSinGANError: fewer than two pictures in a set, or one that cannot be read.
+    """
+    features = [
+        inception_features(found.files, network, device=device, progress=progress) for found in (real, synthetic)
+    ]
+    return compare_sets(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
 
 
 def _describe(path: Path, found: PictureSet) -> dict[str, Any]:

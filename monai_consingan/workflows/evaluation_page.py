@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_consingan.figures import ReportSection, write_html_report
 
-__all__ = ["images_table", "results_table", "warnings_of", "write_evaluation_page"]
+__all__ = ["images_table", "results_table", "shown_number", "warnings_of", "write_evaluation_page"]
 
 _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
@@ -36,7 +36,7 @@ def images_table(images: Mapping[str, Any]) -> list[list[str]]:
     """
 
     def kid(values: Mapping[str, float]) -> list[str]:
-        return [_number(values["value"]), f"{_number(values['lower'])} to {_number(values['upper'])}"]
+        return [shown_number(values["value"]), f"{shown_number(values['lower'])} to {shown_number(values['upper'])}"]
 
     floor = images["n_floor"]
     rows = [
@@ -44,14 +44,14 @@ def images_table(images: Mapping[str, Any]) -> list[list[str]]:
         [
             "real and synthetic",
             f"{images['n_real']} and {images['n_synthetic']}",
-            _number(images["fid"]),
+            shown_number(images["fid"]),
             *kid(images["kid"]),
         ],
     ]
     if floor:
         rows += [
-            ["real and real", f"{floor} and {floor}", _number(images["fid_floor"]), *kid(images["kid_floor"])],
-            ["real and synthetic, as many", f"{floor} and {floor}", _number(images["fid_at_n_floor"]), "", ""],
+            ["real and real", f"{floor} and {floor}", shown_number(images["fid_floor"]), *kid(images["kid_floor"])],
+            ["real and synthetic, as many", f"{floor} and {floor}", shown_number(images["fid_at_n_floor"]), "", ""],
         ]
     return rows
 
@@ -118,10 +118,11 @@ def _with_naive(result: Mapping[str, Any], name: str) -> str:
     if name not in result:
         return "-"
     naive = f"{name}_naive"
-    return _number(result[name], 2) + (f" ({_number(result[naive], 2)})" if naive in result else "")
+    return shown_number(result[name], 2) + (f" ({shown_number(result[naive], 2)})" if naive in result else "")
 
 
-def _number(value: float | None, decimals: int | None = None) -> str:
+def shown_number(value: float | None, decimals: int | None = None) -> str:
+    """A number for a table: four digits, or with so many decimals; a dash where there is none."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"

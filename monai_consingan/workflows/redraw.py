@@ -29,7 +29,8 @@ class BlendSettings:
 
     Args:
         mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, ``"outside"``, only the
-            part of it outside the lesion, or ``"whole"``, the lesion and its surroundings.
+            part of it outside the lesion, ``"whole"``, the lesion and its surroundings, or ``"smooth"``, the same as
+            published (:py:func:`monai_consingan.transforms.alteration_weight`).
         dilation_mm: how far the replacement reaches beyond the border (for a band, to both sides).
         softness_mm: width of the soft edge beyond that.
         level_mm: the redrawn image takes over the naive image's level, averaged over this distance (the standard
@@ -60,11 +61,11 @@ class BlendSettings:
 
 
 PUBLISHED_BLENDS = {
-    "harmonization": BlendSettings("whole", 2.0, 10.0, level_mm=0.0),
-    "editing": BlendSettings("whole", 15.0, 10.0, level_mm=0.0),
+    "harmonization": BlendSettings("smooth", 7.0, 5.0, level_mm=0.0),
+    "editing": BlendSettings("smooth", 20.0, 5.0, level_mm=0.0),
 }
-"""What was published, in mm of a field of view of 250 mm: the redrawn lesion with a soft edge that is halfway at 7 mm
-(editing: 20 mm) beyond its border, at the generator's own level."""
+"""What was published, in pixels of a slice of 250 x 250, or mm of a field of view of 250 mm: the lesion dilated by 7
+(editing: 20), smoothed with a gaussian of 5, and redrawn at the generator's own level."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from monai_consingan.transforms import whole_slices
 from monai_consingan.transforms._arrays import as_array
 from monai_consingan.workflows.settings import TrainingSettings
 
-__all__ = ["TrainingSlices", "read_slices"]
+__all__ = ["TrainingSlices", "read_slices", "scaled_affine"]
 
 
 @dataclass
@@ -86,11 +86,11 @@ def read_slices(
             {"file": Path(path).name, "slices": list(region.slices), "axis": along, "intensities": scale.as_dict()}
         )
         if number == 0:
-            affine, sliced = _scaled_affine(image, region), along
+            affine, sliced = scaled_affine(image, region), along
     return TrainingSlices(torch.cat(stacks), torch.cat(naive_stacks) if naive_stacks else None, taken, affine, sliced)
 
 
-def _scaled_affine(image: MetaTensor, region: Region) -> list[list[float]]:
+def scaled_affine(image: MetaTensor, region: Region) -> list[list[float]]:
     """The affine of an image, with the pixels that the networks see."""
     affine = as_array(image.affine).astype(np.float64)
     if region.axis is not None:

@@ -38,6 +38,8 @@ OPTIONS = {
     "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",
     "evaluate": "REAL SYNTHETIC --results --output --originals --inception --dims --max-slices --axis --seed --device "
     "--overwrite --quiet",
+    "reproduce": "DATASET --output --settings --slices --iterations --channels --inception --dims --seed --device "
+    "--quiet",
     "bank": f"--output --task --label --crops --side --axis {TRAINING} --quiet",
     "sample": "--output --count --scale --size --animate --frames --start-scale --seed --overwrite",
 }

@@ -130,3 +130,30 @@ def test_bad_masks():
         alteration_weight(np.full((2, 2), np.nan), spacing=1)
     with pytest.raises(ConSinGANError, match=r"\(2, 3, 3\)"):
         AlterationMask()(np.ones((2, 3, 3)))
+
+
+def test_smooth_is_the_published_mask():
+    mask = np.zeros((9, 9))
+    mask[4, 4] = 1
+    hard = alteration_weight(mask, spacing=0.7, dilation_mm=3 * 0.7, softness_mm=0, mode="smooth")
+    rows, columns = np.mgrid[-4:5, -4:5]
+    np.testing.assert_array_equal(hard, rows**2 + columns**2 <= 9)  # a disk of 3 pixels
+    # a row of ones under a gaussian of 1 pixel, cut off at 4, stretched to [0, 1]
+    kernel = np.exp(-0.5 * np.arange(-4, 5) ** 2)
+    line = np.zeros(31)
+    line[13:18] = 1
+    blurred = np.convolve(line, kernel / kernel.sum(), "same")
+    weight = alteration_weight(line[None] > 0, spacing=(1000, 2), dilation_mm=0, softness_mm=2, mode="smooth")
+    np.testing.assert_allclose(weight[0], blurred / blurred.max(), atol=1e-6)
+    assert not weight[0, :9].any() and weight[0, 9] > 0
+
+
+def test_smooth_takes_every_slice_by_itself():
+    mask = np.zeros((21, 21, 3))
+    mask[10, 10, 0] = mask[5:16, 5:16, 2] = 1
+    options = {"dilation_mm": 2.0, "softness_mm": 1.5, "mode": "smooth"}
+    weight = alteration_weight(mask, spacing=(1, 1, 0.1), axis=2, **options)
+    assert not weight[..., 1].any()
+    for index in (0, 2):
+        np.testing.assert_allclose(weight[..., index], alteration_weight(mask[..., index], spacing=1, **options))
+        assert weight[..., index].max() == 1

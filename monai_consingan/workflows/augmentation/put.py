@@ -18,7 +18,7 @@ from monai_consingan.transforms.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal, check_lesion
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.host_models import HostModels
-from monai_consingan.workflows.insertion_methods import insertion_method
+from monai_consingan.workflows.insertion_methods import DEFAULT_INSERTION, insertion_method
 from monai_consingan.workflows.model import TrainedModel
 from monai_consingan.workflows.redraw import BlendSettings
 
@@ -119,7 +119,7 @@ def put_lesion(
         )
     except ConSinGANError as error:
         return None, [Refusal("no place", str(error))]
-    methods = dict.fromkeys((settings.method, settings.on_failure))
+    methods = dict.fromkeys((settings.method or DEFAULT_INSERTION, settings.on_failure))
     methods.pop("drop", None)
     refusals: list[Refusal] = []
     for how in methods:

@@ -12,6 +12,7 @@ from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.twins import TwinSettings
+from monai_consingan.workflows.insertion_methods import chosen_insertion
 from monai_consingan.workflows.redraw import BlendSettings
 from monai_consingan.workflows.settings import TrainingSettings
 
@@ -86,12 +87,13 @@ def augment(
     """
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     settings = _located(settings or AugmentSettings(), scans)
+    method = chosen_insertion(settings.method, training=training, blend=blend, model=model, bank=bank)
+    settings = replace(settings, method=method)
     if settings.brain and not any(record.entry.get(settings.brain) for record in scans.records):
         raise ConSinGANError(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
     run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
-    model = model if settings.redrawn else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 

@@ -8,11 +8,7 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._match import MATCHES
-from monai_consingan.workflows.insertion_methods import (
-    DEFAULT_INSERTION,
-    INSERTION_METHODS,
-    MODEL_FREE_INSERTIONS,
-)
+from monai_consingan.workflows.insertion_methods import DEFAULT_INSERTION, INSERTION_METHODS, MODEL_FREE_INSERTIONS
 from monai_consingan.workflows.redraw import BlendSettings
 
 __all__ = ["AugmentSettings"]
@@ -25,7 +21,8 @@ class AugmentSettings:
     Args:
         per_scan: synthetic scans for each training scan.
         lesions: smallest and largest number of new lesions in each.
-        method: how lesions are put in, a key of :py:data:`monai_consingan.workflows.INSERTION_METHODS`.
+        method: how lesions are put in, a key of :py:data:`monai_consingan.workflows.INSERTION_METHODS`; by default
+            ``"tissue"``, or ``"tissue-consingan"`` if anything of a model is given.
         on_failure: what happens where a lesion fails the checks or its model cannot be used: a method without a model
             to try instead, or ``"drop"``, which leaves the lesion out.
         sizes: how often each class of donors' sizes is drawn, relative to the others
@@ -55,7 +52,7 @@ class AugmentSettings:
 
     per_scan: int = 1
     lesions: tuple[int, int] = (1, 3)
-    method: str = DEFAULT_INSERTION
+    method: str | None = None
     on_failure: str = "tissue"
     sizes: Mapping[str, float] = field(default_factory=dict)
     location: str = "alike"
@@ -82,7 +79,7 @@ class AugmentSettings:
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
             raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
         choices: dict[str, tuple[str | None, ...]] = {
-            "method": tuple(INSERTION_METHODS),
+            "method": (*INSERTION_METHODS, None),
             "on_failure": (*MODEL_FREE_INSERTIONS, "drop"),
             "match": (*MATCHES, None),
         }
@@ -112,7 +109,7 @@ class AugmentSettings:
     @property
     def redrawn(self) -> BlendSettings | None:
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
-        return INSERTION_METHODS[self.method].redrawn
+        return INSERTION_METHODS[self.method or DEFAULT_INSERTION].redrawn
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, which JSON gives back alike."""

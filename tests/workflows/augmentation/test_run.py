@@ -129,14 +129,14 @@ def test_shards_make_the_same(
 
 
 def test_processes_make_the_same(data_set: Path, tmp_path: Path, tiny: Any, quick: AugmentSettings, tree: Tree) -> None:
-    settings = replace(quick, method="consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100)
+    settings = replace(quick, method="tissue-consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100)
     options: dict[str, Any] = {"training": tiny("harmonization"), "crops": 1, "side": 48}
     folders = [tmp_path / "one", tmp_path / "two"]
     one, two = (
         augment(data_set, folder, settings, jobs=jobs, **options) for jobs, folder in enumerate(folders, start=1)
     )
     assert one == two
-    assert one["lesions"]["consingan"] >= 3
+    assert one["lesions"]["tissue-consingan"] >= 3
     assert tree(folders[0], "models") == tree(folders[1], "models")
     assert ModelBank(folders[0] / "models").keys() == ModelBank(folders[1] / "models").keys()
     assert len(ModelBank(folders[0] / "models")) == 4

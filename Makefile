@@ -25,7 +25,7 @@ demo: $(READY)
 
 # a process of one thread for each core
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: $(READY_DEV)
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from _intervals import interval
 from _lesion_shapes import full_slices, largest, random_of
-from _null_voids import null_voids
+from _null_voids import NullVoid
 from _patients import Patient
 from _removal_methods import Removal, RemovalMethod
 from scipy import ndimage
@@ -25,7 +25,7 @@ AROUND_MM = 5.0
 MARGIN_MM = 1.5
 """How far beyond the label a real lesion is filled, as the package does by default."""
 _LESIONS = 8  # slices with a lesion of a patient
-_PIXELS = 400  # of each kind, of a slice
+_PIXELS = 150  # of the lesion in a slice, and twice as many of healthy tissue
 
 
 def pixel_features(image: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
@@ -95,7 +95,7 @@ def train_detector(patients: Sequence[Patient], seed: int) -> Detector:
                 drawn = random.permutation(places)[: _PIXELS if lesion else 2 * _PIXELS]
                 features.append(seen.reshape(-1, seen.shape[-1])[drawn])
                 truth.append(np.full(len(drawn), lesion))
-    forest = RandomForestClassifier(200, min_samples_leaf=5, class_weight="balanced", random_state=seed)
+    forest = RandomForestClassifier(100, max_depth=12, min_samples_leaf=5, class_weight="balanced", random_state=seed)
     return Detector(forest.fit(np.concatenate(features), np.concatenate(truth)))
 
 
@@ -115,7 +115,8 @@ def detection_rows(
     patients: Sequence[Patient],
     chosen: Mapping[str, RemovalMethod],
     result_of: Callable[[RemovalMethod, Removal], np.ndarray | None],
-    how: Mapping[str, int],
+    voids: Sequence[NullVoid],
+    seed: int,
 ) -> list[dict[str, Any]]:
     """How often a detector fires: on untouched healthy places, on real lesions, and where they were removed.
 
@@ -125,7 +126,8 @@ def detection_rows(
         patients: two or more.
         chosen: methods by name.
         result_of: what a method makes of a case, None if it refuses.
-        how: arguments of :func:`_null_voids.null_voids`, whose places are the healthy ones.
+        voids: the healthy places.
+        seed: of the detectors.
 
     Returns:
         Rows of a table.
@@ -137,11 +139,10 @@ def detection_rows(
         fired.setdefault(name, []).append(value)
         groups.setdefault(name, []).append(patient.name)
 
-    healthy = list(null_voids(patients, **how))
     for patient in patients:
-        detector = train_detector([other for other in patients if other is not patient], how["seed"])
+        detector = train_detector([other for other in patients if other is not patient], seed)
         spacing = patient.spacing
-        for void in (void for void in healthy if void.group == patient.name):
+        for void in (void for void in voids if void.group == patient.name):
             note("(untouched healthy place)", patient, detector.fires(void.truth, void.mask, spacing))
         for _, case in real_removals(patient):
             lesion = largest(case.mask)

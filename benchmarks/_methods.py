@@ -16,7 +16,14 @@ from monai_consingan.data import IntensityScale, find_region
 from monai_consingan.inferers import redraw_region
 from monai_consingan.transforms import LesionAlteration, PasteLesion
 from monai_consingan.transforms._arrays import as_array
-from monai_consingan.workflows import BlendSettings, TrainedModel, TrainingSettings, preset_settings, train_model
+from monai_consingan.workflows import (
+    INSERTION_METHODS,
+    BlendSettings,
+    TrainedModel,
+    TrainingSettings,
+    preset_settings,
+    train_model,
+)
 
 __all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
 
@@ -141,19 +148,30 @@ class ConSinGAN:
         return pasted + self.strength * as_array(weight)[0] * (result - pasted)
 
 
+def _named(name: str) -> Callable[[Models], Method]:
+    """A method of the package (:py:data:`monai_consingan.workflows.INSERTION_METHODS`)."""
+    method = INSERTION_METHODS[name]
+    paste = Paste({"blend": method.paste_blend, "match": method.match})
+    redrawn = method.redrawn
+    return (lambda _: paste) if redrawn is None else (lambda models: ConSinGAN(models, paste, redrawn))
+
+
 POISSON, TISSUE = Paste({"blend": "poisson"}), Paste({"blend": "tissue", "match": "gain"})
 METHODS: dict[str, Callable[[Models], Method]] = {
     "naive": lambda _: Paste(),
+    "gain matched": _named("naive"),
     "feathered": lambda _: Paste({"blend": "feather"}),
     "mean/std matched": lambda _: Paste({"match": "mean_std"}),
     "matched + feathered": lambda _: Paste({"match": "mean_std", "blend": "feather"}),
+    "gain matched + feathered": _named("feather"),
     "poisson": lambda _: POISSON,
-    "tissue": lambda _: TISSUE,
-    "crossfade": lambda _: Paste({"blend": "crossfade", "match": "gain"}),
-    "consingan": lambda models: ConSinGAN(models),
-    "consingan, whole": lambda models: ConSinGAN(models, blend=BlendSettings("whole")),
+    "gain matched + poisson": _named("poisson"),
+    "crossfade": _named("crossfade"),
+    "tissue": _named("tissue"),
+    "tissue-consingan": _named("tissue-consingan"),
+    "consingan-band": _named("consingan-band"),
+    "consingan": _named("consingan"),
     "consingan on poisson": lambda models: ConSinGAN(models, POISSON),
-    "consingan on poisson, level 1 mm": lambda models: ConSinGAN(models, POISSON, BlendSettings(level_mm=1.0)),
     "consingan's difference on poisson": lambda models: ConSinGAN(models, POISSON, difference=True),
     "consingan on tissue": lambda models: ConSinGAN(models, TISSUE),
     "consingan's difference on tissue": lambda models: ConSinGAN(models, TISSUE, difference=True),

@@ -19,7 +19,7 @@ from monai_consingan.transforms.alteration import outside_distance
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.symmetry import SymmetryPlane
 from monai_consingan.workflows import BlendSettings, ModelBank, preset_settings
-from monai_consingan.workflows.redraw import redraw
+from monai_consingan.workflows.redraw import PUBLISHED_BLENDS, redraw
 
 __all__ = ["NETWORK_FREE", "REFERENCE", "REMOVALS", "Removal", "RemovalMethod", "removal_methods"]
 
@@ -192,6 +192,7 @@ class ConSinGAN:
             filled.image,
             filled.mask,
             [filled.training],
+            host=case.tensor(case.image),
             axis=None,
             settings=preset_settings("quick", "editing", **self.training),
             blend=self.blend,
@@ -217,13 +218,16 @@ REMOVALS: dict[str, Callable[[Path, int], RemovalMethod]] = {
     "matched mirror, texture as it is": lambda *_: Matched({"texture": 0.0}),
     "matched nearby": lambda *_: Fill("matched_nearby"),
     "ConSinGAN as published": lambda folder, seed: ConSinGAN(
-        folder, "flipud", BlendSettings("whole", level_mm=0.0), "image", seed=seed
+        folder, "flipud", PUBLISHED_BLENDS["editing"], "image", seed=seed
     ),
     "ConSinGAN, band": lambda folder, seed: ConSinGAN(folder, seed=seed),
     "ConSinGAN, whole": lambda folder, seed: ConSinGAN(folder, blend=BlendSettings("whole"), seed=seed),
     "ConSinGAN on matched, band": lambda folder, seed: ConSinGAN(folder, MATCHED, seed=seed),
     "ConSinGAN on matched, band, detail 1 mm": lambda folder, seed: ConSinGAN(
         folder, MATCHED, BlendSettings(detail_mm=1.0), seed=seed
+    ),
+    "ConSinGAN on matched, outside, detail 1 mm": lambda folder, seed: ConSinGAN(
+        folder, MATCHED, BlendSettings("outside", detail_mm=1.0), seed=seed
     ),
     "ConSinGAN on matched, whole": lambda folder, seed: ConSinGAN(folder, MATCHED, BlendSettings("whole"), seed=seed),
     "ConSinGAN on matched, whole, detail 1 mm": lambda folder, seed: ConSinGAN(

@@ -31,10 +31,13 @@ WITHIN = 0.15
 
 
 def measures(method: Method, case: LesionPaste) -> dict[str, float]:
-    """Measures of a lesion in its new place."""
+    """Measures of a lesion in its new place; infinite where donor and host differ so much that one passes for air."""
     put = case.insertion
     lesion, donor_lesion = (put.tensor(mask.astype(np.uint8)) for mask in (put.mask, case.lesion))
-    return insertion_measures({"": put.tensor(method(put))}, lesion, put.tensor(case.donor), donor_lesion)
+    try:
+        return insertion_measures({"": put.tensor(method(put))}, lesion, put.tensor(case.donor), donor_lesion)
+    except ConSinGANError:
+        return dict.fromkeys((*KEPT, "seam", "seam_donor"), float("inf"))
 
 
 def row_of(name: str, method: Method, cases: list[LesionPaste], seed: int) -> dict[str, Any]:

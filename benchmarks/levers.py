@@ -25,6 +25,8 @@ from monai_consingan.workflows import LesionSource, harmonize, preset_settings
 
 SLICES = ((4, 6), (2, 8), (3, 7), (1, 6), (4, 8), (2, 6))
 """Slices of the packaged scan: of the lesion, and of where it goes."""
+METHOD = "consingan-band"
+"""Of the methods with a model, one that shows what a model makes of the lesion's border."""
 LEVERS: dict[str, dict[str, Any]] = {
     "quick": {},
     "16 filters": {"channels": 16},
@@ -48,6 +50,7 @@ def insert(source: LesionSource, folder: Path, lever: dict[str, Any], neighbour:
     return harmonize(
         source,
         folder,
+        method=METHOD,
         settings=None if "model" in lever else preset_settings("quick", "harmonization", **changes),
         model=neighbour if "model" in lever else None,
         start=neighbour if "start" in lever else None,
@@ -60,7 +63,7 @@ def measure(sources: list[LesionSource], neighbour: LesionSource, names: list[st
     reports: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as scratch:
         other = Path(scratch) / "neighbour"
-        harmonize(neighbour, other)
+        harmonize(neighbour, other, method=METHOD)
         for number, source in enumerate(sources, 1):
             for name in names:
                 try:

@@ -200,7 +200,9 @@ def main() -> None:
         chosen = removal_methods(arguments.methods, arguments.cache / "models", arguments.seed)
         rows = measure(voids, chosen, arguments.cache)
         detected = (
-            detection_rows(patients, chosen, lambda method, case: result_of(method, case, arguments.cache), how)
+            detection_rows(
+                patients, chosen, lambda method, case: result_of(method, case, arguments.cache), voids, arguments.seed
+            )
             if arguments.detector
             else []
         )

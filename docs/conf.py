@@ -30,7 +30,7 @@ default_role = "literal"
 # What the project itself documents must be found; other projects' names are not links, as that would take a network.
 nitpicky = True
 OTHERS = "collections|contextlib|ignite|monai|np|numpy|os|pathlib|torch"
-INNER = r"KeysCollection|MetaTensor|Path|tuple\[float|(.*\.)?(ArrayT|CriticLosses|FastDiscriminator|FastGenerator)"
+INNER = r"KeysCollection|MetaTensor|Path|(tuple|dict)\[\w+|(.*\.)?(ArrayT|CriticLosses|FastDiscriminator|FastGenerator)"
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})\..*"), ("py:class", INNER)]
 
 html_theme = "furo"
@@ -41,6 +41,10 @@ CONTENTS = """
 ```{toctree}
 :hidden:
 
+docs/augment
+docs/twins
+docs/clusters
+docs/evaluating
 docs/pipeline
 docs/reproduce
 bundles/consingan_harmonization/docs/README

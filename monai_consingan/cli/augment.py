@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,10 +24,13 @@ from monai_consingan.cli.options import (
 )
 from monai_consingan.fillings import FILLINGS, USUAL_FILLINGS
 
+if TYPE_CHECKING:
+    from monai_consingan.workflows import BlendSettings
+
 __all__ = ["augment", "merge", "twins"]
 
 _SETTINGS = (
-    *("per_scan", "method", "on_failure", "location", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
+    *("per_scan", "method", "on_failure", "location", "brain", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
     *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed", "sizes"),
 )
 _TWIN_SETTINGS = ("method", "on_failure", "margin_mm", "most_contrast", "most_seam", "lesion_labels", "axis", "seed")
@@ -44,6 +47,7 @@ _RUN = (
     "shard",
     "backend",
     "address",
+    "gpus",
 )
 _MODEL_FREE = ["tissue", "poisson", "crossfade", "feather", "naive"]
 
@@ -103,6 +107,7 @@ _data_set_options = together(
         help="Where the processes are: on this machine, or on a cluster.",
     ),
     click.option("--address", help="Address of a cluster of Dask or Ray [default: start one on this machine]."),
+    click.option("--gpus", type=float, help="GPUs that each process gets from Ray, such as 1 or 0.5. [default: none]"),
     click.option("--shard", type=_Shard(), metavar="I/N", help="Make only a part, as in a job array; then run merge."),
 )
 
@@ -114,7 +119,8 @@ _data_set_options = together(
 @click.option(
     "--method",
     type=click.Choice([*_MODEL_FREE, "tissue-consingan", "consingan-band", "consingan"]),
-    help="How lesions are put in, the last three with a model of the host. [default: tissue]",
+    help="How lesions are put in, the last three with a model of the host. [default: tissue, or "
+    "tissue-consingan if an option of a model is given]",
 )
 @click.option(
     "--on-failure",
@@ -133,6 +139,9 @@ _data_set_options = together(
     metavar="alike|uniform|MAP",
     help="Where lesions go: where tissue is like the donor's, anywhere in the head, or by a map of chances (a file, or "
     "the key of each scan's own in the datalist). [default: alike]",
+)
+@click.option(
+    "--brain", metavar="KEY", help="Key of each scan's brain mask in the datalist, for lesions to stay inside."
 )
 @click.option("--edge", "edge_mm", type=float, metavar="MM", help="Distance to keep from the edge of the head.")
 @click.option("--clearance", "clearance_mm", type=float, metavar="MM", help="Distance to keep from other lesions.")
@@ -155,17 +164,23 @@ def augment(**options: Any) -> int:
     """
     from monai_consingan.workflows.augmentation import AugmentSettings
     from monai_consingan.workflows.augmentation import augment as run
+    from monai_consingan.workflows.insertion_methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
 
     chosen = given_only(**{name: options[name] for name in _SETTINGS})
     lesions = options["lesions"]
     if lesions is not None:
         chosen["lesions"] = lesions if len(lesions) > 1 else lesions * 2
-    return _run(run, AugmentSettings(**chosen), "harmonization", options)
+    usual = INSERTION_METHODS[DEFAULT_REDRAWN_INSERTION].redrawn
+    return _run(run, AugmentSettings(**chosen), "harmonization", options, usual)
 
 
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
-@click.option("--method", type=click.Choice(["consingan", "fill"]), help="Redraw what was filled, or leave it.")
+@click.option(
+    "--method",
+    type=click.Choice(["consingan", "fill"]),
+    help="Redraw what was filled, or leave it. [default: fill, or consingan if an option of a model is given]",
+)
 @click.option(
     "--on-failure",
     type=click.Choice(["fill", "drop"]),
@@ -205,14 +220,20 @@ def merge(output: Path, quiet: bool) -> int:
     return _show(run(output), output, quiet)
 
 
-def _run(run: Callable[..., dict[str, Any]], settings: Any, task: str, options: Mapping[str, Any]) -> int:
+def _run(
+    run: Callable[..., dict[str, Any]],
+    settings: Any,
+    task: str,
+    options: Mapping[str, Any],
+    usual: BlendSettings | None = None,
+) -> int:
     """Start one of the workflows and show what came of it; the exit code."""
     summary = run(
         options["data_set"],
         options["output"],
         settings,
-        training=training_settings(options, task) if settings.redrawn else None,
-        blend=blend_settings(options, settings.redrawn),
+        training=training_settings(options, task, needed=False),
+        blend=blend_settings(options, settings.redrawn or usual),
         progress=not options["quiet"],
         **given_only(**{name: options[name] for name in _RUN}),
     )

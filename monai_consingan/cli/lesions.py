@@ -189,15 +189,17 @@ def remove(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Take a lesion out: fill it with healthy tissue and redraw it.
+    """Take a lesion out: fill it with healthy tissue.
 
-    The folder gets image, label (of the lesions that stay), naive (the mere filling), alteration (where the image may
-    differ from the scan), figure.png, report.json and model.pt.
+    Any option of a model, such as --preset, also trains a ConSinGAN that redraws what was filled. The folder gets
+    image, label (of the lesions that stay), naive (the mere filling), alteration (where the image may differ from the
+    scan), figure.png, report.json and, if one was trained, model.pt.
     """
     from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
+    from monai_consingan.workflows.redraw import REMOVAL_BLEND
 
-    settings = training_settings({**options, "model": model}, "editing", start)
+    settings = training_settings({**options, "model": model}, "editing", start, needed=False)
     names = ("image", "label", "lesion_labels", "slice_index", "axis", "train_on")
     target = LesionTarget(
         **given_only(
@@ -211,7 +213,7 @@ def remove(
         target,
         output,
         settings=settings,
-        blend=blend_settings(options, None),
+        blend=blend_settings(options, REMOVAL_BLEND),
         model=model,
         start=start,
         bank=bank,

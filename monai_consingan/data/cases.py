@@ -75,7 +75,8 @@ def _listed(path: str | Path, section: str | None) -> list[Case]:
     try:
         listed = json.loads(Path(path).read_text(encoding="utf-8"))
         if isinstance(listed, dict):
-            listed = listed[section] if section is not None else next(iter(listed.values()))
+            lists = (part for part in listed.values() if isinstance(part, list))
+            listed = listed[section] if section is not None else next(lists)
         return [dict(case) for case in listed]
     except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
         wanted = f" or a dictionary with the list {section!r}" if section else ""

@@ -95,7 +95,7 @@ def load_label(
         )
     label = _whole_numbers(values, what)
     if stored.format == "picture" and Path(path).suffix.lower() in (".jpg", ".jpeg"):
-        label = (2 * label > label.max()).astype(np.int64)
+        label = label > label.max() / 2
     if lesion_labels is not None:
         label = _only(label, lesion_labels, what, allow_missing=allow_empty)
     if not label.any() and not allow_empty:
@@ -205,15 +205,14 @@ def _require_finite(values: np.ndarray, what: str) -> None:
 
 
 def _whole_numbers(values: np.ndarray, what: str) -> np.ndarray:
-    """Check that label values are 0, 1, 2, ... and return them as int64."""
-    whole = np.rint(values)
-    odd = np.abs(values - whole) > _WHOLE if values.dtype.kind == "f" else np.zeros(1, dtype=bool)
+    """Check that label values are 0, 1, 2, ... and return them as integers."""
+    label = values if values.dtype.kind in "iu" else np.rint(values).astype(np.int64)
+    odd = np.abs(values - label) > _WHOLE if label is not values else np.zeros(1, dtype=bool)
     if odd.any():
         raise ConSinGANError(
             f"{what} has values that are not whole numbers, such as {values[odd].flat[0]:g}: "
             "give a label with one integer per structure (resample labels by nearest neighbour)."
         )
-    label: np.ndarray = whole.astype(np.int64)
     if label.min() < 0 or label.max() > np.iinfo(np.int32).max:
         extreme = int(label.min() if label.min() < 0 else label.max())
         raise ConSinGANError(

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, check_axis
-from monai_consingan.transforms.alteration import outside_distance
+from monai_consingan.transforms.alteration import outside_distance, reach_box
 
 __all__ = [
     "bounding_box",
@@ -125,7 +125,7 @@ def distance_outside(
         Distances in mm, of the mask's shape; 0 inside.
     """
     distance = np.full(mask.shape, np.inf)
-    box = bounding_box(mask, [int(limit_mm / size) + 1 for size in spacing])
+    box = reach_box(mask, spacing, limit_mm)
     distance[box] = outside_distance(mask[box], spacing, axis)
     return distance
 
@@ -185,8 +185,10 @@ def ring(
     inner, outer = limits_mm
     if not 0 <= inner < outer < np.inf:
         raise ConSinGANError(f"ring_mm is {tuple(limits_mm)}: give two limits in mm, the smaller first, none negative.")
-    distance = distance_outside(mask, spacing, outer, axis)
-    return np.asarray((distance > inner) & (distance <= outer))
+    found, box = np.zeros(mask.shape, bool), reach_box(mask, spacing, outer)
+    distance = outside_distance(mask[box], spacing, axis)
+    found[box] = (distance > inner) & (distance <= outer)
+    return found
 
 
 def surroundings(

@@ -69,13 +69,13 @@ def seam(
         >>> seam(image, mask)
         1.0
     """
-    array = spatial_array(image).astype(np.float64)
+    array = spatial_array(image)
     inside = spatial_mask(mask, array.shape)
     sizes = spacing_of(image, spacing)
     axis = slice_axis(axis, array.ndim)
     countable, around = surroundings(array, inside, sizes, outer_mm, axis, exclude, tissue)
     box = bounding_box(inside | around, [1] * array.ndim)
-    array, inside, countable, around = array[box], inside[box], countable[box], around[box]
+    array, inside, countable, around = array[box].astype(np.float64), inside[box], countable[box], around[box]
 
     border_sum, expected_sum, pairs = 0.0, 0.0, 0
     for along in range(array.ndim):

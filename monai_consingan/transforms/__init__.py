@@ -23,7 +23,7 @@ from .matched_fill import MatchedFill
 from .mirror import Mirrored, anatomical_mirror, flip_mirror
 from .naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
-from .placement import Placement, find_placement
+from .placement import Placement, Room, find_placement
 from .poisson import poisson_blend
 from .rand_lesion import RandLesion, RandLesionD, RandLesiond, RandLesionDict
 from .rand_lesion_removal import (
@@ -122,6 +122,7 @@ __all__ = [
     "RemoveLesionDict",
     "RemoveLesiond",
     "RemovedLesion",
+    "Room",
     "SymmetryPlane",
     "TissueBlend",
     "alteration_weight",

@@ -64,6 +64,7 @@ def crop_donor(
     axis: int | None = None,
     spacing: Sequence[float] | float | None = None,
     valid: Any | None = None,
+    level: float | None = None,
 ) -> DonorCrop:
     """Cut a donor to its lesion and 12 mm around it, its axes ordered and directed as the host's.
 
@@ -74,6 +75,7 @@ def crop_donor(
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis of a donor without an affine (1 mm when None).
         valid: above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None everywhere.
+        level: intensity of the surroundings, if it is known (:func:`surroundings`).
 
     Raises:
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
@@ -95,7 +97,8 @@ def crop_donor(
     lesion = as_mask(labels, name="a donor's label")
     if not lesion.any():
         raise ConSinGANError("a donor's label is empty; give labels that mark the lesion with values above 0.")
-    level = surroundings(values[0], lesion, spacing=mm, axis=axis)
+    if level is None:
+        level = surroundings(values[0], lesion, spacing=mm, axis=axis)
     box = find_objects(lesion.astype(np.uint8))[0]
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]
     near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(box, pads, strict=True))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.alteration import outside_distance
+from monai_consingan.transforms.alteration import outside_distance, reach_box
 from monai_consingan.transforms.head import air_level
 
 __all__ = ["MATCHES", "match_intensities", "tissue_ring"]
@@ -30,9 +30,11 @@ def tissue_ring(
     Returns:
         Boolean array of shape (\\*spatial).
     """
-    away = outside_distance(lesion, spacing, axis, reach_mm=ring_mm[1])
-    tissue = np.all([channel > air_level(channel) for channel in image], axis=0)
-    return np.asarray((away > ring_mm[0]) & (away <= ring_mm[1]) & tissue)
+    found, box = np.zeros(lesion.shape, bool), reach_box(lesion, spacing, ring_mm[1])
+    away = outside_distance(lesion[box], spacing, axis)
+    tissue = np.all([channel[box] > air_level(channel) for channel in image], axis=0)
+    found[box] = (away > ring_mm[0]) & (away <= ring_mm[1]) & tissue
+    return found
 
 
 def match_intensities(

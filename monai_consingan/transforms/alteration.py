@@ -9,10 +9,11 @@ import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
-from scipy.ndimage import distance_transform_edt, find_objects, gaussian_filter
+from scipy.ndimage import find_objects, gaussian_filter
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
+from monai_consingan.transforms._distance import depth_within
 
 __all__ = [
     "AlterationMask",
@@ -21,6 +22,7 @@ __all__ = [
     "AlterationMaskd",
     "alteration_weight",
     "outside_distance",
+    "reach_box",
 ]
 
 MODES = ("whole", "band", "outside", "smooth")
@@ -46,12 +48,17 @@ def outside_distance(
         slices = [outside_distance(part, in_plane, reach_mm=reach_mm) for part in np.moveaxis(mask, axis, 0)]
         return np.stack(slices, axis=axis)
     distance = np.full(mask.shape, np.inf)
-    boxes = find_objects(mask.astype(np.uint8))
-    if boxes:
-        pads = [int(min(np.ceil(reach_mm / mm), n)) for mm, n in zip(spacing, mask.shape, strict=True)]
-        near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(boxes[0], pads, strict=True))
-        distance[near] = distance_transform_edt(~mask[near], sampling=spacing)
+    if mask.any():
+        near = reach_box(mask, spacing, reach_mm)
+        depth_within(~mask[near], spacing, distance[near])
     return distance
+
+
+def reach_box(mask: np.ndarray, spacing: Sequence[float], reach_mm: float) -> tuple[slice, ...]:
+    """The smallest box that holds all voxels up to a distance in mm of a mask that is not empty."""
+    (found,) = find_objects(mask.view(np.uint8))
+    pads = [int(min(np.ceil(reach_mm / mm), n)) for mm, n in zip(spacing, mask.shape, strict=True)]
+    return tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(found, pads, strict=True))
 
 
 def alteration_weight(

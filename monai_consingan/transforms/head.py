@@ -11,6 +11,7 @@ from skimage.filters import threshold_otsu
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, as_spacing
+from monai_consingan.transforms._distance import depth_within
 
 __all__ = ["air_level", "edge_distance", "head_mask", "is_skull_stripped", "tissue_level"]
 
@@ -34,7 +35,7 @@ def air_level(image: Any) -> float:
     Raises:
         ConSinGANError: when the image is constant or holds NaN or infinite values.
     """
-    values = as_array(image).astype(np.float32)
+    values = as_array(image).astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         raise ConSinGANError("image holds NaN or infinite values; give an image of finite numbers.")
     floor, ceiling = float(values.min()), float(values.max())
@@ -104,7 +105,7 @@ def edge_distance(head: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     depth = np.zeros(padded.shape)
     for box in ndimage.find_objects(padded.astype(np.uint8)):
         near = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
-        depth[near] = ndimage.distance_transform_edt(padded[near], sampling=spacing)
+        depth_within(padded[near], spacing, depth[near])
     inner = tuple(slice(low, low + size) for (low, _), size in zip(pads, head.shape, strict=True))
     return depth[inner]
 

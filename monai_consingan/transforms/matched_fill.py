@@ -18,6 +18,7 @@ from monai_consingan.transforms.poisson import poisson_blend
 __all__ = ["OUTSIDE", "MatchedFill"]
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
+_ORDINARY = 4.0  # robust standard deviations from the median of the surroundings
 _FAR = 0.01  # a place 1 mm farther away has to fit so much better
 OUTSIDE = 0.05
 """Fraction of the voxels taken that may lie outside the head: heads are not symmetric."""
@@ -53,7 +54,7 @@ class MatchedFill:
     reach_mm: float = 6.0
     ring_mm: float = 8.0
     coarse_mm: float = 4.0
-    texture: float = 0.85
+    texture: float = 0.95
     most: float = 3.0
 
     def __post_init__(self) -> None:
@@ -133,6 +134,7 @@ class MatchedFill:
                 ring = (outside_distance(region, mm, axis, reach_mm=self.ring_mm) <= self.ring_mm) & around
                 healthy = around & ~maps["ill"][near]
                 told = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
+                told &= _ordinary(here, told & ring)
                 ring &= told
                 place = self._place(here, there, region, ring, usable, maps["source_head"][near], axis, mm)
                 moved, sound = _taken(there, place), _taken(usable, place)
@@ -264,6 +266,15 @@ def _smoothed(image: np.ndarray, where: np.ndarray, sigma: Sequence[float]) -> n
     weight = gaussian_filter(where.astype(np.float64), sigma, **how)
     total = gaussian_filter(np.where(where, image - middle, 0.0), sigma, **how)
     return np.asarray(middle + total / np.maximum(weight, 1e-9))
+
+
+def _ordinary(image: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """Where an image is as bright as the tissue of a ring, which leaves out skull, scalp and large vessels."""
+    if not ring.any():
+        return np.ones(image.shape, bool)
+    middle = np.median(image[ring])
+    spread = 1.4826 * np.median(np.abs(image[ring] - middle))
+    return np.asarray(np.abs(image - middle) <= _ORDINARY * spread) if spread > 0 else np.ones(image.shape, bool)
 
 
 def _slope(host: np.ndarray, source: np.ndarray, ring: np.ndarray) -> float:

@@ -23,7 +23,7 @@ from monai_consingan.transforms._arrays import (
     wrap_like,
 )
 from monai_consingan.transforms._match import MATCHES, match_intensities, tissue_ring
-from monai_consingan.transforms.alteration import alteration_weight
+from monai_consingan.transforms.alteration import alteration_weight, reach_box
 from monai_consingan.transforms.blend import blend_arrays
 from monai_consingan.transforms.crossfade import crossfade
 from monai_consingan.transforms.poisson import poisson_blend
@@ -32,6 +32,7 @@ from monai_consingan.transforms.tissue_blend import TissueBlend
 __all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move"]
 
 BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
+_REACH_MM = 20.0
 
 
 class PastedLesion(NamedTuple):
@@ -175,16 +176,26 @@ class PasteLesion(Transform):
         mm = spacing_of(host, self.spacing)
 
         mask = move(lesion, shift)
+        # nothing farther away changes, or has a say in what does
+        reach = self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
+        source, near = (reach_box(part, mm, reach) for part in (lesion, mask))
+        of_donor, of_host = ((slice(None), *box) for box in (source, near))
+        shown = [channel[near] > channel.min() for channel in image], [part[source] > part.min() for part in other]
+        other, valid = other[of_donor], valid[source]
         if self.match != "none":
             ring = tissue_ring(image, mask, self.ring_mm, mm, axis)
             ring = ring if old_labels is None else ring & (old_labels[0] <= 0)
-            donor_ring = tissue_ring(other, lesion, self.ring_mm, mm, axis) & valid
-            other = match_intensities(image, ring, other, donor_ring, self.match)
-        moved = move(other, shift)
-        valid = move(valid, shift)
+            donor_ring = tissue_ring(as_array(donor), lesion, self.ring_mm, mm, axis)[source] & valid
+            other = match_intensities(image[of_host], ring[near], other, donor_ring, self.match)
+        start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
+        moved, valid, donor_shown = (move(part, start, shape=size) for part in (other, valid, np.all(shown[1], axis=0)))
+        if self.blend == "tissue":  # a stripped brain has no tissue where the image is at its lowest
+            valid = valid & donor_shown & np.all(shown[0], axis=0)
+        result = image.copy()
+        result[of_host] = self._blended(image[of_host], moved, mask[near], valid, mm, axis)
         label_like = host_label if isinstance(host, torch.Tensor) and isinstance(host_label, MetaTensor) else host
         return PastedLesion(
-            wrap_like(self._blended(image, moved, mask, valid, mm, axis), host),
+            wrap_like(result, host),
             wrap_like(_written(old_labels, move(labels, shift), mask), label_like),
             wrap_like(mask[None].astype(np.uint8), host),
         )
@@ -220,11 +231,8 @@ class PasteLesion(Transform):
             weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
         if self.blend == "tissue":
-            # a stripped brain has no tissue where the image is at its lowest
-            lowest = np.any([(a == a.min()) | (b == b.min()) for a, b in zip(host, donor, strict=True)], axis=0)
             merged = [
-                TissueBlend()(a, b, mask, axis=axis, spacing=mm, valid=valid & ~lowest)
-                for a, b in zip(host, donor, strict=True)
+                TissueBlend()(a, b, mask, axis=axis, spacing=mm, valid=valid) for a, b in zip(host, donor, strict=True)
             ]
             return np.where(np.stack(merged) != host, cast_values(np.stack(merged), host.dtype), host)
         pairs = zip(host, donor, strict=True)

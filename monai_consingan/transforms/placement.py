@@ -11,11 +11,11 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, check_shape
-from monai_consingan.transforms._search import RING_MM, SearchSpace, edges_to_try, search_place
-from monai_consingan.transforms.alteration import outside_distance
-from monai_consingan.transforms.head import edge_distance, head_mask, tissue_level
+from monai_consingan.transforms._search import RING_MM, Room, SearchSpace, search_place
+from monai_consingan.transforms.alteration import outside_distance, reach_box
+from monai_consingan.transforms.head import head_mask, tissue_level
 
-__all__ = ["Placement", "find_placement", "head_mask", "surroundings"]
+__all__ = ["Placement", "Room", "find_placement", "head_mask", "surroundings"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,14 @@ class Placement:
         }
 
 
-def surroundings(donor: Any, donor_label: Any, *, spacing: Sequence[float] | float, axis: int | None = None) -> float:
+def surroundings(
+    donor: Any,
+    donor_label: Any,
+    *,
+    spacing: Sequence[float] | float,
+    axis: int | None = None,
+    room: Room | None = None,
+) -> float:
     """Intensity of the tissue around a donor's lesion, in robust standard deviations from the median of its head.
 
     Args:
@@ -59,16 +66,20 @@ def surroundings(donor: Any, donor_label: Any, *, spacing: Sequence[float] | flo
         donor_label: its labels, of the same shape; values above 0 are the lesion.
         spacing: mm per spatial axis.
         axis: the spatial axis perpendicular to the slices to look within the slices only.
+        room: the donor's head, if it was found before.
 
     Returns:
         The score; 0 when there is no tissue around the lesion.
     """
-    values, lesion = as_array(donor).astype(np.float32), as_mask(donor_label, name="donor_label")
-    mm = as_spacing(spacing, values.ndim)
-    away = outside_distance(lesion, mm, check_axis(axis, values.ndim), reach_mm=RING_MM)
-    head = head_mask(values, spacing=mm)
-    ring = values[(away > 0) & (away <= RING_MM) & head]
-    median, spread = tissue_level(values, head & ~lesion, edge_distance(head, mm))
+    values, lesion = as_array(donor).astype(np.float32, copy=False), as_mask(donor_label, name="donor_label")
+    mm, axis = as_spacing(spacing, values.ndim), check_axis(axis, values.ndim)
+    if not lesion.any():
+        return 0.0
+    room = room or Room.of(values, mm)
+    near = reach_box(lesion, mm, RING_MM)
+    away = outside_distance(lesion[near], mm, axis)
+    ring = values[near][(away > 0) & (away <= RING_MM) & room.mask[near]]
+    median, spread = tissue_level(values, room.mask & ~lesion, room.distance)
     return float((np.median(ring) - median) / spread) if ring.size else 0.0
 
 
@@ -89,6 +100,7 @@ def find_placement(
     offset: Sequence[int] | None = None,
     level: float | None = None,
     prior: Any | None = None,
+    room: Room | None = None,
 ) -> Placement:
     """Choose or check the place that a donor's lesion takes in a host.
 
@@ -124,6 +136,8 @@ def find_placement(
         level: the score of the surroundings when known; ``donor`` is then not looked at.
         prior: map of how likely a lesion's centre is at each voxel, 0 or more, of the shape of ``host``; ones make all
             places alike.
+        room: where there may be lesions, if that was found before (by the host without new lesions) for automatic
+            placement; ``brain_mask`` is then not looked at.
 
     Returns:
         The placement.
@@ -132,7 +146,7 @@ def find_placement(
         ConSinGANError: when there is no place, or when the given one loses part of the lesion, lies outside the head
             or over another lesion; the reason is in the message.
     """
-    values = as_array(host).astype(np.float32)
+    values = as_array(host).astype(np.float32, copy=False)
     lesion = as_mask(donor_label, name="donor_label")
     mm, axis = as_spacing(spacing, values.ndim), check_axis(axis, values.ndim)
     if lesion.ndim != values.ndim:
@@ -140,14 +154,17 @@ def find_placement(
     if not lesion.any():
         raise ConSinGANError("donor_label is empty; give a label that marks the lesion with values above 0.")
     shift = _given_shift(lesion, axis, slice_offset, at, offset)
-    others = np.zeros(values.shape, np.int64) if host_label is None else as_array(host_label).astype(np.int64)
+    others = np.zeros(values.shape, np.uint8) if host_label is None else as_array(host_label)
+    if not np.issubdtype(others.dtype, np.integer):
+        others = others.astype(np.int64)
     check_shape(others, values.shape, name="host_label", other="host")
-    if brain_mask is None:
-        head, head_name = head_mask(values, spacing=mm), "head"
-    else:
-        head, head_name = as_mask(brain_mask, name="brain_mask"), "brain mask"
-        check_shape(head, values.shape, name="brain_mask", other="host")
-    place = SearchSpace(values, mm, axis, head, head_name, others)
+    if room is None:
+        brain = None if brain_mask is None else as_mask(brain_mask, name="brain_mask")
+        if brain is not None:
+            check_shape(brain, values.shape, name="brain_mask", other="host")
+        room = Room.of(values, mm, brain)
+        room = room.narrowed(values, mm) if shift is None else room
+    place = SearchSpace(values, mm, axis, room, others)
     if level is None:
         level = surroundings(donor, lesion, spacing=mm, axis=axis)
     centre = _centre(lesion)
@@ -156,7 +173,7 @@ def find_placement(
         unlikeness, candidates, kept = float(place.unlike(level)[spots].mean()), 1, 0.0
         how = "at" if at is not None else "offset"
     else:
-        edges = edges_to_try(place, edge_mm, brain_mask is not None)
+        edges = room.edges if edge_mm is None else (float(edge_mm),)
         chances = None if prior is None else _as_prior(prior, values.shape)
         shift, candidates, kept, unlikeness = search_place(
             place, lesion, rng, level, edges, clearance_mm, slice_offset, chances
@@ -215,10 +232,10 @@ def _check_shift(place: SearchSpace, lesion: np.ndarray, shift: tuple[int, ...])
             f"{place.values.shape}; choose a place further inside."
         )
     where = tuple(spots.T)
-    outside = int((~place.head[where]).sum())
+    outside = int((~place.room.mask[where]).sum())
     if outside:
         raise ConSinGANError(
-            f"offset {shift} puts {outside} of the lesion's {len(spots)} voxels outside the {place.head_name}; "
+            f"offset {shift} puts {outside} of the lesion's {len(spots)} voxels outside the {place.room.name}; "
             "choose a place further inside."
         )
     covered = np.unique(place.others[where])

@@ -15,7 +15,7 @@ from monai_consingan.transforms.paste import PastedLesion, PasteLesion
 from monai_consingan.transforms.rand_paste import RandPasteLesion, RandPasteLesiond
 
 if TYPE_CHECKING:
-    from monai_consingan.workflows import HostModels, ModelBank, TrainedModel
+    from monai_consingan.workflows import BlendSettings, HostModels, ModelBank, TrainedModel
 
 __all__ = ["RandLesion", "RandLesionD", "RandLesionDict", "RandLesiond"]
 
@@ -34,18 +34,18 @@ class RandLesion(RandPasteLesion):
         bank: the bank, its folder, or :class:`monai_consingan.workflows.HostModels` that name settings and crops too.
         prob: probability that anything is put in.
         number: number of lesions, or a pair to draw it from (both ends included).
-        fallback: ``"hard"``, ``"feather"`` or ``"poisson"`` (:class:`PasteLesion`). None leaves a lesion out that the
-            model cannot redraw, and refuses hosts without a model.
-        mode, dilation_mm, softness_mm: where the redrawn image is used (:class:`LesionAlteration`).
-        level_mm: how far around a voxel the level of the pasted image is kept
-            (:class:`monai_consingan.workflows.BlendSettings`).
+        method: how lesions are pasted and redrawn, a key of :data:`monai_consingan.workflows.INSERTION_METHODS` that
+            uses a model.
+        fallback: a key of a method without a model. None leaves a lesion out that the model cannot redraw, and refuses
+            hosts without a model.
+        redrawn: where the redrawn image is used, if not as is usual for the method.
         spacing: mm per spatial axis of hosts, and of donors without an affine; None takes it from a MetaTensor's
             affine, and 1 mm for other arrays.
-        kwargs: the other arguments of :class:`RandPasteLesion`, but for ``blend``.
+        kwargs: the other arguments of :class:`RandPasteLesion`, but for ``blend`` and ``match``.
 
     Attributes:
-        log: one dictionary per lesion of the last call, as that of :class:`RandPasteLesion`; ``how`` is ``"consingan"``
-            or the fallback, and ``not_redrawn`` the reason, where there is a model that could not redraw it.
+        log: one dictionary per lesion of the last call, as that of :class:`RandPasteLesion`; ``how`` is the method or
+            the fallback, and ``not_redrawn`` the reason, where there is a model that could not redraw it.
 
     Raises:
         ConSinGANError: when there are no donors, or an argument is out of range.
@@ -57,22 +57,29 @@ class RandLesion(RandPasteLesion):
         bank: str | Path | ModelBank | HostModels,
         prob: float = 1.0,
         number: int | Sequence[int] = 1,
-        fallback: str | None = "poisson",
-        mode: str = "band",
-        dilation_mm: float = 1.0,
-        softness_mm: float = 2.0,
-        level_mm: float = 3.0,
+        method: str = "tissue-consingan",
+        fallback: str | None = "tissue",
+        redrawn: BlendSettings | None = None,
         spacing: Sequence[float] | float | None = None,
         **kwargs: Any,
     ) -> None:
-        from monai_consingan.workflows import BlendSettings, HostModels  # which are made of transforms themselves
+        from monai_consingan.workflows import HostModels  # which are made of transforms themselves
+        from monai_consingan.workflows.insertion_methods import insertion_method
 
-        super().__init__(donors, prob=prob, number=number, blend="hard", spacing=spacing, **kwargs)
+        how, instead = insertion_method(method), insertion_method("naive" if fallback is None else fallback)
+        for name, wrong, what in ((method, how.redrawn is None, "no"), (fallback, instead.redrawn is not None, "a")):
+            if wrong:
+                raise ConSinGANError(f"method {name!r} uses {what} model: choose another.")
+        super().__init__(
+            donors, prob=prob, number=number, blend=how.paste_blend, match=how.match, spacing=spacing, **kwargs
+        )
         self.models = HostModels.of(bank, "harmonization", axis=self.axis, spacing=spacing)
-        self.blend = BlendSettings(mode, dilation_mm, softness_mm, level_mm)
-        self.only_redrawn = fallback is None
-        paste, how = self.paste, "hard" if fallback is None else fallback
-        self.fallback = PasteLesion(how, paste.feather_mm, paste.match, paste.ring_mm, paste.axis, paste.spacing)
+        self.blend = redrawn or how.redrawn
+        self.method, self.fallback_method = method, fallback
+        paste = self.paste
+        self.fallback = PasteLesion(
+            instead.paste_blend, paste.feather_mm, instead.match, paste.ring_mm, paste.axis, paste.spacing
+        )
         self._model: TrainedModel | None = None
 
     def __call__(
@@ -95,7 +102,7 @@ class RandLesion(RandPasteLesion):
         if not self._do_transform:
             return super().__call__(img, label, region, randomize=False)
         self._model = self.models.find(img)
-        if self._model is None and self.only_redrawn:
+        if self._model is None and self.fallback_method is None:
             raise ConSinGANError(
                 f"The bank {self.models.bank.folder} has no model of this host with these settings: prepare it, or "
                 "give a fallback."
@@ -108,14 +115,14 @@ class RandLesion(RandPasteLesion):
     def _put(
         self, image: Any, labels: Any, donor: np.ndarray, label: np.ndarray, valid: np.ndarray
     ) -> tuple[PastedLesion, dict[str, Any]]:
-        told = {"how": self.fallback.blend}
-        if self._model is not None:
+        told = {"how": self.fallback_method}
+        if self._model is not None and self.blend is not None:
             naive = self.paste(image, donor, label, host_label=labels, donor_valid=valid)
             try:
                 redrawn = self.models.redraw(naive.image, naive.mask, image, self._model, self.blend)
-                return naive._replace(image=redrawn), {"how": "consingan"}
+                return naive._replace(image=redrawn), {"how": self.method}
             except ConSinGANError as error:
-                if self.only_redrawn:
+                if self.fallback_method is None:
                     raise
                 told["not_redrawn"] = str(error)
         return self.fallback(image, donor, label, host_label=labels, donor_valid=valid), told

@@ -20,7 +20,7 @@ from monai_consingan.transforms.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.symmetry import SymmetryPlane
 
 if TYPE_CHECKING:
-    from monai_consingan.workflows import HostModels, ModelBank
+    from monai_consingan.workflows import BlendSettings, HostModels, ModelBank
 
 __all__ = ["RandLesionRemoval", "RandLesionRemovalD", "RandLesionRemovalDict", "RandLesionRemovald"]
 
@@ -38,9 +38,7 @@ class RandLesionRemoval(RandomizableTransform):
         prob: probability of a removal.
         lesion_labels: the label values to remove; None removes all.
         methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
-        mode, dilation_mm, softness_mm: where the redrawn image is used (:class:`LesionAlteration`).
-        level_mm: how far around a voxel the level of the filled image is kept
-            (:class:`monai_consingan.workflows.BlendSettings`).
+        redrawn: where the redrawn image is used; None is as usual for removals.
 
     Attributes:
         log: of the last call, empty without a removal: the ``method``, and ``how`` often the filled places were
@@ -63,18 +61,16 @@ class RandLesionRemoval(RandomizableTransform):
         axis: int | None = None,
         flip_axis: int | None = None,
         spacing: Sequence[float] | float | None = None,
-        mode: str = "band",
-        dilation_mm: float = 1.0,
-        softness_mm: float = 2.0,
-        level_mm: float = 3.0,
+        redrawn: BlendSettings | None = None,
     ) -> None:
-        from monai_consingan.workflows import BlendSettings, HostModels  # which are made of transforms themselves
+        from monai_consingan.workflows import HostModels  # which are made of transforms themselves
+        from monai_consingan.workflows.redraw import REMOVAL_BLEND
 
         RandomizableTransform.__init__(self, prob)
         self.models = HostModels.of(bank, "editing", axis=axis, spacing=spacing)
         self.lesion_labels = lesion_labels
         self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
-        self.blend = BlendSettings(mode, dilation_mm, softness_mm, level_mm)
+        self.blend = redrawn or REMOVAL_BLEND
         self.log: dict[str, Any] = {}
 
     def __call__(  # type: ignore[override]

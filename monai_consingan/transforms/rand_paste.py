@@ -77,7 +77,7 @@ class RandPasteLesion(RandomizableTransform):
         flip_prob: float = 0.5,
         rotate_range: float = 30.0,
         scale_range: Sequence[float] = (0.8, 1.2),
-        blend: str = "feather",
+        blend: str = "tissue",
         feather_mm: float = 2.0,
         match: str = "gain",
         ring_mm: tuple[float, float] = (2.0, 8.0),

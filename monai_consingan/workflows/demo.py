@@ -28,10 +28,10 @@ altered region has exactly the bits of the scan.
 
 _INSERT = """
 The lesion of slice {donor} was copied to slice {host}, which has none. Its place was found automatically: inside the
-head, away from its surface and from other lesions, in tissue like that around the lesion in its own slice. The mere
-copy (naive) is the input of a ConSinGAN, a small generative network that was trained on slice {host} alone, and so
-knows how this tissue looks and nothing else. It redraws the copy in the style of the slice. Its image is taken over in
-the altered region only.
+head, away from its surface and from other lesions, in tissue like that around the lesion in its own slice. The naive
+image is the mere copy. For the result the lesion was blended in first, along a border that shows least, and with the
+texture of this slice. Then a ConSinGAN, a small generative network that was trained on slice {host} alone, and so knows
+how this tissue looks and nothing else, redrew what lies around the lesion.
 """
 
 _REMOVE = """

@@ -12,17 +12,11 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import insertion_measures
 from monai_consingan.transforms import InsertedLesion, InsertLesion
 from monai_consingan.transforms._arrays import as_array, wrap_like
 from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.insertion_methods import (
-    DEFAULT_INSERTION,
-    DEFAULT_REDRAWN_INSERTION,
-    InsertionMethod,
-    insertion_method,
-)
+from monai_consingan.workflows.insertion_methods import InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
 from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
@@ -240,16 +234,8 @@ def harmonize(
     """
     begin = time.perf_counter()
     check_device(device)
-    of_model = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
-    asked = [name for name, value in of_model.items() if value is not None]
-    if method is None:
-        method = DEFAULT_REDRAWN_INSERTION if asked else DEFAULT_INSERTION
+    method = chosen_insertion(method, settings=settings, blend=blend, model=model, start=start, bank=bank)
     how = insertion_method(method)
-    if how.redrawn is None and asked:
-        raise ConSinGANError(
-            f"method is {method!r}, which uses no model, but {asked[0]} is {of_model[asked[0]]}: leave it out, or "
-            "choose another method."
-        )
     if how.redrawn is not None:
         settings, trained, begun = given_models("harmonization", settings, model, start, bank)
         blend = how.redrawn if blend is None else blend

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.redraw import PUBLISHED_BLENDS, BlendSettings
@@ -15,6 +16,7 @@ __all__ = [
     "INSERTION_METHODS",
     "MODEL_FREE_INSERTIONS",
     "InsertionMethod",
+    "chosen_insertion",
     "insertion_method",
 ]
 
@@ -74,3 +76,25 @@ def insertion_method(name: str) -> InsertionMethod:
     if name not in INSERTION_METHODS:
         raise ConSinGANError(f"method is {name!r}, but must be one of {', '.join(INSERTION_METHODS)}.")
     return INSERTION_METHODS[name]
+
+
+def chosen_insertion(method: str | None, **of_model: Any) -> str:
+    """The name of the method that a user has chosen, by name or by what else is given.
+
+    Args:
+        method: the name; ``None`` for :py:data:`DEFAULT_REDRAWN_INSERTION` if anything of a model is given, else for
+            :py:data:`DEFAULT_INSERTION`.
+        of_model: what belongs to a model, ``None`` where it is not given.
+
+    Raises:
+        ConSinGANError: there is no such method, or it needs no model but something of one is given.
+    """
+    given = [name for name, value in of_model.items() if value is not None]
+    if method is None:
+        return DEFAULT_REDRAWN_INSERTION if given else DEFAULT_INSERTION
+    if given and insertion_method(method).redrawn is None:
+        raise ConSinGANError(
+            f"method is {method!r}, which uses no model, but {given[0]} is {of_model[given[0]]}: leave it out, or "
+            "choose another method."
+        )
+    return method

@@ -20,7 +20,7 @@ from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.settings import TrainingSettings
 from monai_consingan.workflows.train import fingerprint, train_model
 
-__all__ = ["PUBLISHED_BLENDS", "BlendSettings", "Redrawn", "redraw"]
+__all__ = ["PUBLISHED_BLENDS", "REMOVAL_BLEND", "BlendSettings", "Redrawn", "redraw"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ PUBLISHED_BLENDS = {
 }
 """What was published, in pixels of a slice of 250 x 250, or mm of a field of view of 250 mm: the lesion dilated by 7
 (editing: 20), smoothed with a gaussian of 5, and redrawn at the generator's own level."""
+
+REMOVAL_BLEND = BlendSettings("band", detail_mm=1.0)
+"""Where a filled lesion is redrawn if nothing else is asked for: its texture stays that of the filling."""
 
 
 @dataclass

@@ -14,10 +14,10 @@ from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FillLesion
 from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
+from monai_consingan.workflows.model import MODEL_NAME, TrainedModel, given_models, model_file
 from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.redraw import BlendSettings, redraw
+from monai_consingan.workflows.redraw import REMOVAL_BLEND, BlendSettings, redraw
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
 from monai_consingan.workflows.settings import TrainingSettings
 
@@ -70,15 +70,17 @@ def remove(
     overwrite: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Fill a lesion with healthy tissue and let a ConSinGAN redraw it.
+    """Fill a lesion with healthy tissue and, if anything of a model is given, let a ConSinGAN redraw it.
+
+    The filling alone measured best; settings, a blend, a model, a start or a bank ask for the network.
 
     Args:
         target: which lesion is removed, and how it is filled.
-        output: folder for ``image``, ``label``, ``naive``, ``alteration``, ``figure.png``, ``report.json`` and the
-            trained ``model.pt``; nothing is written outside of it and the bank. A killed run that is started again goes
-            on from its checkpoint there.
+        output: folder for ``image``, ``label``, ``naive`` (the mere filling), ``alteration``, ``figure.png``,
+            ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
+            killed run that is started again goes on from its checkpoint there.
         settings: settings of the training, by default the preset ``quick``.
-        blend: where the redrawn image replaces the filled one.
+        blend: where the redrawn image replaces the filled one, by default :py:data:`REMOVAL_BLEND`.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
             fewer iterations then do. It must have the same networks.
@@ -98,42 +100,55 @@ def remove(
     """
     begin = time.perf_counter()
     check_device(device)
-    settings, trained, begun = given_models("editing", settings, model, start, bank)
-    blend = BlendSettings() if blend is None else blend
+    redraws = any(given is not None for given in (settings, blend, model, start, bank))
+    trained: TrainedModel | None = None
+    if redraws:
+        settings, trained, begun = given_models("editing", settings, model, start, bank)
+        blend = blend or REMOVAL_BLEND
     with output_folder(output, overwrite=overwrite) as folder:
         image = load_scan(target.image, name="image")
         label = load_label(target.label, image=image, name="label")
         fill = FillLesion(target.methods, target.symmetry, target.margin_mm, target.train_on, target.axis)
         filled = fill(image, label, lesion_labels=target.lesion_labels, slice_index=target.slice_index)
-        redrawn = redraw(
-            filled.image,
-            filled.mask,
-            [filled.training],
-            host=image,
-            axis=filled.axis,
-            settings=settings,
-            blend=blend,
-            model=trained,
-            start=begun,
-            bank=None if bank is None else ModelBank(bank),
-            seed=seed,
-            device=device,
-            working_folder=folder,
-            progress=progress,
-        )
-        if trained is None:
-            redrawn.model.save(folder / MODEL_NAME)
+        result, alteration, told, seconds = filled.image, filled.mask, {}, 0.0
+        if settings is not None and blend is not None:
+            redrawn = redraw(
+                filled.image,
+                filled.mask,
+                [filled.training],
+                host=image,
+                axis=filled.axis,
+                settings=settings,
+                blend=blend,
+                model=trained,
+                start=begun,
+                bank=None if bank is None else ModelBank(bank),
+                seed=seed,
+                device=device,
+                working_folder=folder,
+                progress=progress,
+            )
+            if trained is None:
+                redrawn.model.save(folder / MODEL_NAME)
+            result, alteration, seconds = redrawn.image, redrawn.alteration, redrawn.seconds_training
+            told = {
+                **settings.as_dict(),
+                "blend": blend.as_dict(),
+                "train_on": target.train_on,
+                "region_taken": redrawn.region.as_dict(),
+                "intensities": redrawn.scale.as_dict(),
+            }
         suffix = output_suffix(image)
-        save_like(folder / f"image{suffix}", redrawn.image, image, alteration=redrawn.alteration)
-        save_like(folder / f"naive{suffix}", filled.image, image, alteration=redrawn.alteration)
+        save_like(folder / f"image{suffix}", result, image, alteration=alteration)
+        save_like(folder / f"naive{suffix}", filled.image, image, alteration=alteration)
         save_label_like(folder / f"label{suffix}", filled.label, image)
-        save_label_like(folder / f"alteration{suffix}", redrawn.alteration, image)
+        save_label_like(folder / f"alteration{suffix}", alteration, image)
         save_case_figure(
             folder / "figure.png",
-            title="Lesion removed by editing",
-            images={"image": image, "naive": filled.image, "result": redrawn.image},
+            title="Lesion removed",
+            images={"image": image, **({"naive": filled.image} if redraws else {}), "result": result},
             lesion=filled.lesion,
-            alteration=redrawn.alteration,
+            alteration=alteration,
             axis=filled.axis,
         )
         report = {
@@ -150,24 +165,21 @@ def remove(
             "seed": seed,
             "versions": versions(),
             "settings": {
-                **settings.as_dict(),
-                "blend": blend.as_dict(),
                 "methods": target.methods,
                 "symmetry": target.symmetry,
                 "margin_mm": target.margin_mm,
-                "train_on": target.train_on,
-                "region_taken": redrawn.region.as_dict(),
-                "intensities": redrawn.scale.as_dict(),
+                "redrawn": redraws,
+                **told,
             },
             **removal_measures(
-                {"": redrawn.image, "_naive": filled.image},
+                {"": result, "_naive": filled.image},
                 filled.mask,
                 filled.lesion,
                 image,
                 others=filled.label,
                 axis=filled.axis,
             ),
-            "seconds_training": redrawn.seconds_training,
+            "seconds_training": seconds,
             "seconds": time.perf_counter() - begin,
         }
         write_report(folder / REPORT_NAME, report)

@@ -61,6 +61,7 @@ def test_augment_with_models(call: Any, data_set: Path, tmp_path: Path) -> None:
     training = ["--stages", 2, "--iterations", 2, "--channels", 4, "--crops", 1, "--side", 48]
     checks = ["--contrast", 0.01, 100, "--seam-margin", 100]
     chosen = ["--per-scan", 1, "--lesions", 1, "--sizes", "small,medium", *training, *checks, "--quiet"]
+    chosen += ["--method", "consingan"]
     result = call("augment", data_set, "--output", out, *chosen, "--bank", bank, "--composite", "whole")
     assert (result.exit_code, result.output) == (0, "")
     assert len(list(bank.glob("*.pt"))) == 2

@@ -21,11 +21,12 @@ from monai_consingan.transforms import (
     RandLesionDict,
     RandPasteLesion,
 )
-from monai_consingan.workflows import HostModels, TrainingSettings, prepare_bank
+from monai_consingan.workflows import BlendSettings, HostModels, TrainingSettings, prepare_bank
 
 SMALL = TrainingSettings("harmonization", stages=2, iterations=2, channels=2)
 SHAPES = {2: (60, 64), 3: (60, 64, 5)}
 AXES = {2: None, 3: 2}
+WHOLE: dict[str, Any] = {"method": "consingan-band", "redrawn": BlendSettings("whole")}
 PLAIN: dict[str, Any] = {"rotate_range": 0.0, "scale_range": (1.0, 1.0), "flip_prob": 0.0}
 
 
@@ -63,9 +64,9 @@ def test_changes_only_what_it_marks(models: HostModels, ndim: int) -> None:
     host, axis = brain(ndim), AXES[ndim]
     old = np.zeros(host.shape, np.int16)
     old[0, 40:44, 20:24] = 7
-    paste = RandLesion([donor(ndim)], models, number=2, axis=axis, mode="whole", **PLAIN).set_random_state(0)
+    paste = RandLesion([donor(ndim)], models, number=2, axis=axis, **WHOLE, **PLAIN).set_random_state(0)
     out = paste(host, old)
-    assert [entry["how"] for entry in paste.log] == ["consingan"] * 2
+    assert [entry["how"] for entry in paste.log] == ["consingan-band"] * 2
     reach = LesionAlteration("whole", 1.0, 2.0, axis)(out.mask).mask > 0
     assert out.image.dtype == host.dtype and out.image[~reach].tobytes() == host[~reach].tobytes()
     assert (out.image[out.mask > 0] != host[out.mask > 0]).mean() > 0.9
@@ -74,7 +75,7 @@ def test_changes_only_what_it_marks(models: HostModels, ndim: int) -> None:
     assert (out.label == np.where(out.mask > 0, 3, old)).all()
     # the model has redrawn what the same draw merely pastes
     options = {"axis": axis, **PLAIN}
-    out = RandLesion([donor(ndim)], models, mode="whole", **options).set_random_state(0)(host, old)
+    out = RandLesion([donor(ndim)], models, **WHOLE, **options).set_random_state(0)(host, old)
     naive = RandPasteLesion([donor(ndim)], blend="hard", **options).set_random_state(0)(host, old)
     assert same(out[1:], naive[1:]) and not np.array_equal(naive.image, out.image)
 
@@ -92,21 +93,22 @@ def test_chance_comes_from_the_state_alone(models: HostModels, ndim: int) -> Non
     assert (np.random.get_state()[1] == before).all() and torch.equal(torch.get_rng_state(), before_torch)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("fallback", ["poisson", "feather", "hard"])
+@pytest.mark.parametrize("fallback", ["poisson", "feather", "naive", "tissue"])
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_without_a_model_the_fallback_pastes(models: HostModels, ndim: int, fallback: str) -> None:
     host, options = brain(ndim, seed=1), {"axis": AXES[ndim]}
     paste = RandLesion([donor(ndim)], models, fallback=fallback, **options).set_random_state(2)
     out = paste(host)
     assert paste.log[0]["how"] == fallback
-    assert same(out, RandPasteLesion([donor(ndim)], blend=fallback, **options).set_random_state(2)(host))
+    blend = {"naive": "hard"}.get(fallback, fallback)
+    assert same(out, RandPasteLesion([donor(ndim)], blend=blend, **options).set_random_state(2)(host))
     # one voxel more or less makes another host
     changed = brain(ndim)
     changed[0, 0, 0] += 1
     paste(changed)
     assert paste.log[0]["how"] == fallback
     paste(brain(ndim))
-    assert paste.log[0]["how"] == "consingan"
+    assert paste.log[0]["how"] == "tissue-consingan"
 
 
 def test_what_the_model_cannot_redraw_is_pasted(models: HostModels, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,8 +118,8 @@ def test_what_the_model_cannot_redraw_is_pasted(models: HostModels, monkeypatch:
     monkeypatch.setattr(models, "redraw", refuse)
     paste = RandLesion([donor(2)], models).set_random_state(0)
     out = paste(brain(2))
-    assert paste.log[0]["how"] == "poisson" and paste.log[0]["not_redrawn"] == "too large."
-    assert same(out, RandPasteLesion([donor(2)], blend="poisson").set_random_state(0)(brain(2)))
+    assert paste.log[0]["how"] == "tissue" and paste.log[0]["not_redrawn"] == "too large."
+    assert same(out, RandPasteLesion([donor(2)]).set_random_state(0)(brain(2)))
 
 
 def test_without_a_fallback(models: HostModels, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +149,7 @@ def test_kinds_and_types_of_hosts(models: HostModels, tmp_path: Path) -> None:
     prepare_bank([host], thick)
     paste = RandLesion([donor(3)], thick, axis=2, spacing=(1.0, 1.0, 3.0), **PLAIN).set_random_state(0)
     out = paste(host)
-    assert paste.log[0]["how"] == json.loads(out.image.meta["pasted_lesions"])[0]["how"] == "consingan"
+    assert paste.log[0]["how"] == json.loads(out.image.meta["pasted_lesions"])[0]["how"] == "tissue-consingan"
     assert out.image.dtype == host.dtype and torch.equal(out.image.affine, affine)
     # an array with its spacing is the same host
     given = HostModels(models.bank, "harmonization", SMALL, spacing=(1.0, 1.0, 3.0))
@@ -182,7 +184,7 @@ def test_in_caches_and_workers(models: HostModels, workers: int) -> None:
     assert all(same(a, b) for a, b in zip(*values[:2], strict=True))
     assert not all(same(a, b) for a, b in zip(*values[1:], strict=True))
     told = [json.loads(batch["image"].meta["pasted_lesions"][0]) for batch in runs[0] if batch["lesion_mask"].any()]
-    assert {entry[0]["how"] for entry in told} == {"consingan", "poisson"}  # the second host has no model
+    assert {entry[0]["how"] for entry in told} == {"tissue-consingan", "tissue"}  # the second host has no model
     assert all(((label == 3) == (mask > 0)).all() for run in values for _, label, mask in run)
 
 

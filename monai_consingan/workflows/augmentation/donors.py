@@ -59,7 +59,9 @@ class Donors:
             inside = numbers == donor.number
             values = np.where(inside, 0 if label is None else label.numpy()[0], 0)[None]
             free = ((numbers == 0) | inside)[None].astype(np.uint8)
-            crop = crop_donor(image, wrap_like(values, image), host, axis, valid=wrap_like(free, image))
+            crop = crop_donor(
+                image, wrap_like(values, image), host, axis, valid=wrap_like(free, image), level=donor.level
+            )
         self._crops[key] = crop
         if len(self._crops) > self.keep:
             self._crops.popitem(last=False)

@@ -47,7 +47,7 @@ class Run:
         threads: threads of each.
         shard: which part to do, and how many there are; ``None`` does all.
         progress: whether to show progress on the standard error stream.
-        backend, address: see :py:func:`start_workers`.
+        backend, address, gpus: see :py:func:`start_workers`. With GPUs ``"cpu"`` stands for ``"cuda"``.
 
     Raises:
         ConSinGANError: a number is out of range, or the device is not there.
@@ -64,9 +64,13 @@ class Run:
     progress: bool
     backend: str = "loky"
     address: str | None = None
+    gpus: float = 0.0
 
     def __post_init__(self) -> None:
-        check_device(self.device)
+        if self.gpus and self.device == "cpu":
+            self.device = "cuda"
+        if self.backend == "loky":  # else the workers are asked, as this machine may have other devices
+            check_device(self.device)
         for name, count in (("jobs", self.jobs), ("threads", self.threads)):
             if count < 1:
                 raise ConSinGANError(f"{name} is {count}, but must be 1 or more.")
@@ -75,6 +79,8 @@ class Run:
                 f"backend is {self.backend!r} and address {self.address!r}: give one of {', '.join(BACKENDS)}, and an "
                 "address with dask or ray only."
             )
+        if not 0 <= self.gpus < float("inf") or (self.gpus and self.backend != "ray"):
+            raise ConSinGANError(f"gpus is {self.gpus:g} and backend {self.backend!r}: give 0, or more and ray.")
         number, parts = self.shard or (1, 1)
         if not 1 <= number <= parts:
             raise ConSinGANError(f"shard is {number}/{parts}: give one of 1/{parts} to {parts}/{parts}.")
@@ -124,7 +130,7 @@ class Run:
         Raises:
             ConSinGANError: there is no lesion in the data set, or worker processes are killed again and again.
         """
-        with start_workers(self.jobs, self.threads, self.backend, self.address) as workers:
+        with start_workers(self.jobs, self.threads, self.backend, self.address, self.gpus) as workers:
             failed = self._work(workers)
         if self.shard is None:
             return merge(self.folder.path)
@@ -217,6 +223,7 @@ def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
 @lru_cache(maxsize=1)
 def _maker(path: str, token: str, bank: str, device: str) -> ScanMaker | TwinMaker:
     """What makes the scans of a run, read once by every process."""
+    check_device(device)
     folder = RunFolder(path)
     run, settings = folder.run, folder.settings
     cohort = None if run["model"] is None else (TrainedModel.load(run["model"]), run["model_sha256"])

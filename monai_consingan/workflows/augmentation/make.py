@@ -11,8 +11,8 @@ import numpy as np
 
 from monai_consingan.data import load_scan, output_suffix, save_label_like, save_like, slice_axis, to_host_grid
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms import head_mask
 from monai_consingan.transforms._arrays import as_array, spacing_of, wrap_like
+from monai_consingan.transforms._search import Room
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal
 from monai_consingan.workflows.augmentation.donors import Donors
 from monai_consingan.workflows.augmentation.plan import LesionDraw, ScanTask, donors_of, draw_lesion
@@ -86,7 +86,7 @@ class ScanMaker:
             draw, put = found
             number = own + len(lesions) + 1
             host.image, host.label = put.pasted.image, put.pasted.label
-            host.instances = np.where(as_array(put.pasted.mask)[0] > 0, np.int32(number), host.instances)
+            host.instances[as_array(put.pasted.mask)[0] > 0] = number
             lesions.append(self._describe(number, draw, put))
         made = len(lesions) >= self.settings.lesions[0]
         if made:
@@ -142,11 +142,12 @@ class ScanMaker:
     def _host(self, record: ScanRecord, image: Any, label: Any, instances: np.ndarray) -> HostScan:
         axis = slice_axis(image, self.settings.axis)
         values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
+        scan, mm = as_array(image)[0], spacing_of(image)
         host = HostScan(
             image=image,
             label=wrap_like(values, image),
             instances=instances,
-            head=head_mask(as_array(image)[0], spacing=spacing_of(image)),
+            room=Room.of(scan, mm, self._brain(record, image)).narrowed(scan, mm),
             axis=axis,
             prior=self._prior(record, image),
         )
@@ -169,9 +170,15 @@ class ScanMaker:
             return None
         if location == "uniform":
             return np.ones(image.shape[1:])
-        own = record.entry.get(location)
-        prior = load_scan(self.scans.root / (own if own else location), name="prior map")
-        return as_array(to_host_grid(prior, image))[0]
+        return self._map(record.entry.get(location) or location, image, "prior map")
+
+    def _brain(self, record: ScanRecord, image: Any) -> np.ndarray | None:
+        path = record.entry.get(self.settings.brain) if self.settings.brain else None
+        return None if path is None else self._map(path, image, f"brain mask of {record.name}") > 0.5
+
+    def _map(self, path: str, image: Any, name: str) -> np.ndarray:
+        """A map that belongs to a scan or to all, on the grid of one."""
+        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), image))[0]
 
     def _describe(self, number: int, draw: LesionDraw, put: PutLesion) -> dict[str, Any]:
         return {

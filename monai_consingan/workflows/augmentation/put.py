@@ -12,12 +12,13 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import PastedLesion, PasteLesion
 from monai_consingan.transforms._arrays import as_array, spacing_of
 from monai_consingan.transforms._donors import DonorCrop
+from monai_consingan.transforms._search import Room
 from monai_consingan.transforms.paste import move
 from monai_consingan.transforms.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal, check_lesion
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.host_models import HostModels
-from monai_consingan.workflows.insertion_methods import insertion_method
+from monai_consingan.workflows.insertion_methods import DEFAULT_INSERTION, insertion_method
 from monai_consingan.workflows.model import TrainedModel
 from monai_consingan.workflows.redraw import BlendSettings
 
@@ -48,8 +49,8 @@ class HostScan:
     Args:
         image: the scan so far, (1, \\*spatial).
         label: its label so far, whole numbers (1, \\*spatial).
-        instances: numbers of its lesions so far, int32 (\\*spatial).
-        head: its head, boolean (\\*spatial).
+        instances: numbers of its lesions so far, whole numbers (\\*spatial).
+        room: its head, and where in it there may be lesions.
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         prior: chances of places, (\\*spatial); ``None`` for those alike.
         redrawer: its model, if there is one.
@@ -59,7 +60,7 @@ class HostScan:
     image: MetaTensor
     label: Any
     instances: np.ndarray
-    head: np.ndarray
+    room: Room
     axis: int | None
     prior: np.ndarray | None = None
     redrawer: Redrawer | None = None
@@ -114,10 +115,11 @@ def put_lesion(
             axis=host.axis,
             level=crop.level,
             prior=host.prior,
+            room=host.room,
         )
     except ConSinGANError as error:
         return None, [Refusal("no place", str(error))]
-    methods = dict.fromkeys((settings.method, settings.on_failure))
+    methods = dict.fromkeys((settings.method or DEFAULT_INSERTION, settings.on_failure))
     methods.pop("drop", None)
     refusals: list[Refusal] = []
     for how in methods:
@@ -126,7 +128,7 @@ def put_lesion(
             measures = check_lesion(
                 pasted.image,
                 as_array(pasted.mask) > 0,
-                head=host.head,
+                head=host.room.mask,
                 others=host.instances[None] > 0,
                 donor_contrast=donor_contrast,
                 limits=limits,

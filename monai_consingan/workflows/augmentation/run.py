@@ -12,6 +12,7 @@ from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.twins import TwinSettings
+from monai_consingan.workflows.insertion_methods import chosen_insertion
 from monai_consingan.workflows.redraw import BlendSettings
 from monai_consingan.workflows.settings import TrainingSettings
 
@@ -38,6 +39,7 @@ def augment(
     progress: bool = False,
     backend: str = "loky",
     address: str | None = None,
+    gpus: float = 0.0,
 ) -> dict[str, Any]:
     """Make synthetic training scans of the training scans of a data set.
 
@@ -69,6 +71,8 @@ def augment(
             their own.
         address: address of a cluster that runs already, all of whose workers are used; they have one thread each, and
             see the data set and the output under the same paths. ``None`` starts one on this machine.
+        gpus: GPUs that each process gets from Ray; the models are then trained on them, unless ``device`` says
+            otherwise. Shares, such as 0.5, are possible.
 
     Returns:
         The summary, as that of :py:func:`merge`; of a shard, ``made``, ``dropped`` and ``failed`` of this part.
@@ -83,8 +87,13 @@ def augment(
     """
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     settings = _located(settings or AugmentSettings(), scans)
-    run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address)
-    model = model if settings.redrawn else None
+    method = chosen_insertion(settings.method, training=training, blend=blend, model=model, bank=bank)
+    settings = replace(settings, method=method)
+    if settings.brain and not any(record.entry.get(settings.brain) for record in scans.records):
+        raise ConSinGANError(
+            f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
+        )
+    run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 
@@ -109,6 +118,7 @@ def free_twins(
     progress: bool = False,
     backend: str = "loky",
     address: str | None = None,
+    gpus: float = 0.0,
 ) -> dict[str, Any]:
     """Make a lesion-free twin of every training scan of a data set that has lesions.
 
@@ -122,7 +132,7 @@ def free_twins(
         training: settings of the trainings of hosts' models for editing, by default the preset ``quick``.
         blend: where a redrawn image replaces the filled one.
         model, bank, crops, side, channel, lesion_mask: see :py:func:`augment`.
-        device, jobs, threads, shard, progress, backend, address: see :py:func:`augment`.
+        device, jobs, threads, shard, progress, backend, address, gpus: see :py:func:`augment`.
 
     Returns:
         The summary, as that of :py:func:`augment`.
@@ -135,9 +145,12 @@ def free_twins(
         summary = free_twins("datalist.json", "twins", jobs=4)
     """
     settings = settings or TwinSettings()
+    asked = any(given is not None for given in (training, blend, model, bank))
+    if settings.method == "fill" and asked:
+        raise ConSinGANError("method is 'fill', which uses no model, but something of one is given: leave it out.")
+    settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
-    run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress, backend, address)
-    model = model if settings.redrawn else None
+    run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 

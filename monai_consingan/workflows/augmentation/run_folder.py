@@ -170,7 +170,7 @@ class RunFolder:
         """A folder to make a synthetic scan in, which is gone afterwards."""
         place = self.state / "tmp"
         place.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=place))
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}.{os.getpid()}.", dir=place))
         try:
             yield folder
         finally:

@@ -8,11 +8,7 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._match import MATCHES
-from monai_consingan.workflows.insertion_methods import (
-    DEFAULT_INSERTION,
-    INSERTION_METHODS,
-    MODEL_FREE_INSERTIONS,
-)
+from monai_consingan.workflows.insertion_methods import DEFAULT_INSERTION, INSERTION_METHODS, MODEL_FREE_INSERTIONS
 from monai_consingan.workflows.redraw import BlendSettings
 
 __all__ = ["AugmentSettings"]
@@ -25,7 +21,8 @@ class AugmentSettings:
     Args:
         per_scan: synthetic scans for each training scan.
         lesions: smallest and largest number of new lesions in each.
-        method: how lesions are put in, a key of :py:data:`monai_consingan.workflows.INSERTION_METHODS`.
+        method: how lesions are put in, a key of :py:data:`monai_consingan.workflows.INSERTION_METHODS`; by default
+            ``"tissue"``, or ``"tissue-consingan"`` if anything of a model is given.
         on_failure: what happens where a lesion fails the checks or its model cannot be used: a method without a model
             to try instead, or ``"drop"``, which leaves the lesion out.
         sizes: how often each class of donors' sizes is drawn, relative to the others
@@ -35,6 +32,8 @@ class AugmentSettings:
             (:py:func:`monai_consingan.transforms.find_placement`), ``"uniform"``, anywhere in the head, or a file with
             a prior map, or the key of each scan's map in a datalist; a place's chance is then proportional to the map
             at the lesion's centre. A map is brought to each host by its world coordinates.
+        brain: key of each scan's brain mask in a datalist: lesions then stay inside of it, 3 mm from its edge. Without
+            it, and in scans without the key, they stay inside the head.
         edge_mm, clearance_mm: distances to keep from the edge of the head and from other lesions, see
             :py:func:`monai_consingan.transforms.find_placement`.
         flip_prob, rotate_range, scale_range: see :py:class:`monai_consingan.transforms.RandPasteLesion`.
@@ -53,10 +52,11 @@ class AugmentSettings:
 
     per_scan: int = 1
     lesions: tuple[int, int] = (1, 3)
-    method: str = DEFAULT_INSERTION
+    method: str | None = None
     on_failure: str = "tissue"
     sizes: Mapping[str, float] = field(default_factory=dict)
     location: str = "alike"
+    brain: str = ""
     edge_mm: float | None = None
     clearance_mm: float = 5.0
     flip_prob: float = 0.5
@@ -79,7 +79,7 @@ class AugmentSettings:
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
             raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
         choices: dict[str, tuple[str | None, ...]] = {
-            "method": tuple(INSERTION_METHODS),
+            "method": (*INSERTION_METHODS, None),
             "on_failure": (*MODEL_FREE_INSERTIONS, "drop"),
             "match": (*MATCHES, None),
         }
@@ -109,7 +109,7 @@ class AugmentSettings:
     @property
     def redrawn(self) -> BlendSettings | None:
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
-        return INSERTION_METHODS[self.method].redrawn
+        return INSERTION_METHODS[self.method or DEFAULT_INSERTION].redrawn
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, which JSON gives back alike."""

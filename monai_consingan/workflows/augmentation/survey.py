@@ -14,7 +14,10 @@ from scipy import ndimage
 from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast, seam
-from monai_consingan.transforms._arrays import spacing_of
+from monai_consingan.metrics.neighbourhood import tissue_mask
+from monai_consingan.transforms._arrays import as_array, spacing_of
+from monai_consingan.transforms._search import Room
+from monai_consingan.transforms.placement import surroundings
 from monai_consingan.workflows.augmentation.records import ScanRecord
 from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
 
@@ -43,6 +46,7 @@ class Lesion:
         size: its class of sizes.
         seam: how hard its border looks (:py:func:`monai_consingan.metrics.seam`).
         contrast: its contrast to the tissue around it (:py:func:`monai_consingan.metrics.contrast`).
+        level: intensity of the tissue around it, as placement compares it with hosts.
     """
 
     scan: str
@@ -51,6 +55,7 @@ class Lesion:
     size: str
     seam: float
     contrast: float
+    level: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
         lesion_labels: label values that are lesions; empty for all.
 
     Returns:
-        Image, label (``None`` if there is none) and the numbers of its lesions, int32 (\\*spatial).
+        Image, label (``None`` if there is none) and the numbers of its lesions, whole numbers (\\*spatial).
 
     Raises:
         ConSinGANError: a file that cannot be used.
@@ -101,7 +106,7 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     wanted = tuple(lesion_labels)
     lesions = np.isin(values, wanted) if wanted else values > 0
     numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
-    return image, label, numbers.astype(np.int32)
+    return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
 
 
 def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:
@@ -117,6 +122,8 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
     """
     image, _, numbers = load_pair(record, lesion_labels)
     axis, mm = slice_axis(image, axis), spacing_of(image)
+    values = as_array(image)[0]
+    tissue, room = tissue_mask(values)[None], Room.of(values, mm) if numbers.any() else None
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
         inside = (numbers == number)[None]
@@ -125,13 +132,16 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
         try:
             if inside.sum() < _FEWEST_VOXELS:
                 raise ConSinGANError(f"it has fewer than {_FEWEST_VOXELS} voxels")
-            measures = [measure(image, inside, axis=axis, exclude=others) for measure in (seam, contrast)]
+            given: dict[str, Any] = {"axis": axis, "exclude": others, "tissue": tissue}
+            measures = [measure(image, inside, **given) for measure in (seam, contrast)]
             if not all(math.isfinite(value) for value in measures):
                 raise ConSinGANError("its border or contrast cannot be measured")
         except ConSinGANError as error:
             unfit[str(number)] = str(error)
             continue
-        lesions.append(Lesion(record.name, number, diameter, size_class(diameter), *measures))
+        level = surroundings(values, inside[0], spacing=mm, axis=axis, room=room)
+        size = size_class(diameter)
+        lesions.append(Lesion(record.name, number, diameter, size, measures[0], measures[1], level))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
 

@@ -45,7 +45,7 @@ class Workers:
     killed: type[BaseException] | None = None
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """Call a function for every item; results come as they are ready (with Ray, when all are).
+        """Call a function for every item; results come as they are ready.
 
         If a process is killed, all items without a result are done again; the function has to notice what was done.
 
@@ -79,7 +79,7 @@ class Workers:
 
 @contextmanager
 def start_workers(
-    jobs: int = 1, threads: int = 1, backend: str = "loky", address: str | None = None
+    jobs: int = 1, threads: int = 1, backend: str = "loky", address: str | None = None, gpus: float = 0.0
 ) -> Iterator[Workers]:
     """Start processes, or find those of a cluster, and end those that were started.
 
@@ -89,9 +89,10 @@ def start_workers(
         threads: threads of each.
         backend: one of :py:data:`BACKENDS`.
         address: address of a cluster of Dask or Ray that runs already; ``None`` starts one on this machine.
+        gpus: GPUs that Ray gives to each process, and shows to it alone; shares, such as 0.5, are possible.
 
     Raises:
-        ConSinGANError: the backend's package is not there, or no cluster answers.
+        ConSinGANError: the backend's package is not there, no cluster answers, or no node of it has the GPUs.
     """
     with ExitStack() as stack:
         if backend == "dask":
@@ -108,14 +109,15 @@ def start_workers(
         elif backend == "ray":
             ray = _library("ray", backend)
             options: dict[str, Any] = {"num_cpus": jobs, "include_dashboard": False} if address is None else {}
-            try:
-                ray.init(address or "local", ignore_reinit_error=True, log_to_driver=False, **options)
-            except (ConnectionError, ValueError) as error:
-                raise _unreachable(address, error) from error
-            stack.callback(ray.shutdown)
-            import_module("ray.util.joblib").register_ray()
-            stack.enter_context(joblib.parallel_config("ray"))
-            yield Workers(jobs if address is None else -1, threads, "list", ray.exceptions.RayActorError)
+            if not ray.is_initialized():
+                try:
+                    ray.init(address or "local", log_to_driver=False, **options)
+                except (ConnectionError, RuntimeError, ValueError) as error:
+                    raise _unreachable(address, error) from error
+                stack.callback(ray.shutdown)
+            tasks = import_module("monai_consingan.workflows.augmentation.ray_tasks")
+            stack.enter_context(joblib.parallel_config(tasks.RayTasks(gpus, _DEATHS - 1)))
+            yield Workers(-1, threads, "generator_unordered", ray.exceptions.WorkerCrashedError)
         elif jobs == 1:
             yield Workers(1, threads)
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from monai_consingan.data import example
+from monai_consingan.workflows.augmentation import AugmentSettings, augment
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +48,35 @@ def data_set(tmp_path_factory: pytest.TempPathFactory, small: Any) -> Path:
     }
     (folder / "list.json").write_text(json.dumps(content), encoding="utf-8")
     return folder / "list.json"
+
+
+@pytest.fixture(scope="session")
+def quick() -> AugmentSettings:
+    """One or two lesions for each scan, without a model."""
+    return AugmentSettings(method="poisson", lesions=(1, 2), sizes={"small": 1, "medium": 1})
+
+
+@pytest.fixture(scope="session")
+def tree() -> Callable[..., dict[str, str]]:
+    """Hashes of all files of a folder, but for those of the run's hidden state and of folders that are named."""
+
+    def hashes(folder: Path, *leave_out: str) -> dict[str, str]:
+        return {
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.relative_to(folder).parts[0] not in (".augment", *leave_out)
+        }
+
+    return hashes
+
+
+@pytest.fixture(scope="session")
+def augmented(
+    tmp_path_factory: pytest.TempPathFactory, data_set: Path, quick: AugmentSettings, tree: Any
+) -> tuple[Path, dict[str, Any]]:
+    """The data set, augmented without a disturbance by this process; the folder and the summary."""
+    before = tree(data_set.parent)
+    folder = tmp_path_factory.mktemp("augmented") / "out"
+    summary = augment(data_set, folder, quick)
+    assert tree(data_set.parent) == before
+    return folder, summary

@@ -40,7 +40,7 @@ for place, name, calls in (
     child = os.fork()
     if child == 0:
         if place is os:  # this module's only
-            place = run_folder.os = SimpleNamespace(replace=os.replace)
+            place = run_folder.os = SimpleNamespace(replace=os.replace, getpid=os.getpid)
         setattr(place, name, Dying(getattr(place, name), calls))
         augment(sys.argv[1], "out", settings)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -99,12 +99,12 @@ def test_one_model_for_each_host(maker: Maker, tmp_path: Path, monkeypatch: pyte
         return train_model(*args, **options)
 
     monkeypatch.setattr(model_bank, "train_model", counted)
-    by = maker(method="consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100, per_scan=2)
+    by = maker(method="tissue-consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100, per_scan=2)
     first, second = made(by, tmp_path / "a", 0), made(by, tmp_path / "b", 4)
     assert len(trained) == 1
     assert first[0]["host"] == second[0]["host"]
     assert first[0]["model"] == second[0]["model"] == by.models.bank.keys()[0]
-    assert [told["lesions"][0]["how"] for told, _ in (first, second)] == ["consingan"] * 2
+    assert [told["lesions"][0]["how"] for told, _ in (first, second)] == ["tissue-consingan"] * 2
     naive = made(replace(by, settings=replace(by.settings, method="naive")), tmp_path / "c", 0)
     assert naive[0]["lesions"][0]["placement"] == first[0]["lesions"][0]["placement"]
     assert naive[1]["label.nii.gz"] == first[1]["label.nii.gz"]
@@ -113,7 +113,7 @@ def test_one_model_for_each_host(maker: Maker, tmp_path: Path, monkeypatch: pyte
     cohort = made(replace(by, cohort=(model, "its hash")), tmp_path / "d", 1)
     assert len(trained) == 1
     assert cohort[0]["model"] == "its hash"
-    assert cohort[0]["lesions"][0]["how"] == "consingan"
+    assert cohort[0]["lesions"][0]["how"] == "tissue-consingan"
 
 
 def test_what_fails_the_checks_falls_back(maker: Maker, tmp_path: Path) -> None:
@@ -126,12 +126,12 @@ def test_what_fails_the_checks_falls_back(maker: Maker, tmp_path: Path) -> None:
     assert counts["naive", "seam"] == counts["poisson", "seam"] > 0
     assert counts.total() == 2 * counts["naive", "seam"] + counts["", "no place"]
     assert all("seam is" in refused["detail"] for refused in told["refused"] if refused["how"])
-    by = maker(method="consingan", on_failure="poisson", lesions=(1, 1))
+    by = maker(method="tissue-consingan", on_failure="poisson", lesions=(1, 1))
     by.models = HostModels(tmp_path / "none", "harmonization", replace(by.models.settings, max_size=8), crops=1)
     told, files = made(by, tmp_path / "fallen back")
     (lesion,) = told["lesions"]
     assert lesion["how"] == "poisson"
-    assert lesion["warnings"][0].startswith("consingan: max size is 8")
+    assert lesion["warnings"][0].startswith("tissue-consingan: max size is 8")
     assert told["warnings"][0].startswith("max size is 8")
     by.settings = replace(by.settings, on_failure="drop")
     assert made(by, tmp_path / "dropped too")[0]["status"] == "dropped"
@@ -154,3 +154,19 @@ def test_places_by_a_prior_map(maker: Maker, tmp_path: Path, data_set: Path) -> 
         made(maker(location="nowhere.nii.gz"), tmp_path / "no map")
     told, _ = made(maker(location="uniform"), tmp_path / "uniform")
     assert {lesion["placement"]["how"] for lesion in told["lesions"]} == {"prior"}
+
+
+def test_inside_a_brain_mask(maker: Maker, tmp_path: Path, data_set: Path) -> None:
+    image = nib.load(data_set.parent / "image0.nii.gz")
+    brain = np.zeros(image.shape, np.uint8)
+    brain[30:70, 30:90, 2:9] = 1
+    nib.save(nib.Nifti1Image(brain, image.affine), tmp_path / "brain.nii.gz")
+    by = maker(location="uniform", brain="mask", lesions=(2, 2), seam_margin=9, attempts=20)
+    by.records["image0"] = replace(by.scans.records[0], entry={"mask": str(tmp_path / "brain.nii.gz")})
+    told, _ = made(by, tmp_path / "out")
+    new = stored(tmp_path / "out" / "instances.nii.gz") > told["own_lesions"]
+    assert new.any()
+    assert brain[new].all()
+    by.records["image0"] = replace(by.scans.records[0], entry={"mask": str(tmp_path / "none.nii.gz")})
+    with pytest.raises(ConSinGANError, match="brain mask of image0"):
+        made(by, tmp_path / "no mask")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -20,28 +19,10 @@ from monai_consingan.workflows import ModelBank
 from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine, merge, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 
-QUICK = AugmentSettings(method="poisson", lesions=(1, 2), sizes={"small": 1, "medium": 1})
+Tree = Callable[..., dict[str, str]]
 
 
-def tree(folder: Path, *leave_out: str) -> dict[str, str]:
-    """Hashes of all files, but for those of the run's hidden state."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).parts[0] not in (".augment", *leave_out)
-    }
-
-
-@pytest.fixture(scope="session")
-def augmented(tmp_path_factory: pytest.TempPathFactory, data_set: Path) -> tuple[Path, dict[str, Any]]:
-    before = tree(data_set.parent)
-    folder = tmp_path_factory.mktemp("augmented") / "out"
-    summary = augment(data_set, folder, QUICK)
-    assert tree(data_set.parent) == before
-    return folder, summary
-
-
-def test_augmented_data_set(augmented: tuple[Path, dict[str, Any]], data_set: Path) -> None:
+def test_augmented_data_set(augmented: tuple[Path, dict[str, Any]], data_set: Path, tree: Tree) -> None:
     folder, summary = augmented
     assert summary["made"] + summary["dropped"] == 4
     assert (summary["missing"], summary["failed"]) == (0, {})
@@ -101,34 +82,41 @@ def test_manifest(augmented: tuple[Path, dict[str, Any]]) -> None:
 
 
 def test_started_again_it_repeats_nothing(
-    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    augmented: tuple[Path, dict[str, Any]],
+    data_set: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: AugmentSettings,
+    tree: Tree,
 ) -> None:
     folder, summary = augmented
     before = tree(folder)
     monkeypatch.setattr(ScanMaker, "make", None)
     monkeypatch.setattr(engine, "survey_scan", None)
-    assert augment(data_set, folder, QUICK) == summary
+    assert augment(data_set, folder, quick) == summary
     assert tree(folder) == before
     for other, word in (
-        ({"settings": replace(QUICK, seed=3)}, "settings"),
-        ({"settings": QUICK, "crops": 2}, "rule"),
-        ({"settings": QUICK, "channel": 0}, ""),
+        ({"settings": replace(quick, seed=3)}, "settings"),
+        ({"settings": quick, "crops": 2}, "rule"),
+        ({"settings": quick, "channel": 0}, ""),
     ):
         if word:
             with pytest.raises(ConSinGANError, match=f"begun with other values for {word}"):
                 augment(data_set, folder, **other)  # type: ignore[arg-type]
     (tmp_path / "file").touch()
     with pytest.raises(ConSinGANError, match="is not empty"):
-        augment(data_set, tmp_path, QUICK)
+        augment(data_set, tmp_path, quick)
     with pytest.raises(ConSinGANError, match="is of no augmentation"):
         merge(tmp_path)
 
 
-def test_shards_make_the_same(augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path) -> None:
+def test_shards_make_the_same(
+    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, quick: AugmentSettings, tree: Tree
+) -> None:
     folder, summary = augmented
     parts = []
     for number in (2, 1, 3):
-        parts.append(augment(data_set, tmp_path / "out", QUICK, shard=(number, 3)))
+        parts.append(augment(data_set, tmp_path / "out", quick, shard=(number, 3)))
         if number == 2:
             early = merge(tmp_path / "out")
             assert early["missing"] == 4 - sum(parts[0][key] for key in ("made", "dropped")) > 0
@@ -137,34 +125,25 @@ def test_shards_make_the_same(augmented: tuple[Path, dict[str, Any]], data_set: 
     assert tree(tmp_path / "out") == tree(folder)
     for shard in ((0, 2), (3, 2)):
         with pytest.raises(ConSinGANError, match="shard is"):
-            augment(data_set, tmp_path / "out", QUICK, shard=shard)
+            augment(data_set, tmp_path / "out", quick, shard=shard)
 
 
-def test_processes_make_the_same(data_set: Path, tmp_path: Path, tiny: Any) -> None:
-    settings = replace(QUICK, method="consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100)
+def test_processes_make_the_same(data_set: Path, tmp_path: Path, tiny: Any, quick: AugmentSettings, tree: Tree) -> None:
+    settings = replace(quick, method="tissue-consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100)
     options: dict[str, Any] = {"training": tiny("harmonization"), "crops": 1, "side": 48}
     folders = [tmp_path / "one", tmp_path / "two"]
     one, two = (
         augment(data_set, folder, settings, jobs=jobs, **options) for jobs, folder in enumerate(folders, start=1)
     )
     assert one == two
-    assert one["lesions"]["consingan"] >= 3
+    assert one["lesions"]["tissue-consingan"] >= 3
     assert tree(folders[0], "models") == tree(folders[1], "models")
     assert ModelBank(folders[0] / "models").keys() == ModelBank(folders[1] / "models").keys()
     assert len(ModelBank(folders[0] / "models")) == 4
 
 
-@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
-def test_clusters_make_the_same(
-    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, backend: str, package: str
-) -> None:
-    pytest.importorskip(package)
-    assert augment(data_set, tmp_path / "out", QUICK, jobs=2, backend=backend) == augmented[1]
-    assert tree(tmp_path / "out") == tree(augmented[0])
-
-
 def test_a_scan_that_fails_keeps_no_other_from_being_made(
-    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path
+    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, quick: AugmentSettings, tree: Tree
 ) -> None:
     content = json.loads(data_set.read_text())
     shutil.copytree(data_set.parent, tmp_path / "data")
@@ -172,7 +151,7 @@ def test_a_scan_that_fails_keeps_no_other_from_being_made(
     bad.write_bytes(b"no scan")
     content["training"].append({"image": bad.name, "label": "label0.nii.gz", "case": "case-9", "fold": 1})
     (tmp_path / "data" / "list.json").write_text(json.dumps(content))
-    summary = augment(tmp_path / "data" / "list.json", tmp_path / "out", QUICK)
+    summary = augment(tmp_path / "data" / "list.json", tmp_path / "out", quick)
     assert set(summary["failed"]) == {"case-9", "case-9_syn-000"}
     assert "cannot be read" in summary["failed"]["case-9"] or "case-9" in summary["failed"]["case-9"]
     assert summary["made"] == augmented[1]["made"]
@@ -182,37 +161,42 @@ def test_a_scan_that_fails_keeps_no_other_from_being_made(
     assert len(told) > 8
     assert not any("DOE" in path.read_text() for path in told)
     shutil.copy(tmp_path / "data" / "image2.nii.gz", bad)
-    again = augment(tmp_path / "data" / "list.json", tmp_path / "out", QUICK)
+    again = augment(tmp_path / "data" / "list.json", tmp_path / "out", quick)
     assert again["failed"] == {}
     assert again["made"] + again["dropped"] == 5
 
 
 def test_a_full_disk_is_told_and_gone_on_from(
-    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, full_disk: Callable[[], Any]
+    augmented: tuple[Path, dict[str, Any]],
+    data_set: Path,
+    tmp_path: Path,
+    full_disk: Callable[[], Any],
+    quick: AugmentSettings,
+    tree: Tree,
 ) -> None:
     with full_disk():
-        summary = augment(data_set, tmp_path / "out", QUICK)
+        summary = augment(data_set, tmp_path / "out", quick)
     assert len(summary["failed"]) == 4 - summary["dropped"] > 0
     assert all("cannot be written" in error for error in summary["failed"].values())
     assert not list((tmp_path / "out").rglob("*.nii.gz"))
-    assert augment(data_set, tmp_path / "out", QUICK) == augmented[1]
+    assert augment(data_set, tmp_path / "out", quick) == augmented[1]
     assert tree(tmp_path / "out") == tree(augmented[0])
 
 
-def test_a_data_set_without_lesions_is_refused(data_set: Path, tmp_path: Path) -> None:
+def test_a_data_set_without_lesions_is_refused(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:
     content = {"training": [{"image": str(data_set.parent / "image0.nii.gz")}]}
     (tmp_path / "list.json").write_text(json.dumps(content))
     with pytest.raises(ConSinGANError, match="has no lesion in its training scans"):
-        augment(tmp_path / "list.json", tmp_path / "out", QUICK)
+        augment(tmp_path / "list.json", tmp_path / "out", quick)
     with pytest.raises(ConSinGANError, match="location is 'there'"):
-        augment(data_set, tmp_path / "other", replace(QUICK, location="there"))
+        augment(data_set, tmp_path / "other", replace(quick, location="there"))
     for numbers in ({"jobs": 0}, {"threads": 0}):
         with pytest.raises(ConSinGANError, match="is 0, but must be 1 or more"):
-            augment(data_set, tmp_path / "other", QUICK, **numbers)  # type: ignore[arg-type]
+            augment(data_set, tmp_path / "other", quick, **numbers)  # type: ignore[arg-type]
     assert not (tmp_path / "other").exists()
 
 
-def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any) -> None:
+def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any, quick: AugmentSettings, tree: Tree) -> None:
     from PIL import Image
 
     image, label, _ = small
@@ -228,7 +212,7 @@ def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any) -> None:
     (tmp_path / "raw" / "dataset.json").write_text(json.dumps(head))
     folds = [{"train": ["c1"], "val": ["c0"]}, {"train": ["c0"], "val": ["c1"]}]
     (tmp_path / "raw" / "splits_final.json").write_text(json.dumps(folds))
-    settings = replace(QUICK, sizes={}, scale_range=(0.3, 0.5), seam_margin=3, lesions=(1, 1), clearance_mm=1)
+    settings = replace(quick, sizes={}, scale_range=(0.3, 0.5), seam_margin=3, lesions=(1, 1), clearance_mm=1)
     summary = augment(tmp_path / "raw", tmp_path / "out", settings)
     assert summary["made"] == 2, summary
     assert sorted(tree(tmp_path / "out" / "images")) == [

@@ -49,12 +49,3 @@ def test_a_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     wanted = r"needs the package distributed: install monai-consingan\[dask\]"
     with pytest.raises(ConSinGANError, match=wanted), workers.start_workers(backend="dask"):
         pass
-
-
-@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
-def test_a_worker_killed_on_a_cluster(tmp_path: Path, backend: str, package: str) -> None:
-    pytest.importorskip(package)
-    items = [(tmp_path / "died", number) for number in range(6)]
-    with workers.start_workers(2, backend=backend) as these:
-        assert sorted(these.each(die_once, items)) == DOUBLED
-    assert (tmp_path / "died").exists()

@@ -29,7 +29,8 @@ from monai_consingan.workflows import preset_settings
 from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins
 
 SMALL = (96, 112, 10)
-ROUTINE = (192, 224, 40)
+ROUTINE = (192, 224, 20)
+METHODS = ["tissue", "poisson", "consingan", "twins"]
 ANY: dict[str, Any] = {"seam_margin": 100.0, "contrast_range": (0.01, 100.0)}  # that none is done again
 
 
@@ -61,18 +62,20 @@ def child(work: list[str]) -> None:
             raise SystemExit(f"nothing made: {summary}")
 
 
-def memory(folder: Path, shape: tuple[int, ...], scans: list[int]) -> list[dict[str, Any]]:
+def memory(folder: Path, shape: tuple[int, ...], scans: list[int], methods: list[str]) -> list[dict[str, Any]]:
     """Peaks for few and many scans, and for one large scan."""
     alone, _ = peak_mb()
     rows: list[dict[str, Any]] = [{"what": "the program alone", "scans": 0, "peak, MB": alone, "s": ""}]
     for number in scans:
         data = make_data_set(folder / f"routine-{number}", ROUTINE, number)
-        peak, seconds = peak_mb("poisson", data, folder / f"routine-{number}-out")
-        rows.append({"what": f"poisson, {_size(ROUTINE)}", "scans": number, "peak, MB": peak, "s": seconds})
+        peak, seconds = peak_mb("tissue", data, folder / f"routine-{number}-out")
+        rows.append({"what": f"tissue, {_size(ROUTINE)}", "scans": number, "peak, MB": peak, "s": seconds})
+        print(rows[-1], flush=True)
     data = make_data_set(folder / "large", shape, 1, spacing=(0.45, 0.45, 0.9))
-    for method in ("poisson", "consingan", "twins"):
+    for method in methods:
         peak, seconds = peak_mb(method, data, folder / f"large-{method}")
         rows.append({"what": f"{method}, {_size(shape)}", "scans": 1, "peak, MB": peak, "s": seconds})
+        print(rows[-1], flush=True)
     return rows
 
 
@@ -120,6 +123,7 @@ def main() -> None:
     measure = commands.add_parser("memory")
     measure.add_argument("--shape", type=int, nargs=3, default=(512, 512, 200))
     measure.add_argument("--scans", type=int, nargs="+", default=[2, 8])
+    measure.add_argument("--methods", nargs="+", default=METHODS)
     measure = commands.add_parser("throughput")
     measure.add_argument("--scans", type=int, default=12)
     measure.add_argument("--repeats", type=int, default=2)
@@ -133,8 +137,8 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         if given.what != "throughput":
-            shape, scans = (given.shape, given.scans) if given.what else ((512, 512, 200), [2, 8])
-            print(table(memory(folder, tuple(shape), scans)))
+            choice = (given.shape, given.scans, given.methods) if given.what else ((512, 512, 200), [2, 8], METHODS)
+            print(table(memory(folder, tuple(choice[0]), *choice[1:])))
         if given.what != "memory":
             options = (given.scans, given.repeats, given.iterations, given.only) if given.what else (12, 2, 15, [])
             print(machine())

@@ -46,6 +46,7 @@ docs/twins
 docs/clusters
 docs/evaluating
 docs/pipeline
+docs/reproduce
 bundles/consingan_harmonization/docs/README
 bundles/consingan_editing/docs/README
 docs/reference/index

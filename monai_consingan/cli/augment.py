@@ -177,7 +177,9 @@ def augment(**options: Any) -> int:
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
 @click.option(
-    "--method", type=click.Choice(["consingan", "fill"]), help="Redraw what was filled, or leave it. [default: fill]"
+    "--method",
+    type=click.Choice(["consingan", "fill"]),
+    help="Redraw what was filled, or leave it. [default: fill, or consingan if an option of a model is given]",
 )
 @click.option(
     "--on-failure",

@@ -23,7 +23,10 @@ __all__ = ["evaluate"]
     help="Folder that harmonize, remove or paste wrote, or a folder of such folders; may be given several times.",
 )
 @click.option(
-    "--output", type=PATH, required=True, help="Folder for report.json, report.html and, of images, images.png."
+    "--output",
+    type=PATH,
+    required=True,
+    help="Folder for report.json, report.html, report.pdf and, of images, images.png.",
 )
 @click.option(
     "--originals",

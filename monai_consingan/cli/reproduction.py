@@ -19,7 +19,7 @@ __all__ = ["reproduce"]
     "--output",
     type=PATH,
     required=True,
-    help="Folder for tables, panels, report.html and all models; to go on, the same.",
+    help="Folder for tables, panels, report.html, report.pdf and all models; to go on, the same.",
 )
 @click.option(
     "--settings",

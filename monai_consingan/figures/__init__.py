@@ -5,6 +5,7 @@ from __future__ import annotations
 from monai_consingan.figures.contact_sheet import save_contact_sheet
 from monai_consingan.figures.panel import Panel, difference_panel, save_panel
 from monai_consingan.figures.report import ReportSection, write_html_report
+from monai_consingan.figures.report_pdf import write_pdf_report, write_reports
 from monai_consingan.figures.view import SliceView, slice_view
 
 __all__ = [
@@ -16,4 +17,6 @@ __all__ = [
     "save_panel",
     "slice_view",
     "write_html_report",
+    "write_pdf_report",
+    "write_reports",
 ]

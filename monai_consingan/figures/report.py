@@ -12,7 +12,7 @@ from pathlib import Path
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["ReportSection", "write_html_report"]
+__all__ = ["ReportSection", "cell_text", "write_html_report"]
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -82,9 +82,14 @@ def _paragraphs(text: str) -> list[str]:
     return [f"<p>{html.escape(' '.join(part.split()))}</p>" for part in text.split("\n\n") if part.strip()]
 
 
+def cell_text(value: object) -> str:
+    """What stands in a table for a value."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _cell(value: object) -> str:
     """A value as escaped text."""
-    return html.escape(f"{value:.4g}" if isinstance(value, float) else str(value))
+    return html.escape(cell_text(value))
 
 
 def _table(rows: Sequence[Sequence[object]]) -> str:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.data import example
-from monai_consingan.figures import ReportSection, write_html_report
-from monai_consingan.whole_file import whole_file
+from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.outputs import check_output, unwritable
 from monai_consingan.workflows.remove import LesionTarget, remove
@@ -62,7 +61,7 @@ def demo(
 
     Args:
         output: folder for ``insert/`` (:py:func:`monai_consingan.workflows.harmonize`), ``remove/``
-            (:py:func:`monai_consingan.workflows.remove`) and ``report.html``.
+            (:py:func:`monai_consingan.workflows.remove`), ``report.html`` and ``report.pdf``.
         overwrite: whether the folder may hold something already.
         seed: seed of everything random.
         progress: whether to show progress on the standard error stream.
@@ -80,7 +79,8 @@ def demo(
     files = example()
     chosen = {task: preset_settings("quick", task) for task in ("harmonization", "editing")} | dict(settings or {})
     try:
-        page.unlink(missing_ok=True)
+        for path in (page, page.with_suffix(".pdf")):
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(output, error) from error
     inserted = harmonize(
@@ -129,8 +129,7 @@ def _write_page(page: Path, inserted: Mapping[str, Any], removed: Mapping[str, A
         ),
         ReportSection("Where the scan comes from", _source_text()),
     ]
-    with whole_file(page) as temporary:
-        write_html_report(temporary, title="Brain metastases put in and taken out", text=_TEXT, sections=sections)
+    write_reports(page, title="Brain metastases put in and taken out", text=_TEXT, sections=sections)
 
 
 def _source_text() -> str:

@@ -57,8 +57,8 @@ def evaluate(
     """Compare synthetic with real images, measure results one by one, or both.
 
     Args:
-        output: folder for ``report.json``, ``report.html`` and, of sets of images, ``images.png`` with some of them;
-            nothing is written outside of it.
+        output: folder for ``report.json``, ``report.html``, ``report.pdf`` and, of sets of images, ``images.png`` with
+            some of them; nothing is written outside of it.
         images: the real and the synthetic images, each a folder, a volume or a datalist.
         results: folders that ``harmonize``, ``remove`` or ``paste`` wrote, or folders of such folders.
         originals: folder of the scans that the results were made of.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.figures import ReportSection, write_html_report
+from monai_consingan.figures import ReportSection, write_reports
 
 __all__ = ["images_table", "results_table", "shown_number", "warnings_of", "write_evaluation_page"]
 
@@ -92,7 +92,7 @@ def warnings_of(report: Mapping[str, Any]) -> list[str]:
 def write_evaluation_page(
     path: str | Path, report: Mapping[str, Any], *, images_figure: Path, figures: Sequence[Path]
 ) -> None:
-    """Write an evaluation as one page of HTML.
+    """Write an evaluation as one page of HTML, and as PDF beside it.
 
     Args:
         path: the page.
@@ -111,7 +111,7 @@ def write_evaluation_page(
             if figure.is_file():
                 sections.append(ReportSection(result["folder"], figure=figure))
     warnings = "\n\n".join(f"Warning: {warning}" for warning in warnings_of(report))
-    write_html_report(path, title="Evaluation", text=warnings, sections=sections)
+    write_reports(path, title="Evaluation", text=warnings, sections=sections)
 
 
 def _with_naive(result: Mapping[str, Any], name: str) -> str:

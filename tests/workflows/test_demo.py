@@ -15,7 +15,12 @@ from monai_consingan.workflows.demo import demo
 def test_demo_makes_both_and_a_page(tiny: Any, tmp_path: Path) -> None:
     settings = {task: tiny(task) for task in ("harmonization", "editing")}
     page = demo(tmp_path / "demo", settings=settings, progress=False)
-    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["insert", "remove", "report.html"]
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
+        "insert",
+        "remove",
+        "report.html",
+        "report.pdf",
+    ]
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 2
     assert not re.search(r'(src|href)="(?!data:)', text)

@@ -82,7 +82,8 @@ def test_both_ways_give_one_report_and_one_page(
     report = evaluate(
         tmp_path / "out", images=sets, inception=inception_file, dims=64, results=[inserted[0].parent, removed[0]]
     )
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["images.png", "report.html", "report.json"]
+    names = ["images.png", "report.html", "report.json", "report.pdf"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     saved = json.loads((tmp_path / "out" / "report.json").read_text())
     assert saved["images"]["fid"] == pytest.approx(report["images"]["fid"], abs=1e-6)
     assert [result["command"] for result in saved["results"]] == ["harmonize", "remove"]

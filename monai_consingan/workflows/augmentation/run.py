@@ -145,9 +145,12 @@ def free_twins(
         summary = free_twins("datalist.json", "twins", jobs=4)
     """
     settings = settings or TwinSettings()
+    asked = any(given is not None for given in (training, blend, model, bank))
+    if settings.method == "fill" and asked:
+        raise ConSinGANError("method is 'fill', which uses no model, but something of one is given: leave it out.")
+    settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
-    model = model if settings.redrawn else None
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 

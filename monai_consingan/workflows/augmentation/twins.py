@@ -35,7 +35,8 @@ class TwinSettings:
     """What a lesion-free twin depends on, besides the data set and the training of models.
 
     Args:
-        method: ``"fill"``, which leaves it as it was filled, or ``"consingan"``, whose model redraws that.
+        method: ``"fill"``, which leaves it as it was filled, or ``"consingan"``, whose model redraws that; by default
+            the first, or the second if anything of a model is given.
         on_failure: what happens where a lesion's removal fails the checks or its model cannot be used: ``"fill"`` or
             ``"drop"``. A twin of which a lesion cannot be removed is dropped.
         fillings: ways to fill, tried in this order (:py:class:`monai_consingan.transforms.RemoveLesion`).
@@ -51,7 +52,7 @@ class TwinSettings:
         ConSinGANError: a setting is out of range.
     """
 
-    method: str = "fill"
+    method: str | None = None
     on_failure: str = "fill"
     fillings: tuple[str, ...] = USUAL_FILLINGS
     symmetry: str | float = "estimate"
@@ -66,7 +67,7 @@ class TwinSettings:
         for name in ("fillings", "lesion_labels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, allowed in (("method", ("consingan", "fill")), ("on_failure", ("fill", "drop"))):
-            if getattr(self, name) not in allowed:
+            if getattr(self, name) not in (*allowed, None):
                 raise ConSinGANError(
                     f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be {' or '.join(allowed)}."
                 )
@@ -193,7 +194,7 @@ class TwinMaker:
         except ConSinGANError as error:
             refused.append({"lesion": number, **Refusal("cannot be filled", str(error)).as_dict()})
             return image, None
-        methods = dict.fromkeys((self.settings.method, self.settings.on_failure))
+        methods = dict.fromkeys((self.settings.method or "fill", self.settings.on_failure))
         methods.pop("drop", None)
         for how in methods:
             try:

@@ -15,7 +15,7 @@ from monai_consingan.figures import (
     difference_panel,
     save_panel,
     slice_view,
-    write_html_report,
+    write_reports,
 )
 from monai_consingan.whole_file import whole_file
 from monai_consingan.workflows.evaluation_page import shown_number
@@ -99,7 +99,7 @@ def write_pages(
     cases: Sequence[ReproductionCase],
     report: Mapping[str, Any],
 ) -> None:
-    """Write ``table.md``, ``table.csv``, ``panels`` and the page.
+    """Write ``table.md``, ``table.csv``, ``panels``, and the page as HTML and PDF.
 
     Args:
         folder: the output folder, with all models.
@@ -123,8 +123,7 @@ def write_pages(
                 _save_case_panel(temporary, folder, group, case)
             names = ", ".join(setting.name for setting in group.settings)
             sections.append(ReportSection(f"{case.name}: {names}", _about(case), figure=path, caption=_CAPTION))
-    with whole_file(folder.path / PAGE) as temporary:
-        write_html_report(temporary, title=_TITLE, text="\n\n".join(warnings), sections=sections)
+    write_reports(folder.path / PAGE, title=_TITLE, text="\n\n".join(warnings), sections=sections)
 
 
 _CAPTION = (

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,14 @@ def ray_cluster() -> Iterator[str]:
     }
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
     command += [f"--{key}={value}" for key, value in options.items()]
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONUNBUFFERED": "1"}
     with (place / "log").open("w") as log:
-        node = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "RAY_AUTH_MODE": "disabled"})
+        node = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        while node.poll() is None:
-            with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), timeout=1)):
-                break
+        while "Ray runtime started" not in (place / "log").read_text():
+            if node.poll() is not None:
+                pytest.fail((place / "log").read_text())
             time.sleep(0.1)
-        else:
-            pytest.fail((place / "log").read_text())
         yield f"127.0.0.1:{port}"
     finally:
         node.terminate()

@@ -120,6 +120,7 @@ def test_tables_and_page_hold_the_numbers_and_no_names(done: Run) -> None:
         "panels",
         "report.html",
         "report.json",
+        "report.pdf",
         "run.json",
         "table.csv",
         "table.md",

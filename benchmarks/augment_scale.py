@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
 import torch
 from _measure import interleaved, machine, ratio, table
 from _volumes import make_data_set
@@ -100,15 +101,33 @@ def throughput(folder: Path, scans: int, repeats: int, iterations: int, only: li
         if only and name not in only:
             continue
         steps = {
-            f"{jobs} workers": partial(lambda work, jobs: work(jobs, folder / f"out-{next(numbers)}"), work, jobs)
-            for jobs in (1, 2)
+            label: partial(lambda work, jobs: work(jobs, folder / f"out-{next(numbers)}"), work, jobs)
+            for jobs, label in ((1, "1 worker"), (2, "2 workers"))
         }
-        seconds = interleaved(steps, repeats, warm=0)
-        row = {"what": name, "scans": scans, "pairs": repeats}
+        used: dict[str, list[float]] = {step: [] for step in steps}
+        watched = {step: partial(_watched, work, used[step]) for step, work in steps.items()}
+        seconds = interleaved(watched, repeats, warm=0)
+        row: dict[str, Any] = {"what": name, "scans": scans, "pairs": repeats}
         row |= {f"{step}, s": statistics.median(taken) for step, taken in seconds.items()}
-        rows.append({**row, "times": ratio(seconds, "1 workers", "2 workers")})
+        row["times"] = ratio(seconds, *steps)
+        rows.append({**row, "by processor time": ratio(used, *steps)})
         print(rows[-1], flush=True)
     return rows
+
+
+def _watched(work: Callable[[], Any], used: list[float]) -> None:
+    """Do some work, and note the processor time of this process and of the busiest of those that it started.
+
+    That is how long the work would take if no other program were there.
+    """
+
+    def busy() -> dict[int, float]:
+        return {child.pid: sum(child.cpu_times()[:2]) for child in psutil.Process().children(recursive=True)}
+
+    before, start = busy(), time.process_time()
+    work()
+    own, children = time.process_time() - start, busy()
+    used.append(own + max((seconds - before.get(pid, 0.0) for pid, seconds in children.items()), default=0.0))
 
 
 def _size(shape: tuple[int, ...]) -> str:

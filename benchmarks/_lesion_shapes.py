@@ -67,11 +67,11 @@ def put(part: np.ndarray, corner: np.ndarray, shape: tuple[int, int]) -> np.ndar
     return out
 
 
-def cut(plane: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
-    """A square of SIDE pixels, 0 beyond the plane."""
-    out = np.zeros((SIDE, SIDE), plane.dtype)
+def cut(plane: np.ndarray, corner: tuple[int, int], side: int = SIDE) -> np.ndarray:
+    """A square of so many pixels a side, 0 beyond the plane."""
+    out = np.zeros((side, side), plane.dtype)
     low = [max(c, 0) for c in corner]
-    high = [min(c + SIDE, n) for c, n in zip(corner, plane.shape, strict=True)]
+    high = [min(c + side, n) for c, n in zip(corner, plane.shape, strict=True)]
     target = tuple(slice(a - c, b - c) for a, b, c in zip(low, high, corner, strict=True))
     out[target] = plane[low[0] : high[0], low[1] : high[1]]
     return out

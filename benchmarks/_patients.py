@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from glob import glob
 from pathlib import Path
@@ -17,8 +17,9 @@ from monai_consingan.data import load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms._arrays import as_array, spacing_of
 from monai_consingan.transforms.symmetry import SymmetryPlane, estimate_symmetry
+from monai_consingan.workflows.augmentation import read_scans
 
-__all__ = ["DATA_VARIABLE", "Patient", "find_patients"]
+__all__ = ["CORE_LABELS", "DATA_VARIABLE", "Patient", "find_patients", "read_patients"]
 
 DATA_VARIABLE = "CONSINGAN_BENCHMARK_DATA"
 """Environment variable with the folder of the patients."""
@@ -39,11 +40,13 @@ class Patient:
         name: the patient, whatever the number of scans.
         image_file: post-contrast T1, 0 outside the brain.
         label_file: expert's label, BraTS's values.
+        core_labels: the values that are lesion.
     """
 
     name: str
     image_file: Path
     label_file: Path
+    core_labels: tuple[int, ...] = CORE_LABELS
 
     @cached_property
     def _loaded(self) -> tuple[MetaTensor, MetaTensor]:
@@ -65,6 +68,11 @@ class Patient:
         """Millimetres of a pixel in the slice."""
         row, column = (mm for axis, mm in enumerate(spacing_of(self._loaded[0])) if axis != self._axis)
         return row, column
+
+    @cached_property
+    def slice_mm(self) -> float:
+        """Millimetres from slice to slice."""
+        return float(spacing_of(self._loaded[0])[self._axis])
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -100,9 +108,15 @@ class Patient:
         return self.image != 0
 
     @cached_property
+    def box(self) -> tuple[slice, slice, slice]:
+        """The smallest part that holds the brain and every lesion."""
+        rows, columns, slices = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(self.brain | self.core))
+        return rows, columns, slices
+
+    @cached_property
     def core(self) -> np.ndarray:
         """Lesion without oedema."""
-        return np.isin(self.label, CORE_LABELS)
+        return np.isin(self.label, self.core_labels)
 
     @cached_property
     def healthy(self) -> np.ndarray:
@@ -119,6 +133,14 @@ class Patient:
     def level(self) -> tuple[float, float]:
         """Median and standard deviation of the healthy brain."""
         values = self.image[self.healthy]
+        return float(np.median(values)), float(values.std())
+
+    @cached_property
+    def brain_level(self) -> tuple[float, float]:
+        """Median and standard deviation of the whole brain, which no label is needed for."""
+        values = self.image[self.brain]
+        if not values.size or not values.std() > 0:
+            raise ConSinGANError(f"{self.image_file} shows nothing: its values are all alike or 0.")
         return float(np.median(values)), float(values.std())
 
 
@@ -149,3 +171,37 @@ def find_patients(folder: str | Path | None = None) -> list[Patient]:
             f"and NAME_seg.nii.gz by --data or the variable {DATA_VARIABLE}."
         )
     return list(found.values())
+
+
+def read_patients(
+    data: str | Path | None = None, *, core_labels: tuple[int, ...] = CORE_LABELS, channel: int | None = None
+) -> list[Patient]:
+    """Patients of a folder as BraTS gives it (:func:`find_patients`) or of any data set of the package's.
+
+    Args:
+        data: the folder; or a datalist in JSON, or a folder of nnU-Net's or BIDS's
+            (:func:`monai_consingan.workflows.augmentation.read_scans`). Of a data set the scans with a label are taken,
+            whatever their split, and of a patient the first. Whose scan it is says its subject in BIDS, ``patient`` or
+            ``subject`` in an entry of a datalist, or else every scan is a patient's own.
+        core_labels: label values that are lesion.
+        channel: number of the image, where a scan of a data set has several.
+
+    Raises:
+        ConSinGANError: no patient is found.
+    """
+    path = None if data is None else Path(data)
+    if path is None or not _is_data_set(path):
+        return [replace(patient, core_labels=core_labels) for patient in find_patients(data)]
+    found: dict[str, Patient] = {}
+    for record in read_scans(path, channel=channel).records:
+        name = str(record.entry.get("patient") or record.entry.get("subject") or record.name.split("_ses-")[0])
+        if record.label is not None:
+            found.setdefault(name, Patient(name, record.image, record.label, core_labels))
+    if not found:
+        raise ConSinGANError(f"No scan of {path} has a label: list them with 'image' and 'label'.")
+    return list(found.values())
+
+
+def _is_data_set(path: Path) -> bool:
+    marks = (path / "datalist.json", path / "dataset.json")
+    return path.is_file() or any(mark.is_file() for mark in marks) or any(path.glob("sub-*/"))

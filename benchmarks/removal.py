@@ -199,6 +199,7 @@ def main() -> None:
         print(f"  {len(patients)} patients, {len(voids)} voids", file=sys.stderr, flush=True)
         chosen = removal_methods(arguments.methods, arguments.cache / "models", arguments.seed)
         rows = measure(voids, chosen, arguments.cache)
+        print(printed(rows), flush=True)
         detected = (
             detection_rows(
                 patients, chosen, lambda method, case: result_of(method, case, arguments.cache), voids, arguments.seed
@@ -210,7 +211,6 @@ def main() -> None:
             save_figures(patients, voids, lambda case: made_of(case, chosen, arguments.cache), arguments.figures)
     except ConSinGANError as error:
         raise SystemExit(f"removal: {error}") from None
-    print(printed(rows))
     if detected:
         print(f"\n{table(detected)}")
     if arguments.json:

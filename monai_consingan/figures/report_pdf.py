@@ -25,6 +25,7 @@ PAGE_WIDTH, PAGE_HEIGHT, MARGIN, GAP = 11.69, 8.27, 0.6, 0.12
 TITLE, HEADING, TEXT, SMALLEST = 17.0, 12.5, 9.5, 4.0  # points
 _LINE = 1.35  # height of a line in sizes of its letters
 _LETTER = 0.56  # mean width of a letter in its size, rather too much
+_BOLD = 1.2  # how much wider bold letters are
 _POINTS = 72.0
 
 
@@ -75,7 +76,11 @@ class _Pages:
     def table(self, rows: Sequence[Sequence[object]]) -> None:
         """Write rows in columns; what does not fit gets smaller, and then what is longest gets several lines."""
         texts = [[cell_text(value) for value in row] for row in rows]
-        letters = np.array([max(len(row[column]) for row in texts) for column in range(len(texts[0]))]) + 2
+        wide = [
+            [int(np.ceil(_BOLD * len(text))) for text in texts[0]],
+            *([len(text) for text in row] for row in texts[1:]),
+        ]
+        letters = np.max(wide, axis=0) + 2
         most = self.width * _POINTS / _LETTER
         size = min(TEXT, max(most / letters.sum(), 0.75 * TEXT if letters.max() > 60 else SMALLEST))
         spare = int(most / size) - int(letters.sum() - letters.max())

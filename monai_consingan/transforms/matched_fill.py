@@ -55,7 +55,7 @@ class MatchedFill:
     ring_mm: float = 8.0
     coarse_mm: float = 4.0
     texture: float = 0.95
-    most: float = 3.0
+    most: float = 2.0
 
     def __post_init__(self) -> None:
         for name, least in {"reach_mm": 0, "ring_mm": 0.1, "coarse_mm": 0.1, "texture": 0, "most": 1}.items():

@@ -74,7 +74,7 @@ def test_is_as_rough_as_asked_for(wanted, strength):
 def test_strength_is_limited():
     host, mask = rough(strength=50) + 100, box()
     found = [
-        texture(MatchedFill(0, most=most)(host, 100 + rough(seed=1, strength=1), mask)[None], mask[None])
+        texture(MatchedFill(0, texture=0.85, most=most)(host, 100 + rough(seed=1, strength=1), mask)[None], mask[None])
         for most in (2, 1000)
     ]
     assert found == [pytest.approx(0, abs=0.03), pytest.approx(0.85, rel=0.05)]

@@ -60,7 +60,7 @@ def test_an_unrelated_source_leaves_structure_to_the_border():
 
 
 @pytest.mark.parametrize("wanted", [0.85, 1.0])
-@pytest.mark.parametrize("strength", [2.5, 8.0])
+@pytest.mark.parametrize("strength", [3.5, 8.0])
 def test_is_as_rough_as_asked_for(wanted, strength):
     host, mask = tissue(scale=6) + rough(), box()
     source = tissue(scale=6) + rough(seed=1, strength=strength)

@@ -205,9 +205,10 @@ def twins(**options: Any) -> int:
     instead of instances.
     """
     from monai_consingan.workflows.augmentation import TwinSettings, free_twins
+    from monai_consingan.workflows.redraw import REMOVAL_BLEND
 
     chosen = given_only(**{name: options[name] for name in _TWIN_SETTINGS}, fillings=options["fillings"] or None)
-    return _run(free_twins, TwinSettings(**chosen), "editing", options)
+    return _run(free_twins, TwinSettings(**chosen), "editing", options, REMOVAL_BLEND)
 
 
 @click.command()

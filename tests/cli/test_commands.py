@@ -13,7 +13,8 @@ from monai_consingan import __version__
 from monai_consingan.cli import main
 from monai_consingan.cli.options import PRESET_NAMES
 from monai_consingan.data import example, load_label, load_scan
-from monai_consingan.workflows import PRESETS, BlendSettings, HostModels, TrainingSettings
+from monai_consingan.workflows import PRESETS, HostModels, TrainingSettings
+from monai_consingan.workflows.redraw import REMOVAL_BLEND
 
 SMALL = ["--stages", "2", "--iterations", "2", "--channels", "4"]
 TRAINING = (
@@ -166,7 +167,7 @@ def test_remove_says_what_it_did(call: Any, tmp_path: Path) -> None:
     settings = json.loads((tmp_path / "out" / "report.json").read_text())["settings"]
     assert settings["methods"] == ["flipud", "biharmonic"]
     assert (settings["symmetry"], settings["margin_mm"], settings["train_on"]) == (0.5, 2.0, "image")
-    assert settings["blend"] == BlendSettings().as_dict()
+    assert settings["blend"] == REMOVAL_BLEND.as_dict()
 
 
 def test_train_and_sample(call: Any, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_method_without_a_model_trains_nothing(
 def test_the_published_method(source: LesionSource, scan: Any, tiny: Any, tmp_path: Path) -> None:
     report = harmonize(source, tmp_path / "out", method="consingan", settings=tiny("harmonization"), seed=1)
     told, (rows, columns, _) = report["settings"], report["placement"]["offset"]
-    assert (told["match"], told["paste_blend"], told["blend"]["mode"]) == ("none", "hard", "whole")
+    assert (told["match"], told["paste_blend"], told["blend"]["mode"]) == ("none", "hard", "smooth")
     label, naive = (raw(tmp_path / "out" / f"{name}.nii.gz")[..., 6] for name in ("label", "naive"))
     donor = np.roll(scan[0][..., 4], (rows, columns), axis=(0, 1))
     assert np.array_equal(naive, np.where(label > 0, donor, scan[0][..., 6]))

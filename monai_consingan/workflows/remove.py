@@ -72,7 +72,7 @@ def remove(
 ) -> dict[str, Any]:
     """Fill a lesion with healthy tissue and, if anything of a model is given, let a ConSinGAN redraw it.
 
-    The filling alone measured best; settings, a blend, a model, a start or a bank ask for the network.
+    The filling alone is the default; settings, a blend, a model, a start or a bank ask for the network.
 
     Args:
         target: which lesion is removed, and how it is filled.

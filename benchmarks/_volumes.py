@@ -15,14 +15,13 @@ from monai_consingan.data import example
 __all__ = ["make_data_set"]
 
 
-def make_data_set(folder: Path, shape: Sequence[int], scans: int, spacing: Sequence[float] | None = None) -> Path:
+def make_data_set(folder: Path, shape: Sequence[int], scans: int) -> Path:
     """Write a datalist of scans that are the packaged one, resampled, each of its own brightness and grain.
 
     Args:
         folder: folder for the files.
         shape: their shape, which covers the packaged scan's field of view.
         scans: their number.
-        spacing: what their headers call a voxel's size, in mm; ``None`` leaves the head its size.
 
     Returns:
         The datalist.
@@ -30,9 +29,7 @@ def make_data_set(folder: Path, shape: Sequence[int], scans: int, spacing: Seque
     folder.mkdir(parents=True, exist_ok=True)
     image, label = (nib.load(path) for path in (example().image, example().label))
     factors = [new / old for new, old in zip(shape, image.shape, strict=True)]
-    sizes = image.header.get_zooms()[:3]
-    scale = [1 / factor for factor in factors] if spacing is None else np.divide(spacing, sizes)
-    affine = image.affine @ np.diag([*scale, 1.0])
+    affine = image.affine @ np.diag([*(1 / factor for factor in factors), 1.0])
     grown = ndimage.zoom(np.asarray(image.dataobj, np.float32), factors, order=1)
     marks = ndimage.zoom(np.asarray(label.dataobj, np.uint8), factors, order=0)
     nib.save(nib.Nifti1Image(marks, affine), folder / "label.nii.gz")

@@ -72,7 +72,7 @@ def memory(folder: Path, shape: tuple[int, ...], scans: list[int], methods: list
         peak, seconds = peak_mb("tissue", data, folder / f"routine-{number}-out")
         rows.append({"what": f"tissue, {_size(ROUTINE)}", "scans": number, "peak, MB": peak, "s": seconds})
         print(rows[-1], flush=True)
-    data = make_data_set(folder / "large", shape, 1, spacing=(0.45, 0.45, 0.9))
+    data = make_data_set(folder / "large", shape, 1)
     for method in methods:
         peak, seconds = peak_mb(method, data, folder / f"large-{method}")
         rows.append({"what": f"{method}, {_size(shape)}", "scans": 1, "peak, MB": peak, "s": seconds})

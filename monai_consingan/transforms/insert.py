@@ -38,7 +38,7 @@ class InsertedLesion(NamedTuple):
     host_label: MetaTensor | None
     """The lesions that the host has had."""
     naive: Any
-    """The host with the lesion's voxels, matched, in place of its own: the image, if that is pasted hard."""
+    """The host with the lesion's voxels, matched, in place of its own, which is the image if that is pasted hard."""
 
 
 class InsertLesion(Transform):

@@ -80,7 +80,7 @@ def remove(
             ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
             killed run that is started again goes on from its checkpoint there.
         settings: settings of the training, by default the preset ``quick``.
-        blend: where the redrawn image replaces the filled one, by default :py:data:`REMOVAL_BLEND`.
+        blend: where the redrawn image replaces the filled one, by default ``redraw.REMOVAL_BLEND``.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
             fewer iterations then do. It must have the same networks.

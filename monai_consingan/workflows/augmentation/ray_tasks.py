@@ -34,7 +34,7 @@ class RayTasks(ParallelBackendBase):
         super().__init__(**options)
         self.places = _places(ray.nodes(), gpus)
         # without a name, so that Ray sends it as it is, and a worker imports what a task needs and no more
-        self._task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=retries)(lambda work: work())
+        self._task: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=retries)(lambda work: work())
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """How many tasks are handed to Ray at once: at least two, as joblib keeps a single one to itself."""

@@ -54,7 +54,7 @@ def reproduce(
     slice, and the generator's image within the lesion's mask, dilated by 7 or 20 pixels and smoothed.
 
     Args:
-        dataset: folder with scans and masks (:py:func:`list_data_set`), whose values end in 1 where the lesion
+        dataset: folder with scans and masks (``list_data_set``), whose values end in 1 where the lesion
             enhances, and in 2 where it is necrotic; the digits before are the lesion's number.
         output: folder for ``table.md``, ``table.csv``, ``report.json``, ``report.html``, ``report.pdf``, ``panels``,
             ``cases`` and ``models``; nothing is written outside of it. A killed run that is started again goes on
@@ -71,7 +71,7 @@ def reproduce(
         progress: whether to say on the standard error stream what was found, and how far it is.
 
     Returns:
-        The report: ``dataset``, ``cases``, ``groups`` with the rows of the table, and ``warnings``.
+        The report, with ``dataset``, ``cases``, ``groups`` with the rows of the table, and ``warnings``.
 
     Raises:
         ConSinGANError: no scan with a mask, no lesion that suits, settings that do not fit, a folder that holds another

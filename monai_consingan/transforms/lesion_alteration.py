@@ -29,8 +29,8 @@ class Alteration(NamedTuple):
     weight: Any
     """Weight of the redrawn image, float32 in [0, 1], (1, \\*spatial)."""
     mask: Any
-    """1 where the result may differ from the host, uint8, that is where the weight is above 0, in the lesion, and where a
-    naive image that was given differs from its host."""
+    """1 where the result may differ from the host, uint8, that is where the weight is above 0, in the lesion, and where
+    a naive image that was given differs from its host."""
 
 
 class LesionAlteration(Transform):

@@ -47,7 +47,7 @@ def steps(folder: str) -> dict[str, Callable[[], Any]]:
         f"redrawing a lesion in {slices} slices": lambda: models["harmonization"].redraw(
             naive.image, naive.mask, image, model, BlendSettings()
         ),
-        "RandPasteLesion, feather": lambda: paste.set_random_state(0)(image, label),
+        "RandPasteLesion, tissue": lambda: paste.set_random_state(0)(image, label),
         "RandLesion": lambda: lesion.set_random_state(0)(image, label),
         "RemoveLesion, poisson_mirror": lambda: RemoveLesion("poisson_mirror", axis=2)(image, label),
         "RandLesionRemoval": lambda: removal(image, label),

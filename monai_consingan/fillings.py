@@ -8,4 +8,4 @@ FILLINGS = ("matched_mirror", "matched_nearby", "poisson_mirror", "mirror", "fli
 """All ways, see :class:`monai_consingan.transforms.RemoveLesion`."""
 
 USUAL_FILLINGS = ("matched_mirror", "matched_nearby", "biharmonic")
-"""What is tried where nothing else is asked for, in this order: what measured best goes first."""
+"""What is tried where nothing else is asked for, in this order."""

@@ -41,8 +41,8 @@ def test_a_finished_experiment_is_read_from_its_cache(
     assert capsys.readouterr().out == printed
     first, second = (json.loads((tmp_path / f"{name}.json").read_text())["arms"] for name in ("first", "second"))
     assert first == second
-    names = ["real only", "real oversampled", "standard augmentation", "+ naive", "+ blank lesions"]
-    assert [row["arm"] for row in first] == names
+    real = ["real only", "real oversampled", "standard augmentation", "oversampled + standard"]
+    assert [row["arm"] for row in first] == [*real, "+ naive", "+ blank lesions"]
     assert all(set(row["patients"]["score"]) == {f"made-up-{n}" for n in range(4)} for row in first)
     assert {"arms.png", "patches.png"} <= {path.name for path in tmp_path.iterdir()}
 

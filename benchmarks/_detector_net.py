@@ -91,12 +91,23 @@ def _plain_tensors() -> Iterator[None]:
 
 
 @torch.inference_mode()
-def predict(network: UNet, patient: Patient, settings: NetSettings) -> np.ndarray:
-    """Where a network sees lesions in a scan, boolean, (H, W, slices); outside the brain it is not asked."""
+def predict(network: UNet, patient: Patient, settings: NetSettings, image: np.ndarray | None = None) -> np.ndarray:
+    """Where a network sees lesions in a scan; outside the brain it is not asked.
+
+    Args:
+        network: trained.
+        patient: whose scan.
+        settings: what counts as predicted.
+        image: an altered scan of the patient instead, of the same shape.
+
+    Returns:
+        Boolean, (H, W, slices).
+    """
     network.eval()
-    found = np.zeros(patient.image.shape, bool)
+    image = patient.image if image is None else image
+    found = np.zeros(image.shape, bool)
     box = patient.box
-    planes = torch.as_tensor(np.ascontiguousarray(np.moveaxis(input_of(patient.image[box], patient), -1, 0)))
+    planes = torch.as_tensor(np.ascontiguousarray(np.moveaxis(input_of(image[box], patient), -1, 0)))
     height, width = planes.shape[1:]
     pad = DivisiblePad(2 ** (len(settings.channels) - 1), method="end", value=float(planes.min()))
     slices = torch.as_tensor(pad(planes))[:, None]

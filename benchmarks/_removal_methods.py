@@ -216,6 +216,9 @@ REMOVALS: dict[str, Callable[[Path, int], RemovalMethod]] = {
     "matched mirror": lambda *_: Fill(MATCHED),
     "matched mirror, not moved": lambda *_: Matched({"reach_mm": 0.0}),
     "matched mirror, texture as it is": lambda *_: Matched({"texture": 0.0}),
+    "matched mirror, only structure that fits": lambda *_: Matched({"structure": 0.0}),
+    "matched mirror, all finer structure": lambda *_: Matched({"structure": 1.0}),
+    "matched mirror, all finer structure, texture as it is": lambda *_: Matched({"structure": 1.0, "texture": 0.0}),
     "matched nearby": lambda *_: Fill("matched_nearby"),
     "ConSinGAN as published": lambda folder, seed: ConSinGAN(
         folder, "flipud", PUBLISHED_BLENDS["editing"], "image", seed=seed

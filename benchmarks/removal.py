@@ -1,11 +1,11 @@
 """Removal on known tissue: lesion-shaped regions of healthy brain are voided, filled, and compared with what was there.
 
-``python benchmarks/removal.py [--data FOLDER] [--methods NAME ...]``, and with ``--detector`` also: does a detector of
-lesions still fire where a real one was removed? Goal: PSNR at least that of the Poisson-corrected mirror, texture
-within 0.8 to 1.2, and a seam of at most 1.28.
+``python benchmarks/removal.py [--data FOLDER] [--methods NAME ...]``. With ``--tell-apart`` also: can a random forest
+tell the border of a filled void from the untouched place (needs scikit-learn)? With ``--detector`` also: does a
+detector of lesions still fire where a real one was removed? Goal: PSNR at least that of the Poisson-corrected mirror,
+texture within 0.8 to 1.2, and a seam of at most 1.28.
 
 Results are kept in a folder (``--cache``): a killed run goes on where it was; delete it when a method has changed.
-``--detector`` needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _border_features import border_features
 from _intervals import interval
 from _kept import kept
-from _lesion_forest import detection_rows, real_removals
 from _measure import machine, table
 from _null_voids import NullVoid, null_voids
 from _patients import DATA_VARIABLE, Patient, find_patients
+from _removal_detector import detection_rows, real_removals
 from _removal_methods import NETWORK_FREE, REFERENCE, REMOVALS, Removal, RemovalMethod, removal_methods
-from _telling_apart import require_forest
+from _telling_apart import auc_interval, forest_scores, require_forest
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, SliceView, difference_panel, save_panel
@@ -36,6 +37,8 @@ from monai_consingan.metrics import seam, texture, tissue_agreement
 Make = Callable[[Removal], dict[str, np.ndarray]]
 TRUTH = "(the truth)"
 TEXTURE, SEAM = (0.8, 1.2), 1.28
+LESIONS = 8
+"""Figures of slices of a patient's lesions."""
 
 
 def given(void: NullVoid) -> Removal:
@@ -74,16 +77,41 @@ def measures_of(image: np.ndarray, void: NullVoid) -> dict[str, float]:
     }
 
 
-def measure(voids: list[NullVoid], chosen: Mapping[str, RemovalMethod], cache: Path) -> list[dict[str, Any]]:
+def told_apart(images: Sequence[np.ndarray | None], voids: Sequence[NullVoid], seed: int) -> dict[str, Any]:
+    """AUC of a forest that has to tell borders of filled voids from the untouched ones, in a patient left out.
+
+    Args:
+        images: the filled slices, None where a method refuses.
+        voids: what they were filled in.
+        seed: of the forest and of the interval.
+    """
+    pairs = [(image, void) for image, void in zip(images, voids, strict=True) if image is not None]
+    looked_at = [(image, void.mask) for image, void in pairs] + [(void.truth, void.mask) for _, void in pairs]
+    features = np.array([list(border_features(*each).values()) for each in looked_at])
+    truth = np.repeat([1, 0], len(pairs))
+    patients = [(void.group, void.group) for _, void in pairs] * 2
+    scores, _ = forest_scores(features, truth, patients, "pair left out", seed)
+    return auc_interval([scores], truth, patients, seed=seed)
+
+
+def measure(
+    voids: list[NullVoid],
+    chosen: Mapping[str, RemovalMethod],
+    cache: Path,
+    seed: int = 0,
+    tell: bool = False,
+) -> list[dict[str, Any]]:
     """A row for every method, and one for the truth."""
     groups = [void.group for void in voids]
     chosen = {REFERENCE: removal_methods([REFERENCE], cache / "models")[REFERENCE], **chosen}
     found = {TRUTH: [measures_of(void.truth, void) for void in voids]}
-    seconds = {TRUTH: 0.0}
+    seconds, told = {TRUTH: 0.0}, {}
     for name, method in chosen.items():
         begin = time.perf_counter()
         images = [result_of(method, given(void), cache) for void in voids]
         seconds[name] = time.perf_counter() - begin
+        if tell:
+            told[name] = told_apart(images, voids, seed)
         found[name] = [
             dict.fromkeys(found[TRUTH][0], float("nan")) if image is None else measures_of(image, void)
             for image, void in zip(images, voids, strict=True)
@@ -106,6 +134,7 @@ def measure(voids: list[NullVoid], chosen: Mapping[str, RemovalMethod], cache: P
             and TEXTURE[0] <= row["texture"]["value"] <= TEXTURE[1]
             and row["seam"]["value"] <= SEAM
         )
+        row["told"] = told.get(name)
         row["cases"] = {key: numbers.tolist() for key, numbers in values.items()}
         rows.append(row)
     return rows
@@ -120,6 +149,7 @@ def printed(rows: Sequence[Mapping[str, Any]]) -> str:
             return ""
         return f"{found['value']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
 
+    told = any(row["told"] for row in rows)
     return table(
         [
             {
@@ -134,13 +164,14 @@ def printed(rows: Sequence[Mapping[str, Any]]) -> str:
                 "medians meet the goal": "" if row["method"] == TRUTH else ("yes" if row["goal"] else "no"),
                 "cases that do": shown(row["met"], 2),
             }
+            | ({"told, AUC": shown(row["told"], 2) if row["told"] else ""} if told else {})
             for row in rows
         ]
     )
 
 
 def save_figures(patients: Sequence[Patient], voids: Sequence[NullVoid], make: Make, folder: Path) -> None:
-    """A panel of every void and of every real lesion: what was there, what the methods made, and the difference.
+    """A panel of every void and of some slices of real lesions: what was there, what the methods made, the difference.
 
     Args:
         patients: whose real lesions.
@@ -151,7 +182,9 @@ def save_figures(patients: Sequence[Patient], voids: Sequence[NullVoid], make: M
     folder.mkdir(parents=True, exist_ok=True)
     cases = [(f"void_{void.group}_{void.number:02d}", void.truth, given(void)) for void in voids]
     for patient in patients:
-        cases += [(f"lesion_{patient.name}_{k:03d}", case.image, case) for k, case in real_removals(patient)]
+        removals = list(real_removals(patient).items())
+        some = np.unique(np.linspace(0, len(removals) - 1, LESIONS).astype(int)) if removals else []
+        cases += [(f"lesion_{patient.name}_{k:03d}", case.image, case) for k, case in (removals[n] for n in some)]
     for name, before, case in cases:
         mask = SliceView(case.mask.astype(np.float32), case.spacing)
         view = SliceView(before, case.spacing)
@@ -166,7 +199,7 @@ def chosen_patients(arguments: argparse.Namespace) -> list[Patient]:
     """The patients, or none with a word on why."""
     try:
         patients = find_patients(arguments.data)
-        if arguments.detector:
+        if arguments.tell_apart:
             require_forest()
     except ConSinGANError as error:
         if arguments.data or DATA_VARIABLE in os.environ:
@@ -176,19 +209,21 @@ def chosen_patients(arguments: argparse.Namespace) -> list[Patient]:
     return patients
 
 
-def main() -> None:
+def main(command: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
     parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(REMOVALS), metavar="NAME")
     parser.add_argument("--per-patient", type=int, default=24, help="voids of a patient (default 24)")
     parser.add_argument("--windows", type=int, default=3, help="places of a patient that share them (default 3)")
+    parser.add_argument("--tell-apart", action="store_true", help="also let a forest tell fillings from tissue")
+    parser.add_argument("--detectors", type=int, default=2, metavar="NUMBER", help="for each patient (default 2)")
     parser.add_argument("--detector", action="store_true", help="also remove real lesions, and let a detector look")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("runs/removal"), help="folder that keeps what is done")
     parser.add_argument("--figures", type=Path, metavar="FOLDER", help="also write a figure of every void")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command)
     patients = chosen_patients(arguments)
     if not patients:
         return
@@ -198,11 +233,11 @@ def main() -> None:
         voids = list(null_voids(patients, **how))
         print(f"  {len(patients)} patients, {len(voids)} voids", file=sys.stderr, flush=True)
         chosen = removal_methods(arguments.methods, arguments.cache / "models", arguments.seed)
-        rows = measure(voids, chosen, arguments.cache)
+        rows = measure(voids, chosen, arguments.cache, arguments.seed, arguments.tell_apart)
         print(printed(rows), flush=True)
         detected = (
             detection_rows(
-                patients, chosen, lambda method, case: result_of(method, case, arguments.cache), voids, arguments.seed
+                patients, chosen, lambda method, case: result_of(method, case, arguments.cache), arguments.detectors
             )
             if arguments.detector
             else []

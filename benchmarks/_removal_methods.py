@@ -218,7 +218,7 @@ REMOVALS: dict[str, Callable[[Path, int], RemovalMethod]] = {
     "matched mirror, texture as it is": lambda *_: Matched({"texture": 0.0}),
     "matched mirror, only structure that fits": lambda *_: Matched({"structure": 0.0}),
     "matched mirror, all finer structure": lambda *_: Matched({"structure": 1.0}),
-    "matched mirror, all finer structure, texture as it is": lambda *_: Matched({"structure": 1.0, "texture": 0.0}),
+    "moved mirror": lambda *_: Fill("moved_mirror"),
     "matched nearby": lambda *_: Fill("matched_nearby"),
     "ConSinGAN as published": lambda folder, seed: ConSinGAN(
         folder, "flipud", PUBLISHED_BLENDS["editing"], "image", seed=seed

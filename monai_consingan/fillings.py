@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["FILLINGS", "USUAL_FILLINGS"]
 
-FILLINGS = ("matched_mirror", "matched_nearby", "poisson_mirror", "mirror", "flipud", "biharmonic")
+FILLINGS = ("matched_mirror", "matched_nearby", "moved_mirror", "poisson_mirror", "mirror", "flipud", "biharmonic")
 """All ways, see :class:`monai_consingan.transforms.RemoveLesion`."""
 
 USUAL_FILLINGS = ("matched_mirror", "matched_nearby", "biharmonic")

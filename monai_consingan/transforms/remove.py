@@ -33,6 +33,7 @@ __all__ = [
 
 
 _NEARBY = MatchedFill(reach_mm=30.0)
+_MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
 
 
 class RemovedLesion(NamedTuple):
@@ -60,6 +61,8 @@ class RemoveLesion(Transform):
       like the lesion's, as much of its structure as fits here, and made as rough as the tissue around
       (:class:`MatchedFill`);
     - ``"matched_nearby"``: likewise with tissue from up to 30 mm away;
+    - ``"moved_mirror"``: the tissue of the other hemisphere, moved likewise, with all of its finer structure and the
+      texture that it has there;
     - ``"mirror"``: the tissue at the same place of the other hemisphere, copied as it is (anatomical mirror, see
       :func:`anatomical_mirror`);
     - ``"poisson_mirror"``: the same with its intensities fitted to the border (seamless cloning, see
@@ -188,10 +191,9 @@ class RemoveLesion(Transform):
             plane = find_symmetry(image, affine, self.symmetry, axis)
             mirrored, valid, _ = anatomical_mirror(values, affine, symmetry=plane, axis=axis)
             maps = anatomical_mirror(maps, affine, symmetry=plane, axis=axis, mode="nearest").image
-        if method == "matched_mirror":
-            return _matched(
-                MatchedFill(), values, mirrored, fill, ill, maps[0] > 0, head, maps[1] > 0, valid, axis, spacing
-            )
+        if method in _MIRRORED:
+            how = _MIRRORED[method]
+            return _matched(how, values, mirrored, fill, ill, maps[0] > 0, head, maps[1] > 0, valid, axis, spacing)
         _check_place(fill, valid, maps[0] > 0, head & (maps[1] == 0))
         if method != "poisson_mirror":
             return mirrored

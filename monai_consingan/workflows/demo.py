@@ -42,6 +42,7 @@ tissue of this scan, then redrew the filled place, so that its border no longer 
 _METHODS = {
     "matched_mirror": "with the tissue of the other hemisphere that fits best, made as rough as the tissue around",
     "matched_nearby": "with the tissue nearby that fits best, made as rough as the tissue around",
+    "moved_mirror": "with the tissue of the other hemisphere that fits best, with the texture that it has there",
     "mirror": "with the tissue of the other hemisphere at the same place",
     "poisson_mirror": "with the tissue of the other hemisphere at the same place, its intensities fitted to the border",
     "biharmonic": "smoothly from its border, as the other hemisphere has no tissue that would do",

@@ -136,7 +136,7 @@ def test_parts_are_moved_by_themselves_and_slices_do_not_mix():
     np.testing.assert_allclose(space, truth, atol=NEAR)
 
 
-@pytest.mark.parametrize("method", ["matched_mirror", "matched_nearby"])
+@pytest.mark.parametrize("method", ["matched_mirror", "matched_nearby", "moved_mirror"])
 def test_removal_is_as_rough_as_tissue_and_leaves_the_rest(method):
     grid = np.mgrid[-1:1:64j, -1:1:60j]
     clean = np.where((grid**2).sum(0) < 0.8**2, tissue(scale=6) + rough(), 0.0)[None]

@@ -66,8 +66,9 @@ def train(batches: Iterable[list[Patch]], settings: NetSettings, *, augment: boo
         pairs = [
             {"image": torch.as_tensor(p.image)[None], "label": torch.as_tensor(p.label)[None].float()} for p in batch
         ]
-        with _plain_tensors():
-            pairs = [altered(pair) for pair in pairs] if altered else pairs
+        if altered is not None:  # never by its truth: that takes its length, for which MONAI seeds its transforms anew
+            with _plain_tensors():
+                pairs = [altered(pair) for pair in pairs]
         image, label = (torch.stack([torch.as_tensor(pair[key]) for pair in pairs]) for key in ("image", "label"))
         loss = loss_of(network(image), label)
         optimizer.zero_grad()

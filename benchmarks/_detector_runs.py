@@ -28,7 +28,7 @@ from monai_consingan.whole_file import whole_file
 
 __all__ = ["Experiment", "PasteSettings"]
 
-VERSION = 1
+VERSION = 2
 """Of the code that trains and tests: results of another version are not taken from the cache."""
 
 

@@ -38,6 +38,7 @@ REAL = (
     Arm("real only", augment=False),
     Arm("real oversampled", augment=False, balanced=True),
     Arm(STANDARD),
+    Arm("oversampled + standard", balanced=True),
 )
 DEFAULT = ("naive", "poisson", "tissue", "tissue-consingan")
 DATA = """what --data takes:

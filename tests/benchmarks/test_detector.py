@@ -10,8 +10,9 @@ import _detector_runs
 import detector
 import numpy as np
 import pytest
+import torch
 from _detector_data import Arm, BatchSettings, Patches
-from _detector_net import NetSettings
+from _detector_net import NetSettings, train
 from _detector_runs import Experiment, PasteSettings
 from _detector_scores import MEASURES, Found, difference
 from _methods import Paste
@@ -40,8 +41,8 @@ def test_a_finished_experiment_is_read_from_its_cache(
     assert capsys.readouterr().out == printed
     first, second = (json.loads((tmp_path / f"{name}.json").read_text())["arms"] for name in ("first", "second"))
     assert first == second
-    names = ["real only", "real oversampled", "standard augmentation", "+ naive", "+ blank lesions"]
-    assert [row["arm"] for row in first] == names
+    real = ["real only", "real oversampled", "standard augmentation", "oversampled + standard"]
+    assert [row["arm"] for row in first] == [*real, "+ naive", "+ blank lesions"]
     assert all(set(row["patients"]["score"]) == {f"made-up-{n}" for n in range(4)} for row in first)
     assert {"arms.png", "patches.png"} <= {path.name for path in tmp_path.iterdir()}
 
@@ -71,6 +72,18 @@ def test_arms_differ_in_the_synthetic_lesions_only(experiment: Experiment) -> No
         same = [np.array_equal(a.image, b.image) for a, b in zip(one, other, strict=True)]
         assert same == [True] * (count // 2) + [False] * (count // 2) + [True] * count
     assert not np.array_equal(real[0][0].image, next(patches.batches(Arm("real"), [], 1, seed=2))[0].image)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_training_repeats_to_the_bit(experiment: Experiment, augment: bool) -> None:
+    def weights(seed: int) -> list[torch.Tensor]:
+        batches = experiment.patches(0).batches(Arm("real"), [], 3, seed=1)
+        network, _ = train(batches, NetSettings((4, 8), steps=3), augment=augment, seed=seed)
+        return list(network.state_dict().values())
+
+    first = weights(1)
+    assert all(torch.equal(one, other) for one, other in zip(first, weights(1), strict=True))
+    assert not all(torch.equal(one, other) for one, other in zip(first, weights(2), strict=True))
 
 
 def test_pasted_lesions_are_bright_where_their_label_is(experiment: Experiment) -> None:

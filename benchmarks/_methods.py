@@ -148,12 +148,12 @@ class ConSinGAN:
         return pasted + self.strength * as_array(weight)[0] * (result - pasted)
 
 
-def _named(name: str) -> Callable[[Models], Method]:
-    """A method of the package (:py:data:`monai_consingan.workflows.INSERTION_METHODS`)."""
+def _named(name: str, **given: Any) -> Callable[[Models], Method]:
+    """A method of the package (:py:data:`monai_consingan.workflows.INSERTION_METHODS`); more for :class:`ConSinGAN`."""
     method = INSERTION_METHODS[name]
     paste = Paste({"blend": method.paste_blend, "match": method.match})
     redrawn = method.redrawn
-    return (lambda _: paste) if redrawn is None else (lambda models: ConSinGAN(models, paste, redrawn))
+    return (lambda _: paste) if redrawn is None else (lambda models: ConSinGAN(models, paste, redrawn, **given))
 
 
 POISSON, TISSUE = Paste({"blend": "poisson"}), Paste({"blend": "tissue", "match": "gain"})
@@ -169,6 +169,7 @@ METHODS: dict[str, Callable[[Models], Method]] = {
     "crossfade": _named("crossfade"),
     "tissue": _named("tissue"),
     "tissue-consingan": _named("tissue-consingan"),
+    "tissue-consingan, preset quick": _named("tissue-consingan", training={}),
     "consingan-band": _named("consingan-band"),
     "consingan": _named("consingan"),
     "consingan on poisson": lambda models: ConSinGAN(models, POISSON),

@@ -17,9 +17,10 @@ from _measure import interleaved, machine, table
 from monai.transforms import LoadImaged
 
 from monai_consingan.data import example
+from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.inferers import ConSinGANInferer
 from monai_consingan.transforms import RandLesion, RandLesionRemoval, RandPasteLesion, RemoveLesion
-from monai_consingan.workflows import BlendSettings, HostModels, preset_settings
+from monai_consingan.workflows import HostModels, preset_settings
 
 PASTE: dict[str, Any] = {"axis": 2, "scale_range": (0.4, 0.7)}
 
@@ -45,11 +46,11 @@ def steps(folder: str) -> dict[str, Callable[[], Any]]:
         f"generator, one slice of {height} x {width}": lambda: redraw(crop, model.generator),
         "finding a host's model": lambda: models["harmonization"].find(image),
         f"redrawing a lesion in {slices} slices": lambda: models["harmonization"].redraw(
-            naive.image, naive.mask, image, model, BlendSettings()
+            naive.image, naive.mask, image, model, lesion.blend
         ),
         "RandPasteLesion, tissue": lambda: paste.set_random_state(0)(image, label),
         "RandLesion": lambda: lesion.set_random_state(0)(image, label),
-        "RemoveLesion, poisson_mirror": lambda: RemoveLesion("poisson_mirror", axis=2)(image, label),
+        f"RemoveLesion, {USUAL_FILLINGS[0]}": lambda: RemoveLesion(USUAL_FILLINGS, axis=2)(image, label),
         "RandLesionRemoval": lambda: removal(image, label),
     }
 

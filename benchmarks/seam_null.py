@@ -55,9 +55,14 @@ def reach_mm(image: np.ndarray, case: NullPaste) -> float:
 
 
 def measure(
-    cases: list[NullPaste], chosen: dict[str, Method], cache: Path, seed: int, cnn: bool = False
+    cases: list[NullPaste],
+    chosen: dict[str, Method],
+    cache: Path,
+    seed: int,
+    cnn: bool = False,
+    against: str = "poisson",
 ) -> list[dict[str, Any]]:
-    """A row for every method."""
+    """A row for every method, with its difference to one of them, ``against``, if that is there."""
     pairs = [case.pair for case in cases] * 2
     truth = np.repeat([1, 0], len(cases))
     untouched = [border_features(case.host, case.mask) for case in cases]
@@ -84,14 +89,15 @@ def measure(
             shown = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
             print(f"  {name}, {folds}: {shown}", file=sys.stderr, flush=True)
         rows.append(row)
-    for row in rows if "poisson" in chosen else []:
+    for row in rows if against in chosen else []:
         for folds in FOLDS:
-            both = [scores[row["method"], folds], scores["poisson", folds]]
-            row[folds]["less poisson"] = auc_interval(both, truth, pairs, lambda both: both[0] - both[1], seed=seed)
+            both = [scores[row["method"], folds], scores[against, folds]]
+            gap = auc_interval(both, truth, pairs, lambda both: both[0] - both[1], seed=seed)
+            row[folds][f"less {against}"] = gap
     return rows
 
 
-def printed(rows: list[dict[str, Any]]) -> str:
+def printed(rows: list[dict[str, Any]], against: str) -> str:
     """The table for people."""
     lines = []
     for row in rows:
@@ -100,9 +106,9 @@ def printed(rows: list[dict[str, Any]]) -> str:
             line[f"AUC, {folds}"] = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
             if "CNN" in row[folds]:
                 line[f"CNN's, {folds}"] = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds]["CNN"])
-            if "less poisson" in row[folds]:
-                gap = row[folds]["less poisson"]
-                line[f"less Poisson's, {folds}"] = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**gap)
+            if f"less {against}" in row[folds]:
+                gap = row[folds][f"less {against}"]
+                line[f"less {against}'s, {folds}"] = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**gap)
         line |= {"n": row[folds]["n"], "detail kept": f"{row['detail']:.2f}", "reach, mm": f"{row['reach']:.1f}"}
         line["seen by"] = ", ".join(row["pair left out"]["seen"][:3])
         lines.append(line)
@@ -117,6 +123,12 @@ def main() -> None:
     parser.add_argument("--per-pair", type=int, default=8, help="pastes for an ordered pair of patients (default 8)")
     parser.add_argument("--windows", type=int, default=2, help="places of a host, a model each (default 2)")
     parser.add_argument("--limit", type=int, help="only so many pairs")
+    parser.add_argument(
+        "--against",
+        default="poisson",
+        metavar="NAME",
+        help="method to compare the others with (default poisson)",
+    )
     parser.add_argument("--cnn", action="store_true", help="also a small network on patches of the border")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("runs/seam_null"), help="folder that keeps what is done")
@@ -136,10 +148,10 @@ def main() -> None:
         cases = list(null_pastes(patients, **given, limit=arguments.limit))
         print(f"  {len(patients)} patients, {len(cases)} pastes", file=sys.stderr, flush=True)
         chosen = methods(arguments.methods, arguments.cache / "models", arguments.seed)
-        rows = measure(cases, chosen, arguments.cache, arguments.seed, arguments.cnn)
+        rows = measure(cases, chosen, arguments.cache, arguments.seed, arguments.cnn, arguments.against)
     except ConSinGANError as error:
         raise SystemExit(f"seam_null: {error}") from None
-    print(printed(rows))
+    print(printed(rows, arguments.against))
     if arguments.json:
         report = {"machine": machine(), **given, "patients": [patient.name for patient in patients], "methods": rows}
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

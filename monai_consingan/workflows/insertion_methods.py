@@ -61,7 +61,7 @@ MODEL_FREE_INSERTIONS = tuple(name for name, method in INSERTION_METHODS.items()
 """Names of the methods that need no model."""
 
 DEFAULT_INSERTION = "tissue"
-"""The method that is hardest to tell from real tissue, and keeps the lesion."""
+"""The method that is hardest to tell from real tissue of those that keep the lesion."""
 
 DEFAULT_REDRAWN_INSERTION = "tissue-consingan"
 """The method where a model is asked for."""

@@ -165,9 +165,8 @@ def second_lesion() -> Callable[[], Any]:
     host = load_scan(files.image)
     lesion = InsertLesion()(host, host, load_label(files.label, image=host), None, donor_slice=4, host_slice=6)
     model = TrainedModel(*new_networks(settings, (96, 96), 0), settings, 0)
-    return lambda: redraw(
-        lesion.image, lesion.mask, [host], axis=lesion.axis, settings=settings, blend=BlendSettings(), model=model
-    )
+    how = {"axis": lesion.axis, "settings": settings, "blend": BlendSettings(), "model": model}
+    return lambda: redraw(lesion.image, lesion.mask, [host], host=host, **how)
 
 
 def use_rows(repeats: int) -> list[dict[str, Any]]:

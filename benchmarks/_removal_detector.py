@@ -25,7 +25,7 @@ MARGIN_MM = 1.5
 LEAST = 50
 """Pixels of lesion that a slice needs to be asked for."""
 
-Fill = Callable[[RemovalMethod, Removal], np.ndarray | None]
+Filling = Callable[[RemovalMethod, Removal], np.ndarray | None]
 
 
 def train_detector(patients: Sequence[Patient], settings: NetSettings, seed: int) -> UNet:
@@ -57,7 +57,7 @@ def real_removals(patient: Patient, least: int = LEAST) -> dict[int, Removal]:
     return cases
 
 
-def removed(patient: Patient, method: RemovalMethod, fill: Fill) -> tuple[np.ndarray, set[int]]:
+def removed(patient: Patient, method: RemovalMethod, fill: Filling) -> tuple[np.ndarray, set[int]]:
     """A scan without its lesions, and the slices where the method refuses, which are as they were.
 
     Args:
@@ -96,7 +96,7 @@ def mirrored_places(patient: Patient) -> np.ndarray:
 def detection_rows(
     patients: Sequence[Patient],
     chosen: Mapping[str, RemovalMethod],
-    fill: Fill,
+    fill: Filling,
     seeds: int,
     settings: NetSettings | None = None,
 ) -> list[dict[str, Any]]:

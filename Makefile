@@ -14,7 +14,7 @@ READY_DOCS := $(VENV)/.installed-docs
 help:
 	@echo "make demo    both tasks on the packaged example, results in demo/"
 	@echo "make test    the test suite (ARGS=... are handed to pytest)"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    import-linter, ruff and mypy"
 	@echo "make docs    the pages and the API reference, in build/docs; a warning is an error"
 	@echo "make bench   every command in benchmarks/"
 	@echo "make bundles trains the weights that the bundles ship anew"
@@ -28,6 +28,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: $(READY_DEV)
+	@! $(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 11))" || $(BIN)/lint-imports --no-cache
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

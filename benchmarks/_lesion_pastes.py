@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import find_placement
-from monai_consingan.transforms.paste import move
-from monai_consingan.transforms.placement import surroundings
+from monai_consingan.transforms.insertion.paste import move
+from monai_consingan.transforms.insertion.placement import surroundings
 
 __all__ = ["LesionPaste", "lesion_pastes"]
 

@@ -12,18 +12,13 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array
 from monai_consingan.data import IntensityScale, find_region
 from monai_consingan.inferers import redraw_region
+from monai_consingan.methods import INSERTION_METHODS, BlendSettings
+from monai_consingan.models import TrainedModel, train_model
+from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.transforms import LesionAlteration, PasteLesion
-from monai_consingan.transforms._arrays import as_array
-from monai_consingan.workflows import (
-    INSERTION_METHODS,
-    BlendSettings,
-    TrainedModel,
-    TrainingSettings,
-    preset_settings,
-    train_model,
-)
 
 __all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
 

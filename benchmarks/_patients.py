@@ -13,10 +13,10 @@ import numpy as np
 from monai.data import MetaTensor
 from scipy import ndimage
 
+from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array, spacing_of
-from monai_consingan.transforms.symmetry import SymmetryPlane, estimate_symmetry
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane, estimate_symmetry
 from monai_consingan.workflows.augmentation import read_scans
 
 __all__ = ["CORE_LABELS", "DATA_VARIABLE", "Patient", "find_patients", "read_patients"]

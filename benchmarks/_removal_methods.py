@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array
+from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import PUBLISHED_BLENDS, BlendSettings
+from monai_consingan.models import ModelBank
+from monai_consingan.models.redraw import redraw
+from monai_consingan.settings import preset_settings
 from monai_consingan.transforms import FilledLesion, FillLesion, MatchedFill, TissueBlend, anatomical_mirror
-from monai_consingan.transforms._arrays import as_array
-from monai_consingan.transforms.alteration import outside_distance
 from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.symmetry import SymmetryPlane
-from monai_consingan.workflows import BlendSettings, ModelBank, preset_settings
-from monai_consingan.workflows.redraw import PUBLISHED_BLENDS, redraw
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
 __all__ = ["NETWORK_FREE", "REFERENCE", "REMOVALS", "Removal", "RemovalMethod", "removal_methods"]
 

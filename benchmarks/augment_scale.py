@@ -26,7 +26,7 @@ import torch
 from _measure import interleaved, machine, ratio, table
 from _volumes import make_data_set
 
-from monai_consingan.workflows import preset_settings
+from monai_consingan.settings import preset_settings
 from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins
 
 SMALL = (96, 112, 10)

@@ -21,7 +21,8 @@ from _measure import machine, table
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows import LesionSource, harmonize, preset_settings
+from monai_consingan.settings import preset_settings
+from monai_consingan.workflows import LesionSource, harmonize
 
 SLICES = ((4, 6), (2, 8), (3, 7), (1, 6), (4, 8), (2, 6))
 """Slices of the packaged scan: of the lesion, and of where it goes."""

@@ -17,10 +17,11 @@ from _measure import interleaved, machine, table
 from monai.transforms import LoadImaged
 
 from monai_consingan.data import example
-from monai_consingan.fillings import USUAL_FILLINGS
 from monai_consingan.inferers import ConSinGANInferer
+from monai_consingan.methods import USUAL_FILLINGS
+from monai_consingan.models import HostModels
+from monai_consingan.settings import preset_settings
 from monai_consingan.transforms import RandLesion, RandLesionRemoval, RandPasteLesion, RemoveLesion
-from monai_consingan.workflows import HostModels, preset_settings
 
 PASTE: dict[str, Any] = {"axis": 2, "scale_range": (0.4, 0.7)}
 

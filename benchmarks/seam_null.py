@@ -27,8 +27,8 @@ from _patients import DATA_VARIABLE, find_patients
 from _telling_apart import FOLDS, auc_interval, cnn_scores, forest_scores, require_forest
 from scipy.ndimage import gaussian_filter
 
+from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.alteration import outside_distance
 
 PATCHES = 8
 """Patches of a border that the network sees."""

@@ -22,12 +22,14 @@ from _steps import Setting, Step, baseline_step, package_step
 
 from monai_consingan.data import example, load_label, load_scan
 from monai_consingan.inferers import ConSinGANInferer
+from monai_consingan.methods import BlendSettings
+from monai_consingan.models import TrainedModel
+from monai_consingan.models.model import new_networks
+from monai_consingan.models.redraw import redraw
 from monai_consingan.networks import ConSinGANGenerator
+from monai_consingan.settings import PRESETS, preset_settings
 from monai_consingan.tasks import get_task
 from monai_consingan.transforms import InsertLesion
-from monai_consingan.workflows import PRESETS, BlendSettings, TrainedModel, preset_settings
-from monai_consingan.workflows.model import new_networks
-from monai_consingan.workflows.redraw import redraw
 
 PAPER_SIDE = 250
 VARIANTS = ("baseline", "without numba", "default")

@@ -7,7 +7,18 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_PACKAGES = {"data", "engines", "figures", "inferers", "losses", "metrics", "networks", "transforms", "workflows"}
+_PACKAGES = {
+    "data",
+    "engines",
+    "figures",
+    "inferers",
+    "losses",
+    "metrics",
+    "models",
+    "networks",
+    "transforms",
+    "workflows",
+}
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -10,7 +10,7 @@ from monai_consingan.errors import ConSinGANError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TASKS", "Task", "get_task"]
+__all__ = ["PRECISIONS", "TASKS", "Task", "get_task"]
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,7 @@ def get_task(name: str) -> Task:
     if name not in TASKS:
         raise ConSinGANError(f"task is {name!r}, but must be one of {', '.join(TASKS)}.")
     return TASKS[name]
+
+
+PRECISIONS = ("float32", "tf32", "bf16")
+"""Precisions of the arithmetic; the weights are always single."""

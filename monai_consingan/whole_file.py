@@ -8,7 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["leftovers", "whole_file"]
+from monai_consingan.errors import ConSinGANError
+
+__all__ = ["leftovers", "unwritable", "whole_file"]
 
 
 @contextmanager
@@ -45,3 +47,11 @@ def leftovers(path: str | Path) -> list[Path]:
     """What is left of a file that a kill kept from being written."""
     path = Path(path)
     return sorted(path.parent.glob(f".*.tmp.{path.name}"))
+
+
+def unwritable(path: str | Path, error: OSError) -> ConSinGANError:
+    """The error for an output that the system refuses to write."""
+    return ConSinGANError(
+        f"output {path} cannot be written ({error.strerror or error}): free some space, or give a folder that you may "
+        "write to."
+    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 import torch
 from hypothesis import settings
+
+from monai_consingan.settings import TrainingSettings
 
 # The same examples in every run, and no limit on the time of one: the first call of a library may compile or load.
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=30)
@@ -32,3 +36,13 @@ def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             torch.nn.init.kaiming_normal_(layer.weight)
     torch.save(network.state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., TrainingSettings]:
+    """Settings of a training of seconds."""
+
+    def of_task(task: str, **other: Any) -> TrainingSettings:
+        return TrainingSettings(task, **{"stages": 2, "iterations": 2, "channels": 4, **other})
+
+    return of_task

@@ -22,10 +22,10 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
-from monai_consingan.fillings import FILLINGS, USUAL_FILLINGS
+from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
 
 if TYPE_CHECKING:
-    from monai_consingan.workflows import BlendSettings
+    from monai_consingan.methods import BlendSettings
 
 __all__ = ["augment", "merge", "twins"]
 
@@ -162,9 +162,9 @@ def augment(**options: Any) -> int:
     labels, instances (numbers of the lesions), datalist.json, datalist-fold-N.json, manifest.csv, summary.json and
     models. A run that was killed goes on when the same command is given again. The exit code is 1 if a scan failed.
     """
+    from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
     from monai_consingan.workflows.augmentation import AugmentSettings
     from monai_consingan.workflows.augmentation import augment as run
-    from monai_consingan.workflows.insertion_methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
 
     chosen = given_only(**{name: options[name] for name in _SETTINGS})
     lesions = options["lesions"]
@@ -204,8 +204,8 @@ def twins(**options: Any) -> int:
     Takes the data sets of augment, and leaves the same files, with removed (numbers of the lesions that were there)
     instead of instances.
     """
+    from monai_consingan.methods import REMOVAL_BLEND
     from monai_consingan.workflows.augmentation import TwinSettings, free_twins
-    from monai_consingan.workflows.redraw import REMOVAL_BLEND
 
     chosen = given_only(**{name: options[name] for name in _TWIN_SETTINGS}, fillings=options["fillings"] or None)
     return _run(free_twins, TwinSettings(**chosen), "editing", options, REMOVAL_BLEND)

@@ -51,7 +51,7 @@ def bank(
     wanted = len(images) if task == "editing" else 0
     if len(labels) != wanted:
         raise ConSinGANError(f"{len(labels)} labels are given for {len(images)} images: for {task} give {wanted}.")
-    from monai_consingan.workflows import prepare_bank
+    from monai_consingan.models import prepare_bank
 
     names = prepare_bank(
         [{"image": image, "label": label} for image, label in zip(images, labels or [None] * len(images), strict=True)],

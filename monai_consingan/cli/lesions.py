@@ -22,7 +22,7 @@ from monai_consingan.cli.options import (
     training_settings,
 )
 from monai_consingan.cli.results import show_case
-from monai_consingan.fillings import FILLINGS, USUAL_FILLINGS
+from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
 
 if TYPE_CHECKING:
     from monai_consingan.workflows import LesionSource
@@ -107,8 +107,8 @@ def harmonize(
     model. The folder gets image, label, naive (the mere paste), alteration (where the image may differ from the host),
     figure.png, report.json and model.pt.
     """
+    from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
     from monai_consingan.workflows import harmonize as run
-    from monai_consingan.workflows.insertion_methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
 
     usual = INSERTION_METHODS.get(method or DEFAULT_REDRAWN_INSERTION)
     report = run(
@@ -195,9 +195,9 @@ def remove(
     image, label (of the lesions that stay), naive (the mere filling), alteration (where the image may differ from the
     scan), figure.png, report.json and, if one was trained, model.pt.
     """
+    from monai_consingan.methods import REMOVAL_BLEND
     from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
-    from monai_consingan.workflows.redraw import REMOVAL_BLEND
 
     settings = training_settings({**options, "model": model}, "editing", start, needed=False)
     names = ("image", "label", "lesion_labels", "slice_index", "axis", "train_on")

@@ -63,7 +63,7 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
     With --region slice the slices are resized to 250 x 250, with --region roi they keep their size up to --max-size.
     RUN gets model.pt, figure.png and report.json. Until then it holds checkpoint.pt, from which --resume goes on.
     """
-    from monai_consingan.workflows.training_run import train_run
+    from monai_consingan.workflows.train import train_run
 
     task, start = options["task"], options["start"]
     report = train_run(

@@ -12,7 +12,8 @@ import click
 from monai_consingan.errors import ConSinGANError
 
 if TYPE_CHECKING:
-    from monai_consingan.workflows import BlendSettings, TrainingSettings
+    from monai_consingan.methods import BlendSettings
+    from monai_consingan.settings import TrainingSettings
 
 __all__ = [
     "NUMBERS",
@@ -224,7 +225,7 @@ def training_settings(
     if start is not None and not has_preset:
         from dataclasses import replace
 
-        from monai_consingan.workflows import TrainedModel
+        from monai_consingan.models import TrainedModel
 
         return replace(TrainedModel.load(start, task=task).settings, **chosen)
     if options.get("model") is not None:
@@ -236,7 +237,7 @@ def training_settings(
                 "one of the two out."
             )
         return None
-    from monai_consingan.workflows import preset_settings
+    from monai_consingan.settings import preset_settings
 
     return preset_settings(options["preset"], task, **chosen)
 
@@ -245,7 +246,7 @@ def blend_settings(options: Mapping[str, Any], usual: BlendSettings | None) -> B
     """Where the redrawn image is used, from :py:data:`composite_options` and what is usual; ``None`` if not given."""
     from dataclasses import replace
 
-    from monai_consingan.workflows import BlendSettings
+    from monai_consingan.methods import BlendSettings
 
     chosen = given_only(
         mode=options["composite"],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from monai_consingan.stage_sizes import stage_sizes
+
 from .bundles import BUNDLES, bundle_folder
 from .cases import find_cases
 from .example import Example, example
 from .grid import to_host_grid
 from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
-from .pyramid import image_pyramid, stage_sizes
+from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like, save_weight_like
 from .scan import file_sha256, keep_labels, load_label, load_scan, same_grid

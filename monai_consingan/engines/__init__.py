@@ -6,11 +6,10 @@ from .checkpoint import TrainingCheckpoint
 from .draws import TrainingDraws
 from .optimizers import discriminator_optimizer, generator_optimizer
 from .settling import StageSettling
-from .steps import PRECISIONS, TrainingSteps
+from .steps import TrainingSteps
 from .trainer import ConSinGANTrainer
 
 __all__ = [
-    "PRECISIONS",
     "ConSinGANTrainer",
     "StageSettling",
     "TrainingCheckpoint",

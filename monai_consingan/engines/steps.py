@@ -15,11 +15,10 @@ from monai_consingan.networks import (
     FastNetworks,
     fast_networks,
 )
+from monai_consingan.tasks import PRECISIONS
 
-__all__ = ["PRECISIONS", "CompiledSteps", "CriticLosses", "TrainingSteps", "training_steps"]
+__all__ = ["CompiledSteps", "CriticLosses", "TrainingSteps", "training_steps"]
 
-PRECISIONS = ("float32", "tf32", "bf16")
-"""Precisions of the arithmetic; the weights are always single."""
 _KEPT_SLICES = 8
 
 
@@ -45,7 +44,8 @@ class TrainingSteps:
         concurrent_stages: how many of the newest stages are trained together.
         penalty_weight: factor of the gradient penalty.
         plain: whether to take the textbook's path.
-        precision: one of :py:data:`PRECISIONS`: ``"float32"``, ``"tf32"`` (GPUs: inputs of products have 10 bits) or
+        precision: one of :py:data:`monai_consingan.tasks.PRECISIONS`: ``"float32"``, ``"tf32"`` (GPUs: inputs of products
+            have 10 bits) or
             ``"bf16"`` (autocast).
         compile: arguments of :py:func:`torch.compile` for the passes; ``None`` does not compile. On a GPU
             ``{"mode": "reduce-overhead"}`` replays them as CUDA graphs, which pays for small stages.

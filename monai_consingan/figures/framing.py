@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_consingan.figures.view import SliceView
-from monai_consingan.metrics.neighbourhood import AIR_FRACTION
+from monai_consingan.metrics.surroundings import AIR_FRACTION
 
 __all__ = ["Box", "focus_boxes", "head_box", "same_size"]
 

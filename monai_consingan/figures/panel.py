@@ -19,7 +19,7 @@ from matplotlib.patheffects import withStroke
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.framing import Box, focus_boxes, head_box, same_size
 from monai_consingan.figures.view import OPPOSITE, SliceView
-from monai_consingan.metrics.neighbourhood import AIR_FRACTION
+from monai_consingan.metrics.surroundings import AIR_FRACTION
 
 __all__ = ["Panel", "difference_panel", "save_panel"]
 

@@ -11,9 +11,9 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
+from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.neighbourhood import spatial_array
-from monai_consingan.transforms._arrays import as_array
+from monai_consingan.metrics.surroundings import spatial_array
 
 __all__ = ["SliceView", "slice_view"]
 

@@ -11,9 +11,9 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from scipy.ndimage import gaussian_filter
 
+from monai_consingan.arrays import spacing_of
 from monai_consingan.data import IntensityScale, Region, find_region, fit_scale, slice_axis
 from monai_consingan.inferers.inferer import ConSinGANInferer
-from monai_consingan.transforms._arrays import spacing_of
 
 __all__ = ["ConSinGANRegionInferer", "find_region", "fit_scale", "redraw_region"]
 

@@ -15,10 +15,10 @@ from monai_consingan.metrics.detection import (
     detection,
     detection_summary,
 )
+from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
-from monai_consingan.metrics.frechet import frechet_distance
 from monai_consingan.metrics.inception import inception_features, load_inception
-from monai_consingan.metrics.kernel import KID, kernel_distance
+from monai_consingan.metrics.kid import KID, kernel_distance
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.seam import SeamMetric, seam
 from monai_consingan.metrics.sets import SetComparison, compare_sets

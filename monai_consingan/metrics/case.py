@@ -8,11 +8,11 @@ from typing import Any
 from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 
+from monai_consingan.arrays import as_array
 from monai_consingan.data import slice_axis
 from monai_consingan.metrics.contrast import contrast, kept
 from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.seam import seam
-from monai_consingan.transforms._arrays import as_array
 
 __all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
 

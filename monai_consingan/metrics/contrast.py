@@ -11,10 +11,11 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
+from monai_consingan.arrays import spacing_of
+from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.masked import PerImageMetric
-from monai_consingan.metrics.neighbourhood import ring, slice_axis, spatial_array, spatial_mask, tissue_mask
-from monai_consingan.transforms._arrays import spacing_of
+from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask, tissue_mask
 
 __all__ = ["RING_MM", "ContrastKeptMetric", "contrast", "contrast_kept", "kept", "ring_mean"]
 

@@ -14,9 +14,10 @@ from monai.metrics import CumulativeIterationMetric
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_consingan.arrays import spacing_of
+from monai_consingan.distance import distance_outside
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.neighbourhood import distance_outside, spatial_array, spatial_mask
-from monai_consingan.transforms._arrays import spacing_of
+from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
 __all__ = ["DetectedLesion", "Detection", "LesionDetectionMetric", "detection", "detection_summary"]
 

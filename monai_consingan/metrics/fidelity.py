@@ -10,16 +10,10 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_consingan.arrays import spacing_of
+from monai_consingan.distance import bounding_box, depth_inside, distance_outside
 from monai_consingan.metrics.contrast import RING_MM, contrast, kept, ring_mean
-from monai_consingan.metrics.neighbourhood import (
-    bounding_box,
-    depth_inside,
-    distance_outside,
-    slice_axis,
-    spatial_array,
-    spatial_mask,
-)
-from monai_consingan.transforms._arrays import spacing_of
+from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask
 
 __all__ = ["LesionMeasures", "half_maximum_size", "measure_lesion", "rim_core_difference"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from monai.config import NdarrayOrTensor
 
+from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array
 
 __all__ = ["changed_outside"]
 

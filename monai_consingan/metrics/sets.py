@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_consingan.metrics.frechet import Features, frechet_distance
-from monai_consingan.metrics.kernel import KID, Sources, kernel_distance, source_numbers
+from monai_consingan.metrics.fid import Features, frechet_distance
+from monai_consingan.metrics.kid import KID, Sources, kernel_distance, source_numbers
 
 __all__ = ["MIN_IMAGES", "MIN_SOURCES", "SetComparison", "compare_sets"]
 

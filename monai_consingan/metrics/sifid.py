@@ -11,9 +11,9 @@ import torch
 from monai.config import NdarrayOrTensor
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.frechet import frechet_distance
+from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.masked import PerImageMetric
-from monai_consingan.metrics.neighbourhood import spatial_array
+from monai_consingan.metrics.surroundings import spatial_array
 
 __all__ = ["FeatureNetwork", "SIFIDMetric", "load_feature_network", "sifid"]
 

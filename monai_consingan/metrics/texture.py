@@ -9,15 +9,10 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_consingan.arrays import spacing_of
+from monai_consingan.distance import bounding_box
 from monai_consingan.metrics.masked import MaskedMetric
-from monai_consingan.metrics.neighbourhood import (
-    bounding_box,
-    slice_axis,
-    spatial_array,
-    spatial_mask,
-    surroundings,
-)
-from monai_consingan.transforms._arrays import spacing_of
+from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask, surroundings
 
 __all__ = ["TextureMetric", "texture"]
 

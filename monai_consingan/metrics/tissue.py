@@ -11,9 +11,10 @@ from monai.config import NdarrayOrTensor
 from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
 from numpy.typing import NDArray
 
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.masked import PerImageMetric
-from monai_consingan.metrics.neighbourhood import bounding_box, slice_axis, spatial_array, spatial_mask
+from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask
 
 __all__ = ["TissueAgreement", "TissueAgreementMetric", "tissue_agreement"]
 

@@ -49,7 +49,7 @@ def load_generator(path: str | Path, *, task: str, negative_slope: float | None 
 
     Args:
         path: the generator's state dict, as a bundle's training leaves it, or the ``model.pt`` of
-            :py:class:`monai_consingan.workflows.TrainedModel`, as the command line leaves it.
+            :py:class:`monai_consingan.models.TrainedModel`, as the command line leaves it.
         task: the task it was trained for.
         negative_slope: slope of the LeakyReLUs below zero; ``None`` for that in the file, or else the task's.
 

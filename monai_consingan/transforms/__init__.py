@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from .alteration import AlterationMask, AlterationMaskD, AlterationMaskd, AlterationMaskDict, alteration_weight
-from .augment import training_augmentation
 from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
-from .blobs import RandLesionBlob, RandLesionBlobD, RandLesionBlobd, RandLesionBlobDict
-from .crossfade import crossfade
-from .fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
+from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
-from .inpaint import biharmonic
-from .insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
+from .insertion.crossfade import crossfade
+from .insertion.insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
+from .insertion.paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
+from .insertion.placement import Placement, Room, find_placement
+from .insertion.rand_lesion import RandLesion, RandLesionD, RandLesiond, RandLesionDict
+from .insertion.rand_paste import RandPasteLesion, RandPasteLesionD, RandPasteLesiond, RandPasteLesionDict
+from .insertion.tissue_blend import TissueBlend
 from .lesion_alteration import (
     Alteration,
     LesionAlteration,
@@ -19,21 +21,22 @@ from .lesion_alteration import (
     LesionAlterationDict,
 )
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
-from .matched_fill import MatchedFill
-from .mirror import Mirrored, anatomical_mirror, flip_mirror
-from .naive import NaiveImageD, NaiveImaged, NaiveImageDict
-from .paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
-from .placement import Placement, Room, find_placement
 from .poisson import poisson_blend
-from .rand_lesion import RandLesion, RandLesionD, RandLesiond, RandLesionDict
-from .rand_lesion_removal import (
+from .removal.biharmonic import biharmonic
+from .removal.fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
+from .removal.matched_fill import MatchedFill
+from .removal.mirror import Mirrored, anatomical_mirror, flip_mirror
+from .removal.rand_lesion_removal import (
     RandLesionRemoval,
     RandLesionRemovalD,
     RandLesionRemovald,
     RandLesionRemovalDict,
 )
-from .rand_paste import RandPasteLesion, RandPasteLesionD, RandPasteLesiond, RandPasteLesionDict
-from .region_slices import (
+from .removal.remove import RemovedLesion, RemoveLesion, RemoveLesionD, RemoveLesiond, RemoveLesionDict
+from .removal.symmetry import SymmetryPlane, estimate_symmetry, left_right_axis
+from .training.augment import training_augmentation
+from .training.blobs import RandLesionBlob, RandLesionBlobD, RandLesionBlobd, RandLesionBlobDict
+from .training.slices import (
     HeadSlicesD,
     HeadSlicesd,
     HeadSlicesDict,
@@ -45,10 +48,7 @@ from .region_slices import (
     stack_samples,
     whole_slices,
 )
-from .remove import RemovedLesion, RemoveLesion, RemoveLesionD, RemoveLesiond, RemoveLesionDict
-from .symmetry import SymmetryPlane, estimate_symmetry, left_right_axis
-from .tiles import RandShuffleTiles, RandShuffleTilesD, RandShuffleTilesd, RandShuffleTilesDict
-from .tissue_blend import TissueBlend
+from .training.tiles import RandShuffleTiles, RandShuffleTilesD, RandShuffleTilesd, RandShuffleTilesDict
 
 __all__ = [
     "Alteration",

@@ -9,11 +9,11 @@ import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
-from scipy.ndimage import find_objects, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
+from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
+from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
-from monai_consingan.transforms._distance import depth_within
 
 __all__ = [
     "AlterationMask",
@@ -21,44 +21,10 @@ __all__ = [
     "AlterationMaskDict",
     "AlterationMaskd",
     "alteration_weight",
-    "outside_distance",
-    "reach_box",
 ]
 
 MODES = ("whole", "band", "outside", "smooth")
 _EXACT = 1e-9  # share by which rounding may lengthen a distance
-
-
-def outside_distance(
-    mask: np.ndarray, spacing: Sequence[float], axis: int | None = None, *, reach_mm: float = np.inf
-) -> np.ndarray:
-    """Distance in mm from every voxel's centre to the nearest voxel centre of ``mask``.
-
-    Args:
-        mask: boolean array of shape (\\*spatial).
-        spacing: mm per spatial axis.
-        axis: the axis perpendicular to the slices when distances stay within a slice; None for distances in space.
-        reach_mm: distances beyond this are of no interest and may be given as infinite, which saves time.
-
-    Returns:
-        Array of shape (\\*spatial): 0 inside the mask, infinite where there is no mask (in the slice).
-    """
-    if axis is not None:
-        in_plane = tuple(s for i, s in enumerate(spacing) if i != axis)
-        slices = [outside_distance(part, in_plane, reach_mm=reach_mm) for part in np.moveaxis(mask, axis, 0)]
-        return np.stack(slices, axis=axis)
-    distance = np.full(mask.shape, np.inf)
-    if mask.any():
-        near = reach_box(mask, spacing, reach_mm)
-        depth_within(~mask[near], spacing, distance[near])
-    return distance
-
-
-def reach_box(mask: np.ndarray, spacing: Sequence[float], reach_mm: float) -> tuple[slice, ...]:
-    """The smallest box that holds all voxels up to a distance in mm of a mask that is not empty."""
-    (found,) = find_objects(mask.view(np.uint8))
-    pads = [int(min(np.ceil(reach_mm / mm), n)) for mm, n in zip(spacing, mask.shape, strict=True)]
-    return tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(found, pads, strict=True))
 
 
 def alteration_weight(

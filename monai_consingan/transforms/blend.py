@@ -10,8 +10,8 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
 
+from monai_consingan.arrays import as_array, cast_values, check_shape, wrap_like
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array, cast_values, check_shape, wrap_like
 
 __all__ = ["BlendBack", "BlendBackD", "BlendBackDict", "BlendBackd", "blend_arrays"]
 

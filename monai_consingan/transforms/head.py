@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from monai_consingan.arrays import as_array, as_spacing
+from monai_consingan.distance import depth_within
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array, as_spacing
-from monai_consingan.transforms._distance import depth_within
 
 __all__ = ["air_level", "edge_distance", "head_mask", "is_skull_stripped", "tissue_level"]
 

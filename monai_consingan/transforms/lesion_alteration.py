@@ -10,8 +10,8 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends
 
+from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import slice_axis
-from monai_consingan.transforms._arrays import as_array, wrap_like
 from monai_consingan.transforms.alteration import AlterationMask
 
 __all__ = [

@@ -10,8 +10,8 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import cg, spsolve
 
+from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array, as_mask, as_spacing, check_axis, check_shape
 
 __all__ = ["poisson_blend"]
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from monai_consingan.methods import DEFAULT_INSERTION, INSERTION_METHODS, BlendSettings, InsertionMethod
+from monai_consingan.models import (
+    HostModels,
+    ModelBank,
+    TrainedModel,
+    TrainingProgress,
+    fingerprint,
+    new_networks,
+    prepare_bank,
+    train_model,
+)
+from monai_consingan.settings import PRESETS, TrainingSettings, preset_settings
+
 from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
-from .host_models import HostModels, prepare_bank
-from .insertion_methods import DEFAULT_INSERTION, INSERTION_METHODS, InsertionMethod
-from .model import TrainedModel, new_networks
-from .model_bank import ModelBank
-from .progress import TrainingProgress
-from .redraw import BlendSettings
 from .remove import LesionTarget, remove
 from .reproduction import reproduce
 from .sample import sample
-from .settings import PRESETS, TrainingSettings, preset_settings
-from .train import fingerprint, train_model
-from .training_run import train_run
+from .train import train_run
 
 __all__ = [
     "DEFAULT_INSERTION",

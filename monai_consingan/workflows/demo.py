@@ -8,10 +8,11 @@ from typing import Any
 
 from monai_consingan.data import example
 from monai_consingan.figures import ReportSection, write_reports
+from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import check_output, unwritable
+from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.remove import LesionTarget, remove
-from monai_consingan.workflows.settings import TrainingSettings, preset_settings
 
 __all__ = ["demo"]
 

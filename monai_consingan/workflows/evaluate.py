@@ -25,7 +25,7 @@ from monai_consingan.metrics import (
     texture,
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
-from monai_consingan.workflows.device import check_device
+from monai_consingan.models.device import check_device
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_file, result_folders

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
+from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import insertion_measures
+from monai_consingan.models.bank import ModelBank
+from monai_consingan.models.device import check_device
+from monai_consingan.models.model import MODEL_NAME, given_models, model_file
+from monai_consingan.models.redraw import redraw
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertedLesion, InsertLesion
-from monai_consingan.transforms._arrays import as_array, wrap_like
-from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.insertion_methods import InsertionMethod, chosen_insertion, insertion_method
-from monai_consingan.workflows.model import MODEL_NAME, given_models, model_file
-from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.redraw import BlendSettings, redraw
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
-from monai_consingan.workflows.settings import TrainingSettings
 
 __all__ = ["LesionSource", "harmonize", "paste"]
 
@@ -212,7 +212,7 @@ def harmonize(
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
             fewer iterations then do. It must have the same networks.
-        bank: folder of models of earlier trainings (:py:class:`monai_consingan.workflows.ModelBank`): the training
+        bank: folder of models of earlier trainings (:py:class:`monai_consingan.models.ModelBank`): the training
             takes place only if its model is not there, and leaves it there.
         seed: seed of placement and training.
         device: where to train.

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.whole_file import unwritable
 
-__all__ = ["REPORT_NAME", "check_output", "output_folder", "unwritable"]
+__all__ = ["REPORT_NAME", "check_output", "output_folder"]
 
 REPORT_NAME = "report.json"
 _PARTIAL = ".partial"
@@ -33,14 +34,6 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> None:
         raise ConSinGANError(f"output {path} is a file: give a folder.")
     if holds and not overwrite:
         raise ConSinGANError(f"output {path} is not empty: give another folder, or --overwrite.")
-
-
-def unwritable(path: str | Path, error: OSError) -> ConSinGANError:
-    """The error for an output that the system refuses to write."""
-    return ConSinGANError(
-        f"output {path} cannot be written ({error.strerror or error}): free some space, or give a folder that you may "
-        "write to."
-    )
 
 
 @contextmanager

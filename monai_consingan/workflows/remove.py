@@ -10,16 +10,16 @@ from typing import Any
 
 from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.fillings import USUAL_FILLINGS
+from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import removal_measures
+from monai_consingan.models.bank import ModelBank
+from monai_consingan.models.device import check_device
+from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
+from monai_consingan.models.redraw import redraw
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.model import MODEL_NAME, TrainedModel, given_models, model_file
-from monai_consingan.workflows.model_bank import ModelBank
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.redraw import REMOVAL_BLEND, BlendSettings, redraw
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
-from monai_consingan.workflows.settings import TrainingSettings
 
 __all__ = ["LesionTarget", "remove"]
 
@@ -84,7 +84,7 @@ def remove(
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
             fewer iterations then do. It must have the same networks.
-        bank: folder of models of earlier trainings (:py:class:`monai_consingan.workflows.ModelBank`): the training
+        bank: folder of models of earlier trainings (:py:class:`monai_consingan.models.ModelBank`): the training
             takes place only if its model is not there, and leaves it there.
         seed: seed of the training.
         device: where to train.

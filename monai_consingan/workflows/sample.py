@@ -16,9 +16,9 @@ from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import SliceView, slice_view
+from monai_consingan.models.model import MODEL_NAME, TrainedModel
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
-from monai_consingan.workflows.model import MODEL_NAME, TrainedModel
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 

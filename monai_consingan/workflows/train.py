@@ -1,124 +1,208 @@
-"""Training a model on slices: the one place where networks, trainer and checkpoint are put together."""
+"""Train one model on slices of one scan or several."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import DataLoader, Dataset
 
-from monai_consingan.engines import ConSinGANTrainer, StageSettling, TrainingCheckpoint
+from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures import Panel, difference_panel, save_panel
+from monai_consingan.models.device import check_device
+from monai_consingan.models.model import MODEL_NAME, TrainedModel, model_file
+from monai_consingan.models.training import fingerprint, train_model
+from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
-from monai_consingan.transforms import training_augmentation
-from monai_consingan.workflows.model import TrainedModel, new_networks
-from monai_consingan.workflows.progress import TrainingProgress
-from monai_consingan.workflows.settings import TrainingSettings
+from monai_consingan.whole_file import leftovers, unwritable
+from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder
+from monai_consingan.workflows.report import describe_inputs, versions, write_report
+from monai_consingan.workflows.sample import draw_images, oriented
+from monai_consingan.workflows.training_slices import TrainingSlices, read_slices
 
-__all__ = ["fingerprint", "train_model"]
+__all__ = ["CHECKPOINT_NAME", "train_run"]
 
-
-def fingerprint(slices: torch.Tensor, settings: TrainingSettings, seed: int, *more: torch.Tensor) -> str:
-    """Hash of all that a training depends on: two trainings with the same one end in the same bytes."""
-    digest = hashlib.sha256(json.dumps([settings.as_dict(), seed], sort_keys=True).encode())
-    for tensor in (slices, *more):
-        digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+CHECKPOINT_NAME = "checkpoint.pt"
 
 
-def train_model(
-    slices: torch.Tensor,
-    settings: TrainingSettings,
+def train_run(
+    images: Sequence[str | Path],
+    output: str | Path,
     *,
+    task: str,
+    settings: TrainingSettings | None = None,
+    slices: Sequence[int] | None = None,
+    axis: int | None = None,
+    start: str | Path | None = None,
+    fine_tune: Sequence[str | Path] | None = None,
     seed: int = 0,
-    device: str | torch.device = "cpu",
-    checkpoint: str | Path | None = None,
-    start: TrainedModel | None = None,
-    fine_tune_input: torch.Tensor | None = None,
-    handlers: Sequence[Any] = (),
+    device: str = "cpu",
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = False,
-) -> TrainedModel:
-    """Train a ConSinGAN on one slice or several.
+) -> dict[str, Any] | None:
+    """Train one model on slices of one scan or several.
+
+    The intensities of every scan are brought to [-1, 1] by themselves. With the region ``"slice"`` slices are resized
+    to a square as published; with ``"roi"`` they keep their size up to ``max_size``, and must then agree in shape.
 
     Args:
-        slices: (S, 1, H, W) in [-1, 1].
-        settings: settings of the training.
-        seed: seed of the weights and of everything random.
+        images: the scans.
+        output: folder that gets ``model.pt``, ``figure.png`` and ``report.json`` when the training is done, and holds
+            ``checkpoint.pt`` until then.
+        task: the task of the model.
+        settings: settings of the training, by default the preset ``quick``, or those of ``start``.
+        slices: slices to train on, the same of every scan; ``None`` takes all that
+            :py:func:`monai_consingan.transforms.head_slices` finds.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        start: model, or folder of a run, to start from; it must have the same networks. A model that is given with
+            ``settings=None`` brings its own.
+        fine_tune: naive images on the grids of ``images``, one for each: the last stage of ``start`` is trained once
+            more with them as its input, as published.
+        seed: seed of everything random.
         device: where to train.
-        checkpoint: file that is kept up to date, and from which a killed training goes on if it exists.
-        start: an earlier model to start from; its settings must have the same networks.
-        fine_tune_input: naive images like ``slices``: instead of a whole training, the last stage of ``start`` is
-            trained once more with them as its input, as published.
-        handlers: more handlers of MONAI or Ignite for the trainer.
-        progress: whether to show a progress bar on the standard error stream.
+        resume: whether to go on from the folder's checkpoint, to the bytes of a training that was never ended; there
+            may be none yet.
+        overwrite: whether the folder may hold something already.
+        progress: whether to show progress on the standard error stream.
 
     Returns:
-        The trained model, on the CPU.
+        The report, or ``None`` if the run that is to be resumed is finished.
 
     Raises:
-        ConSinGANError: slices too small for the settings, an earlier model with other networks, a checkpoint of
-            another training, or a training that does not stay finite.
+        ConSinGANError: an input is bad, the settings do not fit, the folder cannot be used or holds another training.
     """
-    height, width = slices.shape[2:]
-    generator, discriminator = new_networks(settings, (height, width), seed)
-    more = [] if fine_tune_input is None else [fine_tune_input]
-    if start is not None:
-        _copy_weights(start, generator, discriminator)
-        more += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
-    elif fine_tune_input is not None:
-        raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
-    trainer = ConSinGANTrainer(
-        device,
-        DataLoader(Dataset([{"image": image} for image in slices]), batch_size=1, generator=torch.Generator()),
-        generator,
-        discriminator,
-        task=settings.task,
-        iterations=settings.iterations,
-        concurrent_stages=settings.concurrent_stages,
-        learning_rate=settings.learning_rate,
-        lr_scale=settings.lr_scale,
-        discriminator_steps=settings.discriminator_steps,
-        precision=settings.precision,
-        plain=settings.plain,
-        augmentation=_augmentation(settings),
-        seed=seed,
-        warm_start=start is not None,
-        first_stage=0 if fine_tune_input is None else settings.stages - 1,
-        stage_input=fine_tune_input,
-        handlers=list(handlers),
-    )
-    if settings.settle is not None:
-        StageSettling(settings.settle).attach(trainer)
-    if checkpoint is not None:
-        keeper = TrainingCheckpoint(checkpoint, fingerprint(slices, settings, seed, *more))
-        keeper.restore(trainer)
-        keeper.attach(trainer)
-    if progress:
-        TrainingProgress().attach(trainer)
-    if trainer.state.epoch < trainer.state.max_epochs or not _is_done(trainer):
-        trainer.run()
-    return TrainedModel(generator.cpu().eval(), discriminator.cpu().eval(), settings, seed)
-
-
-def _is_done(trainer: ConSinGANTrainer) -> bool:
-    return bool(trainer.state.iteration >= trainer.state.max_epochs * trainer.state.epoch_length)
-
-
-def _augmentation(settings: TrainingSettings) -> Any:
-    return training_augmentation(settings.task) if settings.augment and get_task(settings.task).image_input else None
-
-
-def _copy_weights(start: TrainedModel, generator: torch.nn.Module, discriminator: torch.nn.Module) -> None:
+    begin = time.perf_counter()
+    output = Path(output)
+    check_output(output, overwrite=overwrite or (resume and _is_run(output)))
+    check_device(device)
+    earlier = None if start is None else TrainedModel.load(start, task=task)
+    if settings is None:
+        settings = preset_settings("quick", task) if earlier is None else earlier.settings
+    if settings.task != task:
+        raise ConSinGANError(f"The settings are for task {settings.task!r}, but the task is {task!r}: make them agree.")
+    found = read_slices(images, fine_tune, slices, axis, settings)
+    settings.sizes((found.images.shape[2], found.images.shape[3]))
+    more = [] if found.naive is None else [found.naive]
+    if earlier is not None:
+        more += [*earlier.generator.state_dict().values(), *earlier.discriminator.state_dict().values()]
+    identity = fingerprint(found.images, settings, seed, *more)
+    if resume and (output / REPORT_NAME).exists():
+        _check_finished(output, identity)
+        return None
+    checkpoint = output / CHECKPOINT_NAME
+    trained_before = resume and checkpoint.exists()
     try:
-        generator.load_state_dict(start.generator.state_dict())
-        discriminator.load_state_dict(start.discriminator.state_dict())
-    except (RuntimeError, ConSinGANError) as error:
+        _prepare(output, keep_checkpoint=resume)
+        began = time.perf_counter()
+        model = train_model(
+            found.images,
+            settings,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
+            start=earlier,
+            fine_tune_input=found.naive,
+            progress=progress,
+        )
+        seconds_training = time.perf_counter() - began
+        with output_folder(output, overwrite=True) as folder:
+            model.save(folder / MODEL_NAME)
+            reconstruction = _reconstruct(model, found.images)
+            _save_figure(folder / "figure.png", model, found, reconstruction)
+            report = {
+                "command": "train",
+                "task": task,
+                "inputs": describe_inputs(_named(images, start, fine_tune)),
+                "slices": len(found.images),
+                "slices_taken": found.taken,
+                "image_size": list(model.image_size),
+                "stage_sizes": [list(size) for size in model.generator.stage_sizes],
+                "settings": settings.as_dict(),
+                "seed": seed,
+                "fingerprint": identity,
+                "versions": versions(),
+                "view": {"affine": found.affine, "axis": found.axis},
+                "reconstruction_rmse": float(
+                    (reconstruction - _at_full_size(found.images, model)).square().mean().sqrt()
+                ),
+                "resumed": trained_before,
+                "seconds_training": seconds_training,
+                "seconds": time.perf_counter() - begin,
+            }
+            write_report(folder / REPORT_NAME, report)
+        checkpoint.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(output, error) from error
+    finally:
+        if output.is_dir() and not any(output.iterdir()):
+            output.rmdir()
+    return report
+
+
+def _is_run(output: Path) -> bool:
+    """Whether a folder holds a run, finished or killed."""
+    return any((output / name).exists() for name in (CHECKPOINT_NAME, REPORT_NAME)) or any(
+        leftovers(output / CHECKPOINT_NAME)
+    )
+
+
+def _check_finished(output: Path, identity: str) -> None:
+    """Refuse to take a finished run for that of another training."""
+    try:
+        found = json.loads((output / REPORT_NAME).read_text(encoding="utf-8")).get("fingerprint")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConSinGANError(f"{output / REPORT_NAME} cannot be read: give another folder, or --overwrite.") from error
+    if found != identity:
         raise ConSinGANError(
-            f"The model to start from has other networks ({start.settings.stages} stages, {start.settings.channels} "
-            f"channels, slices of {start.image_size}) than the settings and slices ask for: make them agree."
-        ) from error
+            f"output {output} holds a finished training with other images, settings or seed: give those of that "
+            "training, another folder, or --overwrite."
+        )
+
+
+def _prepare(output: Path, *, keep_checkpoint: bool) -> None:
+    """Make the folder, and rid it of what an earlier run left there, its report first."""
+    output.mkdir(parents=True, exist_ok=True)
+    names = [REPORT_NAME, MODEL_NAME, "figure.png", *([] if keep_checkpoint else [CHECKPOINT_NAME])]
+    for path in [*(output / name for name in names), *leftovers(output / CHECKPOINT_NAME)]:
+        path.unlink(missing_ok=True)
+
+
+def _named(
+    images: Sequence[str | Path], start: str | Path | None, fine_tune: Sequence[str | Path] | None
+) -> dict[str, str | Path | None]:
+    named: dict[str, str | Path | None] = {f"image_{number}": path for number, path in enumerate(images)}
+    named |= {f"naive_{number}": path for number, path in enumerate(fine_tune or ())}
+    named["model"] = model_file(start)
+    return named
+
+
+def _at_full_size(images: torch.Tensor, model: TrainedModel) -> torch.Tensor:
+    return resize(images, model.image_size).clamp(-1, 1)
+
+
+@torch.no_grad()
+def _reconstruct(model: TrainedModel, images: torch.Tensor) -> torch.Tensor:
+    generator = model.generator
+    kind = get_task(model.settings.task)
+    coarse = resize(_at_full_size(images, model), generator.stage_sizes[0]).clamp(-1, 1)
+    noise = torch.as_tensor(generator.body[0].fixed_noise)
+    return torch.cat([generator(kind.fixed_input(part, noise)) for part in coarse.split(1)])
+
+
+def _save_figure(path: Path, model: TrainedModel, found: TrainingSlices, reconstruction: torch.Tensor) -> None:
+    """Draw the middle slice, its reconstruction, and for models that draw images some of these."""
+    index = len(found.images) // 2
+    real = oriented(_at_full_size(found.images, model)[index], found.affine, found.axis)
+    again = oriented(reconstruction[index], found.affine, found.axis)
+    panels = [Panel("slice", real), Panel("reconstruction", again), difference_panel(again, real)]
+    if not get_task(model.settings.task).image_input:
+        drawn = draw_images(model.generator, count=3, seed=0)
+        panels[2:] = [
+            Panel(f"sample {number}", oriented(image, found.affine, found.axis)) for number, image in enumerate(drawn)
+        ]
+    save_panel(path, panels, title=f"Model of the task {model.settings.task}")

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array
 from monai_consingan.data import Region, load_scan, same_grid, slice_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import whole_slices
-from monai_consingan.transforms._arrays import as_array
-from monai_consingan.workflows.settings import TrainingSettings
 
 __all__ = ["TrainingSlices", "read_slices", "scaled_affine"]
 
@@ -47,7 +47,7 @@ def read_slices(
     settings: TrainingSettings,
 ) -> TrainingSlices:
     """Read scans and take slices of them; the arguments are those of
-    :py:func:`monai_consingan.workflows.training_run.train_run`.
+    :py:func:`monai_consingan.workflows.train.train_run`.
 
     Raises:
         ConSinGANError: a bad scan, a slice out of range, slices of different shapes, or naive images that do not fit.

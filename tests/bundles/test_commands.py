@@ -99,7 +99,7 @@ def test_training_on_whole_slices_needs_no_lesion(call: Any, folder: Path) -> No
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_published_settings_are_overlays(folder: Path, number: int) -> None:
-    from monai_consingan.workflows import PRESETS, TrainingSettings
+    from monai_consingan.settings import PRESETS, TrainingSettings
 
     parser = monai.bundle.ConfigParser()
     parser.read_config([str(folder / "configs" / "train.json"), str(folder / "configs" / f"paper_{number}.json")])

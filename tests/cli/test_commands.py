@@ -13,8 +13,9 @@ from monai_consingan import __version__
 from monai_consingan.cli import main
 from monai_consingan.cli.options import PRESET_NAMES
 from monai_consingan.data import example, load_label, load_scan
-from monai_consingan.workflows import PRESETS, HostModels, TrainingSettings
-from monai_consingan.workflows.redraw import REMOVAL_BLEND
+from monai_consingan.methods import REMOVAL_BLEND
+from monai_consingan.models import HostModels
+from monai_consingan.settings import PRESETS, TrainingSettings
 
 SMALL = ["--stages", "2", "--iterations", "2", "--channels", "4"]
 TRAINING = (

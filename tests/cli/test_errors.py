@@ -293,7 +293,7 @@ def test_interrupt(refused: Any, insert: list[Any], tmp_path: Path, monkeypatch:
     def interrupt(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("monai_consingan.workflows.redraw.train_model", interrupt)
+    monkeypatch.setattr("monai_consingan.models.redraw.train_model", interrupt)
     assert refused(*insert, out=tmp_path / "out", code=130) == "Error: interrupted."
 
 

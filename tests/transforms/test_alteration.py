@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from monai.data import MetaTensor
 
+from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.alteration import AlterationMask, AlterationMaskd, alteration_weight, outside_distance
+from monai_consingan.transforms.alteration import AlterationMask, AlterationMaskd, alteration_weight
 
 LINE = np.array([[0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]])
 

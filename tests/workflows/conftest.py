@@ -17,19 +17,9 @@ import numpy as np
 import pytest
 
 from monai_consingan.data import example
-from monai_consingan.workflows import LesionSource, LesionTarget, TrainingSettings, harmonize, remove
+from monai_consingan.workflows import LesionSource, LesionTarget, harmonize, remove
 
 Run = tuple[Path, dict[str, Any]]
-
-
-@pytest.fixture(scope="session")
-def tiny() -> Callable[..., TrainingSettings]:
-    """Settings of a training of seconds."""
-
-    def settings(task: str, **other: Any) -> TrainingSettings:
-        return TrainingSettings(task, **{"stages": 2, "iterations": 2, "channels": 4, **other})
-
-    return settings
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +65,7 @@ import os, signal, sys
 from monai_consingan.data import example
 from monai_consingan.engines import TrainingCheckpoint
 from monai_consingan.workflows import LesionSource, TrainingSettings, harmonize
-from monai_consingan.workflows.training_run import train_run
+from monai_consingan.workflows.train import train_run
 
 def save_and_die(self, engine, save=TrainingCheckpoint.__call__):
     save(self, engine)

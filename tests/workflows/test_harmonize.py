@@ -15,14 +15,9 @@ from PIL import Image
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows import (
-    INSERTION_METHODS,
-    LesionSource,
-    TrainedModel,
-    harmonize,
-    paste,
-)
-from monai_consingan.workflows.insertion_methods import MODEL_FREE_INSERTIONS
+from monai_consingan.methods import INSERTION_METHODS, MODEL_FREE_INSERTIONS
+from monai_consingan.models import TrainedModel
+from monai_consingan.workflows import LesionSource, harmonize, paste
 
 REDRAWN = "tissue-consingan"
 
@@ -131,7 +126,7 @@ def test_interrupt_leaves_nothing(
     def interrupted(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("monai_consingan.workflows.redraw.train_model", interrupted)
+    monkeypatch.setattr("monai_consingan.models.redraw.train_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
         harmonize(source, tmp_path / "new" / "out", settings=tiny("harmonization"))
     assert list(tmp_path.iterdir()) == []
@@ -165,7 +160,7 @@ def test_feathered_paste_marks_its_soft_edge(source: LesionSource, scan: Any, tm
 def test_a_method_without_a_model_trains_nothing(
     method: str, source: LesionSource, scan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monai_consingan.workflows.redraw.train_model", None)
+    monkeypatch.setattr("monai_consingan.models.redraw.train_model", None)
     report = harmonize(source, tmp_path / "out", method=method, seed=1)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [name for name in FILES if name != "model.pt"]
     assert report["settings"] == {"method": method, "match": "gain", "paste_blend": report["settings"]["paste_blend"]}

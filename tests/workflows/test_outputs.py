@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder, unwritable
+from monai_consingan.whole_file import unwritable
+from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder
 
 
 def test_files_appear_at_the_end(tmp_path: Path) -> None:

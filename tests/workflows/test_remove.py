@@ -14,7 +14,8 @@ from PIL import Image
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows import LesionTarget, TrainedModel, remove
+from monai_consingan.models import TrainedModel
+from monai_consingan.workflows import LesionTarget, remove
 
 FILES = ["alteration.nii.gz", "figure.png", "image.nii.gz", "label.nii.gz", "model.pt", "naive.nii.gz", "report.json"]
 TARGET = LesionTarget(example().image, example().label, slice_index=4, symmetry="centre")

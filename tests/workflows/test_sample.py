@@ -11,8 +11,8 @@ from PIL import Image, ImageSequence
 
 from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows import TrainedModel
-from monai_consingan.workflows.model import new_networks
+from monai_consingan.models import TrainedModel
+from monai_consingan.models.model import new_networks
 from monai_consingan.workflows.sample import draw_images, oriented, sample
 
 

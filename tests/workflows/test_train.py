@@ -1,261 +1,156 @@
 from __future__ import annotations
 
-import os
-import random
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine, Events
 
+from monai_consingan.data import example, load_scan
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows.model import TrainedModel
-from monai_consingan.workflows.settings import TrainingSettings
-from monai_consingan.workflows.train import fingerprint, train_model
+from monai_consingan.models import TrainedModel
+from monai_consingan.transforms import head_slices
+from monai_consingan.workflows import LesionSource, harmonize
+from monai_consingan.workflows.train import train_run
+from monai_consingan.workflows.training_slices import read_slices
 
-SLICES = torch.rand(2, 1, 14, 12, generator=torch.Generator().manual_seed(0)) * 2 - 1
-
-
-def settings(task: str = "harmonization", **changes: Any) -> TrainingSettings:
-    small = {"iterations": 3, "channels": 2, "num_layers": 1, "stages": 2, "min_size": 8}
-    return TrainingSettings(task, **{**small, **changes})
+SLICES = [6, 7]
 
 
-def content(model: TrainedModel) -> bytes:
-    tensors = [*model.generator.state_dict().values(), *model.discriminator.state_dict().values()]
-    return b"".join(tensor.numpy().tobytes() for tensor in tensors)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny: Any) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    report = train_run([example().image], folder, task="generation", settings=tiny("generation"), slices=SLICES)
+    assert report is not None
+    return folder, report
 
 
-class Stop:
-    """Ends a training after an iteration, as an interrupt from the keyboard does."""
-
-    def __init__(self, iteration: int) -> None:
-        self.iteration = iteration
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_COMPLETED(once=self.iteration), self)
-
-    def __call__(self) -> None:
-        raise KeyboardInterrupt
+def test_leaves_model_figure_and_report(trained: Any) -> None:
+    folder, report = trained
+    assert sorted(path.name for path in folder.iterdir()) == ["figure.png", "model.pt", "report.json"]
+    assert json.loads((folder / "report.json").read_text())["fingerprint"] == report["fingerprint"]
+    assert {"inputs", "settings", "versions", "seed", "seconds", "slices_taken"} <= set(report)
+    assert report["slices_taken"][0]["slices"] == SLICES
+    assert TrainedModel.load(folder, task="generation").image_size == (192, 224)
 
 
-class Count:
-    """Counts iterations."""
-
-    def __init__(self) -> None:
-        self.iterations = 0
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
-
-    def __call__(self) -> None:
-        self.iterations += 1
-
-
-@pytest.mark.parametrize("task", ["harmonization", "editing", "generation", "retarget", "animation"])
-def test_trains_every_task(task: str) -> None:
-    count = Count()
-    model = train_model(SLICES, settings(task), seed=7, handlers=[count])
-    assert count.iterations == 6
-    assert (model.settings, model.seed, model.image_size) == (settings(task), 7, (14, 12))
-    assert not model.generator.training
-    with torch.no_grad():
-        assert model.generator(torch.zeros(1, 1, *model.generator.stage_sizes[0])).shape == (1, 1, 14, 12)
-    assert int(model.generator.stage) == 1
+def test_killed_run_resumes_to_the_same_bytes(trained: Any, killed: Path, tiny: Any) -> None:
+    run = killed / "train"
+    assert [path.name for path in run.iterdir()] == ["checkpoint.pt"]
+    wanted = {"task": "generation", "settings": tiny("generation"), "slices": SLICES}
+    with pytest.raises(ConSinGANError, match="not empty"):
+        train_run([example().image], run, **wanted)
+    with pytest.raises(ConSinGANError, match="other images, settings or seed"):
+        train_run([example().image], run, resume=True, seed=5, **wanted)
+    report = train_run([example().image], run, resume=True, **wanted)
+    assert report is not None
+    assert report["resumed"]
+    for name in ("model.pt", "figure.png"):
+        assert (run / name).read_bytes() == (trained[0] / name).read_bytes()
+    assert sorted(path.name for path in run.iterdir()) == ["figure.png", "model.pt", "report.json"]
 
 
-def test_seed_alone_decides() -> None:
-    results = []
-    for seed, global_seed in ((0, 1), (0, 2), (1, 1)):
-        torch.manual_seed(global_seed)
-        np.random.seed(global_seed)
-        random.seed(global_seed)
-        torch.rand(3)
-        before = torch.get_rng_state(), np.random.get_state(legacy=False), random.getstate()
-        results.append(content(train_model(SLICES, settings(), seed=seed)))
-        assert torch.equal(torch.get_rng_state(), before[0])
-        np.testing.assert_equal(np.random.get_state(legacy=False), before[1])
-        assert random.getstate() == before[2]
-    assert results[0] == results[1] != results[2]
+def test_finished_run_is_left_alone(trained: Any, tiny: Any) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in trained[0].iterdir()}
+    given = {"task": "generation", "slices": SLICES, "resume": True}
+    assert train_run([example().image], trained[0], settings=tiny("generation"), **given) is None
+    with pytest.raises(ConSinGANError, match="finished training with other"):
+        train_run([example().image], trained[0], settings=tiny("generation", iterations=3), **given)
+    with pytest.raises(ConSinGANError, match="not empty"):
+        train_run([example().image], trained[0], task="generation", settings=tiny("generation"))
+    assert {path.name: path.stat().st_mtime_ns for path in trained[0].iterdir()} == before
 
 
-@pytest.mark.parametrize("stop", [27, 30, 56])
-def test_interrupted_and_resumed_is_the_same_to_the_byte(tmp_path: Path, stop: int) -> None:
-    chosen = settings(iterations=30)
-    path = tmp_path / "checkpoint.pt"
-    with pytest.raises(KeyboardInterrupt):
-        train_model(SLICES, chosen, checkpoint=path, handlers=[Stop(stop)])
-    assert path.exists()
-    count = Count()
-    resumed = train_model(SLICES, chosen, checkpoint=path, handlers=[count])
-    assert count.iterations == 60 - {27: 25, 30: 25, 56: 50}[stop]
-    assert content(resumed) == content(_whole(30))
-
-
-def _whole(iterations: int, kept: dict[int, TrainedModel] = {}) -> TrainedModel:  # noqa: B006
-    if iterations not in kept:
-        kept[iterations] = train_model(SLICES, settings(iterations=iterations))
-    return kept[iterations]
-
-
-def test_finished_training_is_not_repeated(tmp_path: Path) -> None:
-    path, count = tmp_path / "checkpoint.pt", Count()
-    first = train_model(SLICES, settings(), checkpoint=path)
-    again = train_model(SLICES, settings(), checkpoint=path, handlers=[count])
-    assert count.iterations == 0
-    assert content(again) == content(first) == content(_whole(3))
-
-
-@pytest.mark.parametrize("what", ["slices", "settings", "seed", "start"])
-def test_checkpoint_of_another_training(tmp_path: Path, what: str) -> None:
-    path = tmp_path / "checkpoint.pt"
-    train_model(SLICES, settings(), checkpoint=path)
-    before = path.read_bytes()
-    with pytest.raises(ConSinGANError, match="is of a training with other images, settings or seed"):
-        train_model(
-            SLICES.flip(0) if what == "slices" else SLICES,
-            settings(iterations=4) if what == "settings" else settings(),
-            seed=int(what == "seed"),
-            checkpoint=path,
-            start=_whole(3) if what == "start" else None,
-        )
-    assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["checkpoint.pt"]
-
-
-def test_fingerprint_tells_trainings_apart() -> None:
-    prints = [
-        fingerprint(SLICES, settings(), 0),
-        fingerprint(SLICES[:1], settings(), 0),
-        fingerprint(SLICES.reshape(2, 1, 12, 14), settings(), 0),
-        fingerprint(SLICES + 1e-6, settings(), 0),
-        fingerprint(SLICES, settings(lr_scale=0.2), 0),
-        fingerprint(SLICES, settings(), 1),
-        fingerprint(SLICES, settings(), 0, torch.zeros(1)),
-    ]
-    assert len(set(prints)) == len(prints)
-    assert fingerprint(SLICES.clone(), settings(), 0) == prints[0]
-
-
-def test_augmentation_can_be_left_out() -> None:
-    assert content(train_model(SLICES, settings(augment=False))) != content(_whole(3))
-    assert content(train_model(SLICES, settings("generation", augment=False))) == content(
-        train_model(SLICES, settings("generation"))
+def test_overwrites_when_asked(tiny: Any, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"torn")
+    (tmp_path / "notes.txt").write_text("mine")
+    train_run(
+        [example().image], tmp_path, task="editing", settings=tiny("editing", max_size=64), slices=[6], overwrite=True
     )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "model.pt", "notes.txt", "report.json"]
 
 
-def test_warm_start(tmp_path: Path) -> None:
-    start = _whole(30)
-    before = content(start)
-    start.save(tmp_path / "model.pt")
-    loaded = TrainedModel.load(tmp_path)
-    warm = train_model(SLICES.flip(0), settings(), start=loaded, seed=1)
-    assert content(start) == content(loaded) == before
-    for ours, theirs in zip(warm.generator.body, start.generator.body, strict=True):
-        assert torch.equal(ours.fixed_noise, theirs.fixed_noise)
-        assert torch.equal(ours.noise_amplitude, theirs.noise_amplitude)
-    cold = train_model(SLICES.flip(0), settings(), seed=1)
-
-    def distance(model: TrainedModel) -> float:
-        weights = (network.state_dict()["tail.0.weight"] for network in (model.generator, start.generator))
-        return float(torch.sub(*weights).abs().mean())
-
-    assert 0 < distance(warm) < 0.5 * distance(cold)
+def test_bad_input_leaves_nothing(tiny: Any, tmp_path: Path) -> None:
+    settings = tiny("editing")
+    for images, given, words in (
+        ([], {}, "images is empty"),
+        ([tmp_path / "none.nii"], {}, "none.nii"),
+        ([example().image], {"slices": [10]}, "slice is 10, but .* 0 to 9"),
+        ([example().image], {"settings": tiny("editing", min_size=193)}, "min size is 193"),
+        ([example().image], {"settings": tiny("generation")}, "task is 'editing'"),
+        ([example().image], {"device": "nowhere"}, "nowhere"),
+        ([example().image], {"fine_tune": []}, "0 naive images"),
+        ([example().image], {"start": tmp_path / "no.pt"}, "no.pt does not exist"),
+    ):
+        with pytest.raises(ConSinGANError, match=words):
+            train_run(images, tmp_path / "run", **{"task": "editing", "settings": settings, **given})
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_fine_tuning_changes_the_last_stage_only(tmp_path: Path) -> None:
-    chosen = settings(concurrent_stages=1, stages=3)
-    start = train_model(SLICES, chosen)
-    naive = SLICES.clone()
-    naive[..., 4:8, 4:8] = 0.9
-    count = Count()
-    tuned = train_model(
-        SLICES, chosen, start=start, fine_tune_input=naive, handlers=[count], checkpoint=tmp_path / "checkpoint.pt"
-    )
-    assert count.iterations == 3
-    other = train_model(SLICES, chosen, start=start, fine_tune_input=SLICES)
-    ours, theirs, others = (model.generator.state_dict() for model in (tuned, start, other))
-    for key in ours:
-        trained = "body.2.layers" in key or "tail" in key
-        assert torch.equal(ours[key], theirs[key]) is not trained, key
-    assert not torch.equal(ours["tail.0.weight"], others["tail.0.weight"])
-    again = train_model(SLICES, chosen, start=start, fine_tune_input=naive, checkpoint=tmp_path / "checkpoint.pt")
-    assert content(again) == content(tuned)
+def test_full_disk_is_a_clear_error(tiny: Any, full_disk: Any, tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(ConSinGANError, match=r"^output .*run cannot be written \(File too large\)"):
+        train_run([example().image], tmp_path / "run", task="editing", settings=tiny("editing"), slices=[6])
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_fine_tuning_needs_a_model() -> None:
-    with pytest.raises(ConSinGANError, match="Fine-tuning needs a trained model"):
-        train_model(SLICES, settings(), fine_tune_input=SLICES)
+def test_training_that_fails_keeps_its_checkpoint(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(slices: torch.Tensor, settings: Any, *, checkpoint: Path, **other: Any) -> None:
+        checkpoint.write_bytes(b"state")
+        raise ConSinGANError("Training ended: the loss is nan.")
+
+    monkeypatch.setattr("monai_consingan.workflows.train.train_model", fail)
+    with pytest.raises(ConSinGANError, match="nan"):
+        train_run([example().image], tmp_path, task="editing", settings=tiny("editing"), slices=[6])
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-def test_fine_tuning_needs_images_like_the_slices() -> None:
-    with pytest.raises(ConSinGANError, match=r"stage_input has shape \(1, 1, 14, 12\), but the slices have \(2, 1"):
-        train_model(SLICES, settings(), start=_whole(3), fine_tune_input=SLICES[:1])
+def test_model_of_whole_slices_serves_harmonize(source: LesionSource, tiny: Any, tmp_path: Path) -> None:
+    settings = tiny("harmonization")
+    train_run([example().image], tmp_path / "run", task="harmonization", settings=settings, slices=SLICES)
+    report = harmonize(source, tmp_path / "out", model=tmp_path / "run")
+    assert report["settings"]["region_taken"]["size"] == (192, 224)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"channels": 3}, {"stages": 3}, {"num_layers": 2, "min_size": 9}, {"min_size": 9}], ids=str
-)
-def test_start_with_other_networks(changes: dict[str, Any]) -> None:
-    with pytest.raises(ConSinGANError, match=r"has other networks \(2 stages, 2 channels, slices of \(14, 12\)\)"):
-        train_model(SLICES, settings(**changes), start=_whole(3))
+def test_warm_start_and_fine_tuning(inserted: Any, tiny: Any, tmp_path: Path, save: Callable[..., Path]) -> None:
+    settings = tiny("harmonization", max_size=64)
+    given = {"task": "harmonization", "slices": [6]}
+    train_run([example().image], tmp_path / "first", settings=settings, **given)
+    first = TrainedModel.load(tmp_path / "first")
+    naive = inserted[0] / "naive.nii.gz"
+    report = train_run([example().image], tmp_path / "tuned", start=tmp_path / "first", fine_tune=[naive], **given)
+    assert report is not None
+    assert report["settings"] == settings.as_dict()
+    assert sorted(report["inputs"]) == ["image_0", "model", "naive_0"]
+    tuned = TrainedModel.load(tmp_path / "tuned").generator.state_dict()
+    changed = {name for name, value in first.generator.state_dict().items() if not torch.equal(value, tuned[name])}
+    assert any(name.startswith("body.1.layers") for name in changed)
+    assert not any("noise" in name for name in changed)
+    with pytest.raises(ConSinGANError, match="other networks"):
+        train_run([example().image], tmp_path / "x", start=tmp_path / "first", settings=tiny("harmonization"), **given)
+    cut = save("cut.nii.gz", np.asarray(nib.load(naive).dataobj)[:-1])
+    with pytest.raises(ConSinGANError, match="not on the grid"):
+        train_run([example().image], tmp_path / "x", start=tmp_path / "first", fine_tune=[cut], **given)
+    assert not (tmp_path / "x").exists()
 
 
-def test_slices_too_small() -> None:
-    with pytest.raises(ConSinGANError, match=r"min size is 8 pixels.*at most 6"):
-        train_model(SLICES[..., :6], settings())
-    with pytest.raises(ConSinGANError, match="patches of 11 pixels"):
-        train_model(SLICES, settings(num_layers=3))
+def test_head_slices_leave_out_what_shows_little(save: Callable[..., Path], scan: Any) -> None:
+    image = np.concatenate([np.zeros_like(scan[0][..., :2]), scan[0][..., 6:9]], axis=-1)
+    image[90:100, 100:110, 1] = 500
+    assert head_slices(load_scan(save("i.nii.gz", image)), 2) == [2, 3, 4]
 
 
-def test_slices_above_the_largest_size(tmp_path: Path) -> None:
-    model = train_model(SLICES, settings(max_size=10), checkpoint=tmp_path / "checkpoint.pt")
-    assert model.image_size == (10, 9)
-    model.save(tmp_path / "model.pt")
-    assert content(TrainedModel.load(tmp_path)) == content(model)
-
-
-def test_nan_is_an_error_that_leaves_no_model(tmp_path: Path) -> None:
-    slices = SLICES.clone()
-    slices[0, 0, 0, 0] = float("nan")
-    with pytest.raises(ConSinGANError, match="Training ended at stage 0"):
-        train_model(slices, settings(iterations=40), checkpoint=tmp_path / "checkpoint.pt")
-    assert os.listdir(tmp_path) == []
-
-
-def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    train_model(SLICES, settings(), progress=True)
-    shown = capsys.readouterr()
-    assert "training 100%" in shown.err
-    assert shown.out == ""
-    train_model(SLICES, settings())
-    assert capsys.readouterr().err == ""
-
-
-def test_negative_seed() -> None:
-    with pytest.raises(ConSinGANError, match="seed is -1"):
-        train_model(SLICES, settings(), seed=-1)
-
-
-def test_options_of_the_training_reach_the_trainer() -> None:
-    exact = content(train_model(SLICES, settings(), seed=1))
-    for change in ({"discriminator_steps": 1}, {"precision": "bf16"}):
-        assert content(train_model(SLICES, settings(**change), seed=1)) != exact
-    seen: list[bool] = []
-
-    class Look:
-        def attach(self, engine: Any) -> None:
-            seen.append(engine.steps.plain)
-
-    train_model(SLICES, settings(plain=True, iterations=1), handlers=[Look()])
-    assert seen == [True]
-
-
-def test_a_settled_stage_ends_early_and_progress_goes_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
-    count = Count()
-    chosen = settings(settle=0.9, iterations=120, learning_rate=1e-7)
-    train_model(SLICES[:1], chosen, handlers=[count], progress=True)
-    assert count.iterations == 2 * 50
-    assert "240/240" in capsys.readouterr().err
+def test_slices_of_several_scans(save: Callable[..., Path], scan: Any, tiny: Any) -> None:
+    files = [example().image, save("bright.nii.gz", scan[0] * 3)]
+    found = read_slices(files, None, [6], None, tiny("editing", max_size=96))
+    assert found.images.shape == (2, 1, 82, 96)
+    assert torch.allclose(found.images[0], found.images[1], atol=1e-4)
+    assert float(found.images.min()) == -1
+    small = save("small.nii.gz", scan[0][20:])
+    with pytest.raises(ConSinGANError, match=r"small.nii.gz has slices of .* give --region slice"):
+        read_slices([files[0], small], None, [6], None, tiny("editing"))
+    square = read_slices([files[0], small], None, [6], None, tiny("editing", region="slice", max_size=50))
+    assert square.images.shape == (2, 1, 50, 50)

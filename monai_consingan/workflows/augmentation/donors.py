@@ -9,8 +9,8 @@ import numpy as np
 from monai.data import MetaTensor
 from nibabel.orientations import aff2axcodes
 
-from monai_consingan.transforms._arrays import spacing_of, wrap_like
-from monai_consingan.transforms._donors import DonorCrop, crop_donor, turn_donor
+from monai_consingan.arrays import spacing_of, wrap_like
+from monai_consingan.transforms.insertion.donors import DonorCrop, crop_donor, turn_donor
 from monai_consingan.workflows.augmentation.plan import LesionDraw
 from monai_consingan.workflows.augmentation.records import ScanRecord
 from monai_consingan.workflows.augmentation.survey import load_pair

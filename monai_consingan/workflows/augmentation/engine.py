@@ -13,6 +13,11 @@ from tqdm import tqdm
 
 from monai_consingan.data import file_sha256
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import BlendSettings
+from monai_consingan.models.device import check_device
+from monai_consingan.models.hosts import HostModels
+from monai_consingan.models.model import TrainedModel, given_models, model_file
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.merge import merge
 from monai_consingan.workflows.augmentation.plan import ScanTask
@@ -22,11 +27,6 @@ from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker, TwinSettings
 from monai_consingan.workflows.augmentation.workers import BACKENDS, Workers, start_workers
-from monai_consingan.workflows.device import check_device
-from monai_consingan.workflows.host_models import HostModels
-from monai_consingan.workflows.model import TrainedModel, given_models, model_file
-from monai_consingan.workflows.redraw import BlendSettings
-from monai_consingan.workflows.settings import TrainingSettings
 
 __all__ = ["Run"]
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import load_scan, output_suffix, save_label_like, save_like, slice_axis, to_host_grid
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array, spacing_of, wrap_like
-from monai_consingan.transforms._search import Room
+from monai_consingan.methods import BlendSettings
+from monai_consingan.models.hosts import HostModels
+from monai_consingan.models.model import TrainedModel
+from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal
 from monai_consingan.workflows.augmentation.donors import Donors
 from monai_consingan.workflows.augmentation.plan import LesionDraw, ScanTask, donors_of, draw_lesion
@@ -20,9 +23,6 @@ from monai_consingan.workflows.augmentation.put import HostScan, PutLesion, Redr
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, describe_scan, load_pair, seam_range
-from monai_consingan.workflows.host_models import HostModels
-from monai_consingan.workflows.model import TrainedModel
-from monai_consingan.workflows.redraw import BlendSettings
 from monai_consingan.workflows.report import versions
 
 __all__ = ["ScanMaker"]

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.whole_file import whole_file
+from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.outputs import unwritable
 
 __all__ = ["MANIFEST", "merge"]
 

@@ -8,19 +8,18 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import DEFAULT_INSERTION, BlendSettings, insertion_method
+from monai_consingan.models.hosts import HostModels
+from monai_consingan.models.model import TrainedModel
 from monai_consingan.transforms import PastedLesion, PasteLesion
-from monai_consingan.transforms._arrays import as_array, spacing_of
-from monai_consingan.transforms._donors import DonorCrop
-from monai_consingan.transforms._search import Room
-from monai_consingan.transforms.paste import move
-from monai_consingan.transforms.placement import Placement, find_placement
+from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.paste import move
+from monai_consingan.transforms.insertion.placement import Placement, find_placement
+from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal, check_lesion
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
-from monai_consingan.workflows.host_models import HostModels
-from monai_consingan.workflows.insertion_methods import DEFAULT_INSERTION, insertion_method
-from monai_consingan.workflows.model import TrainedModel
-from monai_consingan.workflows.redraw import BlendSettings
 
 __all__ = ["HostScan", "PutLesion", "Redrawer", "put_lesion"]
 

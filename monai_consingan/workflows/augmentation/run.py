@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import BlendSettings, chosen_insertion
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.engine import Run
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.twins import TwinSettings
-from monai_consingan.workflows.insertion_methods import chosen_insertion
-from monai_consingan.workflows.redraw import BlendSettings
-from monai_consingan.workflows.settings import TrainingSettings
 
 __all__ = ["augment", "free_twins"]
 
@@ -58,8 +57,8 @@ def augment(
         training: settings of the trainings of hosts' models, by default the preset ``quick``.
         blend: where a redrawn image replaces the pasted one.
         model: model, or folder of a run, to use for all hosts instead.
-        bank: folder of models (:py:class:`monai_consingan.workflows.ModelBank`), by default ``models`` in the output.
-        crops, side: what a host's model is trained on (:py:class:`monai_consingan.workflows.HostModels`).
+        bank: folder of models (:py:class:`monai_consingan.models.ModelBank`), by default ``models`` in the output.
+        crops, side: what a host's model is trained on (:py:class:`monai_consingan.models.HostModels`).
         channel, lesion_mask: see :py:func:`read_scans`.
         device: where to train.
         jobs: number of processes.

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._match import MATCHES
-from monai_consingan.workflows.insertion_methods import DEFAULT_INSERTION, INSERTION_METHODS, MODEL_FREE_INSERTIONS
-from monai_consingan.workflows.redraw import BlendSettings
+from monai_consingan.methods import DEFAULT_INSERTION, INSERTION_METHODS, MODEL_FREE_INSERTIONS, BlendSettings
+from monai_consingan.transforms.insertion.match import MATCHES
 
 __all__ = ["AugmentSettings"]
 

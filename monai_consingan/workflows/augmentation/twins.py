@@ -11,20 +11,19 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.fillings import USUAL_FILLINGS
+from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import removal_measures
+from monai_consingan.models.hosts import HostModels
+from monai_consingan.models.model import TrainedModel
 from monai_consingan.transforms import FilledLesion, FillLesion
-from monai_consingan.transforms._arrays import as_array, wrap_like
 from monai_consingan.workflows.augmentation.checks import Refusal
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.put import Redrawer
 from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, describe_scan, load_pair
-from monai_consingan.workflows.host_models import HostModels
-from monai_consingan.workflows.model import TrainedModel
-from monai_consingan.workflows.redraw import REMOVAL_BLEND, BlendSettings
 from monai_consingan.workflows.report import versions
 
 __all__ = ["TwinMaker", "TwinSettings"]

@@ -12,11 +12,11 @@ import torch
 from monai.data import MetaTensor
 from scipy import ndimage
 
+from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import Region, load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import insertion_method
 from monai_consingan.transforms import FillLesion, InsertLesion, head_slices
-from monai_consingan.transforms._arrays import as_array, spacing_of
-from monai_consingan.workflows.insertion_methods import insertion_method
 from monai_consingan.workflows.reproduction.dataset import FoundScan
 from monai_consingan.workflows.reproduction.published import SIDE
 from monai_consingan.workflows.training_slices import scaled_affine

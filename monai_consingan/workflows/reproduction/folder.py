@@ -13,11 +13,11 @@ import nibabel as nib
 import numpy as np
 
 from monai_consingan import __version__
+from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import file_sha256
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms._arrays import as_array, spacing_of
-from monai_consingan.whole_file import leftovers, whole_file
-from monai_consingan.workflows.outputs import check_output, unwritable
+from monai_consingan.whole_file import leftovers, unwritable, whole_file
+from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.reproduction.cases import PreparedCase, choose_cases
 from monai_consingan.workflows.reproduction.dataset import FoundScan
 

@@ -13,12 +13,14 @@ from typing import Any
 import torch
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import PUBLISHED_BLENDS
 from monai_consingan.metrics import load_inception
 from monai_consingan.metrics.inception import INCEPTION_DIMS, INCEPTION_VARIABLE
-from monai_consingan.workflows.device import check_device
+from monai_consingan.models.device import check_device
+from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import REPORT_NAME, unwritable
-from monai_consingan.workflows.redraw import PUBLISHED_BLENDS
+from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import versions, write_report
 from monai_consingan.workflows.reproduction.cases import FILL
@@ -27,7 +29,6 @@ from monai_consingan.workflows.reproduction.folder import ReproductionCase, Repr
 from monai_consingan.workflows.reproduction.measures import measure_group
 from monai_consingan.workflows.reproduction.pages import write_pages
 from monai_consingan.workflows.reproduction.published import PublishedGroup, chosen_groups
-from monai_consingan.workflows.settings import TrainingSettings, preset_settings
 
 __all__ = ["reproduce"]
 

@@ -14,8 +14,9 @@ import pytest
 
 from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import BlendSettings
+from monai_consingan.models import HostModels, train_model
 from monai_consingan.transforms import head_mask
-from monai_consingan.workflows import BlendSettings, HostModels, model_bank, train_model
 from monai_consingan.workflows.augmentation import AugmentSettings, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.plan import plan_tasks
@@ -98,7 +99,7 @@ def test_one_model_for_each_host(maker: Maker, tmp_path: Path, monkeypatch: pyte
         trained.append(args)
         return train_model(*args, **options)
 
-    monkeypatch.setattr(model_bank, "train_model", counted)
+    monkeypatch.setattr("monai_consingan.models.bank.train_model", counted)
     by = maker(method="tissue-consingan", lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100, per_scan=2)
     first, second = made(by, tmp_path / "a", 0), made(by, tmp_path / "b", 4)
     assert len(trained) == 1

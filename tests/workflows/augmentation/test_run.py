@@ -15,7 +15,7 @@ from monai.data import load_decathlon_datalist
 from monai.transforms import LoadImage
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows import ModelBank
+from monai_consingan.models import ModelBank
 from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine, merge, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows import ModelBank
+from monai_consingan.models import ModelBank
 from monai_consingan.workflows.augmentation import TwinSettings, free_twins, merge
 
 FILL = TwinSettings(method="fill", most_contrast=5, most_seam=9)

@@ -19,8 +19,10 @@ from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import frechet_distance, inception_features, load_inception, seam
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
+from monai_consingan.models import TrainedModel
+from monai_consingan.settings import preset_settings
 from monai_consingan.transforms import alteration_weight
-from monai_consingan.workflows import TrainedModel, preset_settings, reproduce
+from monai_consingan.workflows import reproduce
 from monai_consingan.workflows.pictures import write_slices
 from monai_consingan.workflows.reproduction import GROUPS, reproduction_table, run
 

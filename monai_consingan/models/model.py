@@ -1,0 +1,172 @@
+"""A trained model as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import torch
+
+from monai_consingan import __version__
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, draw_weights
+from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.state_file import load_state, save_state
+from monai_consingan.tasks import get_task
+
+__all__ = ["MODEL_NAME", "TrainedModel", "given_models", "model_file", "new_networks"]
+
+MODEL_NAME = "model.pt"
+_MODEL_FORMAT = "monai-consingan model 1"
+
+
+def new_networks(
+    settings: TrainingSettings, image_size: tuple[int, int], seed: int
+) -> tuple[ConSinGANGenerator, ConSinGANDiscriminator]:
+    """Untrained networks for slices of a size; their initial weights depend on the seed only.
+
+    Raises:
+        ConSinGANError: the settings do not fit the size.
+    """
+    with torch.random.fork_rng(devices=[]):
+        networks = _networks(settings, settings.sizes(image_size))
+    return draw_weights(*networks, seed)
+
+
+def _networks(
+    settings: TrainingSettings, sizes: Sequence[Sequence[int]]
+) -> tuple[ConSinGANGenerator, ConSinGANDiscriminator]:
+    kind = get_task(settings.task)
+    generator = ConSinGANGenerator(
+        sizes,
+        channels=settings.channels,
+        num_layers=settings.num_layers,
+        negative_slope=settings.slope,
+        norm=kind.norm,
+        border=kind.border,
+    )
+    discriminator = ConSinGANDiscriminator(
+        channels=settings.channels, num_layers=settings.num_layers, negative_slope=settings.slope
+    )
+    return generator, discriminator
+
+
+@overload
+def model_file(path: None) -> None: ...
+
+
+@overload
+def model_file(path: str | Path) -> Path: ...
+
+
+def model_file(path: str | Path | None) -> Path | None:
+    """The file of a model that is given by itself or as the folder of a run; ``None`` if none is given."""
+    return None if path is None else Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
+
+
+@dataclass
+class TrainedModel:
+    """Networks with what is needed to use them again.
+
+    Args:
+        generator: the trained generator.
+        discriminator: the trained discriminator.
+        settings: what they were trained with.
+        seed: seed of the training.
+    """
+
+    generator: ConSinGANGenerator
+    discriminator: ConSinGANDiscriminator
+    settings: TrainingSettings
+    seed: int
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the slices it was trained on."""
+        height, width = self.generator.stage_sizes[-1]
+        return height, width
+
+    def save(self, path: str | Path) -> None:
+        """Write the model, which loads with ``torch.load(path, weights_only=True)``; the file appears whole or not."""
+        save_state(
+            {
+                "format": _MODEL_FORMAT,
+                "version": __version__,
+                "settings": self.settings.as_dict(),
+                "image_size": list(self.image_size),
+                "seed": self.seed,
+                "generator": self.generator.state_dict(),
+                "discriminator": self.discriminator.state_dict(),
+            },
+            path,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, *, task: str | None = None) -> TrainedModel:
+        """Read a model.
+
+        Args:
+            path: the file, or the folder of a run that holds ``model.pt``.
+            task: the task that it must be for.
+
+        Raises:
+            ConSinGANError: missing, truncated, not a model, of another version or task, or with weights that do not
+                fit its settings.
+        """
+        path = model_file(path)
+        state = load_state(path, _MODEL_FORMAT)
+        try:
+            settings = TrainingSettings.from_dict(state["settings"])
+            sizes = state["generator"]["sizes"].tolist()
+            if len(sizes) != settings.stages:
+                raise ValueError(f"{len(sizes)} stages instead of {settings.stages}")
+            with torch.random.fork_rng(devices=[]):
+                generator, discriminator = _networks(settings, sizes)
+            generator.load_state_dict(state["generator"])
+            discriminator.load_state_dict(state["discriminator"])
+            model = cls(generator.eval(), discriminator.eval(), settings, int(state["seed"]))
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[-1].strip(" \t.")  # torch sums up, then gives the reasons
+            raise ConSinGANError(f"model {path} does not fit its own settings ({reason}): train it anew.") from error
+        if task is not None and settings.task != task:
+            raise ConSinGANError(
+                f"model {path} was trained for task {settings.task!r}, but {task!r} is needed: give another model."
+            )
+        return model
+
+
+def given_models(
+    task: str,
+    settings: TrainingSettings | None,
+    model: str | Path | None,
+    start: str | Path | None,
+    bank: str | Path | None = None,
+) -> tuple[TrainingSettings, TrainedModel | None, TrainedModel | None]:
+    """What a workflow trains with, or uses instead.
+
+    Args:
+        task: the task.
+        settings: settings that are asked for, if any.
+        model: model, or folder of a run, to use as it is.
+        start: model, or folder of a run, whose weights the training starts from.
+        bank: folder of models that the training is spared by.
+
+    Returns:
+        The settings, which are those of a model unless others are asked for, and both models.
+
+    Raises:
+        ConSinGANError: a model that is used as it is comes with another model or a bank, or one cannot be used.
+    """
+    if model is not None and start is not None:
+        raise ConSinGANError(f"model {model} is used as it is, and {start} to start a training from: give one of them.")
+    if model is not None and bank is not None:
+        raise ConSinGANError(f"model {model} is used as it is, so nothing is taken from bank {bank}: give one of them.")
+    used = None if model is None else TrainedModel.load(model, task=task)
+    begun = None if start is None else TrainedModel.load(start, task=task)
+    if used is not None:
+        settings = used.settings
+    elif settings is None:
+        settings = preset_settings("quick", task) if begun is None else begun.settings
+    return settings, used, begun

@@ -1,0 +1,124 @@
+"""Training a model on slices: the one place where networks, trainer and checkpoint are put together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import DataLoader, Dataset
+
+from monai_consingan.engines import ConSinGANTrainer, StageSettling, TrainingCheckpoint
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.models.model import TrainedModel, new_networks
+from monai_consingan.models.progress import TrainingProgress
+from monai_consingan.settings import TrainingSettings
+from monai_consingan.tasks import get_task
+from monai_consingan.transforms import training_augmentation
+
+__all__ = ["fingerprint", "train_model"]
+
+
+def fingerprint(slices: torch.Tensor, settings: TrainingSettings, seed: int, *more: torch.Tensor) -> str:
+    """Hash of all that a training depends on: two trainings with the same one end in the same bytes."""
+    digest = hashlib.sha256(json.dumps([settings.as_dict(), seed], sort_keys=True).encode())
+    for tensor in (slices, *more):
+        digest.update(str(tuple(tensor.shape)).encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def train_model(
+    slices: torch.Tensor,
+    settings: TrainingSettings,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    checkpoint: str | Path | None = None,
+    start: TrainedModel | None = None,
+    fine_tune_input: torch.Tensor | None = None,
+    handlers: Sequence[Any] = (),
+    progress: bool = False,
+) -> TrainedModel:
+    """Train a ConSinGAN on one slice or several.
+
+    Args:
+        slices: (S, 1, H, W) in [-1, 1].
+        settings: settings of the training.
+        seed: seed of the weights and of everything random.
+        device: where to train.
+        checkpoint: file that is kept up to date, and from which a killed training goes on if it exists.
+        start: an earlier model to start from; its settings must have the same networks.
+        fine_tune_input: naive images like ``slices``: instead of a whole training, the last stage of ``start`` is
+            trained once more with them as its input, as published.
+        handlers: more handlers of MONAI or Ignite for the trainer.
+        progress: whether to show a progress bar on the standard error stream.
+
+    Returns:
+        The trained model, on the CPU.
+
+    Raises:
+        ConSinGANError: slices too small for the settings, an earlier model with other networks, a checkpoint of
+            another training, or a training that does not stay finite.
+    """
+    height, width = slices.shape[2:]
+    generator, discriminator = new_networks(settings, (height, width), seed)
+    more = [] if fine_tune_input is None else [fine_tune_input]
+    if start is not None:
+        _copy_weights(start, generator, discriminator)
+        more += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
+    elif fine_tune_input is not None:
+        raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
+    trainer = ConSinGANTrainer(
+        device,
+        DataLoader(Dataset([{"image": image} for image in slices]), batch_size=1, generator=torch.Generator()),
+        generator,
+        discriminator,
+        task=settings.task,
+        iterations=settings.iterations,
+        concurrent_stages=settings.concurrent_stages,
+        learning_rate=settings.learning_rate,
+        lr_scale=settings.lr_scale,
+        discriminator_steps=settings.discriminator_steps,
+        precision=settings.precision,
+        plain=settings.plain,
+        augmentation=_augmentation(settings),
+        seed=seed,
+        warm_start=start is not None,
+        first_stage=0 if fine_tune_input is None else settings.stages - 1,
+        stage_input=fine_tune_input,
+        handlers=list(handlers),
+    )
+    if settings.settle is not None:
+        StageSettling(settings.settle).attach(trainer)
+    if checkpoint is not None:
+        keeper = TrainingCheckpoint(checkpoint, fingerprint(slices, settings, seed, *more))
+        keeper.restore(trainer)
+        keeper.attach(trainer)
+    if progress:
+        TrainingProgress().attach(trainer)
+    if trainer.state.epoch < trainer.state.max_epochs or not _is_done(trainer):
+        trainer.run()
+    return TrainedModel(generator.cpu().eval(), discriminator.cpu().eval(), settings, seed)
+
+
+def _is_done(trainer: ConSinGANTrainer) -> bool:
+    return bool(trainer.state.iteration >= trainer.state.max_epochs * trainer.state.epoch_length)
+
+
+def _augmentation(settings: TrainingSettings) -> Any:
+    return training_augmentation(settings.task) if settings.augment and get_task(settings.task).image_input else None
+
+
+def _copy_weights(start: TrainedModel, generator: torch.nn.Module, discriminator: torch.nn.Module) -> None:
+    try:
+        generator.load_state_dict(start.generator.state_dict())
+        discriminator.load_state_dict(start.discriminator.state_dict())
+    except (RuntimeError, ConSinGANError) as error:
+        raise ConSinGANError(
+            f"The model to start from has other networks ({start.settings.stages} stages, {start.settings.channels} "
+            f"channels, slices of {start.image_size}) than the settings and slices ask for: make them agree."
+        ) from error

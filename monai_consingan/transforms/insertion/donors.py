@@ -1,0 +1,157 @@
+"""Donors of a random paste: loaded when needed, kept as a small crop, turned and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Affine, LoadImage, Orientation
+from nibabel.orientations import aff2axcodes
+from scipy.ndimage import find_objects
+
+from monai_consingan.arrays import as_array, as_mask, check_shape, spacing_of
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.placement import surroundings
+
+__all__ = ["DonorCrop", "crop_donor", "read_donor", "turn_donor"]
+
+MARGIN_MM = 12.0
+
+
+@dataclass(frozen=True)
+class DonorCrop:
+    """A lesion and the tissue around it.
+
+    Attributes:
+        image: intensities, float32 (C, \\*spatial).
+        label: label values, (\\*spatial).
+        valid: where intensities are known, boolean (\\*spatial).
+        spacing: mm per spatial axis.
+        level: intensity of the surroundings, see :func:`surroundings`.
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    valid: np.ndarray
+    spacing: tuple[float, ...]
+    level: float
+
+
+def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> tuple[Any, Any]:
+    """Image and label of a donor, channel first.
+
+    Args:
+        entry: pair of image and label, or mapping with the keys ``"image"`` and ``"label"``; arrays, tensors or paths.
+        loader: turns a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
+    """
+    pair = (entry["image"], entry["label"]) if isinstance(entry, Mapping) else tuple(entry)
+    if len(pair) != 2:
+        raise ConSinGANError(f"a donor has {len(pair)} parts; give an image and a label.")
+    load = loader or LoadImage(image_only=True, ensure_channel_first=True)
+    image, label = (load(part) if isinstance(part, (str, PathLike)) else part for part in pair)
+    return image, label
+
+
+def crop_donor(
+    image: Any,
+    label: Any,
+    host: Any,
+    axis: int | None = None,
+    spacing: Sequence[float] | float | None = None,
+    valid: Any | None = None,
+    level: float | None = None,
+) -> DonorCrop:
+    """Cut a donor to its lesion and 12 mm around it, its axes ordered and directed as the host's.
+
+    Args:
+        image: donor image (C, \\*spatial).
+        label: its labels (1, \\*spatial).
+        host: the host; where it and the donor are 3D MetaTensors, axes are put into the host's order and direction.
+        axis: the spatial axis perpendicular to the slices, or None.
+        spacing: mm per spatial axis of a donor without an affine (1 mm when None).
+        valid: above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None everywhere.
+        level: intensity of the surroundings, if it is known (:func:`surroundings`).
+
+    Raises:
+        ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
+    """
+    if image.ndim != host.ndim or image.shape[0] != host.shape[0]:
+        raise ConSinGANError(
+            f"a donor has shape {tuple(image.shape)} but the host {tuple(host.shape)}; give donors with the "
+            "host's number of channels and spatial axes."
+        )
+    check_shape(as_array(label), (1, *image.shape[1:]), name="a donor's label", other="its image")
+    valid = np.ones(label.shape, np.uint8) if valid is None else as_array(valid)
+    check_shape(valid, label.shape, name="a donor's valid", other="its image")
+    if image.ndim == 4 and isinstance(image, MetaTensor) and isinstance(host, MetaTensor):
+        turn = Orientation(axcodes="".join(aff2axcodes(as_array(host.affine))), labels=None)
+        label, valid = (turn(MetaTensor(as_array(part).copy(), affine=image.affine)) for part in (label, valid))
+        image = turn(image)
+    mm = spacing_of(image, None if isinstance(image, MetaTensor) else spacing)
+    values, labels = as_array(image).astype(np.float32), as_array(label)[0]
+    lesion = as_mask(labels, name="a donor's label")
+    if not lesion.any():
+        raise ConSinGANError("a donor's label is empty; give labels that mark the lesion with values above 0.")
+    if level is None:
+        level = surroundings(values[0], lesion, spacing=mm, axis=axis)
+    box = find_objects(lesion.astype(np.uint8))[0]
+    pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]
+    near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(box, pads, strict=True))
+    inside = (slice(None), *near)
+    return DonorCrop(values[inside], labels[near], as_mask(valid, name="a donor's valid")[0][near], mm, level)
+
+
+def turn_donor(
+    crop: DonorCrop,
+    spacing: Sequence[float],
+    *,
+    flips: Sequence[bool],
+    degrees: float,
+    scale: float,
+    axis: int | None,
+) -> DonorCrop:
+    """Flip, rotate and scale a donor about its centre, and bring it to the host's spacing.
+
+    Intensities are interpolated linearly, labels taken from the nearest voxel. Where nothing but flips is asked for
+    and spacings agree, nothing is interpolated.
+
+    Args:
+        crop: the donor.
+        spacing: mm per spatial axis of the host.
+        flips: per spatial axis, whether to flip it.
+        degrees: angle of the rotation in the plane perpendicular to ``axis`` (in space: to the last axis).
+        scale: factor of the size, in that plane when ``axis`` is given, else along every axis.
+        axis: the spatial axis perpendicular to the slices, or None.
+    """
+    ndim = crop.label.ndim
+    flipped = tuple(i for i, flip in enumerate(flips) if flip)
+    image = np.flip(crop.image, tuple(i + 1 for i in flipped)).copy()
+    label, valid = np.flip(crop.label, flipped).copy(), np.flip(crop.valid, flipped).copy()
+    if degrees == 0 and scale == 1 and np.allclose(spacing, crop.spacing, rtol=1e-3):
+        return DonorCrop(image, label, valid, tuple(spacing), crop.level)
+    first, second = [i for i in range(ndim) if ndim == 2 or i != (ndim - 1 if axis is None else axis)]
+    turn = np.eye(ndim)
+    angle = np.deg2rad(degrees)
+    turn[first, first] = turn[second, second] = np.cos(angle)
+    turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
+    factors = [1.0 if i == axis and ndim == 3 else scale for i in range(ndim)]
+    # voxels of the result -> mm -> back through rotation and scale -> voxels of the donor
+    matrix = np.diag(1 / np.asarray(crop.spacing)) @ np.diag(1 / np.asarray(factors)) @ turn.T @ np.diag(spacing)
+    size = np.ceil(np.abs(np.linalg.inv(matrix)) @ np.asarray(label.shape)).astype(int).tolist()
+    affine = np.eye(ndim + 1)
+    affine[:ndim, :ndim] = matrix
+    resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
+    parts = (
+        (image, "bilinear", "border"),
+        (label[None].astype(np.float32), "nearest", "zeros"),
+        (valid[None].astype(np.float32), "nearest", "zeros"),
+    )
+    image, labels, known = (
+        as_array(resample(torch.from_numpy(v), mode=mode, padding_mode=pad)) for v, mode, pad in parts
+    )
+    return DonorCrop(image, np.rint(labels[0]).astype(crop.label.dtype), known[0] > 0.5, tuple(spacing), crop.level)

@@ -1,0 +1,244 @@
+"""Inserting a lesion: from two scans to a naive image, its label and its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from monai.utils import ImageMetaKey, TransformBackends
+
+from monai_consingan.arrays import as_array, chosen, spacing_of, wrap_like
+from monai_consingan.data import check_slice, keep_labels, keep_slice, slice_axis, slices_of, to_host_grid
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.paste import PasteLesion
+from monai_consingan.transforms.insertion.placement import Placement, find_placement
+
+__all__ = ["InsertLesion", "InsertLesionD", "InsertLesionDict", "InsertLesiond", "InsertedLesion"]
+
+
+class InsertedLesion(NamedTuple):
+    """What :class:`InsertLesion` returns; image, label and mask lie on the host's grid."""
+
+    image: Any
+    """The host with the lesion pasted, (1, \\*spatial)."""
+    label: Any
+    """The host's lesions and the new one, with the donor's label values."""
+    mask: Any
+    """1 where the new lesion is, uint8."""
+    placement: Placement
+    """Where the lesion went, and why."""
+    axis: int | None
+    """The spatial axis perpendicular to the slices; None in 2D."""
+    donor_lesion: MetaTensor
+    """The donor's lesion that was taken, on the donor's grid."""
+    host_label: MetaTensor | None
+    """The lesions that the host has had."""
+    naive: Any
+    """The host with the lesion's voxels, matched, in place of its own, which is the image if that is pasted hard."""
+
+
+class InsertLesion(Transform):
+    """Take a lesion from a donor, find a place for it in a host, and paste it there.
+
+    The donor is brought to the host's grid (:func:`monai_consingan.data.to_host_grid`), the place is found or checked
+    by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, slice by slice.
+
+    Args:
+        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
+            ``"none"``.
+        paste_blend: how the lesion is blended in, see :class:`PasteLesion`.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        seed: seed of the automatic placement; the same scans and seed give the same place.
+
+    Example::
+
+        image = load_scan("scan.nii.gz")
+        label = load_label("label.nii.gz", image=image)
+        inserted = InsertLesion(seed=1)(image, image, label, donor_slice=4, host_slice=6)
+    """
+
+    backend = [TransformBackends.NUMPY]
+
+    def __init__(self, match: str = "gain", paste_blend: str = "hard", axis: int | None = None, seed: int = 0) -> None:
+        self.match = match
+        self.paste_blend = paste_blend
+        self.axis = axis
+        self.seed = seed
+
+    def __call__(  # type: ignore[override]
+        self,
+        host: MetaTensor,
+        donor: MetaTensor,
+        donor_label: MetaTensor,
+        host_label: MetaTensor | None = None,
+        *,
+        lesion_labels: Iterable[int] | None = None,
+        donor_slice: int | None = None,
+        host_slice: int | None = None,
+        at: Sequence[int] | None = None,
+        offset: Sequence[int] | None = None,
+    ) -> InsertedLesion:
+        """Insert.
+
+        Args:
+            host: the scan that gets the lesion, (1, \\*spatial).
+            donor: the scan that it is taken from; it may be the host, and lie on another grid.
+            donor_label: the donor's lesions, on its grid.
+            host_label: lesions that the host has already; by default those of ``donor_label`` if host and donor were
+                read from the same file.
+            lesion_labels: values of ``donor_label`` that are the lesion; ``None`` for all.
+            donor_slice: slice of the donor to take; ``None`` takes the whole lesion.
+            host_slice: slice of the host that the lesion (its middle slice) goes to; ``None`` leaves it to the
+                placement.
+            at: voxel of the host for the lesion's centre, one number for each axis, or for each axis in the slice.
+            offset: shift from the lesion's place in the donor, likewise.
+
+        Raises:
+            ConSinGANError: a slice that is not there or unfit, scans that do not fit each other, or no place.
+        """
+        if host_label is None and _same_file(host, donor):
+            host_label = donor_label
+        lesion = keep_labels(donor_label, lesion_labels, name="donor label")
+        axis, donor_axis = slice_axis(host, self.axis), slice_axis(donor, self.axis)
+        check_slice(host, axis, host_slice, "host slice")
+        check_slice(donor, donor_axis, donor_slice, "donor slice")
+        if donor_slice is not None:
+            lesion = keep_slice(lesion, donor_axis, donor_slice, "donor slice")
+        if host_label is not None and host_slice in slices_of(host_label, axis):
+            raise ConSinGANError(
+                f"host slice {host_slice} of {host.meta.get(ImageMetaKey.FILENAME_OR_OBJ, 'the host')} already holds a "
+                "lesion: give a tumour-free slice, or leave --host-slice out."
+            )
+        moved_donor = to_host_grid(donor, host, lesion=lesion)
+        moved_lesion = to_host_grid(lesion, host, label=True, lesion=lesion)
+        slice_offset = None
+        if axis is not None and (host_slice is not None or offset is not None):
+            present = slices_of(moved_lesion, axis)
+            if donor_slice is not None and len(present) > 1:
+                areas = [int((as_array(moved_lesion)[0] > 0).take(index, axis=axis).sum()) for index in present]
+                present = [present[int(np.argmax(areas))]]
+                moved_lesion = keep_slice(moved_lesion, axis, present[0], "donor slice")
+            middle = present[(len(present) - 1) // 2]
+            slice_offset = 0 if host_slice is None else host_slice - middle
+        placement = find_placement(
+            as_array(host)[0],
+            as_array(moved_donor)[0],
+            as_array(moved_lesion)[0],
+            spacing=spacing_of(host),
+            rng=np.random.RandomState(self.seed),
+            host_label=None if host_label is None else as_array(host_label)[0],
+            axis=axis,
+            slice_offset=slice_offset,
+            at=_in_volume(at, axis, host_slice, "at"),
+            offset=_in_volume(offset, axis, slice_offset, "offset"),
+        )
+        pasted, naive = (
+            PasteLesion(blend=blend, match=self.match, axis=axis)(
+                host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
+            )
+            for blend in (self.paste_blend, "hard")
+        )
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive.image)
+
+
+def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
+    names = [image.meta.get(ImageMetaKey.FILENAME_OR_OBJ) for image in (first, second)]
+    return first is second or (all(names) and Path(str(names[0])).resolve() == Path(str(names[1])).resolve())
+
+
+def _in_volume(numbers: Sequence[int] | None, axis: int | None, along: int | None, name: str) -> tuple[int, ...] | None:
+    """Row and column, completed by the slice."""
+    if numbers is None:
+        return None
+    dims = 2 if axis is None else 3
+    given = tuple(int(number) for number in numbers)
+    if len(given) == 2 and axis is not None and along is not None:
+        given = (*given[:axis], along, *given[axis:])
+    if len(given) != dims:
+        raise ConSinGANError(
+            f"{name} {given} has {len(given)} numbers, but the host has {dims} axes: give {dims} numbers"
+            + (", or row and column together with --host-slice." if dims == 3 else ".")
+        )
+    return given
+
+
+class InsertLesiond(Transform):
+    """Dictionary version of :class:`InsertLesion`.
+
+    Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``donor_slice``,
+    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend`` and ``seed`` in the data.
+
+    Args:
+        host_key: key of the host, which stays as it is.
+        donor_key: key of the donor.
+        donor_label_key: key of the donor's label.
+        host_label_key: key of the host's label; may be missing from the data.
+        image_key: key of the host with the lesion pasted.
+        label_key: key of the resulting label.
+        lesion_key: key of the new lesion's mask.
+        others_key: key of the mask of the lesions that the host has had, which is empty if it had none.
+        donor_lesion_key: key of the donor's lesion that was taken.
+        training_key: key of the image to train a model on, which is the host.
+        placement_key: key of the :class:`Placement`, as a dictionary; None leaves it out.
+        naive_key: key of the host with the lesion's voxels in place of its own, without a blend.
+        match, paste_blend, axis, seed: see :class:`InsertLesion`.
+    """
+
+    backend = InsertLesion.backend
+
+    def __init__(
+        self,
+        host_key: Hashable = "host",
+        donor_key: Hashable = "donor",
+        donor_label_key: Hashable = "donor_label",
+        host_label_key: Hashable = "host_label",
+        image_key: Hashable = "image",
+        label_key: Hashable = "label",
+        lesion_key: Hashable = "lesion",
+        others_key: Hashable = "others",
+        donor_lesion_key: Hashable = "donor_lesion",
+        training_key: Hashable = "training",
+        placement_key: Hashable | None = "placement",
+        match: str = "gain",
+        paste_blend: str = "hard",
+        axis: int | None = None,
+        seed: int = 0,
+        naive_key: Hashable = "naive",
+    ) -> None:
+        self.naive_key = naive_key
+        self.inputs = (host_key, donor_key, donor_label_key, host_label_key)
+        self.outputs = (image_key, label_key, lesion_key)
+        self.others_key = others_key
+        self.donor_lesion_key = donor_lesion_key
+        self.training_key = training_key
+        self.placement_key = placement_key
+        self.axis = axis
+        self.settings: dict[str, Any] = {"match": match, "paste_blend": paste_blend, "seed": seed}
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the naive image, its label and masks."""
+        out = dict(data)
+        host, donor, donor_label, host_label = (data.get(key) for key in self.inputs)
+        if host is None or donor is None or donor_label is None:
+            raise ConSinGANError(f"The data lack one of {', '.join(map(str, self.inputs[:3]))}: load them before.")
+        insert = InsertLesion(axis=self.axis, **chosen(data, self.settings))
+        which = chosen(data, dict.fromkeys(("lesion_labels", "donor_slice", "host_slice", "at", "offset")))
+        inserted = insert(host, donor, donor_label, host_label, **which)
+        for key, value in zip(self.outputs, inserted, strict=False):
+            out[key] = value
+        out[self.naive_key] = inserted.naive
+        had = inserted.host_label
+        others = np.zeros(host.shape, np.uint8) if had is None else (as_array(had) > 0).astype(np.uint8)
+        out[self.others_key] = wrap_like(others, host)
+        out[self.donor_lesion_key] = inserted.donor_lesion
+        out[self.training_key] = host
+        if self.placement_key is not None:
+            out[self.placement_key] = {**inserted.placement.as_dict(), "axis": inserted.axis}
+        return out
+
+
+InsertLesionD = InsertLesionDict = InsertLesiond

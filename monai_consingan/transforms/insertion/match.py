@@ -1,0 +1,77 @@
+"""Intensities of a donor matched to a host by the tissue around the lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from monai_consingan.distance import outside_distance, reach_box
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.head import air_level
+
+__all__ = ["MATCHES", "match_intensities", "tissue_ring"]
+
+MATCHES = ("none", "gain", "mean_std")
+
+
+def tissue_ring(
+    image: np.ndarray, lesion: np.ndarray, ring_mm: tuple[float, float], spacing: Sequence[float], axis: int | None
+) -> np.ndarray:
+    """Voxels around a lesion that are not air in any channel.
+
+    Args:
+        image: array of shape (C, \\*spatial).
+        lesion: boolean array of shape (\\*spatial).
+        ring_mm: distances in mm above which and up to which a voxel counts.
+        spacing: mm per spatial axis.
+        axis: the spatial axis perpendicular to the slices to stay within them, or None.
+
+    Returns:
+        Boolean array of shape (\\*spatial).
+    """
+    found, box = np.zeros(lesion.shape, bool), reach_box(lesion, spacing, ring_mm[1])
+    away = outside_distance(lesion[box], spacing, axis)
+    tissue = np.all([channel[box] > air_level(channel) for channel in image], axis=0)
+    found[box] = (away > ring_mm[0]) & (away <= ring_mm[1]) & tissue
+    return found
+
+
+def match_intensities(
+    host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring: np.ndarray, match: str
+) -> np.ndarray:
+    """The donor with its intensities mapped to the host's, channel by channel.
+
+    Args:
+        host: array of shape (C, \\*spatial).
+        ring: host voxels to match to, boolean (\\*spatial).
+        donor: array of shape (C, \\*spatial).
+        donor_ring: donor voxels to match, boolean (\\*spatial).
+        match: ``"gain"`` for equal means by multiplication, ``"mean_std"`` for equal means and standard deviations.
+
+    Returns:
+        float64 array of the donor's shape.
+
+    Raises:
+        ConSinGANError: when a ring is empty, or its intensities do not allow the match.
+    """
+    for name, where in (("host", ring), ("donor", donor_ring)):
+        if not where.any():
+            raise ConSinGANError(
+                f'the {name} shows no tissue around the lesion to match by; use a wider ring_mm or match="none".'
+            )
+    out = donor.astype(np.float64)
+    for channel, old in zip(out, host.astype(np.float64), strict=True):
+        want, have = old[ring], channel[donor_ring]
+        if match == "gain":
+            if not (have.mean() > 0 and want.mean() > 0):
+                raise ConSinGANError(
+                    f'match="gain" needs positive intensities but their means around the lesion are {have.mean():g} in '
+                    f'the donor and {want.mean():g} in the host; use match="mean_std".'
+                )
+            channel *= want.mean() / have.mean()
+        else:
+            if not have.std() > 0:
+                raise ConSinGANError('the donor is constant around the lesion; use match="gain" or match="none".')
+            channel[...] = (channel - have.mean()) / have.std() * want.std() + want.mean()
+    return out

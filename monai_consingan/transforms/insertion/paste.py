@@ -1,0 +1,327 @@
+"""Pasting a donor's lesion into a host."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+from monai.utils import TransformBackends
+
+from monai_consingan.arrays import (
+    as_array,
+    as_mask,
+    cast_values,
+    check_axis,
+    check_shape,
+    spacing_of,
+    wrap_like,
+)
+from monai_consingan.distance import reach_box
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.alteration import alteration_weight
+from monai_consingan.transforms.blend import blend_arrays
+from monai_consingan.transforms.insertion.crossfade import crossfade
+from monai_consingan.transforms.insertion.match import MATCHES, match_intensities, tissue_ring
+from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
+from monai_consingan.transforms.poisson import poisson_blend
+
+__all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move"]
+
+BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
+_REACH_MM = 20.0
+
+
+class PastedLesion(NamedTuple):
+    """A host with a lesion pasted into it; all three have the host's grid and kind of array.
+
+    Image and mask have the host's metadata, and so has the label, unless the host's labels came with some of their own.
+    """
+
+    image: Any
+    """The host's image with the lesion, (C, \\*spatial), in the host's dtype."""
+    label: Any
+    """The host's labels, if any, with the donor's label values at the new place, (1, \\*spatial)."""
+    mask: Any
+    """1 where the new lesion is, 0 elsewhere, uint8, (1, \\*spatial)."""
+
+
+def move(array: NdarrayOrTensor, offset: Sequence[int], fill: float = 0, shape: Sequence[int] | None = None) -> Any:
+    """Shift an array by whole voxels; what leaves is lost, what comes in is ``fill``, and nothing is interpolated.
+
+    Args:
+        array: array, tensor or MetaTensor whose last ``len(offset)`` axes are shifted.
+        offset: voxels per axis; positive moves towards higher indices.
+        fill: value of the voxels that come in.
+        shape: size of the result along the shifted axes; None keeps the array's.
+
+    Returns:
+        The shifted copy, of the same dtype and kind.
+
+    Example:
+        >>> import numpy as np
+        >>> move(np.array([[1, 2, 3]]), (0, 1)).tolist()
+        [[0, 1, 2]]
+    """
+    values = as_array(array)
+    lead, count = values.ndim - len(offset), len(offset)
+    size = tuple(values.shape[lead:]) if shape is None else tuple(shape)
+    source, target = [slice(None)] * lead, [slice(None)] * lead
+    for step, old, new in zip(offset, values.shape[lead:], size, strict=True):
+        low, high = max(0, step), max(0, min(new, old + step))
+        target.append(slice(low, max(low, high)))
+        source.append(slice(low - step, max(low, high) - step))
+    out = np.full((*values.shape[: values.ndim - count], *size), fill, dtype=values.dtype)
+    out[tuple(target)] = values[tuple(source)]
+    return wrap_like(out, array)
+
+
+class PasteLesion(Transform):
+    """Paste a donor's lesion into a host, in place or moved by whole voxels.
+
+    Args:
+        blend: ``"hard"`` is ``mask * donor + (1 - mask) * host``, exactly. ``"feather"`` also brings in the tissue
+            around the lesion, fading out over ``feather_mm``. ``"poisson"`` keeps the donor's gradients within the
+            mask and takes the level from the host around it (:func:`poisson_blend`). ``"crossfade"`` also fades from
+            one to the other across the border, so that neither a step nor a blur shows there (:func:`crossfade`).
+        feather_mm: width of the fade-out in mm; a crossfade is that wide to both sides of the border.
+        match: ``"none"`` takes the donor's intensities as they are. ``"gain"`` multiplies them so that the mean around
+            the lesion equals the mean around its new place in the host, which keeps the lesion's relative contrast.
+            ``"mean_std"`` maps mean and standard deviation around the lesion to those around the new place.
+        ring_mm: what counts as around: voxels at a distance above the first and up to the second number of mm, without
+            lesions and without air.
+        axis: the spatial axis perpendicular to the slices, to keep distances and Poisson's equation within slices.
+        spacing: mm per spatial axis; None takes it from the affine of a MetaTensor host, and 1 mm for other arrays.
+
+    Raises:
+        ConSinGANError: when an argument is not one of the above.
+
+    Example:
+        >>> import numpy as np
+        >>> host, donor = np.zeros((1, 2, 3)), np.full((1, 2, 3), 9.0)
+        >>> label = np.array([[[4, 0, 0], [0, 0, 0]]])
+        >>> pasted = PasteLesion()(host, donor, label, offset=(1, 1))
+        >>> pasted.image.tolist(), pasted.label.tolist()
+        ([[[0.0, 0.0, 0.0], [0.0, 9.0, 0.0]]], [[[0, 0, 0], [0, 4, 0]]])
+    """
+
+    backend = [TransformBackends.NUMPY]
+
+    def __init__(
+        self,
+        blend: str = "hard",
+        feather_mm: float = 2.0,
+        match: str = "none",
+        ring_mm: tuple[float, float] = (2.0, 8.0),
+        axis: int | None = None,
+        spacing: Sequence[float] | float | None = None,
+    ) -> None:
+        if blend not in BLENDS:
+            raise ConSinGANError(f'blend "{blend}" is unknown; choose one of {", ".join(BLENDS)}.')
+        if match not in MATCHES:
+            raise ConSinGANError(f'match "{match}" is unknown; choose one of {", ".join(MATCHES)}.')
+        if len(ring_mm) != 2 or not 0 <= ring_mm[0] < ring_mm[1]:
+            raise ConSinGANError(f"ring_mm is {ring_mm}; give two rising distances in mm.")
+        if not feather_mm >= 0:
+            raise ConSinGANError(f"feather_mm is {feather_mm}; give a number of mm that is 0 or more.")
+        self.blend = blend
+        self.feather_mm = feather_mm
+        self.match = match
+        self.ring_mm = ring_mm
+        self.axis = axis
+        self.spacing = spacing
+
+    def __call__(  # type: ignore[override]
+        self,
+        host: NdarrayOrTensor,
+        donor: NdarrayOrTensor,
+        donor_label: NdarrayOrTensor,
+        offset: Sequence[int] | None = None,
+        host_label: NdarrayOrTensor | None = None,
+        donor_valid: NdarrayOrTensor | None = None,
+    ) -> PastedLesion:
+        """Paste.
+
+        Args:
+            host: image of shape (C, \\*spatial), 2D or 3D.
+            donor: image of the same shape, on the host's grid.
+            donor_label: the donor's labels, (1, \\*spatial); values above 0 are the lesion, and are kept.
+            offset: voxels per spatial axis by which the lesion moves; None leaves it in place.
+            host_label: labels of lesions that the host has already, (1, \\*spatial).
+            donor_valid: above 0 where the donor's values are known, (1, \\*spatial); None for everywhere.
+
+        Returns:
+            Image, label and mask.
+
+        Raises:
+            ConSinGANError: when shapes differ, the lesion is empty or would leave the array, or there is no tissue to
+                match intensities by.
+        """
+        image, other = as_array(host), as_array(donor)
+        check_shape(other, image.shape, name="donor", other="host")
+        labels = as_array(donor_label)
+        shape = (1, *image.shape[1:])
+        check_shape(labels, shape, name="donor_label", other="the host's grid")
+        old_labels = None if host_label is None else as_array(host_label)
+        if old_labels is not None:
+            check_shape(old_labels, shape, name="host_label", other="the host's grid")
+        valid = np.ones(shape[1:], bool) if donor_valid is None else as_mask(donor_valid, name="donor_valid")[0]
+        check_shape(valid, shape[1:], name="donor_valid", other="the host's grid")
+        lesion = as_mask(labels, name="donor_label")[0]
+        shift = self._shift(lesion, offset)
+        axis = check_axis(self.axis, lesion.ndim)
+        mm = spacing_of(host, self.spacing)
+
+        mask = move(lesion, shift)
+        # nothing farther away changes, or has a say in what does
+        reach = self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
+        source, near = (reach_box(part, mm, reach) for part in (lesion, mask))
+        of_donor, of_host = ((slice(None), *box) for box in (source, near))
+        shown = [channel[near] > channel.min() for channel in image], [part[source] > part.min() for part in other]
+        other, valid = other[of_donor], valid[source]
+        if self.match != "none":
+            ring = tissue_ring(image, mask, self.ring_mm, mm, axis)
+            ring = ring if old_labels is None else ring & (old_labels[0] <= 0)
+            donor_ring = tissue_ring(as_array(donor), lesion, self.ring_mm, mm, axis)[source] & valid
+            other = match_intensities(image[of_host], ring[near], other, donor_ring, self.match)
+        start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
+        moved, valid, donor_shown = (move(part, start, shape=size) for part in (other, valid, np.all(shown[1], axis=0)))
+        if self.blend == "tissue":  # a stripped brain has no tissue where the image is at its lowest
+            valid = valid & donor_shown & np.all(shown[0], axis=0)
+        result = image.copy()
+        result[of_host] = self._blended(image[of_host], moved, mask[near], valid, mm, axis)
+        label_like = host_label if isinstance(host, torch.Tensor) and isinstance(host_label, MetaTensor) else host
+        return PastedLesion(
+            wrap_like(result, host),
+            wrap_like(_written(old_labels, move(labels, shift), mask), label_like),
+            wrap_like(mask[None].astype(np.uint8), host),
+        )
+
+    @staticmethod
+    def _shift(lesion: np.ndarray, offset: Sequence[int] | None) -> tuple[int, ...]:
+        if not lesion.any():
+            raise ConSinGANError("donor_label is empty; give a label that marks the lesion with values above 0.")
+        shift = (0,) * lesion.ndim if offset is None else tuple(as_array(offset).ravel().tolist())
+        if len(shift) != lesion.ndim or any(s != int(s) for s in shift):
+            raise ConSinGANError(f"offset {shift} does not fit; give {lesion.ndim} whole numbers of voxels.")
+        shift = tuple(int(s) for s in shift)
+        lost = int(lesion.sum()) - int(move(lesion, shift).sum())
+        if lost:
+            raise ConSinGANError(
+                f"offset {shift} moves {lost} of the lesion's {int(lesion.sum())} voxels out of the host of shape "
+                f"{lesion.shape}; choose a place further inside."
+            )
+        return shift
+
+    def _blended(
+        self,
+        host: np.ndarray,
+        donor: np.ndarray,
+        mask: np.ndarray,
+        valid: np.ndarray,
+        mm: Sequence[float],
+        axis: int | None,
+    ) -> np.ndarray:
+        if self.blend == "hard":
+            return np.where(mask, cast_values(donor, host.dtype), host)
+        if self.blend == "feather":
+            weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
+            return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
+        if self.blend == "tissue":
+            merged = [
+                TissueBlend()(a, b, mask, axis=axis, spacing=mm, valid=valid) for a, b in zip(host, donor, strict=True)
+            ]
+            return np.where(np.stack(merged) != host, cast_values(np.stack(merged), host.dtype), host)
+        pairs = zip(host, donor, strict=True)
+        if self.blend == "crossfade":
+            faded = [
+                crossfade(
+                    a, b, mask, width_mm=self.feather_mm, ring_mm=self.ring_mm, axis=axis, spacing=mm, valid=valid
+                )
+                for a, b in pairs
+            ]
+            return cast_values(np.stack(faded), host.dtype)
+        cloned = [poisson_blend(a, b, mask, axis=axis, spacing=mm, valid=valid) for a, b in pairs]
+        return blend_arrays(host, np.stack(cloned), mask[None].astype(np.float64))
+
+
+def _written(old: np.ndarray | None, new: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The new label values over the old ones, in a type that holds both."""
+    if old is None:
+        return np.where(mask, new, np.zeros((), new.dtype))
+    fits = bool((cast_values(new, old.dtype) == new).all())
+    dtype = old.dtype if fits else np.promote_types(old.dtype, new.dtype)
+    return np.where(mask, new.astype(dtype), old.astype(dtype))
+
+
+class PasteLesiond(MapTransform):
+    """Dictionary version of :class:`PasteLesion`.
+
+    Args:
+        keys: key of the host; the result takes its place, unless ``output_key`` is given.
+        donor_key: key of the donor's image.
+        donor_label_key: key of the donor's labels.
+        offset: voxels per spatial axis; None leaves the lesion in place.
+        offset_key: key of an offset in the data, instead of ``offset``.
+        host_label_key: key of labels that the host has already; may be missing from the data.
+        output_key: key of the image with the lesion.
+        label_key: key of the resulting labels.
+        mask_key: key of the new lesion's mask.
+        blend, feather_mm, match, ring_mm, axis, spacing: see :class:`PasteLesion`.
+        allow_missing_keys: leave data without the host as it is.
+    """
+
+    backend = PasteLesion.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        donor_key: Hashable = "donor",
+        donor_label_key: Hashable = "donor_label",
+        offset: Sequence[int] | None = None,
+        offset_key: Hashable | None = None,
+        host_label_key: Hashable | None = "label",
+        output_key: Hashable | None = None,
+        label_key: Hashable = "label",
+        mask_key: Hashable = "lesion_mask",
+        blend: str = "hard",
+        feather_mm: float = 2.0,
+        match: str = "none",
+        ring_mm: tuple[float, float] = (2.0, 8.0),
+        axis: int | None = None,
+        spacing: Sequence[float] | float | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if len(self.keys) != 1:
+            raise ConSinGANError(f"keys {self.keys} name {len(self.keys)} hosts; give the key of one image.")
+        self.donor_key = donor_key
+        self.donor_label_key = donor_label_key
+        self.offset = offset
+        self.offset_key = offset_key
+        self.host_label_key = host_label_key
+        self.output_key = self.keys[0] if output_key is None else output_key
+        self.label_key = label_key
+        self.mask_key = mask_key
+        self.paste = PasteLesion(blend, feather_mm, match, ring_mm, axis, spacing)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with image, label and mask."""
+        out = dict(data)
+        for key in self.key_iterator(out):
+            pasted = self.paste(
+                data[key],
+                data[self.donor_key],
+                data[self.donor_label_key],
+                offset=self.offset if self.offset_key is None else data[self.offset_key],
+                host_label=None if self.host_label_key is None else data.get(self.host_label_key),
+            )
+            out[self.output_key], out[self.label_key], out[self.mask_key] = pasted
+        return out
+
+
+PasteLesionD = PasteLesionDict = PasteLesiond

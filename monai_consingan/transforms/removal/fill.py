@@ -1,0 +1,201 @@
+"""Taking a lesion out: from a scan to a naive image without it, and the image that a model is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from monai.utils import TransformBackends, ensure_tuple
+
+from monai_consingan.arrays import as_array, chosen, wrap_like
+from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import USUAL_FILLINGS
+from monai_consingan.transforms.removal.mirror import anatomical_mirror, flip_mirror
+from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
+from monai_consingan.transforms.removal.symmetry import find_symmetry
+
+__all__ = ["FillLesion", "FillLesionD", "FillLesionDict", "FillLesiond", "FilledLesion"]
+
+
+class FilledLesion(NamedTuple):
+    """What :class:`FillLesion` returns; all lie on the scan's grid."""
+
+    image: Any
+    """The naive image, which is the scan with the lesion filled, (1, \\*spatial)."""
+    label: Any
+    """The lesions that stay."""
+    mask: Any
+    """1 where the image was filled, uint8."""
+    training: Any
+    """The image whose slices a model is trained on."""
+    lesion: Any
+    """1 where the lesion was, uint8."""
+    method: str
+    """How it was filled."""
+    tried: tuple[tuple[str, str], ...]
+    """The ways to fill that would not do, with the reasons."""
+    axis: int | None
+    """The spatial axis perpendicular to the slices; None in 2D."""
+
+
+class FillLesion(Transform):
+    """Fill a lesion by :class:`RemoveLesion`, and choose the tissue that a model is to be trained on.
+
+    Args:
+        methods: ways to fill, tried in this order (:class:`RemoveLesion`).
+        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"`` or a position in mm.
+        margin_mm: how far beyond the label is filled.
+        train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
+            ``"image"``, the scan as it is, as published.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+
+    Raises:
+        ConSinGANError: an unknown method or ``train_on``.
+    """
+
+    backend = [TransformBackends.NUMPY]
+
+    def __init__(
+        self,
+        methods: str | Sequence[str] = USUAL_FILLINGS,
+        symmetry: str | float = "estimate",
+        margin_mm: float = 1.5,
+        train_on: str = "mirror",
+        axis: int | None = None,
+    ) -> None:
+        if train_on not in ("mirror", "image"):
+            raise ConSinGANError(f"train on is {train_on!r}, but must be 'mirror' or 'image'.")
+        self.methods: tuple[str, ...] = ensure_tuple(methods)
+        self.symmetry = symmetry
+        self.margin_mm = margin_mm
+        self.train_on = train_on
+        self.axis = axis
+
+    def __call__(  # type: ignore[override]
+        self,
+        image: MetaTensor,
+        label: MetaTensor,
+        *,
+        lesion_labels: Iterable[int] | None = None,
+        slice_index: int | None = None,
+    ) -> FilledLesion:
+        """Fill.
+
+        Args:
+            image: the scan, (1, \\*spatial).
+            label: its lesions; those that are not removed are places from where no tissue may come.
+            lesion_labels: values of ``label`` that are removed; ``None`` for all.
+            slice_index: slice on which the lesion is removed; ``None`` for all its slices.
+
+        Raises:
+            ConSinGANError: a slice without lesion, a label without these values, or no method that will do.
+        """
+        lesion = keep_labels(label, lesion_labels)
+        axis = slice_axis(image, self.axis)
+        check_slice(image, axis, slice_index, "slice")
+        if slice_index is not None:
+            lesion = keep_slice(lesion, axis, slice_index, "slice")
+        symmetry: Any = self.symmetry
+        if set(self.methods) & {"mirror", "poisson_mirror", "matched_mirror"}:
+            symmetry = find_symmetry(image, image.affine, self.symmetry, axis)
+        flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
+        values = as_array(label)
+        stays = np.where(as_array(lesion) > 0, 1, np.where(values > 0, 2, 0)).astype(np.int16)
+        removal = RemoveLesion(
+            self.methods, symmetry=symmetry, margin_mm=self.margin_mm, axis=axis, flip_axis=flip_axis
+        )
+        removed = removal(image, wrap_like(stays, label), lesion_labels=[1])
+        kept = np.where(as_array(removed.label) > 0, values, 0).astype(values.dtype)
+        return FilledLesion(
+            removed.image,
+            wrap_like(kept, label),
+            removed.mask,
+            self._training(image, removed, symmetry, axis, flip_axis),
+            wrap_like((as_array(lesion) > 0).astype(np.uint8), image),
+            removed.method,
+            removed.tried,
+            axis,
+        )
+
+    def _training(
+        self, image: MetaTensor, removed: RemovedLesion, symmetry: Any, axis: int | None, flip_axis: int
+    ) -> Any:
+        """The image to train on, whose tissue at the lesion's place is that which was filled in."""
+        if self.train_on == "image":
+            return image
+        if removed.method in ("biharmonic", "matched_nearby"):
+            return removed.image
+        if removed.method == "flipud":
+            return flip_mirror(image, axis=flip_axis)
+        mirrored, valid, _ = anatomical_mirror(as_array(image), image.affine, symmetry=symmetry, axis=axis)
+        return wrap_like(np.where(valid[None], mirrored, as_array(image)).astype(np.float32), image)
+
+
+class FillLesiond(Transform):
+    """Dictionary version of :class:`FillLesion`.
+
+    Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``slice_index``,
+    ``methods``, ``symmetry``, ``margin_mm`` and ``train_on`` in the data.
+
+    Args:
+        image_key: key of the scan, which the naive image replaces.
+        label_key: key of its label, which that of the lesions that stay replaces.
+        host_key: key for the scan as it was.
+        lesion_key: key of the mask of what was filled.
+        removed_key: key of the mask of the lesion that was removed.
+        training_key: key of the image to train a model on.
+        method_key: key of the name of the method; None leaves it out.
+        methods, symmetry, margin_mm, train_on, axis: see :class:`FillLesion`.
+    """
+
+    backend = FillLesion.backend
+
+    def __init__(
+        self,
+        image_key: Hashable = "image",
+        label_key: Hashable = "label",
+        host_key: Hashable = "host",
+        lesion_key: Hashable = "lesion",
+        removed_key: Hashable = "removed",
+        training_key: Hashable = "training",
+        method_key: Hashable | None = "method",
+        methods: str | Sequence[str] = USUAL_FILLINGS,
+        symmetry: str | float = "estimate",
+        margin_mm: float = 1.5,
+        train_on: str = "mirror",
+        axis: int | None = None,
+    ) -> None:
+        self.image_key = image_key
+        self.label_key = label_key
+        self.host_key = host_key
+        self.lesion_key = lesion_key
+        self.removed_key = removed_key
+        self.training_key = training_key
+        self.method_key = method_key
+        self.settings: dict[str, Any] = {
+            "methods": methods,
+            "symmetry": symmetry,
+            "margin_mm": margin_mm,
+            "train_on": train_on,
+        }
+        self.axis = axis
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the naive image, its label and masks."""
+        out = dict(data)
+        which = chosen(data, dict.fromkeys(("lesion_labels", "slice_index")))
+        image = data[self.image_key]
+        filled = FillLesion(axis=self.axis, **chosen(data, self.settings))(image, data[self.label_key], **which)
+        out[self.host_key] = image
+        out[self.image_key], out[self.label_key], out[self.lesion_key] = filled.image, filled.label, filled.mask
+        out[self.training_key], out[self.removed_key] = filled.training, filled.lesion
+        if self.method_key is not None:
+            out[self.method_key] = filled.method
+        return out
+
+
+FillLesionD = FillLesionDict = FillLesiond

@@ -1,0 +1,289 @@
+"""Filling a region with tissue from elsewhere: moved, shaded, and made as rough as what is around the region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import find_objects, gaussian_filter, label
+from scipy.signal import fftconvolve
+
+from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
+from monai_consingan.distance import outside_distance
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.poisson import poisson_blend
+
+__all__ = ["OUTSIDE", "MatchedFill"]
+
+_ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
+_ORDINARY = 4.0  # robust standard deviations from the median of the surroundings
+_FAR = 0.01  # a place 1 mm farther away has to fit so much better
+OUTSIDE = 0.05
+"""Fraction of the voxels taken that may lie outside the head: heads are not symmetric."""
+
+
+@dataclass(frozen=True)
+class MatchedFill:
+    """Fill a region with tissue of another image of the same grid, such as its mirror.
+
+    What surrounds the region decides everything:
+
+    - *Where from*: the source is moved to where its surroundings differ least from those of the region (by the standard
+      deviation of the difference). Hemispheres are not quite symmetric.
+    - *How much of its structure*: in two bands of frequency, the share that fits best around the region (the slope of
+      the regression of the host on the source, between 0 and 1). What is left is interpolated from the border, so that
+      a source which says nothing about this place makes the fill smooth instead of wrong: that lowers the squared
+      error. Of the finer band at least the share ``structure`` is taken all the same: without it fills are told from
+      tissue by what they lack between shading and texture.
+    - *Level and shading*: by Poisson's equation (:func:`poisson_blend`).
+    - *Texture*: the source's finest part is scaled until the fill is as rough as the tissue around, so far as
+      ``texture`` says. No mean of estimates is as rough as tissue.
+
+    Args:
+        reach_mm: how far the source may be moved.
+        ring_mm: how far around the region its surroundings reach.
+        coarse_mm: standard deviation of the gaussian that parts the two bands of structure.
+        structure: least share of the finer band that is taken, from 0 to 1.
+        texture: energy of the finest part wanted inside, relative to that around; 0 takes it as it is in the source.
+        most: the finest part is made at most so many times stronger or weaker.
+
+    Raises:
+        ConSinGANError: a number is out of range.
+    """
+
+    reach_mm: float = 6.0
+    ring_mm: float = 8.0
+    coarse_mm: float = 4.0
+    structure: float = 0.7
+    texture: float = 1.0
+    most: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name, least in {"reach_mm": 0, "ring_mm": 0.1, "coarse_mm": 0.1, "texture": 0, "most": 1}.items():
+            value = getattr(self, name)
+            if not least <= value < np.inf:
+                raise ConSinGANError(f"{name} is {value}; give a number that is {least} or more.")
+        if not 0 <= self.structure <= 1:
+            raise ConSinGANError(f"structure is {self.structure}; give a number from 0 to 1.")
+
+    def __call__(
+        self,
+        host: Any,
+        source: Any,
+        mask: Any,
+        *,
+        axis: int | None = None,
+        spacing: Sequence[float] | float = 1.0,
+        head: Any | None = None,
+        ill: Any | None = None,
+        usable: Any | None = None,
+        source_head: Any | None = None,
+    ) -> np.ndarray:
+        """Fill.
+
+        Args:
+            host: array of shape (\\*spatial), 2D or 3D.
+            source: array of the same shape and scale of intensities.
+            mask: array of the same shape; values above 0 are filled, each connected part by itself.
+            axis: the spatial axis perpendicular to the slices to move and smooth within slices only; None in 2D, or for
+                space.
+            spacing: mm per spatial axis, or one number for all.
+            head: array of the same shape, above 0 where the host shows the head; None for everywhere. Nothing is filled
+                outside of it.
+            ill: array of the same shape, above 0 where the host says nothing about healthy tissue. Levels fit to it
+                where it is beside the mask; structure and texture do only where there is nothing else.
+            usable: array of the same shape, above 0 where tissue of the source may be taken; None for everywhere.
+            source_head: array of the same shape, above 0 where the source shows the head; None for everywhere.
+
+        Returns:
+            float64 array of the host's shape, with the host's values outside the mask.
+
+        Raises:
+            ConSinGANError: when shapes differ, the axis does not exist, or no usable place is within reach.
+
+        Example:
+            >>> import numpy as np
+            >>> rows = np.sin(np.arange(40.0) / 3)[:, None] * np.ones(40)
+            >>> mask = np.zeros((40, 40))
+            >>> mask[15:25, 15:25] = 1
+            >>> filled = MatchedFill(texture=0)(np.where(mask, 9, rows), np.roll(rows, 2, axis=0), mask)
+            >>> bool(np.abs(filled - rows).max() < 0.2)
+            True
+        """
+        target, guide = as_array(host).astype(np.float64), as_array(source).astype(np.float64)
+        inside = as_mask(mask)
+        check_shape(guide, target.shape, name="source", other="host")
+        check_shape(inside, target.shape, name="mask", other="host")
+        axis, mm = check_axis(axis, target.ndim), as_spacing(spacing, target.ndim)
+        maps = {}
+        for name, given, missing in (
+            ("head", head, True),
+            ("ill", ill, False),
+            ("usable", usable, True),
+            ("source_head", source_head, True),
+        ):
+            maps[name] = np.full(target.shape, missing) if given is None else as_mask(given, name=name)
+            check_shape(maps[name], target.shape, name=name, other="host")
+        result = target.copy()
+        known = maps["head"] & ~inside
+        parts, count = label(inside, np.ones((3,) * inside.ndim))
+        for part, box in enumerate(find_objects(parts, count), start=1):
+            near = _around(box, self.ring_mm + self.reach_mm, mm, axis, target.shape)
+            region = parts[near] == part
+            wanted = region & maps["head"][near]
+            if wanted.any():
+                here, there, usable = target[near], guide[near], maps["usable"][near]
+                around = known[near]
+                ring = (outside_distance(region, mm, axis, reach_mm=self.ring_mm) <= self.ring_mm) & around
+                healthy = around & ~maps["ill"][near]
+                told = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
+                told &= _ordinary(here, told & ring)
+                ring &= told
+                place = self._place(here, there, region, ring, usable, maps["source_head"][near], axis, mm)
+                moved, sound = _taken(there, place), _taken(usable, place)
+                filled = self._filled(here, moved, sound, wanted, around, told, ring, axis, mm)
+                result[near][wanted] = filled[wanted]
+        return result
+
+    def _place(
+        self,
+        host: np.ndarray,
+        source: np.ndarray,
+        region: np.ndarray,
+        ring: np.ndarray,
+        usable: np.ndarray,
+        source_head: np.ndarray,
+        axis: int | None,
+        mm: Sequence[float],
+    ) -> tuple[int, ...]:
+        """How far along every axis the place lies in the source whose surroundings are most like the host's."""
+        steps = [0 if along == axis else int(self.reach_mm / size) for along, size in enumerate(mm)]
+        pad = [(step, step) for step in steps]
+        level = float(host[ring].mean()) if ring.any() else 0.0
+        wide = np.pad(np.where(usable, source - level, 0.0), pad)
+        bad = _sums(np.pad(~usable, pad, constant_values=True), region)
+        air = _sums(np.pad(~source_head, pad, constant_values=True), region)
+        count = int(region.sum())
+        open_ = (np.rint(bad) == 0) & (air <= OUTSIDE * count + 0.5)
+        if not open_.any():
+            raise ConSinGANError(
+                f"within {self.reach_mm:g} mm there is no place with healthy tissue for its {count} voxels."
+            )
+        here = np.where(ring, host - level, 0.0)
+        size = max(int(ring.sum()), 1)
+        squares = (here**2).sum() - 2 * _sums(wide, here) + _sums(wide**2, ring)
+        spread = squares / size - ((here.sum() - _sums(wide, ring)) / size) ** 2
+        shifts = np.meshgrid(*(np.arange(-step, step + 1) for step in steps), indexing="ij")
+        far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
+        cost = np.where(open_, np.sqrt(np.maximum(spread, 0.0)) * (1 + _FAR * far), np.inf)
+        best = np.unravel_index(int(cost.argmin()), cost.shape)
+        return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
+
+    def _filled(
+        self,
+        host: np.ndarray,
+        source: np.ndarray,
+        sound: np.ndarray,
+        region: np.ndarray,
+        known: np.ndarray,
+        told: np.ndarray,
+        ring: np.ndarray,
+        axis: int | None,
+        mm: Sequence[float],
+    ) -> np.ndarray:
+        """The host with the region filled from a source that was moved already, and is of use where it is sound.
+
+        Levels fit to all that is known of the host; the rest to what it tells of healthy tissue.
+        """
+        both = ring & sound
+        pixel = [0.0 if along == axis else 1.0 for along in range(host.ndim)]
+        coarse = [0.0 if along == axis else self.coarse_mm / size for along, size in enumerate(mm)]
+        low, middle = (_smoothed(source, sound, sigma) for sigma in (coarse, pixel))
+        (here_low, here_middle), (there_low, there_middle) = (
+            [_smoothed(image, told & sound, sigma) for sigma in (coarse, pixel)] for image in (host, source)
+        )
+        share = max(_slope(here_middle - here_low, there_middle - there_low, both), self.structure)
+        structure = _slope(here_low, there_low, both) * low + share * (middle - low)
+        smooth = poisson_blend(host, structure, region, axis=axis, spacing=mm, valid=known)
+        rough = np.where(region & sound, source - middle, 0.0)
+        strength = self._strength(host, smooth, rough, region, told, ring, pixel)
+        return np.where(region, smooth + strength * rough, host)
+
+    def _strength(
+        self,
+        host: np.ndarray,
+        smooth: np.ndarray,
+        rough: np.ndarray,
+        region: np.ndarray,
+        told: np.ndarray,
+        ring: np.ndarray,
+        pixel: Sequence[float],
+    ) -> float:
+        """How many times the finest part has to be taken to be as rough as the surroundings."""
+        if self.texture == 0 or not ring.any():
+            return 1.0
+        around = host - _smoothed(host, told, pixel)
+        wanted = self.texture * float((around[ring] ** 2).mean())
+        base, more = ((part - _smoothed(part, region, pixel))[region] for part in (smooth, rough))
+        square, mixed, rest = float((more**2).mean()), float((base * more).mean()), float((base**2).mean()) - wanted
+        if not square > 0:
+            return 1.0
+        found = (np.sqrt(max(mixed**2 - square * rest, 0.0)) - mixed) / square
+        return float(np.clip(found, 1 / self.most, self.most))
+
+
+def _around(
+    box: Sequence[slice], reach_mm: float, mm: Sequence[float], axis: int | None, shape: Sequence[int]
+) -> tuple[slice, ...]:
+    """A box and what is around it within the slices."""
+    more = [0 if along == axis else int(np.ceil(reach_mm / size)) + 1 for along, size in enumerate(mm)]
+    return tuple(
+        slice(max(side.start - pad, 0), min(side.stop + pad, count))
+        for side, pad, count in zip(box, more, shape, strict=True)
+    )
+
+
+def _taken(array: np.ndarray, place: Sequence[int]) -> np.ndarray:
+    """An array moved by whole voxels so that what lies at a place comes here; False or 0 comes from beyond."""
+    pad = [(abs(step), abs(step)) for step in place]
+    taken = tuple(
+        slice(step + abs(step), step + abs(step) + side) for step, side in zip(place, array.shape, strict=True)
+    )
+    return np.asarray(np.pad(array, pad)[taken])
+
+
+def _sums(wide: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sums of a padded array, for every place of the weights in it."""
+    flipped = weights[(slice(None, None, -1),) * weights.ndim].astype(np.float64)
+    return np.asarray(fftconvolve(wide.astype(np.float64), flipped, mode="valid"))
+
+
+def _smoothed(image: np.ndarray, where: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
+    """Gaussian means of the voxels of a mask only."""
+    if not where.any():
+        return image
+    middle = image[where].mean()
+    how: dict[str, Any] = {"mode": "constant", "truncate": 3.0}
+    weight = gaussian_filter(where.astype(np.float64), sigma, **how)
+    total = gaussian_filter(np.where(where, image - middle, 0.0), sigma, **how)
+    return np.asarray(middle + total / np.maximum(weight, 1e-9))
+
+
+def _ordinary(image: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """Where an image is as bright as the tissue of a ring, which leaves out skull, scalp and large vessels."""
+    if not ring.any():
+        return np.ones(image.shape, bool)
+    middle = np.median(image[ring])
+    spread = 1.4826 * np.median(np.abs(image[ring] - middle))
+    return np.asarray(np.abs(image - middle) <= _ORDINARY * spread) if spread > 0 else np.ones(image.shape, bool)
+
+
+def _slope(host: np.ndarray, source: np.ndarray, ring: np.ndarray) -> float:
+    """How much of a source to take to be nearest to a host, from 0 to 1."""
+    if not ring.any():
+        return 1.0
+    here, there = host[ring] - host[ring].mean(), source[ring] - source[ring].mean()
+    square = float(there @ there)
+    return float(np.clip(here @ there / square, 0.0, 1.0)) if square > 0 else 1.0

@@ -1,0 +1,176 @@
+"""Lesions removed on the fly: filled, and redrawn by models that were trained in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.transforms import MapTransform, RandomizableTransform
+from monai.utils import TransformBackends
+from scipy import ndimage
+
+from monai_consingan.arrays import as_array, image_and_label, wrap_like
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import USUAL_FILLINGS
+from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane
+
+if TYPE_CHECKING:
+    from monai_consingan.methods import BlendSettings
+    from monai_consingan.models import HostModels, ModelBank
+
+__all__ = ["RandLesionRemoval", "RandLesionRemovalD", "RandLesionRemovalDict", "RandLesionRemovald"]
+
+
+class RandLesionRemoval(RandomizableTransform):
+    """Remove a host's lesions with a probability: fill them, and let the host's ConSinGAN redraw what was filled.
+
+    The model for editing comes from a bank that :func:`monai_consingan.models.prepare_bank` filled, and is found by
+    the voxels of the host and the outline of its lesions: this transform has to get what the bank was prepared with.
+    Where there is no model, the filling stays as it is. Hosts without a lesion, and those whose lesions no method can
+    fill, are left alone.
+
+    Args:
+        bank: the bank, its folder, or :class:`monai_consingan.models.HostModels` that name settings and crops too.
+        prob: probability of a removal.
+        lesion_labels: the label values to remove; None removes all.
+        methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
+        redrawn: where the redrawn image is used; None is as usual for removals.
+
+    Attributes:
+        log: of the last call, empty without a removal: the ``method``, and ``how`` often the filled places were
+            ``"redrawn"`` or only ``"filled"``; or the ``reason`` why nothing was removed.
+
+    Raises:
+        ConSinGANError: an argument is out of range.
+    """
+
+    backend = [TransformBackends.NUMPY]
+
+    def __init__(
+        self,
+        bank: str | Path | ModelBank | HostModels,
+        prob: float = 1.0,
+        lesion_labels: Sequence[int] | None = None,
+        methods: str | Sequence[str] = USUAL_FILLINGS,
+        symmetry: str | float | SymmetryPlane = "centre",
+        margin_mm: float = 1.5,
+        axis: int | None = None,
+        flip_axis: int | None = None,
+        spacing: Sequence[float] | float | None = None,
+        redrawn: BlendSettings | None = None,
+    ) -> None:
+        from monai_consingan.methods import REMOVAL_BLEND
+        from monai_consingan.models import HostModels
+
+        RandomizableTransform.__init__(self, prob)
+        self.models = HostModels.of(bank, "editing", axis=axis, spacing=spacing)
+        self.lesion_labels = lesion_labels
+        self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
+        self.blend = redrawn or REMOVAL_BLEND
+        self.log: dict[str, Any] = {}
+
+    def __call__(  # type: ignore[override]
+        self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
+    ) -> RemovedLesion:
+        """Remove.
+
+        Args:
+            img: host of shape (1, \\*spatial), 2D or 3D.
+            label: its lesions, (1, \\*spatial).
+            randomize: draw anew; False repeats the last draw.
+
+        Returns:
+            Image, label, filled voxels and the method; without a removal image and label are the very ones given, and
+            the method is ``"none"``.
+        """
+        if randomize:
+            self.randomize(None)
+        self.log = {}
+        nothing = np.zeros((1, *img.shape[1:]), np.uint8)
+        if not self._do_transform:
+            return RemovedLesion(img, label, wrap_like(nothing, img), "none", ())
+        try:
+            removed = self.remove(img, label, self._present(label))
+        except ConSinGANError as error:
+            self.log = {"reason": str(error)}
+            return RemovedLesion(img, label, wrap_like(nothing, img), "none", ())
+        self.log = {"method": removed.method, "redrawn": 0, "filled": 0}
+        model = self.models.find(img, label)
+        places, count = ndimage.label(as_array(removed.mask))
+        image = removed.image
+        for number in range(1, count + 1):
+            mask = wrap_like((places == number).astype(np.uint8), img)
+            try:
+                if model is not None:
+                    image = self.models.redraw(image, mask, removed.image, model, self.blend)
+                self.log["filled" if model is None else "redrawn"] += 1
+            except ConSinGANError:
+                self.log["filled"] += 1
+        return removed._replace(image=image)
+
+    def _present(self, label: NdarrayOrTensor) -> list[int] | None:
+        """The values to remove that a label holds."""
+        if self.lesion_labels is None:
+            return None
+        present = set(np.unique(as_array(label)).tolist())
+        return [value for value in self.lesion_labels if value in present]
+
+
+class RandLesionRemovald(RandomizableTransform, MapTransform):
+    """Dictionary version of :class:`RandLesionRemoval`.
+
+    Args:
+        keys: key of the host's image, and then that of its labels, if that is not ``"label"``; both are replaced.
+        bank: see :class:`RandLesionRemoval`.
+        mask_key: key for the filled voxels; None leaves them out.
+        prob: probability of a removal.
+        allow_missing_keys: leave data without the host as it is.
+        kwargs: the other arguments of :class:`RandLesionRemoval`.
+
+    Example::
+
+        prepare_bank(Dataset(cases, load), "bank", "editing")
+        transform = Compose([load, RandLesionRemovald(["image", "label"], bank="bank", prob=0.5)])
+    """
+
+    backend = RandLesionRemoval.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        bank: str | Path | ModelBank | HostModels,
+        mask_key: Hashable | None = "removed_mask",
+        prob: float = 1.0,
+        allow_missing_keys: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        image, self.label_key = image_and_label(keys)
+        MapTransform.__init__(self, image, allow_missing_keys)
+        RandomizableTransform.__init__(self, prob)
+        self.mask_key = mask_key
+        self.remove = RandLesionRemoval(bank, prob, **kwargs)
+
+    def set_random_state(
+        self, seed: int | None = None, state: np.random.RandomState | None = None
+    ) -> RandLesionRemovald:
+        """Set the random state, also of the array transform."""
+        super().set_random_state(seed, state)
+        self.remove.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with image, label and mask."""
+        out = dict(data)
+        for key in self.key_iterator(out):
+            removed = self.remove(data[key], data[self.label_key])
+            out[key], out[self.label_key] = removed.image, removed.label
+            if self.mask_key is not None:
+                out[self.mask_key] = removed.mask
+        return out
+
+
+RandLesionRemovalD = RandLesionRemovalDict = RandLesionRemovald

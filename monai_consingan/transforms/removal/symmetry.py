@@ -1,0 +1,261 @@
+"""The plane of symmetry of a head, from the image's affine or from the image itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from monai.config.type_definitions import NdarrayOrTensor
+from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
+from skimage.measure import block_reduce
+
+from monai_consingan.arrays import as_array
+from monai_consingan.errors import ConSinGANError
+
+__all__ = [
+    "SymmetryPlane",
+    "estimate_symmetry",
+    "find_symmetry",
+    "left_right_axis",
+    "reflection",
+    "symmetry_plane",
+]
+
+_WORTH = 0.95  # a tilted plane has to bring the mismatch down to this fraction
+_OVERLAP = 0.4  # fraction of the image that has to be seen in its mirror
+
+
+@dataclass(frozen=True)
+class SymmetryPlane:
+    """The plane of all world points (RAS+, mm) whose product with ``normal`` is ``offset``.
+
+    Args:
+        normal: unit vector perpendicular to the plane; (1, 0, 0) is exactly left-right.
+        offset: mm from the world's origin along ``normal``.
+    """
+
+    normal: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    offset: float = 0.0
+
+
+def left_right_axis(affine: Any, dims: int | None = None) -> int:
+    """The spatial axis that runs most nearly from left to right.
+
+    Args:
+        affine: voxel to world (RAS+, mm), 4x4, or 3x3 for a 2D image whose first world axis is left-right.
+        dims: number of spatial axes; None takes it from the affine. A 2D image with a 4x4 affine has its first two.
+
+    Returns:
+        The number of the axis, from 0.
+
+    Raises:
+        ConSinGANError: when no axis comes within 60 degrees of left-right (sagittal 2D images).
+
+    Example:
+        >>> import numpy as np
+        >>> left_right_axis(np.diag([-1.0, -1.0, 5.0, 1.0])[[1, 0, 2, 3]])
+        1
+    """
+    columns, _ = _world(affine, dims)
+    cosines = np.abs(columns[0]) / np.linalg.norm(columns, axis=0)
+    if cosines.max() < 0.5:
+        raise ConSinGANError("the image is a sagittal slice, which has no other hemisphere; give a volume.")
+    return int(cosines.argmax())
+
+
+def _world(affine: Any, dims: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of shape (3, dims) and the origin of an affine; 2D world coordinates are completed with 0."""
+    matrix = as_array(affine).astype(float)
+    if matrix.shape not in ((3, 3), (4, 4)):
+        raise ConSinGANError(f"affine has shape {matrix.shape}; give a 4x4 matrix, or a 3x3 one for a 2D image.")
+    rank = matrix.shape[0] - 1
+    dims = rank if dims is None else dims
+    if dims not in (2, 3) or dims > rank:
+        raise ConSinGANError(f"affine has shape {matrix.shape}, which does not fit an image with {dims} spatial axes.")
+    columns, origin = np.zeros((3, dims)), np.zeros(3)
+    columns[:rank], origin[:rank] = matrix[:rank, :dims], matrix[:rank, -1]
+    if not np.isfinite(matrix).all() or np.linalg.matrix_rank(columns) < dims:
+        raise ConSinGANError("affine cannot be inverted or is not finite; correct the image's header.")
+    return columns, origin
+
+
+def symmetry_plane(shape: Sequence[int], affine: Any, position: float | None = None) -> SymmetryPlane:
+    """The left-right plane through the image's centre, or at a given place.
+
+    Args:
+        shape: spatial shape of the image.
+        affine: voxel to world (RAS+, mm).
+        position: world left-right coordinate (RAS+: mm to the right are positive) of the plane; None for the centre.
+
+    Returns:
+        A plane perpendicular to left-right.
+
+    Example:
+        >>> import numpy as np
+        >>> symmetry_plane((11, 7), np.eye(3)).offset
+        5.0
+    """
+    if position is None:
+        columns, origin = _world(affine, len(shape))
+        position = float((origin + columns @ ((np.array(shape) - 1) / 2))[0])
+    if not np.isfinite(position):
+        raise ConSinGANError(f"symmetry is {position}; give the plane's left-right coordinate in mm.")
+    return SymmetryPlane(offset=float(position))
+
+
+def reflection(affine: Any, dims: int, plane: SymmetryPlane, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The mirror as a map of voxels.
+
+    Args:
+        affine: voxel to world (RAS+, mm).
+        dims: number of spatial axes.
+        plane: the plane of symmetry.
+        axis: the spatial axis perpendicular to the slices that voxels must not leave: they then move within their
+            slice to the other side of the plane; None moves them perpendicularly to the plane.
+
+    Returns:
+        ``matrix`` of shape (dims, dims) and ``shift`` of shape (dims,): voxel ``i`` and ``matrix @ i + shift`` mirror
+        each other.
+
+    Raises:
+        ConSinGANError: when the slices are nearly parallel to the plane.
+    """
+    columns, origin = _world(affine, dims)
+    normal = np.array(plane.normal)
+    free = [i for i in range(dims) if i != axis]
+    step = np.zeros(dims)
+    step[free] = np.linalg.lstsq(columns[:, free], normal, rcond=None)[0]
+    gradient = columns.T @ normal
+    rate = float(gradient @ step)
+    if rate < 0.25:
+        which = "the image is a sagittal slice" if axis is None else f"axis {axis} runs from left to right"
+        raise ConSinGANError(f"{which}, so its slices have no other hemisphere; choose other slices.")
+    matrix = np.eye(dims) - 2 * np.outer(step, gradient) / rate
+    return matrix, -2 * step * float(normal @ origin - plane.offset) / rate
+
+
+def find_symmetry(
+    image: NdarrayOrTensor, affine: Any, symmetry: str | float | SymmetryPlane, axis: int | None = None
+) -> SymmetryPlane:
+    """The plane that the argument ``symmetry`` of :func:`anatomical_mirror` asks for."""
+    if isinstance(symmetry, SymmetryPlane):
+        return symmetry
+    if isinstance(symmetry, (int, float, np.number)):
+        return symmetry_plane(image.shape[1:], affine, float(symmetry))
+    if symmetry == "centre":
+        return symmetry_plane(image.shape[1:], affine)
+    if symmetry == "estimate":
+        return estimate_symmetry(image, affine, axis=axis)
+    raise ConSinGANError(f'symmetry "{symmetry}" is unknown; choose "centre", "estimate" or a position in mm.')
+
+
+def estimate_symmetry(
+    image: NdarrayOrTensor, affine: Any, *, axis: int | None = None, max_angle: float = 15.0
+) -> SymmetryPlane:
+    """Find the plane at which a head mirrors to itself best.
+
+    The match of an image and its mirror is the correlation coefficient of their intensities where both are seen, cut
+    at the 99th percentile so that bright lesions count little. It is searched over the middle 60 % of the image's width
+    on a coarse grid and refined, with the plane's angles, on a finer one. Most of the head's outline should be in view.
+
+    Args:
+        image: image of shape (C, \\*spatial), 2D or 3D, with dark air; the first channel counts.
+        affine: voxel to world (RAS+, mm), 4x4, or 3x3 for 2D images.
+        axis: the spatial axis perpendicular to the slices when the mirror may not cross slices; the plane then turns
+            in the slices' plane only. Without it a volume's plane also rolls from slice to slice.
+        max_angle: largest angle in degrees between the plane's normal and left-right; 0 keeps it there.
+
+    Returns:
+        The plane; exactly perpendicular to left-right if an angle does not improve the match noticeably.
+
+    Raises:
+        ConSinGANError: when the image is constant, or its slices have no other hemisphere.
+    """
+    values = as_array(image)[0].astype(np.float64)
+    low, high = np.percentile(values, (1, 99))
+    if not high > low:
+        raise ConSinGANError(
+            "the image is constant, so no plane of symmetry can be estimated; give its position in mm."
+        )
+    values = np.clip((values - low) / (high - low), 0, 1)
+    columns, origin = _world(affine, values.ndim)
+    turns = _turns(columns, axis)
+
+    pivot = origin + columns @ ((np.array(values.shape) - 1) / 2)
+    reach = 0.5 * float(np.abs(columns[0]) @ np.array(values.shape))
+
+    def plane_of(parameters: np.ndarray) -> SymmetryPlane:
+        turn = np.deg2rad(parameters[1:]) @ turns[: parameters.size - 1]
+        x, y, z = (float(n) for n in Rotation.from_rotvec(turn).apply((1.0, 0.0, 0.0)))
+        return SymmetryPlane((x, y, z), float(np.dot((x, y, z), (parameters[0], pivot[1], pivot[2]))))
+
+    def mismatch(parameters: np.ndarray, grid: tuple[np.ndarray, np.ndarray]) -> float:
+        if np.abs(parameters[1:]).max(initial=0) > max_angle:
+            return 2.0
+        return 1 - _match(*grid, plane_of(parameters), axis)
+
+    coarse, fine = (_shrunk(values, columns, origin, side=side) for side in (48, 96))
+    step = 0.025 * reach
+    first = [np.array([pivot[0] + k * step]) for k in range(-24, 25)]
+    straight = _descend(mismatch, fine, min(first, key=lambda start: mismatch(start, coarse)), step)
+    if max_angle <= 0:
+        return plane_of(straight)
+    angles = np.linspace(-0.8, 0.8, 7) * max_angle
+    second = [
+        np.array([straight[0] + k * step, angle, *[0.0] * (len(turns) - 1)]) for k in range(-4, 5) for angle in angles
+    ]
+    turned = _descend(mismatch, fine, min(second, key=lambda start: mismatch(start, coarse)), step)
+    return plane_of(turned if mismatch(turned, fine) < _WORTH * mismatch(straight, fine) else straight)
+
+
+def _turns(columns: np.ndarray, axis: int | None) -> np.ndarray:
+    """The world axes, one a row, that the plane may turn about: the slices' normal, or head-foot and front-back."""
+    in_plane = [i for i in range(columns.shape[1]) if i != axis]
+    if len(in_plane) == 3:
+        return np.array([(0.0, 0.0, 1.0), (0.0, 1.0, 0.0)])
+    normal = np.cross(columns[:, in_plane[0]], columns[:, in_plane[1]])
+    return (normal / np.linalg.norm(normal))[None]
+
+
+def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Block means with about ``side`` voxels along an axis, slightly blurred, and the 4x4 affine of the blocks.
+
+    A volume gets a quarter of that from head to foot: many slices say little more about the plane than some.
+    """
+    sides = np.full(values.ndim, side)
+    if values.ndim == 3:
+        sides[np.abs(columns[2] / np.linalg.norm(columns, axis=0)).argmax()] = side // 4
+    factors = np.ceil(np.array(values.shape) / sides).astype(int)
+    affine = np.eye(4)
+    affine[:3, : values.ndim] = columns * factors
+    affine[:3, 3] = origin + columns @ ((factors - 1) / 2)
+    blocks = block_reduce(values, tuple(factors), np.mean)
+    return gaussian_filter(blocks.astype(np.float32), 1.0, mode="constant"), affine
+
+
+def _match(values: np.ndarray, affine: np.ndarray, plane: SymmetryPlane, axis: int | None) -> float:
+    """Correlation coefficient of an image and its mirror where both are seen; 1 for perfect symmetry."""
+    matrix, shift = reflection(affine, values.ndim, plane, axis)
+    mirrored = affine_transform(values, matrix, shift, order=1, mode="constant", cval=np.nan)
+    seen = np.isfinite(mirrored)
+    if np.count_nonzero(seen) < _OVERLAP * seen.size:
+        return -1.0
+    one, other = values[seen], mirrored[seen]
+    one, other = one - one.mean(), other - other.mean()
+    return float(one @ other / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-12))
+
+
+def _descend(
+    mismatch: Callable[[np.ndarray, tuple[np.ndarray, np.ndarray]], float],
+    grid: tuple[np.ndarray, np.ndarray],
+    start: np.ndarray,
+    step: float,
+) -> np.ndarray:
+    """Nelder-Mead from ``start``, with a first step of ``step`` mm and of 2 degrees."""
+    simplex = np.vstack([start, start + np.diag([step, *[2.0] * (start.size - 1)])])
+    options = {"initial_simplex": simplex, "xatol": 0.05, "fatol": 1e-6, "maxfev": 40 * start.size}
+    return np.asarray(minimize(mismatch, start, (grid,), method="Nelder-Mead", options=options).x)

@@ -1,0 +1,258 @@
+"""Slices to train on, as one case's list of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from monai.transforms.traits import MultiSampleTrait
+from monai.utils import TransformBackends
+from monai.utils.enums import CommonKeys
+
+from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.data import (
+    IntensityScale,
+    Region,
+    check_slice,
+    find_region,
+    fit_scale,
+    roi_region,
+    slice_axis,
+    slice_region,
+)
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.head import head_mask
+
+__all__ = [
+    "HeadSlicesD",
+    "HeadSlicesDict",
+    "HeadSlicesd",
+    "RegionSlicesD",
+    "RegionSlicesDict",
+    "RegionSlicesd",
+    "head_slices",
+    "region_slices",
+    "stack_samples",
+    "whole_slices",
+]
+
+_HEAD_FRACTION = 0.1
+
+Samples = list[dict[str, Any]]
+
+
+def region_slices(
+    naive: torch.Tensor,
+    lesion: torch.Tensor,
+    alteration: torch.Tensor,
+    training: Sequence[torch.Tensor],
+    *,
+    axis: int | None,
+    region: str = "roi",
+    max_side: int = 250,
+    size: Sequence[int] | None = None,
+) -> tuple[torch.Tensor, Region, IntensityScale]:
+    """Slices of the region around a lesion for a model to train on.
+
+    Args:
+        naive: image with the pasted or filled lesion, (1, \\*spatial).
+        lesion: where that lesion is.
+        alteration: where the image may change.
+        training: images on the same grid whose slices are taken.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        region, max_side, size: see :func:`monai_consingan.data.find_region`.
+
+    Returns:
+        The slices, (S, 1, h, w) in [-1, 1], the region, and the intensities that are -1 and 1.
+
+    Raises:
+        ConSinGANError: there is no such region.
+    """
+    where = find_region(_plain(alteration), axis=axis, region=region, max_side=max_side, size=size)
+    scale = fit_scale(where, _plain(naive), _plain(lesion), [_plain(image) for image in training])
+    return torch.cat([scale.apply(where.take(image)) for image in training]), where, scale
+
+
+class RegionSlicesd(Transform, MultiSampleTrait):
+    """The slices of a case that a model is trained on: those around its lesion.
+
+    The result is a list with a sample ``{"image": slice}`` for every slice, which MONAI's data loader joins to a batch.
+
+    Args:
+        image_key: key of the naive image.
+        lesion_key: key of the mask of its lesion.
+        alteration_key: key of the mask of what may change.
+        training_key: key of the image whose slices are taken.
+        region: ``"roi"``, a crop at native resolution around all that may change, or ``"slice"``, whole slices resized
+            to a square of ``max_side`` pixels.
+        max_side: largest side in pixels that the networks see.
+        size: height and width of the crops, which cases of one training have to agree in; ``None`` takes what the case
+            needs.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        image_key: Hashable = "image",
+        lesion_key: Hashable = "lesion",
+        alteration_key: Hashable = "alteration",
+        training_key: Hashable = "training",
+        region: str = "roi",
+        max_side: int = 250,
+        size: Sequence[int] | None = None,
+        axis: int | None = None,
+    ) -> None:
+        self.keys = (image_key, lesion_key, alteration_key)
+        self.training_key = training_key
+        self.region = region
+        self.max_side = max_side
+        self.size = size
+        self.axis = axis
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
+        """Samples with ``image``, (1, h, w) in [-1, 1]."""
+        naive, lesion, alteration = (data[key] for key in self.keys)
+        slices, _, _ = region_slices(
+            naive,
+            lesion,
+            alteration,
+            [data[self.training_key]],
+            axis=slice_axis(naive, self.axis),
+            region=self.region,
+            max_side=self.max_side,
+            size=self.size,
+        )
+        return _samples(slices)
+
+
+def head_slices(image: MetaTensor, axis: int | None) -> list[int]:
+    """Slices that show enough of the head: at least a tenth of the area that the fullest slice shows.
+
+    Args:
+        image: (1, \\*spatial).
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D, where the only slice is number 0.
+    """
+    if axis is None:
+        return [0]
+    head = head_mask(as_array(image)[0], spacing=spacing_of(image))
+    areas = head.sum(axis=tuple(other for other in range(3) if other != axis))
+    return [int(index) for index in np.flatnonzero(areas >= max(_HEAD_FRACTION * areas.max(), 1))]
+
+
+def whole_slices(
+    image: MetaTensor,
+    slices: Sequence[int] | None = None,
+    *,
+    axis: int | None = None,
+    region: str = "slice",
+    max_side: int = 250,
+) -> tuple[torch.Tensor, Region, IntensityScale]:
+    """Whole slices of a scan for a model to train on, with the scan's own intensities.
+
+    Args:
+        image: (1, \\*spatial).
+        slices: the slices; ``None`` takes :func:`head_slices`.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        region: ``"slice"`` resizes them to a square of ``max_side`` pixels; ``"roi"`` keeps their size up to that.
+        max_side: largest side in pixels that the networks see.
+
+    Returns:
+        The slices, (S, 1, h, w) in [-1, 1], the region, and the intensities that are -1 and 1.
+
+    Raises:
+        ConSinGANError: a slice out of range, or an unknown region.
+    """
+    for index in slices or ():
+        check_slice(image, axis, index, "slice")
+    taken = sorted(set(slices)) if slices else head_slices(image, axis)
+    where = np.zeros(tuple(image.shape), np.uint8)
+    where[(slice(None),) * (1 if axis is None else 1 + axis) + ((slice(None),) if axis is None else (taken,))] = 1
+    if region == "slice":
+        found = slice_region(where, axis=axis, side=max_side)
+    elif region == "roi":
+        found = roi_region(where, axis=axis, margin=0, min_side=1, max_side=max_side)
+    else:
+        raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
+    stack = found.take(image)
+    scale = IntensityScale.fit(stack)
+    return scale.apply(stack), found, scale
+
+
+class HeadSlicesd(Transform, MultiSampleTrait):
+    """Whole slices of a scan as samples to train on; no lesion is needed.
+
+    Args:
+        image_key: key of the scan.
+        slices_key: key of the slices' numbers; where it is missing, all slices that show enough of the head are taken.
+        region, max_side: see :func:`whole_slices`.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+    """
+
+    backend = [TransformBackends.TORCH]
+
+    def __init__(
+        self,
+        image_key: Hashable = "image",
+        slices_key: Hashable = "slices",
+        region: str = "slice",
+        max_side: int = 250,
+        axis: int | None = None,
+    ) -> None:
+        self.image_key = image_key
+        self.slices_key = slices_key
+        self.region = region
+        self.max_side = max_side
+        self.axis = axis
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
+        """Samples with ``image``, (1, h, w) in [-1, 1]."""
+        image = data[self.image_key]
+        slices, _, _ = whole_slices(
+            image,
+            data.get(self.slices_key),
+            axis=slice_axis(image, self.axis),
+            region=self.region,
+            max_side=self.max_side,
+        )
+        return _samples(slices)
+
+
+def stack_samples(dataset: Iterable[Samples]) -> torch.Tensor:
+    """All slices of a dataset that is made with :class:`RegionSlicesd` or :class:`HeadSlicesd`.
+
+    Args:
+        dataset: a list of samples for every case.
+
+    Returns:
+        The slices, (S, 1, h, w).
+
+    Raises:
+        ConSinGANError: slices of different sizes.
+    """
+    slices = [sample[CommonKeys.IMAGE] for samples in dataset for sample in samples]
+    sizes = sorted({tuple(part.shape[1:]) for part in slices})
+    if len(sizes) != 1:
+        raise ConSinGANError(
+            f"The cases need regions of different sizes ({', '.join(map(str, sizes))}): give one as crop_size, or the "
+            "region 'slice', which resizes all slices to one size."
+        )
+    return torch.stack(slices)
+
+
+def _plain(image: NdarrayOrTensor) -> torch.Tensor:
+    return torch.as_tensor(image).as_subclass(torch.Tensor)
+
+
+def _samples(slices: torch.Tensor) -> Samples:
+    return [{CommonKeys.IMAGE: _plain(part)} for part in slices]
+
+
+RegionSlicesD = RegionSlicesDict = RegionSlicesd
+HeadSlicesD = HeadSlicesDict = HeadSlicesd

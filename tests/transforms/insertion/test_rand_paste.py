@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from monai.data import DataLoader, Dataset, MetaTensor
+from monai.transforms import Compose
+from scipy import ndimage
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.rand_paste import RandPasteLesion, RandPasteLesiond
+
+PLAIN = {"flip_prob": 0.0, "rotate_range": 0.0, "scale_range": (1.0, 1.0), "blend": "hard", "match": "none"}
+
+
+def brain(seed=0, shape=(60, 64)):
+    """Noisy tissue in empty space: a disk, or a cylinder along the last axis."""
+    grid = np.ogrid[tuple(slice(n) for n in shape)]
+    radius = sum(((g - n / 2) / (n / 2 - 3)) ** 2 for g, n in zip(grid[:2], shape, strict=False))
+    values = np.random.RandomState(seed).normal(100, 4, shape)
+    return np.where(radius < 1, values, 0)[None].astype(np.float32)
+
+
+def donor(seed=1, shape=(60, 64), half=4, value=3):
+    image, label = brain(seed, shape), np.zeros((1, *shape), np.int16)
+    label[(0, *(slice(n // 2 - half, n // 2 + half) for n in shape))] = value
+    image[label > 0] = 180
+    return image, label
+
+
+def run(paste, *inputs, seed=0):
+    paste.set_random_state(seed)
+    return paste(*inputs)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_leaves_global_randomness_alone():
+    paste, host = RandPasteLesion([donor(1), donor(2)], number=(1, 3)), brain()
+    np.random.seed(5)
+    torch.manual_seed(5)
+    before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    first, again, other = (run(paste, host, seed=s) for s in (0, 0, 1))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(first, again, strict=True))
+    assert first.image.tobytes() != other.image.tobytes()
+    assert (np.random.get_state()[1] == before).all() and torch.equal(torch.get_rng_state(), torch_before)
+
+
+def test_image_label_and_mask_agree():
+    paste, host = RandPasteLesion([donor()], number=2, **PLAIN), brain()
+    out = run(paste, host)
+    inside = out.mask > 0
+    assert out.mask.sum() == 2 * 64 and ndimage.label(out.mask[0])[1] == 2
+    assert (out.image[inside] == 180).all() and (out.label[inside] == 3).all()
+    assert out.image[~inside].tobytes() == host[~inside].tobytes() and not out.label[~inside].any()
+    assert [e["donor"] for e in paste.log] == [0, 0] and all("placement" in e for e in paste.log)
+
+
+def test_lesions_keep_off_those_that_are_there():
+    host, old = brain(), donor(half=6, value=7)[1]
+    for seed in range(4):
+        out = run(RandPasteLesion([donor()], number=2, clearance_mm=5.0, **PLAIN), host, old, seed=seed)
+        assert (out.label[old > 0] == 7).all()
+        away = ndimage.distance_transform_edt(old[0] == 0)
+        assert away[out.mask[0] > 0].min() > 5
+
+
+def test_region():
+    region = np.zeros((1, 60, 64))
+    region[:, 8:30, 20:44] = 1
+    out = run(RandPasteLesion([donor()], **PLAIN), brain(), None, region)
+    assert out.mask.any() and region[out.mask > 0].all()
+
+
+def test_probability_zero_and_repeat():
+    host = brain()
+    out = run(RandPasteLesion([donor()], prob=0.0), host)
+    assert out.image is host and not out.label.any() and not out.mask.any()
+    paste = RandPasteLesion([donor()])
+    first = run(paste, host)
+    assert paste(host, randomize=False).image.tobytes() == first.image.tobytes()
+
+
+def test_without_a_place_the_image_is_unchanged_and_the_reason_kept():
+    host = MetaTensor(torch.from_numpy(brain()))
+    paste = RandPasteLesion([donor()], edge_mm=40.0)
+    out = run(paste, host)
+    assert torch.equal(out.image, host) and not out.mask.any()
+    assert "fits nowhere" in paste.log[0]["reason"]
+    assert "fits nowhere" in json.loads(out.image.meta["pasted_lesions"])[0]["reason"]
+    assert "pasted_lesions" not in host.meta
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_scale(scale):
+    options = {**PLAIN, "scale_range": (scale, scale), "edge_mm": 3.0}
+    plane = run(RandPasteLesion([donor(half=4)], **options), brain())
+    assert int(plane.mask.sum()) == pytest.approx(64 * scale**2, rel=0.1)
+    flat = run(RandPasteLesion([donor(half=4, shape=(40, 40, 12))], axis=2, **options), brain(shape=(40, 40, 12)))
+    assert (flat.mask[0].sum(axis=(0, 1)) > 0).sum() == 8
+    assert int(flat.mask.sum()) == pytest.approx(8**3 * scale**2, rel=0.1)
+
+
+def test_rotation_and_flip_of_a_long_lesion():
+    image, label = brain(1), np.zeros((1, 60, 64), np.int16)
+    label[0, 29:32, 20:44], label[0, 29:32, 20:24] = 1, 2
+    options = {**PLAIN, "edge_mm": 3.0, "rotate_range": 60.0}
+    angles = []
+    for seed in range(6):
+        out = run(RandPasteLesion([(image, label)], **options), brain(), seed=seed)
+        spots = np.argwhere(out.mask[0]) - np.argwhere(out.mask[0]).mean(axis=0)
+        along = np.linalg.eigh(spots.T @ spots)[1][:, -1]
+        angles.append(np.degrees(np.arctan2(along[0], along[1])) % 180)
+        assert int(out.mask.sum()) == pytest.approx(72, rel=0.25)
+    tilts = np.minimum(angles, 180 - np.asarray(angles))
+    assert tilts.max() > 15 and tilts.max() <= 62
+    ends = set()
+    for seed in range(8):
+        out = run(RandPasteLesion([(image, label)], **{**PLAIN, "edge_mm": 3.0, "flip_prob": 0.5}), brain(), seed=seed)
+        ends.add(bool(np.argwhere(out.label[0] == 2)[:, 1].mean() < np.argwhere(out.label[0] == 1)[:, 1].mean()))
+        assert (out.label == 2).sum() == 12 and (out.label == 1).sum() == 60
+    assert ends == {True, False}
+
+
+def test_donors_of_another_spacing_keep_their_size_in_mm():
+    image, label = (MetaTensor(torch.from_numpy(a), affine=np.diag([2.0, 2, 1, 1])) for a in donor())
+    host = MetaTensor(torch.from_numpy(brain(shape=(80, 80))), affine=np.eye(4))
+    out = run(RandPasteLesion([(image, label)], **{**PLAIN, "edge_mm": 3.0}), host)
+    assert int(out.mask.sum()) == pytest.approx(64 * 4, rel=0.1)
+    np.testing.assert_array_equal(np.asarray(out.image.affine), np.eye(4))
+
+
+def test_donors_are_turned_to_the_hosts_axes():
+    image, label = donor(shape=(40, 44, 36))
+    label[0, 16:18, 18:26, 14:22] = (
+        9  # the two first sagittal slices of the lesion, on the right in LAS and on the left in RAS
+    )
+    flip = MetaTensor(torch.from_numpy(image), affine=np.diag([-1.0, 1, 1, 1])), torch.from_numpy(label)
+    host = MetaTensor(torch.from_numpy(brain(shape=(40, 44, 36))), affine=np.eye(4))
+    out = run(RandPasteLesion([flip], **PLAIN), host)
+    nine, three = (np.argwhere(np.asarray(out.label[0]) == v)[:, 0].mean() for v in (9, 3))
+    assert nine > three
+
+
+def test_paths_are_read_when_needed(tmp_path):
+    image, label = donor(shape=(30, 32, 8))
+    files = {}
+    for name, values in (("image", image), ("label", label)):
+        files[name] = tmp_path / f"{name}.nii.gz"
+        nibabel.save(nibabel.Nifti1Image(values[0], np.eye(4)), files[name])
+    paste = RandPasteLesion([files], **PLAIN)
+    host = MetaTensor(torch.from_numpy(brain(shape=(30, 32, 8))), affine=np.eye(4))
+    first = run(paste, host)
+    assert int(first.mask.sum()) == int((label > 0).sum())
+    for file in files.values():
+        file.unlink()
+    assert torch.equal(run(paste, host).image, first.image)
+    calls = []
+    own = RandPasteLesion([("image", "label")], loader=lambda name: calls.append(name) or files_of[name], **PLAIN)
+    files_of = {"image": image, "label": label}
+    run(own, host), run(own, host)
+    assert calls == ["image", "label"]
+
+
+def test_dictionary_in_a_pipeline_and_a_loader():
+    data = {"image": MetaTensor(torch.from_numpy(brain())), "name": "a"}
+    step = RandPasteLesiond("image", [donor(1), donor(2)], number=(1, 2))
+    chain = Compose([step]).set_random_state(3)
+    first = chain(data)
+    assert first["name"] == "a" and first["lesion_mask"].any() and "label" not in data
+    assert torch.equal(Compose([pickle.loads(pickle.dumps(step))]).set_random_state(3)(data)["image"], first["image"])
+    assert not torch.equal(chain.set_random_state(4)(data)["image"], first["image"])
+    batch = next(iter(DataLoader(Dataset([data, data], chain), batch_size=2)))
+    assert batch["image"].shape == (2, 1, 60, 64) and batch["lesion_mask"].dtype == torch.uint8
+    assert RandPasteLesiond("none", [donor()], allow_missing_keys=True)(data).keys() == data.keys()
+
+
+def test_errors():
+    with pytest.raises(ConSinGANError, match="donors is empty"):
+        RandPasteLesion([])
+    with pytest.raises(ConSinGANError, match="scale_range"):
+        RandPasteLesion([donor()], scale_range=(0, 1))
+    with pytest.raises(ConSinGANError, match="rotate_range is -1"):
+        RandPasteLesion([donor()], rotate_range=-1)
+    with pytest.raises(ConSinGANError, match="number"):
+        RandPasteLesion([donor()], number=0)
+    with pytest.raises(ConSinGANError, match=r"a donor has shape \(1, 60, 64\) but the host \(1, 9, 9, 9\)"):
+        RandPasteLesion([donor()])(brain(shape=(9, 9, 9)))
+    with pytest.raises(ConSinGANError, match="label is empty"):
+        RandPasteLesion([(brain(), np.zeros((1, 60, 64)))])(brain())
+    with pytest.raises(ConSinGANError, match="a donor has 1 parts"):
+        RandPasteLesion([(brain(),)])(brain())

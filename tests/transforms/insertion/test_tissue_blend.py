@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.seam_cut import seam_cut
+from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
+
+
+def _scene(seed: int, noise: float = 5.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    host, source = (100 + 20 * gaussian_filter(rng.normal(size=(48, 48)), 4) * 8 for _ in range(2))
+    mask = np.hypot(*(np.mgrid[:48, :48] - 24.0)) < 7
+    return host + 5 * rng.normal(size=host.shape), source + noise * rng.normal(size=host.shape), mask
+
+
+def test_cut_takes_the_cheapest_border() -> None:
+    # the images agree on a square ring only
+    difference = np.full((21, 21), 50.0)
+    ring = np.zeros((21, 21), bool)
+    ring[4:17, 4:17] = True
+    ring[6:15, 6:15] = False
+    difference[ring] = 0
+    inside = np.zeros((21, 21), bool)
+    inside[10, 10] = True
+    shown = seam_cut(difference, np.zeros((21, 21)), inside, np.ones((21, 21), bool) & ~_rim(21))
+    expected = np.zeros((21, 21), bool)
+    expected[5:16, 5:16] = True
+    assert shown[6:15, 6:15].all()
+    assert not shown[~expected & ~ring].any()
+
+
+def _rim(side: int) -> np.ndarray:
+    rim = np.ones((side, side), bool)
+    rim[1:-1, 1:-1] = False
+    return rim
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_cut_is_minimal_on_a_line(seed: int) -> None:
+    difference = np.random.default_rng(seed).integers(1, 100, size=(1, 12)).astype(float)
+    inside, between = np.zeros((1, 12), bool), np.zeros((1, 12), bool)
+    inside[0, 0], between[0, :11] = True, True
+    shown = seam_cut(difference, np.zeros((1, 12)), inside, between)[0]
+    last = int(shown.sum()) - 1
+    assert shown[: last + 1].all()
+    cost = difference[0, :-1] + difference[0, 1:]
+    assert cost[last] == cost.min()
+
+
+def test_cut_without_a_choice() -> None:
+    inside = np.eye(4, dtype=bool)
+    first, second = np.ones((4, 4)), np.zeros((4, 4))
+    assert (seam_cut(first, second, inside, inside) == inside).all()
+    assert not seam_cut(first, second, np.zeros_like(inside), ~inside).any()
+
+
+@given(st.integers(0, 1000), st.floats(0, 3), st.floats(0, 4), st.floats(0, 4))
+@settings(max_examples=15, deadline=None)
+def test_host_stays_beyond_reach(seed: int, inner: float, outer: float, fade: float) -> None:
+    host, source, mask = _scene(seed)
+    blend = TissueBlend(inner_mm=inner, outer_mm=outer, fade_mm=fade)
+    result = blend(host, source, mask)
+    away = distance_transform_edt(~mask)
+    assert np.isfinite(result).all()
+    assert (result[away > blend.reach_mm + 0.5] == host[away > blend.reach_mm + 0.5]).all()
+    assert (result[mask] != host[mask]).any()
+
+
+def test_same_tissue_stays_itself() -> None:
+    host, _, mask = _scene(1)
+    assert np.allclose(TissueBlend(fade_mm=0)(host, host, mask), host)
+    assert np.allclose(TissueBlend(fade_mm=0, keep_profile=False)(host, host + 30, mask), host)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_profile_within_the_mask_is_the_sources(seed: int) -> None:
+    host, source, mask = _scene(seed)
+    source[np.hypot(*(np.mgrid[:48, :48] - 24.0)) < 3] -= 60  # a dark core
+    depth = distance_transform_edt(mask)
+    kept, free = (TissueBlend(keep_profile=keep)(host, source, mask) for keep in (True, False))
+    assert abs((kept - source)[mask].mean()) < 0.2
+    for low, high in ((0, 2), (2, 4), (4, 9)):
+        shell = mask & (depth > low) & (depth <= high)
+        assert abs((kept - source)[shell].mean()) < 1.5
+    assert abs((free - source)[mask].mean()) > 0.1
+    away = distance_transform_edt(~mask)
+    assert np.array_equal(kept[away > 3.5], free[away > 3.5])
+
+
+def test_texture_becomes_the_hosts() -> None:
+    host, source, mask = _scene(2, noise=8.0)  # the host's is 5
+    core = distance_transform_edt(mask) > 3
+    fine = source - gaussian_filter(source, 1.0)
+    for texture, expected in ((1.0, 1.0), (1.25, 0.8), (2.0, 5 / 8)):
+        result = TissueBlend(texture=texture, keep_profile=False)(host, source, mask)
+        ratio = (result - gaussian_filter(result, 1.0))[core].std() / fine[core].std()
+        assert abs(ratio - expected) < 0.1
+
+
+def test_unknown_tissue_stays_out() -> None:
+    host, source, mask = _scene(3)
+    valid = np.ones(mask.shape, bool)
+    valid[:, :14] = False
+    source[:, :14] = 1e6
+    result = TissueBlend(fine_mm=0)(host, source, mask, valid=valid)
+    assert (result[:, :14] == host[:, :14]).all()
+    assert result.max() < 1000
+
+
+def test_slices_are_independent() -> None:
+    host, source, mask = _scene(4)
+    empty = np.zeros_like(mask)
+    volumes = [np.stack(pair, axis=1) for pair in ((host, host), (source, source), (mask, empty))]
+    result = TissueBlend()(*volumes, axis=1)
+    assert np.array_equal(result[:, 0], TissueBlend()(host, source, mask))
+    assert np.array_equal(result[:, 1], host)
+
+
+def test_spacing_scales_all() -> None:
+    host, source, mask = _scene(5)
+    small = TissueBlend()(host, source, mask, spacing=1.0)
+    large = TissueBlend(0, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
+    assert np.allclose(small, large)
+
+
+@pytest.mark.parametrize("bad", [{"inner_mm": -1}, {"fade_mm": float("nan")}, {"texture": 0.5}])
+def test_options_are_checked(bad: dict[str, Any]) -> None:
+    with pytest.raises(ConSinGANError, match=next(iter(bad))):
+        TissueBlend(**bad)
+
+
+def test_shapes_are_checked() -> None:
+    host, source, mask = _scene(6)
+    with pytest.raises(ConSinGANError, match="source"):
+        TissueBlend()(host, source[:-1], mask)

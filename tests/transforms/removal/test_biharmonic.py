@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.restoration import inpaint_biharmonic
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.removal.biharmonic import biharmonic
+
+
+def test_agrees_with_scikit_image():
+    image = np.random.RandomState(0).rand(24, 20)
+    mask = np.zeros((24, 20), bool)
+    mask[8:13, 9:13] = mask[15, 3:6] = True
+    np.testing.assert_allclose(biharmonic(image, mask), inpaint_biharmonic(image, mask), atol=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(scale=st.floats(1e-3, 1e4), shift=st.floats(-1e4, 1e4), slope=st.floats(-1, 1))
+def test_planes_are_restored_in_any_units(scale, shift, slope):
+    rows, cols = np.mgrid[:20, :18]
+    image = scale * (rows + slope * cols) + shift
+    mask = np.zeros(image.shape)
+    mask[7:12, 6:11] = 1
+    result = biharmonic(np.where(mask, 1e9, image), mask)
+    np.testing.assert_allclose(result, image, atol=1e-5 * scale + 1e-9 * abs(shift))
+
+
+def test_known_values_are_kept_exactly_and_masked_ones_do_not_matter():
+    image = np.random.RandomState(1).normal(size=(16, 16)).astype(np.float32)
+    mask = np.zeros((16, 16), int)
+    mask[5:9, 5:9] = 1
+    result = biharmonic(image, mask)
+    assert result.dtype == np.float64
+    np.testing.assert_array_equal(result[mask == 0], image[mask == 0].astype(float))
+    np.testing.assert_array_equal(result, biharmonic(np.where(mask, np.nan, image), torch.from_numpy(mask)))
+    assert result.min() >= image.min() and result.max() <= image.max()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_slices_do_not_reach_each_other(axis):
+    image = np.random.RandomState(2).rand(12, 12, 12)
+    mask = np.zeros(image.shape, bool)
+    mask[4:8, 4:8, 4:8] = True
+    result = np.moveaxis(biharmonic(image, mask, axis=axis), axis, 0)
+    planes, masks = np.moveaxis(image, axis, 0), np.moveaxis(mask, axis, 0)
+    for plane, plane_mask, filled in zip(planes, masks, result, strict=True):
+        np.testing.assert_array_equal(filled, biharmonic(plane, plane_mask))
+
+
+def test_in_space():
+    grid = np.sum(np.mgrid[:10, :9, :8], axis=0).astype(float)
+    mask = np.zeros(grid.shape)
+    mask[4:6, 4:6, 3:5] = 1
+    np.testing.assert_allclose(biharmonic(np.where(mask, 0, grid), mask), grid, atol=1e-6)
+
+
+def test_empty_mask_and_constant_surroundings():
+    image = np.full((9, 9), 7.0)
+    np.testing.assert_array_equal(biharmonic(image, np.zeros((9, 9))), image)
+    mask = np.zeros((9, 9))
+    mask[3:5, 3:5] = 1
+    np.testing.assert_array_equal(biharmonic(np.where(mask, 0, image), mask), image)
+
+
+def test_whole_slice_masked():
+    mask = np.zeros((6, 6, 3))
+    mask[..., 1] = 1
+    with pytest.raises(ConSinGANError, match="covers a whole slice"):
+        biharmonic(np.ones((6, 6, 3)), mask, axis=2)
+
+
+def test_bad_input():
+    with pytest.raises(ConSinGANError, match=r"\(4, 5\).*\(5, 4\)"):
+        biharmonic(np.ones((5, 4)), np.ones((4, 5)))
+    with pytest.raises(ConSinGANError, match="axis 3"):
+        biharmonic(np.ones((5, 4)), np.ones((5, 4)), axis=3)
+    image, mask = np.ones((8, 8)), np.zeros((8, 8))
+    image[2, 2], mask[3, 3] = np.nan, 1
+    with pytest.raises(ConSinGANError, match="NaN"):
+        biharmonic(image, mask)

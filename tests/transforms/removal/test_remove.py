@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.data import MetaTensor
+from monai.transforms import LoadImage
+
+from monai_consingan.data.example import example
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import FILLINGS
+from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.removal.biharmonic import biharmonic
+from monai_consingan.transforms.removal.remove import RemoveLesion, RemoveLesiond
+
+
+def head(shape=(64, 60), seed=0) -> np.ndarray:
+    """An ellipse or ellipsoid of noisy tissue around 100 in air, of shape (1, *shape)."""
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij"))
+    noise = np.random.RandomState(seed).normal(scale=5, size=shape)
+    return np.where((grid[:2] ** 2).sum(0) < 0.75**2, 100 + noise, 0.0)[None]
+
+
+def lesion_at(shape, *ranges, value=1) -> np.ndarray:
+    label = np.zeros((1, *shape), np.int16)
+    label[(0, *(slice(*r) for r in ranges))] = value
+    return label
+
+
+LEFT = ((15, 21), (27, 34))
+
+
+@settings(max_examples=15, deadline=None)
+@given(row=st.integers(14, 22), col=st.integers(22, 32), margin=st.floats(0, 3), seed=st.integers(0, 99))
+def test_mirror_is_the_hard_mask_formula(row, col, margin, seed):
+    image = head(seed=seed)
+    label = lesion_at((64, 60), (row, row + 5), (col, col + 6))
+    image[label > 0] = 250
+    removed = RemoveLesion(margin_mm=margin)(image, label)
+    mirrored = image[:, ::-1]
+    np.testing.assert_array_equal(removed.image, np.where(removed.mask, mirrored, image))
+    assert removed.method == "mirror" and removed.tried == ()
+    assert removed.mask[label > 0].all() and not removed.label.any() and removed.image.max() < 200
+    assert removed.mask.dtype == np.uint8 and removed.image.dtype == image.dtype
+
+
+def test_margin_is_in_mm():
+    image, label = head(), lesion_at((64, 60), (18, 19), (30, 31))
+    mask = RemoveLesion(margin_mm=2.0, spacing=(1.0, 2.0))(image, label).mask[0]
+    rows, cols = np.nonzero(mask)
+    assert (rows.min(), rows.max(), cols.min(), cols.max()) == (16, 20, 29, 31)
+    assert RemoveLesion(margin_mm=0)(image, label).mask.sum() == 1
+
+
+def test_flipud_is_the_published_method():
+    image, label = head((60, 64)), lesion_at((60, 64), *LEFT)
+    image[label > 0] = 250
+    removed = RemoveLesion("flipud")(image, label)
+    np.testing.assert_array_equal(removed.image[0], np.where(removed.mask[0], np.flipud(image[0]), image[0]))
+    png = RemoveLesion("flipud", flip_axis=1)(image.swapaxes(1, 2), label.swapaxes(1, 2))
+    np.testing.assert_array_equal(png.image.swapaxes(1, 2), removed.image)
+
+
+def test_poisson_and_biharmonic_are_what_they_say():
+    image, label = head(), lesion_at((64, 60), *LEFT)
+    clean = image.copy()
+    image[:, :32] += 20  # the side of the lesion is brighter: Poisson corrects that
+    image[label > 0] = 250
+    plain, poisson, smooth = (
+        RemoveLesion(method)(image, label) for method in ("mirror", "poisson_mirror", "biharmonic")
+    )
+    fill = plain.mask[0] > 0
+    blended = poisson_blend(image[0], image[0, ::-1], fill)
+    np.testing.assert_allclose(poisson.image[0], blended)
+    np.testing.assert_allclose(smooth.image[0], biharmonic(image[0], fill))
+    wanted = clean[0][fill].mean() + 20
+    assert abs(poisson.image[0][fill].mean() - wanted) < 4 < abs(plain.image[0][fill].mean() - wanted)
+    for removed in (plain, poisson, smooth):
+        np.testing.assert_array_equal(removed.image[0][~fill], image[0][~fill])
+
+
+def test_left_and_right_come_from_the_affine():
+    volume, label = head((64, 60, 4)), lesion_at((64, 60, 4), *LEFT, (1, 3))
+    volume[label > 0] = 250
+    reference = RemoveLesion(axis=2)(MetaTensor(volume, affine=np.eye(4)), MetaTensor(label, affine=np.eye(4)))
+    affine = np.array([[0, -1.0, 0, 63], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])  # stored as inferior, left, ...
+    stored = [np.flip(x.transpose(0, 3, 1, 2), 2).copy() for x in (volume, label)]
+    removed = RemoveLesion(axis=0)(*(MetaTensor(x, affine=affine) for x in stored))
+    np.testing.assert_array_equal(
+        np.flip(removed.image.numpy(), 2).transpose(0, 2, 3, 1), reference.image.as_tensor().numpy()
+    )
+    assert np.array_equal(removed.image.affine, affine) and np.array_equal(removed.mask.affine, affine)
+
+
+def test_slices_count_by_themselves():
+    volume, label = head((64, 60, 5)), lesion_at((64, 60, 5), *LEFT, (2, 3))
+    for method in ("mirror", "poisson_mirror", "biharmonic"):
+        removed = RemoveLesion(method, axis=2)(volume, label)
+        assert removed.mask[..., 2].any() and not np.delete(removed.mask, 2, axis=-1).any()
+    assert RemoveLesion("mirror")(volume, label).mask[..., 1].any()
+
+
+def test_next_method_where_the_mirrored_place_holds_a_lesion():
+    label = lesion_at((64, 60), *LEFT) + lesion_at((64, 60), (44, 48), (27, 34), value=2)
+    removed = RemoveLesion(("mirror", "flipud", "biharmonic"))(head(), label, lesion_labels=(1,))
+    assert removed.method == "biharmonic" and [method for method, _ in removed.tried] == ["mirror", "flipud"]
+    assert all("holds a lesion" in reason for _, reason in removed.tried)
+    assert set(np.unique(removed.label)) == {0, 2}
+    np.testing.assert_array_equal(removed.label[label == 2], 2)
+    with pytest.raises(ConSinGANError, match=r"mirror \(the mirrored place holds a lesion.*flipud, .*to the methods"):
+        RemoveLesion("mirror")(head(), label)
+
+
+def test_a_lesion_across_the_midline_is_not_mirrored_onto_itself():
+    with pytest.raises(ConSinGANError, match="holds a lesion"):
+        RemoveLesion()(head(), lesion_at((64, 60), (29, 36), (28, 34)))
+
+
+def test_mirrored_place_outside_head_or_image():
+    image = np.zeros((1, 64, 60))
+    image[0, 8:50, 10:50] = 100 + np.random.RandomState(0).rand(42, 40)
+    label = lesion_at((64, 60), (9, 13), (25, 35))
+    with pytest.raises(ConSinGANError, match="outside the head"):
+        RemoveLesion()(image, label)
+    assert RemoveLesion(symmetry=28.5)(image, label).method == "mirror"
+    assert RemoveLesion(symmetry="estimate")(image, label).method == "mirror"
+    with pytest.raises(ConSinGANError, match="outside the image"):
+        RemoveLesion(symmetry=45.0)(image, label)
+
+
+def test_label_is_cleared_in_the_margin_and_kept_elsewhere():
+    label = lesion_at((64, 60), *LEFT, value=1)
+    label[0, 12:15, 27:34] = 2
+    removed = RemoveLesion(margin_mm=1.0)(head(), label, lesion_labels=[1])
+    assert not removed.label[removed.mask > 0].any()
+    assert (removed.label[0, 12:14, 27:34] == 2).all() and not removed.label[0, 14, 27:34].any()
+
+
+def test_kinds_and_integers():
+    image, label = head().astype(np.int16), lesion_at((64, 60), *LEFT)
+    array = RemoveLesion("biharmonic")(image, label)
+    tensor = RemoveLesion("biharmonic")(torch.from_numpy(image), torch.from_numpy(label))
+    assert array.image.dtype == np.int16 and type(array.mask) is np.ndarray
+    assert (
+        type(tensor.image) is torch.Tensor and tensor.image.dtype == torch.int16 and tensor.label.dtype == torch.int16
+    )
+    np.testing.assert_array_equal(tensor.image.numpy(), array.image)
+    np.testing.assert_array_equal(image, head().astype(np.int16))
+
+
+def test_metadata_is_the_hosts():
+    image = MetaTensor(torch.from_numpy(head()), affine=np.eye(4), meta={"filename_or_obj": "host"})
+    label = MetaTensor(torch.from_numpy(lesion_at((64, 60), *LEFT)), meta={"filename_or_obj": "label"})
+    removed = RemoveLesion()(image, label)
+    assert removed.image.meta["filename_or_obj"] == removed.mask.meta["filename_or_obj"] == "host"
+    assert removed.label.meta["filename_or_obj"] == "label"
+
+
+def test_two_channels():
+    image = np.concatenate([head(), head(seed=1) + 50])
+    removed = RemoveLesion()(image, lesion_at((64, 60), *LEFT))
+    np.testing.assert_array_equal(removed.image, np.where(removed.mask, image[:, ::-1], image))
+
+
+@pytest.mark.parametrize("method", FILLINGS)
+def test_packaged_example(method):
+    load = LoadImage(image_only=True, ensure_channel_first=True)
+    image, label = load(example().image), load(example().label)
+    removed = RemoveLesion(method, axis=2)(image, label)
+    lesion = np.asarray(label) > 0
+    before, after = np.asarray(image), np.asarray(removed.image)
+    tissue = np.median(before[..., 6:10][before[..., 6:10] > before.mean()])
+    assert np.array_equal(before[np.asarray(removed.mask) == 0], after[np.asarray(removed.mask) == 0])
+    if method != "biharmonic":  # which goes on with what is bright beside the label
+        assert abs(after[lesion].mean() - tissue) < 0.5 * abs(before[lesion].mean() - tissue)
+
+
+def test_dictionary():
+    image, label = head(), lesion_at((64, 60), *LEFT)
+    data = {"t1": image, "t2": head(seed=3), "label": label, "other": 1}
+    removed = RemoveLesiond(keys=("t1", "t2"), method_key="method")(data)
+    np.testing.assert_array_equal(removed["t1"], RemoveLesion()(image, label).image)
+    np.testing.assert_array_equal(removed["t2"], RemoveLesion()(data["t2"], label).image)
+    assert removed["method"] == ("mirror", "mirror") and removed["mask"].any() and not removed["label"].any()
+    assert data["label"].any() and removed["other"] == 1
+    renamed = RemoveLesiond("t1", output_keys="free", output_label_key="free_label", mask_key=None, method_key="how")(
+        data
+    )
+    assert renamed["t1"] is image and renamed["label"] is label and renamed["how"] == "mirror"
+    assert "mask" not in renamed and not renamed["free_label"].any()
+    with pytest.raises(KeyError):
+        RemoveLesiond("t3")(data)
+
+
+def test_bad_arguments():
+    with pytest.raises(ConSinGANError, match='methods names "magic"'):
+        RemoveLesion("magic")
+    with pytest.raises(ConSinGANError, match="methods names nothing"):
+        RemoveLesion(())
+    with pytest.raises(ConSinGANError, match="margin_mm is -1"):
+        RemoveLesion(margin_mm=-1)
+    with pytest.raises(ConSinGANError, match="1 keys for 2"):
+        RemoveLesiond(("a", "b"), output_keys="c")
+
+
+def test_bad_input():
+    image, label = head(), lesion_at((64, 60), *LEFT)
+    with pytest.raises(ConSinGANError, match=r"label has shape \(1, 60, 64\)"):
+        RemoveLesion()(image, label.swapaxes(1, 2))
+    with pytest.raises(ConSinGANError, match="no lesion"):
+        RemoveLesion()(image, np.zeros_like(label))
+    with pytest.raises(ConSinGANError, match=r"lesion_labels is \[1, 7\].*values \[1\]"):
+        RemoveLesion()(image, label, lesion_labels=(1, 7))
+    with pytest.raises(ConSinGANError, match='symmetry "top"'):
+        RemoveLesion(symmetry="top")(image, label)
+    with pytest.raises(ConSinGANError, match="axis 5"):
+        RemoveLesion(axis=5)(image, label)
+    with pytest.raises(ConSinGANError, match="runs across the slices"):
+        RemoveLesion("flipud", axis=2, flip_axis=2)(head((64, 60, 3)), lesion_at((64, 60, 3), *LEFT, (1, 2)))

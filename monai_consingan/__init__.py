@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -19,6 +21,10 @@ _PACKAGES = {
     "transforms",
     "workflows",
 }
+
+
+if "torch" not in sys.modules:  # the runtime reads it when it is loaded; idle threads shall not spin on a busy machine
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,8 +1,10 @@
-"""The error that users see."""
+"""The errors and warnings that users see."""
 
 from __future__ import annotations
 
-__all__ = ["ConSinGANError"]
+__all__ = ["ConSinGANError", "ConSinGANWarning", "is_out_of_memory"]
+
+_MEMORY_WORDS = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "size calculation overflowed")
 
 
 class ConSinGANError(ValueError):
@@ -11,3 +13,25 @@ class ConSinGANError(ValueError):
     Its message is one sentence for the user: it names the file or the argument, the value found there and what to do.
     The command line prints the sentence alone, without a traceback, and ends with a non-zero exit code.
     """
+
+
+class ConSinGANWarning(UserWarning):
+    """What a user should know of a result that was made all the same.
+
+    Its message is one sentence, like that of an error. The command line prints it as one line on the standard error
+    stream, and hides the warnings of libraries.
+    """
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that it was raised from, says that there is not enough memory.
+
+    Python and NumPy raise ``MemoryError``. PyTorch raises an error of its own for a GPU, and a mere ``RuntimeError``
+    for the CPU, whose message tells, or that a size does not even fit an integer.
+    """
+    while error is not None:
+        words = str(error).lower() if isinstance(error, RuntimeError) else ""
+        if isinstance(error, MemoryError) or any(word in words for word in _MEMORY_WORDS):
+            return True
+        error = error.__cause__
+    return False

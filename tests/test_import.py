@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 import monai_consingan
 
@@ -12,6 +15,18 @@ def test_package_imports_nothing_heavy() -> None:
     code = "import sys, monai_consingan; print(sorted({'torch', 'monai', 'numpy', 'matplotlib'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("given", "first", "policy"), [(None, "", "PASSIVE"), ("ACTIVE", "", "ACTIVE"), (None, "import torch", None)]
+)
+def test_idle_threads_wait_passively(given: str | None, first: str, policy: str | None) -> None:
+    """Set before the runtime is loaded, unless the user has a value of his own or it is too late."""
+    code = f"{first}\nimport os, monai_consingan; print(os.environ.get('OMP_WAIT_POLICY'))"
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    env |= {} if given is None else {"OMP_WAIT_POLICY": given}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, env=env)
+    assert done.stdout.strip() == str(policy)
 
 
 def test_version_is_a_release_number() -> None:

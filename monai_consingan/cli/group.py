@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -16,7 +18,7 @@ from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
 from monai_consingan.cli.reproduction import reproduce
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
 
 __all__ = ["main"]
 
@@ -35,7 +37,8 @@ class _Program(click.Group):
         logging.getLogger("ignite").setLevel(logging.CRITICAL)
         extra["standalone_mode"] = False
         try:
-            code = super().main(args, prog_name, **extra)
+            with _own_warnings_only():
+                code = super().main(args, prog_name, **extra)
         except click.Abort:
             sys.exit(_fail("interrupted.", INTERRUPTED))
         except click.ClickException as error:
@@ -44,14 +47,31 @@ class _Program(click.Group):
             sys.exit(_fail(error.format_message().rstrip(".") + hint + ".", error.exit_code))
         except ConSinGANError as error:
             sys.exit(_fail(str(error)))
-        except MemoryError:
-            sys.exit(_fail("there is not enough memory: take fewer or smaller slices, or fewer channels."))
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             sys.exit(
                 _fail(f"{place}{error.strerror or error}: give a path that can be used, with space and permission.")
             )
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            sys.exit(_fail("there is not enough memory: take fewer or smaller slices, or fewer channels."))
         sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _own_warnings_only() -> Iterator[None]:
+    """Show this package's warnings as one line each, and those of libraries only to who asks for them (``-W``)."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("default", ConSinGANWarning)
+            warnings.showwarning = show
+        yield
 
 
 def _fail(sentence: str, code: int = 1) -> int:

@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 from PIL import Image
 
 from monai_consingan.data import example
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 
 Scan = tuple[np.ndarray, np.ndarray]
 AFFINE = nib.load(example().image).affine
@@ -302,6 +304,11 @@ def test_interrupt(refused: Any, insert: list[Any], tmp_path: Path, monkeypatch:
     [
         (OSError(errno.EIO, "Input/output error", "/data/scan"), "/data/scan: Input/output error"),
         (MemoryError(), "not enough memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "not enough memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 36 bytes"),
+            "not enough memory",
+        ),
     ],
 )
 def test_what_the_system_refuses(
@@ -312,6 +319,26 @@ def test_what_the_system_refuses(
 
     monkeypatch.setattr("monai_consingan.workflows.harmonize", fail)
     assert words in refused(*insert, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("channels", [10**6, 10**9, 10**18])
+def test_networks_that_do_not_fit_into_memory(refused: Any, tmp_path: Path, channels: int) -> None:
+    train = ["train", example().image, "--task", "editing", "--slice", 6, "--max-size", 64, *SMALL]
+    said = refused(*train, "--channels", channels, out=tmp_path / "run")
+    assert "not enough memory" in said
+
+
+def test_only_our_own_warnings_are_shown(call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def warn(*_: Any, **__: Any) -> None:
+        for _ in range(2):
+            warnings.warn("overflow encountered", RuntimeWarning, stacklevel=1)
+            warnings.warn("a part\nis missing.", ConSinGANWarning, stacklevel=1)
+        raise ConSinGANError("it ends here.")
+
+    monkeypatch.setattr("monai_consingan.workflows.remove", warn)
+    files = example()
+    result = call("remove", "--image", files.image, "--label", files.label, "--output", tmp_path / "out")
+    assert result.output == "Warning: a part is missing.\nError: it ends here.\n"
 
 
 def test_training_that_diverges(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

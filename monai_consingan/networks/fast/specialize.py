@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
 from numba import njit
+from numba.core.caching import FunctionCache, NullCache
+
+from monai_consingan.errors import ConSinGANWarning
 
 __all__ = ["specialize"]
 
-_OPTIONS = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "nogil": True, "error_model": "numpy", "cache": True}
+_OPTIONS = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "nogil": True, "error_model": "numpy"}
 
 
 def specialize(
@@ -23,8 +28,9 @@ def specialize(
 ) -> dict[str, Any]:
     """Compile functions of a module with some of its globals replaced by constants.
 
-    Unlike functions compiled in a closure, these are kept on the disk for the next process (where it cannot be written,
-    Numba takes a folder of the user's).
+    Unlike functions compiled in a closure, these are kept on the disk for the next process: beside the module, or where
+    that cannot be written in a folder of the user's, or that of the variable ``NUMBA_CACHE_DIR``. Where nothing can be
+    written, they are compiled anew in every process, and one warning says so.
 
     Args:
         module: the module's ``globals()``.
@@ -45,4 +51,42 @@ def specialize(
         clone.__qualname__ = f"{name}_{suffix}"
         clone.__module__ = source.__module__
         shared[name] = compiled[name] = njit(clone, parallel=item in parallel, **_OPTIONS)
+        compiled[name]._cache = _disk_cache(clone)
     return compiled
+
+
+class _DiskCache(FunctionCache):
+    """Numba's files of compiled functions, of which none that is damaged or cannot be written stops the work."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is kept for a signature, or ``None``."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # unpickling something damaged raises anything
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled for a signature, if there is room."""
+        try:
+            super().save_overload(sig, data)
+        except OSError:  # such as a full disk
+            _tell_uncached()
+
+
+def _disk_cache(function: FunctionType) -> FunctionCache | NullCache:
+    try:
+        return _DiskCache(function)
+    except (RuntimeError, OSError):  # there is no folder for it
+        _tell_uncached()
+        return NullCache()
+
+
+def _tell_uncached() -> None:
+    warnings.warn(  # from this line always, so that it is shown once
+        "Numba can keep compiled functions in no folder, so every process takes some seconds to compile them anew: "
+        "name a folder that can be written by the variable NUMBA_CACHE_DIR.",
+        ConSinGANWarning,
+        stacklevel=1,
+    )

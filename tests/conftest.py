@@ -25,6 +25,13 @@ def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints" / Path(inception.FID_WEIGHTS_URL).name
     path.parent.mkdir(parents=True)
+    return save_random_inception(path)
+
+
+def save_random_inception(path: Path) -> Path:
+    """Write random weights of pytorch-fid's Inception network, always the same; gives their file."""
+    from pytorch_fid import inception
+
     torch.manual_seed(0)
     with (
         mock.patch.object(inception, "load_state_dict_from_url", return_value={}),

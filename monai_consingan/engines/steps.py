@@ -44,9 +44,8 @@ class TrainingSteps:
         concurrent_stages: how many of the newest stages are trained together.
         penalty_weight: factor of the gradient penalty.
         plain: whether to take the textbook's path.
-        precision: one of :py:data:`monai_consingan.tasks.PRECISIONS`: ``"float32"``, ``"tf32"`` (GPUs: inputs of products
-            have 10 bits) or
-            ``"bf16"`` (autocast).
+        precision: one of :py:data:`monai_consingan.tasks.PRECISIONS`: ``"float32"``, ``"tf32"`` (GPUs: inputs of
+            products have 10 bits) or ``"bf16"`` (autocast).
         compile: arguments of :py:func:`torch.compile` for the passes; ``None`` does not compile. On a GPU
             ``{"mode": "reduce-overhead"}`` replays them as CUDA graphs, which pays for small stages.
 

@@ -105,6 +105,7 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     values = label.numpy()[0]
     wanted = tuple(lesion_labels)
     lesions = np.isin(values, wanted) if wanted else values > 0
+    lesions &= ~np.isin(values, record.ignored)
     numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
     return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
 

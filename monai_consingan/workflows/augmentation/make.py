@@ -12,7 +12,7 @@ import numpy as np
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import contrast, kept, seam
+from monai_consingan.metrics import Surroundings, contrast, kept, seam
 from monai_consingan.transforms import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop
 from monai_consingan.transforms.insertion.paste import move
@@ -160,12 +160,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            measures = {
-                "seam": seam(pasted.image, mask, axis=case.axis, exclude=others),
-                "contrast_kept": kept(
-                    contrast(pasted.image, mask, axis=case.axis, exclude=others), draw.donor.contrast
-                ),
-            }
+            measured = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
+            measures = {"seam": seam(measured), "contrast_kept": kept(contrast(measured), draw.donor.contrast)}
         require(measures, self.limits, how)
         return pasted, measures
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,15 +11,15 @@ from monai.data import MetaTensor
 from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
 
 from ..errors import ConSinGANError
-from .stored import read_stored
+from .stored import Stored, read_stored
 
-__all__ = ["file_sha256", "keep_labels", "load_label", "load_scan", "same_grid"]
+__all__ = ["keep_labels", "load_label", "load_scan", "same_grid"]
 
 _WHOLE = 1e-3
 _GRID_TOLERANCE = 0.05
 
 
-def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
+def load_scan(path: str | Path | Stored, *, name: str = "image") -> MetaTensor:
     """Read a grey MR scan.
 
     NIfTI, NRRD, MetaImage, DICOM (one file, or a folder with one series), PNG and JPEG are understood. A 2D image
@@ -28,7 +27,7 @@ def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
     Nothing of the header but the geometry is taken over: no names, dates or identifiers.
 
     Args:
-        path: the file, or the DICOM series' folder.
+        path: the file, or the DICOM series' folder; or what :func:`monai_consingan.data.read_stored` read of it.
         name: what the scan is to the user ("host", "donor"), for errors.
 
     Returns:
@@ -40,7 +39,7 @@ def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
         ConSinGANError: missing, unreadable or truncated; 4D, colour or complex; NaN or infinite values; constant;
             no voxels; an affine that cannot be inverted.
     """
-    stored = read_stored(path, name=name)
+    stored, path = _read(path, name)
     values = stored.values()
     _require_finite(values, f"{name} {path}")
     if values.min() == values.max():
@@ -51,7 +50,7 @@ def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
 
 
 def load_label(
-    path: str | Path,
+    path: str | Path | Stored,
     *,
     image: MetaTensor,
     image_name: str = "image",
@@ -64,7 +63,7 @@ def load_label(
     JPEG cannot hold label values; there, values above half of the largest become 1 and all others 0.
 
     Args:
-        path: the label's file, in any format of :func:`load_scan`.
+        path: the label's file, in any format of :func:`load_scan`; or what was read of it.
         image: the image that the label outlines, as :func:`load_scan` returned it.
         image_name: what the image is to the user, for errors.
         lesion_labels: label values that are the lesion; the others become 0. ``None`` keeps all.
@@ -78,8 +77,8 @@ def load_label(
         ConSinGANError: as :func:`load_scan`, and: shape or affine differ from the image's, values that are not whole
             or negative, no lesion, no background, or ``lesion_labels`` that the label does not have.
     """
+    stored, path = _read(path, name)
     what = f"{name} {path}"
-    stored = read_stored(path, name=name)
     values = stored.values() if stored.raw.dtype.kind == "f" or stored.slope != 1 or stored.inter != 0 else stored.raw
     _require_finite(values, what)
     image_what = f"{image_name} {image.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
@@ -94,7 +93,7 @@ def load_label(
             f"{_short(image.affine)}; give the label drawn on this image, or resample it to the image's grid."
         )
     label = _whole_numbers(values, what)
-    if stored.format == "picture" and Path(path).suffix.lower() in (".jpg", ".jpeg"):
+    if stored.format == "picture" and path.suffix.lower() in (".jpg", ".jpeg"):
         label = label > label.max() / 2
     if lesion_labels is not None:
         label = _only(label, lesion_labels, what, allow_missing=allow_empty)
@@ -144,33 +143,9 @@ def same_grid(affine: np.ndarray | torch.Tensor, other: np.ndarray | torch.Tenso
     return bool(max(distance, column_change) <= _GRID_TOLERANCE * side)
 
 
-def file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's files (names and contents, in the order of their names).
-
-    Args:
-        path: file or folder.
-
-    Raises:
-        ConSinGANError: the path does not exist or cannot be read.
-    """
-    path = Path(path)
-    try:
-        if not path.is_dir():
-            return _digest(path)
-        total = hashlib.sha256()
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            total.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
-        return total.hexdigest()
-    except OSError as err:
-        raise ConSinGANError(f"{path} cannot be read ({err.strerror}): check the path and its permissions.") from err
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _read(file: str | Path | Stored, name: str) -> tuple[Stored, Path]:
+    stored = file if isinstance(file, Stored) else read_stored(file, name=name)
+    return stored, stored.path or Path()
 
 
 def _only(label: np.ndarray, lesion_labels: Iterable[int], what: str, *, allow_missing: bool = False) -> np.ndarray:

@@ -10,7 +10,17 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["bounding_box", "depth_inside", "depth_within", "distance_outside", "outside_distance", "reach_box", "ring"]
+__all__ = [
+    "ball_diameter",
+    "bounding_box",
+    "depth_inside",
+    "depth_within",
+    "distance_outside",
+    "outside_distance",
+    "reach_box",
+    "ring",
+    "signed_distance",
+]
 
 _AT_ONCE = 2**20  # voxels
 
@@ -74,11 +84,33 @@ def outside_distance(
     return distance
 
 
+def signed_distance(mask: np.ndarray, spacing: Sequence[float], axis: int | None = None) -> np.ndarray:
+    """Distance in mm of every voxel's centre to a mask's border: above 0 outside, below 0 inside.
+
+    The border runs half of the smallest spacing away from the voxels on either side.
+
+    Args:
+        mask: boolean array of shape (\\*spatial).
+        spacing: mm per spatial axis.
+        axis: the axis perpendicular to the slices when distances stay within a slice; None for distances in space.
+
+    Returns:
+        Array of shape (\\*spatial), infinite where there is no border (in the slice).
+    """
+    half = min(mm for along, mm in enumerate(spacing) if along != axis) / 2
+    return np.where(mask, half - outside_distance(~mask, spacing, axis), outside_distance(mask, spacing, axis) - half)
+
+
 def reach_box(mask: np.ndarray, spacing: Sequence[float], reach_mm: float) -> tuple[slice, ...]:
     """The smallest box that holds all voxels up to a distance in mm of a mask that is not empty."""
     (found,) = ndimage.find_objects(mask.view(np.uint8))
     pads = [int(min(np.ceil(reach_mm / mm), n)) for mm, n in zip(spacing, mask.shape, strict=True)]
     return tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(found, pads, strict=True))
+
+
+def ball_diameter(extent: float, ndim: int) -> float:
+    """Diameter of the circle (2D) or ball (3D) that has an area or volume, in the unit of length of the extent."""
+    return float(2 * (extent / np.pi) ** 0.5 if ndim == 2 else 2 * (3 * extent / (4 * np.pi)) ** (1 / 3))
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int]) -> tuple[slice, ...]:

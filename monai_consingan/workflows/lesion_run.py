@@ -130,18 +130,15 @@ class LesionRun:
         self.inputs: dict[str, Stored | Path | None] = {}
 
     def scan(self, name: str, path: str | Path) -> MetaTensor:
-        """Read a scan, as :py:func:`monai_consingan.data.load_scan` does."""
-        return load_scan(self._read(name, path), name=_words(name))
+        """Read a scan, as :py:func:`monai_consingan.data.load_scan` does; what was read before is not read again."""
+        read = [given for given in self.inputs.values() if isinstance(given, Stored) and given.path == Path(path)]
+        self.inputs[name] = stored = read[0] if read else read_stored(path, name=_words(name))
+        return load_scan(stored, name=_words(name))
 
     def label(self, name: str, path: str | Path, image: MetaTensor, of: str, **options: Any) -> MetaTensor:
         """Read the label of an image, as :py:func:`monai_consingan.data.load_label` does."""
-        return load_label(self._read(name, path), image=image, image_name=_words(of), name=_words(name), **options)
-
-    def _read(self, name: str, path: str | Path) -> Stored:
-        known = (item for item in self.inputs.values() if isinstance(item, Stored) and item.path == Path(path))
-        stored = next(known, None) or read_stored(path, name=_words(name))
-        self.inputs[name] = stored
-        return stored
+        self.inputs[name] = stored = read_stored(path, name=_words(name), indices=True)
+        return load_label(stored, image=image, image_name=_words(of), name=_words(name), **options)
 
     def finish(self, case: LesionCase, seed: int, redrawing: Redrawing | None = None) -> dict[str, Any]:
         """Let a model redraw the lesion's surroundings, if one is given, and write all files.

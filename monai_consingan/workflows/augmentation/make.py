@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,21 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
+from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal
-from monai_consingan.workflows.augmentation.donors import Donors
-from monai_consingan.workflows.augmentation.plan import LesionDraw, ScanTask, donors_of, draw_lesion
+from monai_consingan.workflows.augmentation.plan import ScanTask, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.put import HostScan, PutLesion, Redrawer, put_lesion
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
-from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, describe_scan, load_pair, seam_range
+from monai_consingan.workflows.augmentation.survey import (
+    Lesion,
+    ScanSurvey,
+    describe_scan,
+    load_pair,
+    read_lesion,
+    seam_range,
+)
 from monai_consingan.workflows.report import versions
 
 __all__ = ["ScanMaker"]
@@ -54,7 +62,7 @@ class ScanMaker:
         self.records = {record.name: record for record in self.scans.records}
         self.lesions: list[Lesion] = [lesion for survey in self.surveys.values() for lesion in survey.lesions]
         self.limits = Limits(seam_range(self.lesions, self.settings.seam_margin), self.settings.contrast_range)
-        self.donors = Donors(self.records, self.settings.lesion_labels)
+        self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
 
     def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
         """Make a synthetic scan.
@@ -183,8 +191,8 @@ class ScanMaker:
     def _describe(self, number: int, draw: LesionDraw, put: PutLesion) -> dict[str, Any]:
         return {
             "instance": number,
-            **draw.as_dict(),
             "donor": {**describe_scan(draw.donor.scan, self.surveys), "lesion": draw.donor.number},
+            **draw.as_dict(),
             "size": draw.donor.size,
             "diameter_mm": draw.donor.diameter_mm * draw.scale,
             "placement": put.placement.as_dict(),

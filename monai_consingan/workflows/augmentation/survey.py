@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,7 +26,6 @@ from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
 __all__ = [
     "Lesion",
     "ScanSurvey",
-    "describe_scan",
     "diameter_mm",
     "load_pair",
     "read_lesion",
@@ -108,6 +107,7 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     values = label.numpy()[0]
     wanted = tuple(lesion_labels)
     lesions = np.isin(values, wanted) if wanted else values > 0
+    lesions &= ~np.isin(values, record.ignored)
     numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
     return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
 
@@ -165,14 +165,6 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
         lesions.append(Lesion(record.name, number, diameter, size, measures[0], measures[1], level))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
-
-
-def describe_scan(name: str, surveys: Mapping[str, ScanSurvey]) -> dict[str, str]:
-    """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
-    survey = surveys.get(name)
-    if survey is None:
-        return {"scan": name}
-    return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
 
 
 def diameter_mm(voxels: int, spacing: tuple[float, ...]) -> float:

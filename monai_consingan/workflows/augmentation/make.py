@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import load_scan, output_suffix, save_label_like, save_like, slice_axis, to_host_grid
+from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
@@ -21,7 +22,6 @@ from monai_consingan.workflows.augmentation.donors import Donors
 from monai_consingan.workflows.augmentation.plan import LesionDraw, ScanTask, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.put import HostScan, PutLesion, Redrawer, put_lesion
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, describe_scan, load_pair, seam_range
 from monai_consingan.workflows.report import versions
 

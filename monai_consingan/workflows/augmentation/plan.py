@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import Lesion
 
 __all__ = ["LesionDraw", "ScanTask", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]

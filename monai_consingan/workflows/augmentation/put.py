@@ -9,6 +9,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import DEFAULT_INSERTION, BlendSettings, insertion_method
 from monai_consingan.models.hosts import HostModels
@@ -19,7 +20,6 @@ from monai_consingan.transforms.insertion.paste import move
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.checks import Limits, Refusal, check_lesion
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
 
 __all__ = ["HostScan", "PutLesion", "Redrawer", "put_lesion"]
 

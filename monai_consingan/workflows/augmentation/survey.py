@@ -13,13 +13,13 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
+from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast, seam
 from monai_consingan.metrics.surroundings import tissue_mask
 from monai_consingan.transforms.insertion.placement import surroundings
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
-from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
 
 __all__ = [
     "Lesion",

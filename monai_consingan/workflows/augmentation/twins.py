@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
+from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
+from monai_consingan.methods import BlendSettings
 from monai_consingan.metrics import removal_measures
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
@@ -26,63 +27,7 @@ from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, describe_scan, load_pair
 from monai_consingan.workflows.report import versions
 
-__all__ = ["TwinMaker", "TwinSettings"]
-
-
-@dataclass(frozen=True)
-class TwinSettings:
-    """What a lesion-free twin depends on, besides the data set and the training of models.
-
-    Args:
-        method: ``"fill"``, which leaves it as it was filled, or ``"consingan"``, whose model redraws that; by default
-            the first, or the second if anything of a model is given.
-        on_failure: what happens where a lesion's removal fails the checks or its model cannot be used: ``"fill"`` or
-            ``"drop"``. A twin of which a lesion cannot be removed is dropped.
-        fillings: ways to fill, tried in this order (:py:class:`monai_consingan.transforms.RemoveLesion`).
-        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"`` or a position in mm.
-        margin_mm: how far beyond the label is filled.
-        most_contrast: largest share of the lesion's contrast that may be left, brighter or darker.
-        most_seam: largest seam around what was filled (:py:func:`monai_consingan.metrics.seam`).
-        lesion_labels: label values that are lesions; empty for all.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        seed: seed of the trainings.
-
-    Raises:
-        ConSinGANError: a setting is out of range.
-    """
-
-    method: str | None = None
-    on_failure: str = "fill"
-    fillings: tuple[str, ...] = USUAL_FILLINGS
-    symmetry: str | float = "estimate"
-    margin_mm: float = 1.5
-    most_contrast: float = 0.5
-    most_seam: float = 2.0
-    lesion_labels: tuple[int, ...] = ()
-    axis: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("fillings", "lesion_labels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, allowed in (("method", ("consingan", "fill")), ("on_failure", ("fill", "drop"))):
-            if getattr(self, name) not in (*allowed, None):
-                raise ConSinGANError(
-                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be {' or '.join(allowed)}."
-                )
-        for name in ("most_contrast", "most_seam"):
-            if not getattr(self, name) > 0:
-                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be above 0.")
-        FillLesion(self.fillings, self.symmetry, self.margin_mm, axis=self.axis)
-
-    @property
-    def redrawn(self) -> BlendSettings | None:
-        """Where a redrawn image is used; ``None`` if no model is needed."""
-        return REMOVAL_BLEND if self.method == "consingan" else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, which JSON gives back alike."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+__all__ = ["TwinMaker"]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from scipy import ndimage
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import find_placement
 from monai_consingan.transforms.insertion.paste import move
-from monai_consingan.transforms.insertion.placement import surroundings
+from monai_consingan.transforms.insertion.placement import level_around
 
 __all__ = ["LesionPaste", "lesion_pastes"]
 
@@ -106,7 +106,7 @@ def _placed(window: Window, donor: Patient, random: np.random.Generator) -> Lesi
             spacing=window.patient.spacing,
             rng=np.random.RandomState(int(random.integers(2**31))),
             brain_mask=window.take(window.patient.healthy),
-            level=surroundings(donor.image[..., index], part, spacing=donor.spacing),
+            level=level_around(donor.image[..., index], part, spacing=donor.spacing),
         )
     except ConSinGANError:
         return None

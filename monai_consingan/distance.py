@@ -10,7 +10,16 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["bounding_box", "depth_inside", "depth_within", "distance_outside", "outside_distance", "reach_box", "ring"]
+__all__ = [
+    "ball_diameter",
+    "bounding_box",
+    "depth_inside",
+    "depth_within",
+    "distance_outside",
+    "outside_distance",
+    "reach_box",
+    "ring",
+]
 
 _AT_ONCE = 2**20  # voxels
 
@@ -79,6 +88,11 @@ def reach_box(mask: np.ndarray, spacing: Sequence[float], reach_mm: float) -> tu
     (found,) = ndimage.find_objects(mask.view(np.uint8))
     pads = [int(min(np.ceil(reach_mm / mm), n)) for mm, n in zip(spacing, mask.shape, strict=True)]
     return tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(found, pads, strict=True))
+
+
+def ball_diameter(extent: float, ndim: int) -> float:
+    """Diameter of the circle (2D) or ball (3D) that has an area or volume, in the unit of length of the extent."""
+    return float(2 * (extent / np.pi) ** 0.5 if ndim == 2 else 2 * (3 * extent / (4 * np.pi)) ** (1 / 3))
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int]) -> tuple[slice, ...]:

@@ -108,3 +108,54 @@ def test_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         save_state(STATE, tmp_path / "none" / "state.pt")
+
+
+@pytest.mark.parametrize("bit", range(8))
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_flipped_bit_of_the_weights_is_refused(tmp_path: Path, bit: int, hashed: bool) -> None:
+    """By the hash, and in files without one by the checksums that PyTorch keeps and does not look at."""
+    path = tmp_path / "state.pt"
+    if hashed:
+        save_state(STATE, path)
+    else:
+        torch.save(STATE, path)
+    content = bytearray(path.read_bytes())
+    place = bytes(content).index(torch.arange(400.0).numpy().tobytes()) + 800
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(ConSinGANError, match=r"state\.pt cannot be read safely .*damaged"):
+        load_state(path, "a format")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"numbers": [1, 2.5, "four"]},
+        {"numbers": [1, [2.5, "three"]]},
+        {"weights": {"w": torch.arange(400.0) + 1e-4}},
+        {"weights": {"w": torch.arange(400.0).reshape(20, 20)}},
+        {"weights": {"w": torch.arange(400.0), "v": 1}},
+    ],
+)
+def test_contents_that_do_not_match_the_hash(tmp_path: Path, changed: dict[str, Any]) -> None:
+    path = tmp_path / "state.pt"
+    save_state(STATE, path)
+    torch.save({**torch.load(path, weights_only=True), **changed}, path)
+    with pytest.raises(ConSinGANError, match=r"state\.pt does not match the hash in it"):
+        load_state(path, "a format")
+
+
+def test_every_kind_of_value_is_hashed_as_it_is_read(tmp_path: Path) -> None:
+    state = {
+        "format": "a format",
+        3: (None, True, float("nan"), b"bytes", torch.Size([2, 3])),
+        "tensors": [torch.tensor(1.0), torch.zeros(0), torch.ones(2, 3).t(), torch.ones(3, dtype=torch.bfloat16)],
+        "bool": torch.tensor([True, False]),
+    }
+    save_state(state, tmp_path / "state.pt")
+    assert load_state(tmp_path / "state.pt", "a format").keys() == state.keys()
+
+
+def test_without_a_hash_as_written_before(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "old.pt")
+    assert load_state(tmp_path / "old.pt", "a format")["numbers"] == STATE["numbers"]

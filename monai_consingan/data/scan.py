@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
+from nibabel import orientations
 
 from ..errors import ConSinGANError
 from .stored import read_stored
 
 __all__ = ["file_sha256", "keep_labels", "load_label", "load_scan", "same_grid"]
 
-_WHOLE = 1e-3
+_WHOLE, _MOST_OF_A_STEP = 1e-3, 0.25
 _GRID_TOLERANCE = 0.05
+_LARGEST, _SMALLEST = 1e12, 1e-12
+"""What single precision computes with safely: squares of values and of their differences, and sums of these."""
 
 
 def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
@@ -37,15 +40,21 @@ def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
         :func:`monai_consingan.data.save_like` takes the geometry and the numbers of untouched voxels.
 
     Raises:
-        ConSinGANError: missing, unreadable or truncated; 4D, colour or complex; NaN or infinite values; constant;
-            no voxels; an affine that cannot be inverted.
+        ConSinGANError: missing, unreadable, truncated or with a wrong checksum; 4D, colour or complex; NaN, infinite or
+            far too large values, or far too small differences; constant; no voxels; an affine that cannot be inverted.
     """
     stored = read_stored(path, name=name)
     values = stored.values()
-    _require_finite(values, f"{name} {path}")
-    if values.min() == values.max():
+    _require_finite(stored.raw, f"{name} {path}")
+    low, high = float(values.min()), float(values.max())
+    if low == high:
         raise ConSinGANError(
             f"{name} {path} is constant (every voxel is {values.flat[0]:g}): give an image with content."
+        )
+    if max(-low, high) > _LARGEST or high - low < _SMALLEST:
+        raise ConSinGANError(
+            f"{name} {path} has values from {low:g} to {high:g}, too large or too close together to compute with: "
+            "scale them, for example to 0 to 1000."
         )
     return _as_metatensor(values, stored.affine, path)
 
@@ -61,7 +70,9 @@ def load_label(
 ) -> MetaTensor:
     """Read the label that belongs to an image.
 
-    JPEG cannot hold label values; there, values above half of the largest become 1 and all others 0.
+    A label that is stored in another orientation on the same grid is turned to that of the image. Of a PNG with a
+    palette the index is the label. Values that the file scales may miss whole numbers by half a step. JPEG cannot hold
+    label values; there, values above half of the largest become 1 and all others 0.
 
     Args:
         path: the label's file, in any format of :func:`load_scan`.
@@ -76,24 +87,25 @@ def load_label(
 
     Raises:
         ConSinGANError: as :func:`load_scan`, and: shape or affine differ from the image's, values that are not whole
-            or negative, no lesion, no background, or ``lesion_labels`` that the label does not have.
+            or negative, no lesion, no background, or none of the ``lesion_labels``.
     """
     what = f"{name} {path}"
-    stored = read_stored(path, name=name)
+    stored = read_stored(path, name=name, indices=True)
     values = stored.values() if stored.raw.dtype.kind == "f" or stored.slope != 1 or stored.inter != 0 else stored.raw
     _require_finite(values, what)
+    values, affine = _turned(values, stored.affine, np.asarray(image.affine, dtype=np.float64))
     image_what = f"{image_name} {image.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
     shape = tuple(int(n) for n in image.shape[1:])
     if values.shape != shape:
         raise ConSinGANError(
             f"{what} has the shape {values.shape} but {image_what} has {shape}: give the label drawn on this image."
         )
-    if not same_grid(stored.affine, image.affine, shape):
+    if not same_grid(affine, image.affine, shape):
         raise ConSinGANError(
-            f"{what} lies elsewhere than {image_what}: their affines are {_short(stored.affine)} and "
+            f"{what} lies elsewhere than {image_what}: their affines are {_short(affine)} and "
             f"{_short(image.affine)}; give the label drawn on this image, or resample it to the image's grid."
         )
-    label = _whole_numbers(values, what)
+    label = _whole_numbers(values, what, abs(stored.slope) / 2)
     if stored.format == "picture" and Path(path).suffix.lower() in (".jpg", ".jpeg"):
         label = label > label.max() / 2
     if lesion_labels is not None:
@@ -115,7 +127,7 @@ def keep_labels(label: MetaTensor, lesion_labels: Iterable[int] | None, *, name:
         name: what the label is to the user, for errors.
 
     Raises:
-        ConSinGANError: values that the label does not have.
+        ConSinGANError: the label has none of the values.
     """
     if lesion_labels is None:
         return label
@@ -177,8 +189,7 @@ def _only(label: np.ndarray, lesion_labels: Iterable[int], what: str, *, allow_m
     """The label with some of its values, in its type."""
     present = [int(v) for v in np.unique(label) if v != 0]
     wanted = sorted({int(v) for v in lesion_labels})
-    unknown = [v for v in wanted if v not in present]
-    if not wanted or 0 in wanted or (unknown and not allow_missing):
+    if not wanted or 0 in wanted or not (allow_missing or set(wanted) & set(present)):
         raise ConSinGANError(
             f"{what} has the values {present or 'none'}, so the lesion labels {wanted} cannot be used: "
             "choose among the label's values."
@@ -204,10 +215,20 @@ def _require_finite(values: np.ndarray, what: str) -> None:
         raise ConSinGANError(f"{what} has {bad} NaN or infinite voxels: replace them, for example by 0.")
 
 
-def _whole_numbers(values: np.ndarray, what: str) -> np.ndarray:
+def _turned(values: np.ndarray, affine: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A volume with its axes in the order and direction of another one's, and its affine."""
+    if values.ndim != 3:
+        return values, affine
+    turn = orientations.ornt_transform(orientations.io_orientation(affine), orientations.io_orientation(wanted))
+    return orientations.apply_orientation(values, turn), affine @ orientations.inv_ornt_aff(turn, values.shape)
+
+
+def _whole_numbers(values: np.ndarray, what: str, half_step: float) -> np.ndarray:
     """Check that label values are 0, 1, 2, ... and return them as integers."""
-    label = values if values.dtype.kind in "iu" else np.rint(values).astype(np.int64)
-    odd = np.abs(values - label) > _WHOLE if label is not values else np.zeros(1, dtype=bool)
+    with np.errstate(invalid="ignore"):  # what no integer holds is refused below
+        label = values if values.dtype.kind in "iu" else np.rint(values).astype(np.int64)
+    tolerance = max(_WHOLE, min(half_step, _MOST_OF_A_STEP)) if half_step < 0.5 else _WHOLE
+    odd = np.abs(values - label) > tolerance if label is not values else np.zeros(1, dtype=bool)
     if odd.any():
         raise ConSinGANError(
             f"{what} has values that are not whole numbers, such as {values[odd].flat[0]:g}: "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ import nibabel as nib
 import numpy as np
 from monai.data.utils import to_affine_nd
 
-from ..errors import ConSinGANError
+from ..errors import ConSinGANError, is_out_of_memory
 
 __all__ = ["Format", "Stored", "file_format", "read_stored"]
 
@@ -54,9 +57,10 @@ class Stored:
 
     def values(self) -> np.ndarray:
         """Return the voxels' values as float32."""
-        if self.slope == 1.0 and self.inter == 0.0:
-            return self.raw.astype(np.float32)
-        return (self.raw.astype(np.float64) * self.slope + self.inter).astype(np.float32)
+        with np.errstate(over="ignore"):  # such values are infinite, and refused
+            if self.slope == 1.0 and self.inter == 0.0:
+                return self.raw.astype(np.float32)
+            return (self.raw.astype(np.float64) * self.slope + self.inter).astype(np.float32)
 
 
 def file_format(path: str | Path, *, name: str = "image") -> Format:
@@ -73,6 +77,10 @@ def file_format(path: str | Path, *, name: str = "image") -> Format:
     try:
         if path.is_dir():
             return "dicom"
+        if not path.exists() and path.is_symlink():
+            raise ConSinGANError(
+                f"{name} {path} is a link to {os.readlink(path)}, which does not exist: mend the link."
+            )
         if not path.is_file():
             raise ConSinGANError(f"{name} {path} does not exist: check the path.")
         for suffix, kind in _SUFFIXES.items():
@@ -89,12 +97,13 @@ def file_format(path: str | Path, *, name: str = "image") -> Format:
     )
 
 
-def read_stored(path: str | Path, *, name: str = "image") -> Stored:
+def read_stored(path: str | Path, *, name: str = "image", indices: bool = False) -> Stored:
     """Read a grey 2D or 3D scan without changing a number.
 
     Args:
         path: NIfTI, NRRD, MetaImage, DICOM (a file or a folder with one series), PNG or JPEG.
         name: what the scan is to the user ("host", "donor label", ...), for errors.
+        indices: take a picture's palette for names of labels, and give the indices into it instead of its colours.
 
     Returns:
         The stored numbers with scaling and geometry. Pictures come as (width, height), as MONAI reads them.
@@ -104,9 +113,11 @@ def read_stored(path: str | Path, *, name: str = "image") -> Stored:
     """
     path = Path(path)
     kind = file_format(path, name=name)
-    reader = {"nifti": _read_nifti, "itk": _read_itk, "dicom": _read_itk, "picture": _read_picture}[kind]
     with _readable(path, name):
-        raw, affine, slope, inter = reader(path, name)
+        if kind == "picture":
+            raw, affine, slope, inter = _read_picture(path, name, indices)
+        else:
+            raw, affine, slope, inter = (_read_nifti if kind == "nifti" else _read_itk)(path, name)
     if raw.dtype.names is not None:
         raise ConSinGANError(f"{name} {path} is a colour (RGB) image: give a grey one.")
     if np.iscomplexobj(raw):
@@ -131,6 +142,10 @@ def _readable(path: Path, name: str) -> Iterator[None]:
     except PermissionError as err:
         raise ConSinGANError(f"{name} {path} cannot be opened ({err.strerror}): check its permissions.") from err
     except Exception as err:  # the readers have no common error class
+        if is_out_of_memory(err):
+            raise ConSinGANError(
+                f"{name} {path} does not fit into memory: give a smaller scan, or use a machine with more."
+            ) from err
         reason = (str(err).strip().splitlines() or [type(err).__name__])[-1].strip().rstrip(".")
         raise ConSinGANError(
             f"{name} {path} cannot be read, it may be damaged or truncated ({reason}): fetch or export it again."
@@ -139,13 +154,60 @@ def _readable(path: Path, name: str) -> Iterator[None]:
 
 def _read_nifti(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
     image: Any = nib.load(path)
-    raw = np.asanyarray(image.dataobj.get_unscaled())
+    if path.name.lower().endswith(".gz"):
+        with gzip.open(path) as stream:
+            image = type(image).from_stream(stream)
+            raw = np.asanyarray(image.dataobj.get_unscaled())
+            _read_to_end(stream)
+    else:
+        raw = np.asanyarray(image.dataobj.get_unscaled())
     return raw, np.array(image.affine, dtype=np.float64), float(image.dataobj.slope), float(image.dataobj.inter)
+
+
+def _check_packed(path: Path) -> None:
+    """Unpack compressed NRRD or MetaImage once, as ITK does not always look at their checksums.
+
+    Raises:
+        OSError, EOFError, zlib.error: the data are damaged, or end early.
+    """
+    meta = path.suffix.lower() in (".mha", ".mhd")
+    facts: dict[str, str] = {}
+    with path.open("rb") as file:
+        while (line := file.readline(4096)).strip():
+            key, _, value = line.decode("latin-1").partition("=" if meta else ":")
+            facts[key.strip().lower()] = value.strip()
+            if meta and "elementdatafile" in facts:
+                break
+        start = file.tell()
+    place = facts.get("elementdatafile") if meta else facts.get("data file", facts.get("datafile"))
+    inside = place in ("LOCAL", None)
+    source = path if inside else path.parent / str(place)
+    packed = facts.get("compresseddata", "").lower() == "true" or facts.get("encoding") in ("gzip", "gz")
+    if not packed or not source.is_file():  # or a list of files
+        return
+    with source.open("rb") as file:
+        file.seek(start if inside else 0)
+        if meta:
+            unpack = zlib.decompressobj()
+            while not unpack.eof and (block := file.read(1 << 20)):
+                unpack.decompress(block)
+            if not unpack.eof:
+                raise zlib.error("the compressed data end early")
+        else:
+            _read_to_end(gzip.GzipFile(fileobj=file))
+
+
+def _read_to_end(stream: gzip.GzipFile) -> None:
+    """Read what is left: the checksum is looked at when all is read."""
+    while stream.read(1 << 20):
+        pass
 
 
 def _read_itk(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
     from monai.data import ITKReader
 
+    if path.suffix.lower() in (".nrrd", ".nhdr", ".mha", ".mhd"):
+        _check_packed(path)
     reader = ITKReader()
     with _quiet_itk(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -171,18 +233,23 @@ def _read_itk(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, flo
 
 @contextmanager
 def _quiet_itk() -> Iterator[None]:
-    """Keep ITK's C++ warnings off the terminal: what matters in them is raised as an error here."""
+    """Keep what ITK's C++ code prints off the terminal: what matters of it is raised as an error here."""
     import itk
 
     shown = itk.Object.GetGlobalWarningDisplay()
     itk.Object.SetGlobalWarningDisplay(False)
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     try:
         yield
     finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
         itk.Object.SetGlobalWarningDisplay(shown)
 
 
-def _read_picture(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
+def _read_picture(path: Path, name: str, indices: bool) -> tuple[np.ndarray, np.ndarray, float, float]:
     from monai.data import PILReader
 
     def grey(picture: Any) -> np.ndarray:
@@ -191,8 +258,14 @@ def _read_picture(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float,
                 raise ConSinGANError(
                     f"{name} {path} is an animation of {picture.n_frames} pictures: give a single one."
                 )
+            if indices and picture.mode == "P":
+                return np.asarray(picture)
             return grey_channel(picture_array(picture), f"{name} {path}")
 
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.verify()  # the checksums of PNG, which are not looked at when it is decoded
     reader = PILReader(converter=lambda picture: _ArrayPicture(grey(picture)))
     raw, _ = reader.get_data(reader.read(path))
     return raw, np.eye(4), 1.0, 0.0

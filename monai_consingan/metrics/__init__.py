@@ -7,11 +7,10 @@ FID and KID compare sets of images.
 from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
-from monai_consingan.metrics.contrast import ContrastKeptMetric, contrast, contrast_kept, kept
+from monai_consingan.metrics.contrast import contrast, kept
 from monai_consingan.metrics.detection import (
     DetectedLesion,
     Detection,
-    LesionDetectionMetric,
     detection,
     detection_summary,
 )
@@ -20,31 +19,26 @@ from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, 
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import KID, kernel_distance
 from monai_consingan.metrics.locality import changed_outside
-from monai_consingan.metrics.seam import SeamMetric, seam
+from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sets import SetComparison, compare_sets
-from monai_consingan.metrics.sifid import SIFIDMetric, load_feature_network, sifid
-from monai_consingan.metrics.texture import TextureMetric, texture
-from monai_consingan.metrics.tissue import TissueAgreement, TissueAgreementMetric, tissue_agreement
+from monai_consingan.metrics.sifid import load_feature_network, sifid
+from monai_consingan.metrics.surroundings import Surroundings
+from monai_consingan.metrics.texture import texture
+from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
     "KID",
-    "ContrastKeptMetric",
     "DetectedLesion",
     "Detection",
-    "LesionDetectionMetric",
     "LesionMeasures",
     "MeasureInsertiond",
     "MeasureRemovald",
-    "SIFIDMetric",
-    "SeamMetric",
     "SetComparison",
-    "TextureMetric",
+    "Surroundings",
     "TissueAgreement",
-    "TissueAgreementMetric",
     "changed_outside",
     "compare_sets",
     "contrast",
-    "contrast_kept",
     "detection",
     "detection_summary",
     "frechet_distance",

@@ -8,11 +8,11 @@ from typing import Any
 from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 
-from monai_consingan.arrays import as_array
 from monai_consingan.data import slice_axis
 from monai_consingan.metrics.contrast import contrast, kept
 from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.seam import seam
+from monai_consingan.metrics.surroundings import Surroundings
 
 __all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
 
@@ -41,12 +41,13 @@ def insertion_measures(
         ``rim_core_kept`` and ``size_kept`` (:func:`measure_lesion`; 1 is as in the donor).
     """
     sliced, donor_sliced = slice_axis(lesion, axis), slice_axis(donor, axis)
-    of_donor = measure_lesion(donor, donor_lesion, axis=donor_sliced)
-    measures: dict[str, float] = {"seam_donor": seam(donor, donor_lesion, axis=donor_sliced)}
-    exclude = _any(others)
+    of_donor = Surroundings(donor, donor_lesion, axis=donor_sliced)
+    in_donor = measure_lesion(of_donor)
+    measures: dict[str, float] = {"seam_donor": seam(of_donor)}
     for suffix, result in results.items():
-        share = measure_lesion(result, lesion, axis=sliced, exclude=exclude).kept_from(of_donor)
-        measures[f"seam{suffix}"] = seam(result, lesion, axis=sliced, exclude=exclude)
+        case = Surroundings(result, lesion, axis=sliced, exclude=others)
+        share = measure_lesion(case).kept_from(in_donor)
+        measures[f"seam{suffix}"] = seam(case)
         measures[f"contrast_kept{suffix}"] = share.contrast
         measures[f"rim_core_kept{suffix}"] = share.rim_core_difference
         measures[f"size_kept{suffix}"] = share.half_maximum_size
@@ -75,18 +76,13 @@ def removal_measures(
     Returns:
         For every suffix ``seam`` (1 is like the tissue around) and ``contrast_kept`` (0 is nothing left).
     """
-    sliced, exclude = slice_axis(lesion, axis), _any(others)
-    before = contrast(host, lesion, axis=sliced, exclude=exclude)
+    sliced = slice_axis(lesion, axis)
+    before = contrast(host, lesion, axis=sliced, exclude=others)
     measures: dict[str, float] = {}
     for suffix, result in results.items():
-        measures[f"seam{suffix}"] = seam(result, filled, axis=sliced, exclude=exclude)
-        measures[f"contrast_kept{suffix}"] = kept(contrast(result, lesion, axis=sliced, exclude=exclude), before)
+        measures[f"seam{suffix}"] = seam(result, filled, axis=sliced, exclude=others)
+        measures[f"contrast_kept{suffix}"] = kept(contrast(result, lesion, axis=sliced, exclude=others), before)
     return measures
-
-
-def _any(mask: NdarrayOrTensor | None) -> NdarrayOrTensor | None:
-    """The mask, if it marks anything."""
-    return mask if mask is not None and bool((as_array(mask) > 0).any()) else None
 
 
 class MeasureInsertiond(Transform):

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import torch
 from monai.config import NdarrayOrTensor
-from monai.metrics import CumulativeIterationMetric
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.arrays import spacing_of
-from monai_consingan.distance import distance_outside
+from monai_consingan.distance import ball_diameter, distance_outside
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
-__all__ = ["DetectedLesion", "Detection", "LesionDetectionMetric", "detection", "detection_summary"]
+__all__ = ["DetectedLesion", "Detection", "detection", "detection_summary"]
 
 SIZE_LIMITS_MM = (5.0, 10.0)
 
@@ -130,13 +126,8 @@ def detection(
         own = touching[touching[:, 0] == number, 1]
         overlap = int(np.isin(components[inside], own).sum())
         dice = 2 * overlap / (voxels + int(component_voxels[own].sum()))
-        lesions.append(DetectedLesion(_diameter(voxels * float(np.prod(sizes)), real.ndim), own.size > 0, dice))
+        lesions.append(DetectedLesion(ball_diameter(voxels * float(np.prod(sizes)), real.ndim), own.size > 0, dice))
     return Detection(tuple(lesions), component_count - np.unique(touching[:, 1]).size)
-
-
-def _diameter(extent: float, ndim: int) -> float:
-    """Diameter of the circle or ball with an area or volume."""
-    return float(2 * (extent / np.pi) ** 0.5 if ndim == 2 else 2 * (3 * extent / (4 * np.pi)) ** (1 / 3))
 
 
 def detection_summary(
@@ -155,7 +146,21 @@ def detection_summary(
         upper one, as in ``dice_0_to_5_mm`` and ``dice_from_10_mm``. What there are no lesions or scans for is NaN.
     """
     limits = _limits(size_limits_mm)
-    return _summary(np.array([_counts(scan, limits) for scan in detections]).reshape(-1, 3 * len(limits) - 1), limits)
+    counts = np.array([_counts(scan, limits) for scan in detections]).reshape(-1, 3 * len(limits) - 1)
+    scans = len(counts)
+    false_positives, score = counts[:, :2].sum(axis=0)
+    sizes = counts[:, 2:].sum(axis=0).reshape(-1, 3)
+    summary = {
+        "scans": scans,
+        "false_positives_per_scan": _share(false_positives, scans),
+        "score": _share(score, scans),
+    }
+    names = [f"_{lower:g}_to_{upper:g}_mm" for lower, upper in pairwise(limits[:-1])] + [f"_from_{limits[-2]:g}_mm"]
+    for name, (lesions, found, dice) in zip(["", *names], [sizes.sum(axis=0), *sizes], strict=True):
+        summary[f"lesions{name}"] = int(lesions)
+        summary[f"sensitivity{name}"] = _share(found, lesions)
+        summary[f"dice{name}"] = _share(dice, lesions)
+    return summary
 
 
 def _limits(size_limits_mm: Sequence[float]) -> tuple[float, ...]:
@@ -174,73 +179,5 @@ def _counts(scan: Detection, limits: Sequence[float]) -> list[float]:
     return counts
 
 
-def _summary(counts: NDArray[np.float64], limits: Sequence[float]) -> dict[str, float]:
-    """The summary of the counts of scans, (scans, counts)."""
-    scans = len(counts)
-    false_positives, score = counts[:, :2].sum(axis=0)
-    sizes = counts[:, 2:].sum(axis=0).reshape(-1, 3)
-    summary = {
-        "scans": scans,
-        "false_positives_per_scan": _share(false_positives, scans),
-        "score": _share(score, scans),
-    }
-    names = [f"_{lower:g}_to_{upper:g}_mm" for lower, upper in pairwise(limits[:-1])] + [f"_from_{limits[-2]:g}_mm"]
-    for name, (lesions, found, dice) in zip(["", *names], [sizes.sum(axis=0), *sizes], strict=True):
-        summary[f"lesions{name}"] = int(lesions)
-        summary[f"sensitivity{name}"] = _share(found, lesions)
-        summary[f"dice{name}"] = _share(dice, lesions)
-    return summary
-
-
 def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
-
-
-class LesionDetectionMetric(CumulativeIterationMetric):
-    """:func:`detection` over batches, as a MONAI metric.
-
-    Args:
-        spacing: voxel size in mm, one number or one per spatial axis.
-        dilation_mm: how far the lesions of the reference are dilated, in mm.
-        min_voxels: how many voxels a lesion of the reference must have to count.
-        size_limits_mm: diameters that divide small from larger lesions, in ascending order.
-
-    Example:
-
-        >>> metric = LesionDetectionMetric(spacing=1.0)
-        >>> metric(y_pred=predictions, y=references)  # doctest: +SKIP
-        >>> metric.aggregate()["sensitivity"]  # doctest: +SKIP
-    """
-
-    def __init__(
-        self,
-        spacing: float | Sequence[float] = 1.0,
-        dilation_mm: float = 1.0,
-        min_voxels: int = 2,
-        size_limits_mm: Sequence[float] = SIZE_LIMITS_MM,
-    ) -> None:
-        super().__init__()
-        self.spacing = spacing
-        self.dilation_mm = dilation_mm
-        self.min_voxels = min_voxels
-        self.limits = _limits(size_limits_mm)
-
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        """`y_pred` and `y`: masks, both ``(B, 1, *spatial)``; returns what there is to count, (B, counts)."""
-        if y is None:
-            raise ConSinGANError("y is missing: give the reference masks of the scans as y.")
-        scans = [
-            detection(
-                prediction,
-                reference,
-                spacing=self.spacing,
-                dilation_mm=self.dilation_mm,
-                min_voxels=self.min_voxels,
-            )
-            for prediction, reference in zip(y_pred, y, strict=True)
-        ]
-        return torch.tensor([_counts(scan, self.limits) for scan in scans], dtype=torch.float64)
-
-    def aggregate(self) -> dict[str, float]:
-        """:func:`detection_summary` of the scans so far."""
-        return _summary(self.get_buffer().numpy(force=True), self.limits)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import warnings
-from contextlib import redirect_stdout
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.inception import replaced
 
 __all__ = ["Features", "check_features", "frechet_distance"]
 
@@ -22,10 +16,19 @@ Features = NDArray[np.float64]
 
 
 def frechet_distance(first: Features, second: Features) -> float:
-    """Frechet distance between the normal distributions that fit two sets of features, by pytorch-fid's own function.
+    r"""Frechet distance between the normal distributions that fit two sets of features.
 
     Of Inception features it is the FID (Heusel et al., 2017, https://arxiv.org/abs/1706.08500). It is biased: the fewer
     images, the larger, so compare it between sets of the same numbers of images only.
+
+    With means :math:`\mu` and covariances :math:`\Sigma` it is
+
+    .. math:: |\mu_1 - \mu_2|^2 + \operatorname{tr} \Sigma_1 + \operatorname{tr} \Sigma_2
+        - 2 \operatorname{tr} \sqrt{\Sigma_1 \Sigma_2}
+
+    The last trace is the sum of the roots of the product's eigenvalues. With :math:`\Sigma_i = R_i^T R_i` these roots
+    are the singular values of :math:`R_1 R_2^T`, which no rounding makes complex, also where images are fewer than
+    features and the covariances singular.
 
     Args:
         first: features of one set, (images, features).
@@ -37,25 +40,17 @@ def frechet_distance(first: Features, second: Features) -> float:
     Raises:
         ConSinGANError: fewer than two images in a set, or other numbers of features.
     """
-    from pytorch_fid import fid_score
-
     check_features(first, second)
-    statistics = [
-        part for features in (first, second) for part in (features.mean(axis=0), np.cov(features, rowvar=False))
-    ]
-    with (
-        replaced(fid_score, "linalg", SimpleNamespace(sqrtm=_sqrtm)),
-        redirect_stdout(io.StringIO()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore", linalg.LinAlgWarning)  # few images have singular covariances: that is no news
-        return float(fid_score.calculate_frechet_distance(*statistics))
+    shift = first.mean(axis=0) - second.mean(axis=0)
+    one, two = _root_of_covariance(first), _root_of_covariance(second)
+    common = np.linalg.svd(one @ two.T, compute_uv=False).sum()
+    return float(shift @ shift + (one**2).sum() + (two**2).sum() - 2 * common)
 
 
-def _sqrtm(matrix: NDArray[Any], disp: bool = True) -> Any:
-    """SciPy's matrix root for pytorch-fid, which uses the argument ``disp`` that SciPy 1.18 no longer has."""
-    root = linalg.sqrtm(matrix)
-    return root if disp else (root, np.nan)
+def _root_of_covariance(features: Features) -> Features:
+    """A matrix whose product with itself, its transpose first, is the covariance; it has no more rows than columns."""
+    root: Any = np.linalg.qr((features - features.mean(axis=0)) / np.sqrt(len(features) - 1), mode="r")
+    return np.asarray(root)
 
 
 def check_features(first: Features, second: Features) -> None:

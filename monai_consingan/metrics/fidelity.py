@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.arrays import spacing_of
-from monai_consingan.distance import bounding_box, depth_inside, distance_outside
-from monai_consingan.metrics.contrast import RING_MM, contrast, kept, ring_mean
-from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask
+from monai_consingan.distance import ball_diameter, bounding_box, depth_inside, distance_outside
+from monai_consingan.metrics.contrast import RING_MM, contrast, kept
+from monai_consingan.metrics.surroundings import Surroundings
 
 __all__ = ["LesionMeasures", "half_maximum_size", "measure_lesion", "rim_core_difference"]
 
@@ -28,14 +27,11 @@ def _structure(ndim: int, axis: int | None) -> NDArray[np.bool_]:
 
 
 def rim_core_difference(
-    image: NdarrayOrTensor,
-    mask: NdarrayOrTensor,
+    image: NdarrayOrTensor | Surroundings,
+    mask: NdarrayOrTensor | None = None,
     *,
-    spacing: float | Sequence[float] | None = None,
-    axis: int | None = None,
     ring_mm: tuple[float, float] = RING_MM,
-    exclude: NdarrayOrTensor | None = None,
-    tissue: NdarrayOrTensor | None = None,
+    **where: Any,
 ) -> float:
     """How much brighter the rim of a lesion is than its core, relative to the tissue around the lesion.
 
@@ -43,13 +39,11 @@ def rim_core_difference(
     section, if `axis` is given); the rim is the rest. A ring-enhancing lesion has a value above 0, a solid one about 0.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue.
+        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+            were found before.
         mask: channel-first mask of the lesion on the same grid.
-        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
-        axis: spatial axis perpendicular to the slices; depths and the ring then stay within them.
         ring_mm: where the ring around the lesion begins and ends, in mm.
-        exclude: mask of voxels that must not count as surroundings, such as other lesions.
-        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
 
     Returns:
         (mean of the rim - mean of the core) / mean of the ring; NaN for a lesion too small to have both.
@@ -57,11 +51,9 @@ def rim_core_difference(
     Raises:
         ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
     """
-    array = spatial_array(image)
-    inside = spatial_mask(mask, array.shape)
-    sizes = spacing_of(image, spacing)
-    axis = slice_axis(axis, array.ndim)
-    around = ring_mean(array, inside, spacing=sizes, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue)
+    case = Surroundings.of(image, mask, **where)
+    array, inside, sizes, axis = case.image, case.inside, case.spacing, case.axis
+    around = case.mean(ring_mm)
     depth = depth_inside(inside, sizes, axis)
     components, count = ndimage.label(inside, _structure(array.ndim, axis))
     greatest = np.zeros(count + 1)
@@ -76,15 +68,12 @@ def rim_core_difference(
 
 
 def half_maximum_size(
-    image: NdarrayOrTensor,
-    mask: NdarrayOrTensor,
+    image: NdarrayOrTensor | Surroundings,
+    mask: NdarrayOrTensor | None = None,
     *,
-    spacing: float | Sequence[float] | None = None,
-    axis: int | None = None,
     margin_mm: float = 2.0,
     ring_mm: tuple[float, float] = RING_MM,
-    exclude: NdarrayOrTensor | None = None,
-    tissue: NdarrayOrTensor | None = None,
+    **where: Any,
 ) -> float:
     """Size at which a lesion appears: the equivalent diameter of what differs from its surroundings by half or more.
 
@@ -94,14 +83,12 @@ def half_maximum_size(
     filled, so that a necrotic core belongs to its bright rim.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue.
+        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+            were found before.
         mask: channel-first mask of the lesion on the same grid.
-        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
-        axis: spatial axis perpendicular to the slices; margin, ring and holes then stay within them.
         margin_mm: how far outside the mask the lesion may reach, in mm.
         ring_mm: where the ring around the lesion begins and ends, in mm.
-        exclude: mask of voxels that must not count as surroundings, such as other lesions.
-        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
 
     Returns:
         Diameter in mm of the circle (2D) or ball (3D) of the same area or volume; 0 if nothing differs.
@@ -109,26 +96,22 @@ def half_maximum_size(
     Raises:
         ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
     """
-    array = spatial_array(image).astype(np.float64)
-    inside = spatial_mask(mask, array.shape)
-    sizes = spacing_of(image, spacing)
-    axis = slice_axis(axis, array.ndim)
-    around = ring_mean(array, inside, spacing=sizes, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue)
-    deviation = array - around
+    case = Surroundings.of(image, mask, **where)
+    inside, sizes, axis = case.inside, case.spacing, case.axis
+    deviation = case.image.astype(np.float64) - case.mean(ring_mm)
     ordered = np.sort(deviation[inside])
     dark, bright = float(ordered[: (ordered.size + 1) // 2].mean()), float(ordered[ordered.size // 2 :].mean())
     peak = bright if abs(bright) >= abs(dark) else dark
     if peak == 0:
         return 0.0
     near = inside | (distance_outside(inside, sizes, margin_mm, axis) <= margin_mm)
-    box = bounding_box(near, [1] * array.ndim)
+    box = bounding_box(near, [1] * case.ndim)
     beyond = near[box] & (deviation[box] * np.sign(peak) >= abs(peak) / 2)
-    structure = _structure(array.ndim, axis)
+    structure = _structure(case.ndim, axis)
     components, _ = ndimage.label(beyond, structure)
     touching = np.unique(components[beyond & inside[box]])
     seen = ndimage.binary_fill_holes(np.isin(components, touching) & beyond, structure)
-    extent = float(np.count_nonzero(seen)) * float(np.prod(sizes))
-    return 2 * (extent / np.pi) ** 0.5 if array.ndim == 2 else 2 * (3 * extent / (4 * np.pi)) ** (1 / 3)
+    return ball_diameter(float(np.count_nonzero(seen)) * float(np.prod(sizes)), case.ndim)
 
 
 @dataclass(frozen=True)
@@ -170,25 +153,20 @@ class LesionMeasures:
 
 
 def measure_lesion(
-    image: NdarrayOrTensor,
-    mask: NdarrayOrTensor,
+    image: NdarrayOrTensor | Surroundings,
+    mask: NdarrayOrTensor | None = None,
     *,
-    spacing: float | Sequence[float] | None = None,
-    axis: int | None = None,
     ring_mm: tuple[float, float] = RING_MM,
-    exclude: NdarrayOrTensor | None = None,
-    tissue: NdarrayOrTensor | None = None,
+    **where: Any,
 ) -> LesionMeasures:
     """Contrast, rim-to-core difference and size at half maximum of one lesion.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue.
+        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+            were found before.
         mask: channel-first mask of the lesion on the same grid.
-        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
-        axis: spatial axis perpendicular to the slices, or None.
         ring_mm: where the ring around the lesion begins and ends, in mm.
-        exclude: mask of voxels that must not count as surroundings, such as other lesions.
-        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
 
     Returns:
         The three measures.
@@ -200,12 +178,9 @@ def measure_lesion(
 
         >>> kept = measure_lesion(result, mask).kept_from(measure_lesion(donor, donor_mask))  # doctest: +SKIP
     """
+    case = Surroundings.of(image, mask, **where)
     return LesionMeasures(
-        contrast=contrast(image, mask, spacing=spacing, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue),
-        rim_core_difference=rim_core_difference(
-            image, mask, spacing=spacing, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue
-        ),
-        half_maximum_size=half_maximum_size(
-            image, mask, spacing=spacing, axis=axis, ring_mm=ring_mm, exclude=exclude, tissue=tissue
-        ),
+        contrast=contrast(case, ring_mm=ring_mm),
+        rim_core_difference=rim_core_difference(case, ring_mm=ring_mm),
+        half_maximum_size=half_maximum_size(case, ring_mm=ring_mm),
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.state_file import read_weights
 
 __all__ = ["INCEPTION_DIMS", "INCEPTION_VARIABLE", "inception_features", "load_inception", "replaced"]
 
@@ -82,14 +83,7 @@ def load_inception(
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise ConSinGANError(f"inception {path} does not exist: give the file of the Inception weights (.pth).")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on files that are truncated or something else
-        raise ConSinGANError(
-            f"inception {path} cannot be read ({type(error).__name__}): give the file of the Inception weights (.pth)."
-        ) from error
+    state = read_weights(path, "inception")
     if not isinstance(state, dict):
         raise ConSinGANError(f"inception {path} is no state dict: give the file of the Inception weights (.pth).")
     return state

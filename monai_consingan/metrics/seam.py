@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
-from monai_consingan.arrays import spacing_of
 from monai_consingan.distance import bounding_box
-from monai_consingan.metrics.masked import MaskedMetric
-from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask, surroundings
+from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["SeamMetric", "seam"]
+__all__ = ["seam"]
 
 
 def seam(
-    image: NdarrayOrTensor,
-    mask: NdarrayOrTensor,
-    *,
-    spacing: float | Sequence[float] | None = None,
-    axis: int | None = None,
-    outer_mm: float = 8.0,
-    exclude: NdarrayOrTensor | None = None,
-    tissue: NdarrayOrTensor | None = None,
+    image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, *, outer_mm: float = 8.0, **where: Any
 ) -> float:
     r"""Intensity steps across the border of a mask, relative to the steps in the tissue around it.
 
@@ -40,13 +30,11 @@ def seam(
     the naive paste, or with the donor's lesion in the donor. Pairs whose outer voxel is air do not count.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D).
+        image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
         mask: channel-first mask of the lesion on the same grid.
-        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
-        axis: spatial axis perpendicular to the slices; pairs along it are left out. None compares along all axes.
         outer_mm: the ring reaches this far from the mask, in mm.
-        exclude: mask of voxels that must not count as surroundings, such as other lesions.
-        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`; with an axis, pairs along
+            it are left out.
 
     Returns:
         The ratio, from 0; infinite for a step in perfectly flat surroundings, NaN if there is no border or no
@@ -64,17 +52,15 @@ def seam(
         >>> seam(image, mask)
         1.0
     """
-    array = spatial_array(image)
-    inside = spatial_mask(mask, array.shape)
-    sizes = spacing_of(image, spacing)
-    axis = slice_axis(axis, array.ndim)
-    countable, around = surroundings(array, inside, sizes, outer_mm, axis, exclude, tissue)
-    box = bounding_box(inside | around, [1] * array.ndim)
-    array, inside, countable, around = array[box].astype(np.float64), inside[box], countable[box], around[box]
+    case = Surroundings.of(image, mask, **where)
+    around = case.around(outer_mm)
+    box = bounding_box(case.inside | around, [1] * case.ndim)
+    array, inside, countable = case.image[box].astype(np.float64), case.inside[box], case.countable[box]
+    around = around[box]
 
     border_sum, expected_sum, pairs = 0.0, 0.0, 0
     for along in range(array.ndim):
-        if along == axis:
+        if along == case.axis:
             continue
         step = np.abs(np.diff(array, axis=along))
         first, second = _side(inside, along, 0), _side(inside, along, 1)
@@ -99,16 +85,3 @@ def _side(array: NDArray[Any], along: int, side: int) -> NDArray[Any]:
     index = [slice(None)] * array.ndim
     index[along] = slice(None, -1) if side == 0 else slice(1, None)
     return np.asarray(array[tuple(index)])
-
-
-class SeamMetric(MaskedMetric):
-    """:func:`seam` over batches, as a MONAI metric.
-
-    Example:
-
-        >>> metric = SeamMetric(spacing=1.0)
-        >>> metric(y_pred=images, y=masks)  # doctest: +SKIP
-        >>> metric.aggregate()  # doctest: +SKIP
-    """
-
-    measure = staticmethod(seam)

@@ -12,10 +12,9 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fid import frechet_distance
-from monai_consingan.metrics.masked import PerImageMetric
 from monai_consingan.metrics.surroundings import spatial_array
 
-__all__ = ["FeatureNetwork", "SIFIDMetric", "load_feature_network", "sifid"]
+__all__ = ["FeatureNetwork", "load_feature_network", "sifid"]
 
 FeatureNetwork = Callable[[torch.Tensor], Any]
 """Takes (1, channels, H, W) in [0, 1] and returns feature maps (1, features, h, w), or a list that begins with them."""
@@ -86,27 +85,3 @@ def sifid(
             )
         features.append(maps[0].flatten(1).T.double().numpy(force=True))
     return frechet_distance(features[0], features[1])
-
-
-class SIFIDMetric(PerImageMetric):
-    """:func:`sifid` over batches of pairs, as a MONAI metric.
-
-    Args:
-        network: gives the feature maps, or its TorchScript file.
-        channels: channels that the network takes.
-        reduction: how ``aggregate`` joins the values, as in MONAI.
-    """
-
-    def __init__(self, network: FeatureNetwork | str | Path, channels: int = 3, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.network = load_feature_network(network) if isinstance(network, (str, Path)) else network
-        self.channels = channels
-
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        """`y_pred`: synthetic images, `y`: real images, both (B, 1, H, W); returns (B, 1)."""
-        if y is None:
-            raise ConSinGANError("y is missing: give the real images as y.")
-        values = [
-            sifid(image, real, self.network, channels=self.channels) for image, real in zip(y_pred, y, strict=True)
-        ]
-        return torch.tensor(values, dtype=torch.float64)[:, None]

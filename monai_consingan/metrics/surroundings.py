@@ -1,25 +1,20 @@
-"""What the metrics share: spatial arrays, and the tissue around a lesion."""
+"""What the measures of a case share: a lesion in its image, and the tissue around it, found once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
-from monai_consingan.arrays import as_array, check_axis
+from monai_consingan.arrays import as_array, check_axis, spacing_of
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "slice_axis",
-    "spatial_array",
-    "spatial_mask",
-    "surroundings",
-    "tissue_mask",
-]
+__all__ = ["Surroundings", "spatial_array", "spatial_mask", "tissue_mask"]
 
 AIR_FRACTION = 0.1
 
@@ -72,22 +67,6 @@ def spatial_mask(
     return np.asarray(array)
 
 
-def slice_axis(axis: int | None, ndim: int) -> int | None:
-    """`axis` counted from 0, checked. None stays None, and so does every axis of a 2D image.
-
-    Args:
-        axis: spatial axis perpendicular to the slices, negative ones counted from the last.
-        ndim: number of spatial axes.
-
-    Returns:
-        The axis from 0 to 2, or None.
-
-    Raises:
-        ConSinGANError: for an axis that a volume does not have.
-    """
-    return None if ndim == 2 else check_axis(axis, ndim)
-
-
 def tissue_mask(image: NDArray[Any], tissue: NdarrayOrTensor | None = None) -> NDArray[np.bool_]:
     """Voxels that hold tissue and not air.
 
@@ -106,35 +85,108 @@ def tissue_mask(image: NDArray[Any], tissue: NdarrayOrTensor | None = None) -> N
     return np.asarray(image > low + AIR_FRACTION * (high - low))
 
 
-def surroundings(
-    array: NDArray[Any],
-    inside: NDArray[np.bool_],
-    spacing: Sequence[float],
-    outer_mm: float,
-    axis: int | None,
-    exclude: NdarrayOrTensor | None,
-    tissue: NdarrayOrTensor | None,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    r"""What a mask is compared with.
+class Surroundings:
+    """A mask in an image and the tissue around it: found once, it serves all measures of the case.
 
     Args:
-        array: the image, (\*spatial).
-        inside: the mask.
-        spacing: mm per spatial axis.
-        outer_mm: the ring reaches this far from the mask, in mm.
-        axis: spatial axis perpendicular to the slices, or None.
-        exclude: mask of voxels that must not count, such as other lesions.
-        tissue: mask of tissue; None leaves air out by its intensity.
-
-    Returns:
-        All tissue outside of the mask, and of that the ring around it.
+        image: channel-first image, (1, H, W) or (1, H, W, D).
+        mask: channel-first mask of the lesion, or of what was altered, on the same grid.
+        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
+        axis: spatial axis perpendicular to the slices, in which everything then stays. None measures in space.
+        exclude: mask of voxels that must not count as surroundings, such as other lesions.
+        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
 
     Raises:
-        ConSinGANError: for a width that is no positive number of mm, or a mask of another shape.
+        ConSinGANError: for an empty mask, shapes that differ, or a spacing or axis that does not fit.
+
+    Example:
+
+        >>> import numpy as np
+        >>> image, mask = np.full((1, 32, 32), 100.0), np.zeros((1, 32, 32))
+        >>> mask[0, 12:20, 12:20] = 1
+        >>> Surroundings(image, mask).mean((2.0, 8.0))
+        100.0
     """
-    if not 0 < outer_mm < np.inf:
-        raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
-    countable = tissue_mask(array, tissue) & ~inside
-    if exclude is not None:
-        countable &= ~spatial_mask(exclude, array.shape, "exclude", allow_empty=True)
-    return countable, ring(inside, spacing, (0.0, outer_mm), axis) & countable
+
+    def __init__(
+        self,
+        image: NdarrayOrTensor,
+        mask: NdarrayOrTensor,
+        *,
+        spacing: float | Sequence[float] | None = None,
+        axis: int | None = None,
+        exclude: NdarrayOrTensor | None = None,
+        tissue: NdarrayOrTensor | None = None,
+    ) -> None:
+        self.image = spatial_array(image)
+        self.inside = spatial_mask(mask, self.image.shape)
+        self.spacing = spacing_of(image, spacing)
+        self.ndim = self.image.ndim
+        self.axis = None if self.ndim == 2 else check_axis(axis, self.ndim)
+        self._exclude, self._tissue = exclude, tissue
+        self._rings: dict[tuple[float, float], NDArray[np.bool_]] = {}
+
+    @classmethod
+    def of(
+        cls, image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, **where: Any
+    ) -> Surroundings:
+        """The surroundings that a measure is given, or those of the image and mask that it is given.
+
+        Args:
+            image: the image, or surroundings that were found before.
+            mask: the mask; None with surroundings only.
+            where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        """
+        if isinstance(image, Surroundings):
+            return image
+        if mask is None:
+            raise ConSinGANError("mask is missing: give the mask of the lesion along with its image.")
+        return cls(image, mask, **where)
+
+    @cached_property
+    def countable(self) -> NDArray[np.bool_]:
+        """All tissue outside of the mask that may be compared with, of the image's spatial shape."""
+        found = tissue_mask(self.image, self._tissue) & ~self.inside
+        if self._exclude is not None:
+            found &= ~spatial_mask(self._exclude, found.shape, "exclude", allow_empty=True)
+        return found
+
+    def ring(self, limits_mm: tuple[float, float]) -> NDArray[np.bool_]:
+        """The tissue whose distance to the mask is above the first and up to the second number of mm.
+
+        Raises:
+            ConSinGANError: for limits that are negative or in the wrong order.
+        """
+        limits = (float(limits_mm[0]), float(limits_mm[1]))
+        if limits not in self._rings:
+            self._rings[limits] = ring(self.inside, self.spacing, limits_mm, self.axis) & self.countable
+        return self._rings[limits]
+
+    def around(self, outer_mm: float) -> NDArray[np.bool_]:
+        """The tissue up to a distance in mm.
+
+        Raises:
+            ConSinGANError: for a distance that is no positive number of mm.
+        """
+        if not 0 < outer_mm < np.inf:
+            raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
+        return self.ring((0.0, outer_mm))
+
+    def mean(self, ring_mm: tuple[float, float]) -> float:
+        """Mean intensity of a ring of tissue around the mask.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
+        """
+        around = self.ring(ring_mm)
+        if not around.any():
+            raise ConSinGANError(
+                f"No tissue lies between {ring_mm[0]:g} and {ring_mm[1]:g} mm around the lesion: give a wider ring_mm."
+            )
+        mean = float(self.image[around].mean(dtype=np.float64))
+        if mean <= 0:
+            raise ConSinGANError(
+                f"The tissue around the lesion has the mean intensity {mean:.4g}: contrast needs intensities above 0, "
+                "so give the image before it was normalised."
+            )
+        return mean

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.arrays import spacing_of
 from monai_consingan.distance import bounding_box
-from monai_consingan.metrics.masked import MaskedMetric
-from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask, surroundings
+from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["TextureMetric", "texture"]
+__all__ = ["texture"]
 
 
 def texture(
-    image: NdarrayOrTensor,
-    mask: NdarrayOrTensor,
-    *,
-    spacing: float | Sequence[float] | None = None,
-    axis: int | None = None,
-    outer_mm: float = 8.0,
-    exclude: NdarrayOrTensor | None = None,
-    tissue: NdarrayOrTensor | None = None,
+    image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, *, outer_mm: float = 8.0, **where: Any
 ) -> float:
     r"""High-frequency energy inside a mask, relative to that in the ring around it.
 
@@ -38,13 +29,11 @@ def texture(
     1 means as rough as the tissue around, below 1 smoother (blurred), above 1 rougher.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D).
+        image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
         mask: channel-first mask of what was altered, on the same grid.
-        spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
-        axis: spatial axis perpendicular to the slices, along which nothing is smoothed.
         outer_mm: the ring reaches this far from the mask, in mm.
-        exclude: mask of voxels that must not count as surroundings, such as other lesions.
-        tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`; along an axis nothing is
+            smoothed.
 
     Returns:
         The ratio, from 0; infinite in perfectly flat surroundings, NaN if there are none or both sides are flat.
@@ -62,16 +51,15 @@ def texture(
         >>> 0.8 < texture(image, mask) < 1.2
         True
     """
-    array = spatial_array(image).astype(np.float64)
-    inside = spatial_mask(mask, array.shape)
-    sizes = spacing_of(image, spacing)
-    axis = slice_axis(axis, array.ndim)
-    countable, around = surroundings(array, inside, sizes, outer_mm, axis, exclude, tissue)
+    case = Surroundings.of(image, mask, **where)
+    around = case.around(outer_mm)
     if not around.any():
         return float("nan")
-    box = bounding_box(inside | around, [4] * array.ndim)
+    box = bounding_box(case.inside | around, [4] * case.ndim)
+    array = case.image[box].astype(np.float64)
     within, outside = (
-        _energy(array[box], side[box], where[box], axis) for side, where in ((inside, inside), (countable, around))
+        _energy(array, side[box], part[box], case.axis)
+        for side, part in ((case.inside, case.inside), (case.countable, around))
     )
     if outside > 0:
         return within / outside
@@ -85,9 +73,3 @@ def _energy(array: NDArray[np.float64], side: NDArray[np.bool_], where: NDArray[
     weight = ndimage.gaussian_filter(side.astype(np.float64), sigma, mode="constant", truncate=3.0)
     total = ndimage.gaussian_filter(centred, sigma, mode="constant", truncate=3.0)
     return float(((centred[where] - total[where] / weight[where]) ** 2).mean())
-
-
-class TextureMetric(MaskedMetric):
-    """:func:`texture` over batches, as a MONAI metric; see :class:`SeamMetric`."""
-
-    measure = staticmethod(texture)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -11,12 +10,12 @@ from monai.config import NdarrayOrTensor
 from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
 from numpy.typing import NDArray
 
+from monai_consingan.arrays import check_axis
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.masked import PerImageMetric
-from monai_consingan.metrics.surroundings import slice_axis, spatial_array, spatial_mask
+from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
-__all__ = ["TissueAgreement", "TissueAgreementMetric", "tissue_agreement"]
+__all__ = ["TissueAgreement", "tissue_agreement"]
 
 _Image = NDArray[np.float64]
 _Part = tuple[_Image, _Image, NDArray[np.bool_]]
@@ -92,7 +91,7 @@ def tissue_agreement(
     made = np.where(void, made, real)
     mse = float(((made - real)[void] ** 2).mean())
     psnr = float("inf") if mse == 0 else float(-10 * np.log10(mse))
-    along = slice_axis(axis, void.ndim)
+    along = None if void.ndim == 2 else check_axis(axis, void.ndim)
     box = bounding_box(void, [0 if other == along else _MARGIN for other in range(void.ndim)])
     parts = _parts(made[box], real[box], void[box], along)
     voxels = [int(inside.sum()) for _, _, inside in parts]
@@ -139,29 +138,3 @@ def _ms_ssim(made: _Image, real: _Image) -> float:
 def _has_room(shape: tuple[int, ...], scales: int) -> bool:
     """Whether MONAI accepts as many scales, and the window fits into the coarsest (each has half the size)."""
     return min(shape) // (scales - 1) ** 2 >= _WINDOW and min(shape) // 2 ** (scales - 1) >= _WINDOW
-
-
-class TissueAgreementMetric(PerImageMetric):
-    """:func:`tissue_agreement` over batches, as a MONAI metric.
-
-    Call it with the filled images as `y_pred`, ``(B, 1, *spatial)``, and as `y` two channels: the truth, and the mask
-    of what was filled, ``(B, 2, *spatial)``.
-
-    Args:
-        axis: spatial axis perpendicular to the slices, or None.
-        reduction: how ``aggregate`` joins the values of the images, as in MONAI; those that are NaN are left out.
-    """
-
-    def __init__(self, axis: int | None = None, reduction: str = "mean_batch") -> None:
-        super().__init__(reduction)
-        self.axis = axis
-
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        """Returns (B, 4): MSE, PSNR, SSIM and MS-SSIM of each image."""
-        if y is None or y.shape[1] != 2:
-            raise ConSinGANError("y needs two channels: give the truth and the mask of what was filled.")
-        values = [
-            astuple(tissue_agreement(image, truth[:1], truth[1:], axis=self.axis))
-            for image, truth in zip(y_pred, y, strict=True)
-        ]
-        return torch.tensor(values, dtype=torch.float64)

@@ -10,7 +10,7 @@ from typing import overload
 import torch
 
 from monai_consingan import __version__
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, is_out_of_memory
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, draw_weights
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.state_file import load_state, save_state
@@ -128,6 +128,8 @@ class TrainedModel:
             discriminator.load_state_dict(state["discriminator"])
             model = cls(generator.eval(), discriminator.eval(), settings, int(state["seed"]))
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            if is_out_of_memory(error):
+                raise
             reason = str(error).strip().splitlines()[-1].strip(" \t.")  # torch sums up, then gives the reasons
             raise ConSinGANError(f"model {path} does not fit its own settings ({reason}): train it anew.") from error
         if task is not None and settings.task != task:

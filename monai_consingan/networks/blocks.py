@@ -55,11 +55,20 @@ def pad_zeros(x: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def upsample(x: torch.Tensor, size: list[int]) -> torch.Tensor:
-    """Resize features with aligned corners: bicubic in 2D, trilinear in 3D.
+    """Resize features with aligned corners: bicubic in 2D, and cubic along every axis in 3D.
 
     Args:
         x: (N, C, H, W) or (N, C, H, W, D).
         size: the new spatial size.
     """
-    mode = "bicubic" if x.dim() == 4 else "trilinear"
-    return nn.functional.interpolate(x, size=size, mode=mode, align_corners=True)
+    if x.dim() == 4:
+        return _bicubic(x, size)
+    n, c, h, w, d = x.shape
+    planes = _bicubic(x.permute(0, 1, 4, 2, 3).reshape(n, c * d, h, w), size[:2])
+    pixels = size[0] * size[1]
+    columns = _bicubic(planes.reshape(n, c, d, pixels), [size[2], pixels])
+    return columns.reshape(n, c, size[2], size[0], size[1]).permute(0, 1, 3, 4, 2).contiguous()
+
+
+def _bicubic(x: torch.Tensor, size: list[int]) -> torch.Tensor:
+    return nn.functional.interpolate(x, size=size, mode="bicubic", align_corners=True)

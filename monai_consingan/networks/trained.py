@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, is_out_of_memory
 from monai_consingan.networks.blocks import init_weights
 from monai_consingan.networks.discriminator import ConSinGANDiscriminator
 from monai_consingan.networks.generator import ConSinGANGenerator
+from monai_consingan.state_file import read_weights
 from monai_consingan.tasks import get_task
 
 __all__ = ["draw_weights", "load_generator"]
@@ -81,7 +82,7 @@ def load_generator(path: str | Path, *, task: str, negative_slope: float | None 
             )
         generator.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        if isinstance(error, ConSinGANError):
+        if isinstance(error, ConSinGANError) or is_out_of_memory(error):
             raise
         first = str(error).strip().splitlines()[0]
         raise ConSinGANError(f"model {path} holds no generator of ConSinGAN ({first}): give another file.") from error
@@ -90,15 +91,7 @@ def load_generator(path: str | Path, *, task: str, negative_slope: float | None 
 
 def _read(path: Path) -> tuple[dict[str, Any], float | None]:
     """The generator's state dict in a file, and the slope of its LeakyReLUs if that is noted."""
-    if not path.is_file():
-        raise ConSinGANError(f"model {path} does not exist: train one, or give the path of another.")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on files that are truncated, malicious or something else
-        reason = type(error).__name__
-        raise ConSinGANError(
-            f"model {path} cannot be read safely ({reason}): it is truncated, holds more than weights, or is no model."
-        ) from error
+    state = read_weights(path)
     if not isinstance(state, dict):
         return {}, None
     settings = state.get("settings")

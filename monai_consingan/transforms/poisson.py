@@ -24,6 +24,7 @@ def poisson_blend(
     axis: int | None = None,
     spacing: Sequence[float] | float = 1.0,
     valid: Any | None = None,
+    alone: float | None = None,
 ) -> np.ndarray:
     """Clone the source's structure into the host without a seam.
 
@@ -41,13 +42,15 @@ def poisson_blend(
         spacing: mm per spatial axis, or one number for all.
         valid: array of the same shape, above 0 where the source is known; None for everywhere. Voxels beside the mask
             where it is not known pose no condition.
+        alone: what is added to the source in a part of the mask that has no known voxel beside it, and so nothing to
+            take a level from; None takes the mean of what the other parts have around them.
 
     Returns:
         float64 array of the host's shape, the clone inside the mask, the host's values elsewhere.
 
     Raises:
-        ConSinGANError: when shapes differ, the axis does not exist, or some part of the mask has no voxel of the host
-            beside it.
+        ConSinGANError: when shapes differ, the axis does not exist, or no part of the mask has a known voxel beside it
+            and ``alone`` is None.
 
     Example:
         >>> import numpy as np
@@ -66,20 +69,25 @@ def poisson_blend(
     result = target.copy()
     if not inside.any():
         return result
-    matrix, right = _membrane(target - guide, inside, known, as_spacing(spacing, target.ndim), axis)
+    matrix, right = _membrane(target - guide, inside, known, as_spacing(spacing, target.ndim), axis, alone)
     planes = target.ndim - (axis is not None) <= 2
     result[inside] = guide[inside] + (spsolve(matrix.tocsc(), right) if planes else _solve_in_space(matrix, right))
     return result
 
 
 def _membrane(
-    difference: np.ndarray, inside: np.ndarray, known: np.ndarray, spacing: Sequence[float], axis: int | None
+    difference: np.ndarray,
+    inside: np.ndarray,
+    known: np.ndarray,
+    spacing: Sequence[float],
+    axis: int | None,
+    alone: float | None,
 ) -> tuple[csr_matrix, np.ndarray]:
     """The Laplace equation inside the mask with the difference around it as its border values."""
     count = int(inside.sum())
     number = np.full(inside.shape, -1, np.int64)
     number[inside] = np.arange(count)
-    diagonal, right, anchored = np.zeros(count), np.zeros(count), np.zeros(count, bool)
+    diagonal, right, anchors = np.zeros(count), np.zeros(count), np.zeros(count)
     rows, cols, values = [], [], []
     for along, mm in enumerate(spacing):
         if along == axis:
@@ -92,15 +100,23 @@ def _membrane(
             border = inside[here] & ~inside[there] & known[there]
             np.add.at(diagonal, number[here][inner | border], conductance)
             np.add.at(right, number[here][border], conductance * difference[there][border])
-            anchored[number[here][border]] = True
+            np.add.at(anchors, number[here][border], conductance)
             rows.append(number[here][inner])
             cols.append(number[there][inner])
             values.append(np.full(int(inner.sum()), -conductance))
     where = (np.concatenate(rows), np.concatenate(cols))
     links = coo_matrix((np.concatenate(values), where), shape=(count, count)).tocsr()
     parts, part = connected_components(links, directed=False)
-    if np.bincount(part, weights=anchored, minlength=parts).min() == 0:
-        raise ConSinGANError("mask has a part with no host voxel beside it to blend with; give a mask with a border.")
+    lone = np.bincount(part, weights=anchors, minlength=parts)[part] == 0
+    if lone.any():
+        if alone is None and not anchors.any():
+            raise ConSinGANError(
+                "no voxel of known tissue lies beside the mask to take a level from; choose another place, or a blend "
+                "that needs no level, such as hard."
+            )
+        # the only solution that is bound to one value everywhere, and to nothing else, is that value
+        diagonal[lone] += 1.0
+        right[lone] = right.sum() / anchors.sum() if alone is None else alone
     return (links + diags(diagonal)).tocsr(), right
 
 

@@ -22,7 +22,7 @@ from monai_consingan.whole_file import leftovers, unwritable
 from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 from monai_consingan.workflows.sample import draw_images, oriented
-from monai_consingan.workflows.training_slices import TrainingSlices, read_slices
+from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
 
 __all__ = ["CHECKPOINT_NAME", "train_run"]
 
@@ -85,7 +85,7 @@ def train_run(
         settings = preset_settings("quick", task) if earlier is None else earlier.settings
     if settings.task != task:
         raise ConSinGANError(f"The settings are for task {settings.task!r}, but the task is {task!r}: make them agree.")
-    found = read_slices(images, fine_tune, slices, axis, settings)
+    found = take_slices(images, fine_tune, slices, axis, settings)
     settings.sizes((found.images.shape[2], found.images.shape[3]))
     more = [] if found.naive is None else [found.naive]
     if earlier is not None:

@@ -17,7 +17,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import whole_slices
 
-__all__ = ["TrainingSlices", "read_slices", "scaled_affine"]
+__all__ = ["TrainingSlices", "scaled_affine", "take_slices"]
 
 
 @dataclass
@@ -39,7 +39,7 @@ class TrainingSlices:
     axis: int | None
 
 
-def read_slices(
+def take_slices(
     paths: Sequence[str | Path],
     naive_paths: Sequence[str | Path] | None,
     slices: Sequence[int] | None,

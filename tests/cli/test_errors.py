@@ -113,7 +113,7 @@ def test_bad_label(refused: Any, scan: Scan, tmp_path: Path, kind: str) -> None:
 
 
 def test_label_value_that_is_not_there(refused: Any, insert: list[Any], tmp_path: Path) -> None:
-    said = refused(*insert, "--lesion-labels", "1,4", out=tmp_path / "out")
+    said = refused(*insert, "--lesion-labels", "3,4", out=tmp_path / "out")
     assert "4" in said
     assert "donor label" in said
 
@@ -199,6 +199,7 @@ class Malice:
 
 def bad_model(kind: str, good: Path, path: Path) -> Path:
     state = torch.load(good / "model.pt", weights_only=True)
+    del state["sha256"]
     if kind == "missing":
         return path
     if kind == "truncated":
@@ -280,13 +281,15 @@ def test_no_permission(call: Any, insert: list[Any], tmp_path: Path) -> None:
     assert "cannot be written (Permission denied)" in result.output
 
 
-@pytest.mark.parametrize("where", ["redraw.train_model", "harmonize.save_like", "harmonize.write_report"])
+@pytest.mark.parametrize(
+    "where", ["models.redraw.train_model", "workflows.harmonize.save_like", "workflows.harmonize.write_report"]
+)
 def test_no_space(refused: Any, insert: list[Any], tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any, **kwargs: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    module, function = where.split(".")
-    monkeypatch.setattr(sys.modules[f"monai_consingan.workflows.{module}"], function, full)
+    module, function = where.rsplit(".", 1)
+    monkeypatch.setattr(sys.modules[f"monai_consingan.{module}"], function, full)
     said = refused(*insert, out=tmp_path / "out")
     assert "out cannot be written (No space left on device): free some space" in said
 

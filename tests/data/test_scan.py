@@ -262,7 +262,7 @@ def test_label_refusals(tmp_path: Path, scan: MetaTensor) -> None:
     assert "empty" in message(outline(()))
     assert "no background" in message(np.ones((6, 7, 5), dtype="uint8"))
     assert "NaN" in message(np.where(outline() > 0, np.nan, 0.0))
-    unknown = message(outline(), lesion_labels=[1, 5])
+    unknown = message(outline(), lesion_labels=[4, 5])
     assert "[1, 2]" in unknown and "5" in unknown
     message(outline(), lesion_labels=[])
     message(outline(), lesion_labels=[0, 1])

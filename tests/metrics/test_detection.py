@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Detection, LesionDetectionMetric, detection, detection_summary
+from monai_consingan.metrics import Detection, detection, detection_summary
 
 
 def mask(*boxes: tuple[slice | int, ...], shape: tuple[int, ...] = (20, 20, 20)) -> np.ndarray:
@@ -141,26 +141,10 @@ def test_summary_by_size() -> None:
     assert np.isnan(detection_summary([])["sensitivity"])
 
 
-def test_metric_summarises_batches() -> None:
-    references = torch.from_numpy(np.stack([mask(cube(2, 6)), mask(cube(2, 4)), mask()]))
-    predictions = torch.from_numpy(np.stack([mask(cube(2, 5)), mask(cube(9, 12)), mask()]))
-    metric = LesionDetectionMetric(spacing=2.0, size_limits_mm=(6.0,))
-    metric(y_pred=predictions[:2], y=references[:2])
-    metric(y_pred=[predictions[2]], y=[references[2]])
-    scans = [detection(*pair, spacing=2.0) for pair in zip(predictions, references, strict=True)]
-    assert metric.aggregate() == pytest.approx(detection_summary(scans, (6.0,)), nan_ok=True)
-    assert metric.aggregate()["sensitivity"] == 0.5
-    metric.reset()
-    metric(y_pred=predictions[:1], y=references[:1])
-    assert metric.aggregate()["scans"] == 1
-
-
 def test_refuses_what_does_not_fit() -> None:
     with pytest.raises(ConSinGANError, match="prediction has the spatial shape"):
         detection(mask(shape=(20, 20, 19)), mask())
     with pytest.raises(ConSinGANError, match="dilation_mm is -1"):
         detection(mask(), mask(), dilation_mm=-1)
     with pytest.raises(ConSinGANError, match="ascending"):
-        LesionDetectionMetric(size_limits_mm=(10, 5))
-    with pytest.raises(ConSinGANError, match="y is missing"):
-        LesionDetectionMetric()(y_pred=torch.ones(1, 1, 8, 8))
+        detection_summary([], (10, 5))

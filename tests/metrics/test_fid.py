@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pytorch_fid import fid_score
 from scipy import linalg
 
 from monai_consingan.errors import ConSinGANError
@@ -24,18 +25,17 @@ def test_frechet_distance_of_known_normal_distributions() -> None:
     )
 
 
-def test_frechet_distance_does_not_need_the_argument_that_scipy_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = normal(20), normal(20, mean=1.0, seed=1)
-    root, calls = linalg.sqrtm, []
+@pytest.mark.parametrize(("images", "features"), [(60, 5), (40, 16), (12, 30), (2, 4)])
+def test_frechet_distance_is_that_of_pytorch_fid(images: int, features: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sqrtm(matrix: np.ndarray, disp: bool = True) -> tuple[np.ndarray, float]:
+        return linalg.sqrtm(matrix), np.nan  # SciPy 1.18 gives up the argument that pytorch-fid uses
 
-    def without_disp(matrix: Any) -> Any:
-        calls.append(matrix)
-        return root(matrix)
-
-    expected = frechet_distance(first, second)
-    monkeypatch.setattr(linalg, "sqrtm", without_disp)
-    assert frechet_distance(first, second) == expected
-    assert len(calls) == 1
+    monkeypatch.setattr(fid_score, "linalg", SimpleNamespace(sqrtm=sqrtm))
+    first, second = normal(images, features), 1.5 * normal(images + 7, features, mean=0.5, seed=1)
+    statistics = [part for each in (first, second) for part in (each.mean(axis=0), np.cov(each, rowvar=False))]
+    expected = fid_score.calculate_frechet_distance(*statistics)
+    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-3)
+    assert frechet_distance(second, first) == pytest.approx(frechet_distance(first, second))
 
 
 def test_refuses_features_that_cannot_be_compared() -> None:

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import SeamMetric, seam
+from monai_consingan.metrics import seam
 
 
 def square(size: int = 32, start: int = 12, stop: int = 20) -> np.ndarray:
@@ -148,26 +148,3 @@ def test_blurring_the_border_of_a_real_paste_lowers_the_seam() -> None:
 def test_errors_name_what_is_wrong(image: np.ndarray, mask: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ConSinGANError, match=message):
         seam(image, mask, **options)
-
-
-def test_metric_averages_batches_and_lists() -> None:
-    images = torch.from_numpy(np.random.RandomState(0).uniform(50, 100, (3, 1, 32, 32)))
-    masks = torch.from_numpy(square()).expand(3, 1, 32, 32)
-    each = [seam(image, mask) for image, mask in zip(images, masks, strict=True)]
-    metric = SeamMetric()
-    values = metric(images, masks)
-    assert isinstance(values, torch.Tensor)
-    assert values[:, 0].tolist() == each
-    assert metric.aggregate().item() == pytest.approx(np.mean(each))
-    metric.reset()
-    metric(list(images), list(masks))
-    assert metric.aggregate("sum").item() == pytest.approx(np.sum(each))
-
-
-def test_metric_leaves_out_images_without_a_value() -> None:
-    flat = torch.full((1, 1, 32, 32), 100.0, dtype=torch.float64)
-    metric = SeamMetric()
-    metric(torch.cat([flat, torch.from_numpy(ramp())[None]]), torch.from_numpy(square()).expand(2, 1, 32, 32))
-    assert metric.aggregate().item() == pytest.approx(1.0)
-    with pytest.raises(ConSinGANError, match="y is missing"):
-        metric(flat)

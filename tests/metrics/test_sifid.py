@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import SIFIDMetric, frechet_distance, load_inception, sifid
+from monai_consingan.metrics import frechet_distance, load_inception, sifid
 
 
 class Neighbours(torch.nn.Module):
@@ -37,15 +37,10 @@ def test_same_structures_are_near_and_blurred_ones_far() -> None:
     assert sifid(noise(seed=1), real, Neighbours()) < 0.01 < sifid(blurred, real, Neighbours())
 
 
-def test_network_from_a_file_and_metric(tmp_path: Path) -> None:
+def test_network_from_a_file(tmp_path: Path) -> None:
     torch.jit.script(Neighbours()).save(str(tmp_path / "network.pt"))
-    images, real = (torch.from_numpy(np.stack([noise(seed=n), noise(seed=n + 1)])) for n in (0, 5))
-    metric = SIFIDMetric(tmp_path / "network.pt", channels=1)
-    metric(y_pred=images, y=real)
-    expected = [sifid(a, b, Neighbours()) for a, b in zip(images, real, strict=True)]
-    assert metric.get_buffer()[:, 0].tolist() == pytest.approx(expected)
-    assert metric.aggregate().item() == pytest.approx(np.mean(expected))
-    assert sifid(images[0], real[0], tmp_path / "network.pt") == pytest.approx(expected[0])
+    found = sifid(noise(), noise(seed=5), tmp_path / "network.pt", channels=1)
+    assert found == pytest.approx(sifid(noise(), noise(seed=5), Neighbours()))
 
 
 def test_takes_inception(inception_file: Path) -> None:
@@ -59,10 +54,8 @@ def test_refuses_what_is_no_image_or_no_network(tmp_path: Path) -> None:
         sifid(noise(), noise(), tmp_path / "none.pt")
     (tmp_path / "broken.pt").write_bytes(b"no network")
     with pytest.raises(ConSinGANError, match="cannot be read"):
-        SIFIDMetric(tmp_path / "broken.pt")
+        sifid(noise(), noise(), tmp_path / "broken.pt")
     with pytest.raises(ConSinGANError, match="constant"):
         sifid(noise(), np.ones((1, 48, 48)), Neighbours())
     with pytest.raises(ConSinGANError, match=r"shape \(1, 3\)"):
         sifid(noise(), noise(), lambda x: x.mean((2, 3)))
-    with pytest.raises(ConSinGANError, match="y is missing"):
-        SIFIDMetric(Neighbours())(y_pred=torch.ones(1, 1, 8, 8))

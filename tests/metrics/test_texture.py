@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import TextureMetric, texture
+from monai_consingan.metrics import texture
 
 
 def square(start: int = 20, stop: int = 44) -> np.ndarray:
@@ -83,21 +82,8 @@ def test_flat_tissue_and_no_tissue() -> None:
     assert np.isnan(texture(rough, mask, exclude=1 - mask))
 
 
-def test_metric_gives_the_value_of_each_image() -> None:
-    images = torch.from_numpy(np.random.RandomState(0).normal(100, 5, (3, 1, 64, 64)))
-    masks = torch.from_numpy(square()).repeat(3, 1, 1, 1)
-    metric = TextureMetric(spacing=0.5)
-    metric(y_pred=images[:2], y=masks[:2])
-    metric(y_pred=images[2:], y=masks[2:])
-    expected = [texture(image, mask, spacing=0.5) for image, mask in zip(images, masks, strict=True)]
-    assert metric.get_buffer()[:, 0].tolist() == expected
-    assert metric.aggregate().item() == pytest.approx(np.mean(expected))
-
-
 def test_needs_a_mask_and_a_reach() -> None:
     with pytest.raises(ConSinGANError, match="empty"):
         texture(100 + checkerboard(), np.zeros((1, 64, 64)))
     with pytest.raises(ConSinGANError, match="outer_mm is 0"):
         texture(100 + checkerboard(), square(), outer_mm=0.0)
-    with pytest.raises(ConSinGANError, match="y is missing"):
-        TextureMetric()(y_pred=torch.ones(1, 1, 8, 8))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from monai.metrics.regression import MultiScaleSSIMMetric
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import TissueAgreementMetric, tissue_agreement
+from monai_consingan.metrics import tissue_agreement
 
 
 def truth(*shape: int) -> np.ndarray:
@@ -88,20 +88,6 @@ def test_no_size_is_refused(shape: list[int]) -> None:
     found = tissue_agreement(np.where(mask > 0, 150.0, image), image, mask)
     assert 0 < found.ssim < 1
     assert np.isnan(found.ms_ssim) == (min(min(size, 17) for size in shape) < 22)
-
-
-def test_metric_joins_images() -> None:
-    truths = [truth(40, 40), truth(40, 40) ** 2]
-    mask = middle(40, 40)
-    results = [np.where(mask > 0, image.mean(), image) for image in truths]
-    metric = TissueAgreementMetric()
-    for result, image in zip(results, truths, strict=True):
-        metric(y_pred=torch.from_numpy(result[None]), y=torch.from_numpy(np.concatenate([image, mask])[None]))
-    each = [tuple(tissue_agreement(*pair, mask).as_dict().values()) for pair in zip(results, truths, strict=True)]
-    assert metric.get_buffer().tolist() == [pytest.approx(values) for values in each]
-    assert metric.aggregate().tolist() == pytest.approx(np.mean(each, axis=0).tolist())
-    with pytest.raises(ConSinGANError, match="two channels"):
-        metric(y_pred=torch.ones(1, 1, 40, 40), y=torch.ones(1, 1, 40, 40))
 
 
 def test_refuses_what_cannot_be_compared() -> None:

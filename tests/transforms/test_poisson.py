@@ -88,8 +88,25 @@ def test_errors():
         poisson_blend(image, np.zeros((2, 2)), image)
     with pytest.raises(ConSinGANError, match="axis 3"):
         poisson_blend(image, image, image, axis=3)
-    mask = np.zeros((4, 4, 2))
-    mask[..., 0], mask[1, 1, 1] = 1, 1
-    assert np.isfinite(poisson_blend(image, image, mask)).all()
-    with pytest.raises(ConSinGANError, match="no host voxel beside"):
-        poisson_blend(image, image, mask, axis=2)
+    with pytest.raises(ConSinGANError, match="no voxel of known tissue lies beside the mask"):
+        poisson_blend(image, image, np.ones((4, 4, 2)), axis=2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_part_without_a_border_takes_its_level_from_the_others(axis):
+    rng = np.random.default_rng(axis)
+    host, source = rng.random((2, 5, 5, 5))
+    mask = np.zeros((5, 5, 5))
+    whole, hole = ([slice(None)] * 3 for _ in range(2))
+    whole[axis], hole[axis] = 0, 2
+    mask[tuple(whole)] = 1  # a slice without a host
+    mask[2, 2, 2] = 1
+    border = [tuple(2 + step * (along == other) for other in range(3)) for along in range(3) if along != axis
+              for step in (-1, 1)]  # fmt: skip
+    level = np.mean([host[place] - source[place] for place in border])
+    blended = poisson_blend(host, source, mask, axis=axis)
+    np.testing.assert_allclose(blended[tuple(whole)], source[tuple(whole)] + level)
+    np.testing.assert_allclose(blended[2, 2, 2], source[2, 2, 2] + level)
+    kept = poisson_blend(host, source, mask, axis=axis, alone=0.0)
+    np.testing.assert_allclose(kept[tuple(whole)], source[tuple(whole)])
+    assert kept[2, 2, 2] == blended[2, 2, 2]

@@ -16,7 +16,7 @@ from monai_consingan.models import TrainedModel
 from monai_consingan.transforms import head_slices
 from monai_consingan.workflows import LesionSource, harmonize
 from monai_consingan.workflows.train import train_run
-from monai_consingan.workflows.training_slices import read_slices
+from monai_consingan.workflows.training_slices import take_slices
 
 SLICES = [6, 7]
 
@@ -145,12 +145,12 @@ def test_head_slices_leave_out_what_shows_little(save: Callable[..., Path], scan
 
 def test_slices_of_several_scans(save: Callable[..., Path], scan: Any, tiny: Any) -> None:
     files = [example().image, save("bright.nii.gz", scan[0] * 3)]
-    found = read_slices(files, None, [6], None, tiny("editing", max_size=96))
+    found = take_slices(files, None, [6], None, tiny("editing", max_size=96))
     assert found.images.shape == (2, 1, 82, 96)
     assert torch.allclose(found.images[0], found.images[1], atol=1e-4)
     assert float(found.images.min()) == -1
     small = save("small.nii.gz", scan[0][20:])
     with pytest.raises(ConSinGANError, match=r"small.nii.gz has slices of .* give --region slice"):
-        read_slices([files[0], small], None, [6], None, tiny("editing"))
-    square = read_slices([files[0], small], None, [6], None, tiny("editing", region="slice", max_size=50))
+        take_slices([files[0], small], None, [6], None, tiny("editing"))
+    square = take_slices([files[0], small], None, [6], None, tiny("editing", region="slice", max_size=50))
     assert square.images.shape == (2, 1, 50, 50)

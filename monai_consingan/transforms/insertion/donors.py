@@ -16,7 +16,7 @@ from scipy.ndimage import find_objects
 
 from monai_consingan.arrays import as_array, as_mask, check_shape, spacing_of
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.placement import surroundings
+from monai_consingan.transforms.insertion.placement import level_around
 
 __all__ = ["DonorCrop", "crop_donor", "read_donor", "turn_donor"]
 
@@ -32,7 +32,7 @@ class DonorCrop:
         label: label values, (\\*spatial).
         valid: where intensities are known, boolean (\\*spatial).
         spacing: mm per spatial axis.
-        level: intensity of the surroundings, see :func:`surroundings`.
+        level: intensity of the surroundings, see :func:`level_around`.
     """
 
     image: np.ndarray
@@ -75,7 +75,7 @@ def crop_donor(
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis of a donor without an affine (1 mm when None).
         valid: above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None everywhere.
-        level: intensity of the surroundings, if it is known (:func:`surroundings`).
+        level: intensity of the surroundings, if it is known (:func:`level_around`).
 
     Raises:
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
@@ -98,7 +98,7 @@ def crop_donor(
     if not lesion.any():
         raise ConSinGANError("a donor's label is empty; give labels that mark the lesion with values above 0.")
     if level is None:
-        level = surroundings(values[0], lesion, spacing=mm, axis=axis)
+        level = level_around(values[0], lesion, spacing=mm, axis=axis)
     box = find_objects(lesion.astype(np.uint8))[0]
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]
     near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(box, pads, strict=True))

@@ -12,10 +12,10 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
 from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.head import head_mask, tissue_level
+from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.insertion.search import RING_MM, Room, SearchSpace, search_place
 
-__all__ = ["Placement", "Room", "find_placement", "head_mask", "surroundings"]
+__all__ = ["Placement", "Room", "find_placement", "level_around"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Placement:
         }
 
 
-def surroundings(
+def level_around(
     donor: Any,
     donor_label: Any,
     *,
@@ -166,7 +166,7 @@ def find_placement(
         room = room.narrowed(values, mm) if shift is None else room
     place = SearchSpace(values, mm, axis, room, others)
     if level is None:
-        level = surroundings(donor, lesion, spacing=mm, axis=axis)
+        level = level_around(donor, lesion, spacing=mm, axis=axis)
     centre = _centre(lesion)
     if shift is not None:
         spots = _check_shift(place, lesion, shift)

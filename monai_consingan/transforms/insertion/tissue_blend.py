@@ -163,8 +163,8 @@ class TissueBlend:
     def _clone(
         self, coarse: np.ndarray, source: np.ndarray, where: np.ndarray, known: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
-        """The source's coarse part at the host's level."""
-        return poisson_blend(coarse, self._coarse(source, mm), where, spacing=mm, valid=known)
+        """The source's coarse part at the host's level; its own where no tissue of the host is beside it."""
+        return poisson_blend(coarse, self._coarse(source, mm), where, spacing=mm, valid=known, alone=0.0)
 
     def _texture(
         self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]

@@ -10,7 +10,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import contrast, kept, seam
+from monai_consingan.metrics import Surroundings, contrast, kept, seam
 
 __all__ = ["Limits", "Refusal", "check_lesion"]
 
@@ -80,10 +80,8 @@ def check_lesion(
     if outside:
         raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
     try:
-        measures = {
-            "seam": seam(image, mask, axis=axis, exclude=others),
-            "contrast_kept": kept(contrast(image, mask, axis=axis, exclude=others), donor_contrast),
-        }
+        case = Surroundings(image, mask, axis=axis, exclude=others)
+        measures = {"seam": seam(case), "contrast_kept": kept(contrast(case), donor_contrast)}
     except ConSinGANError as error:
         raise Refusal("no measure", str(error), how) from error
     for name, (low, high) in (("seam", limits.seam), ("contrast_kept", limits.contrast)):

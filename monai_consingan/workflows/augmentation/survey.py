@@ -14,10 +14,11 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
 from monai_consingan.data_set_settings import SIZE_CLASSES
+from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import contrast, seam
+from monai_consingan.metrics import Surroundings, contrast, seam
 from monai_consingan.metrics.surroundings import tissue_mask
-from monai_consingan.transforms.insertion.placement import surroundings
+from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
 
@@ -132,14 +133,14 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
         try:
             if inside.sum() < _FEWEST_VOXELS:
                 raise ConSinGANError(f"it has fewer than {_FEWEST_VOXELS} voxels")
-            given: dict[str, Any] = {"axis": axis, "exclude": others, "tissue": tissue}
-            measures = [measure(image, inside, **given) for measure in (seam, contrast)]
+            case = Surroundings(image, inside, axis=axis, exclude=others, tissue=tissue)
+            measures = seam(case), contrast(case)
             if not all(math.isfinite(value) for value in measures):
                 raise ConSinGANError("its border or contrast cannot be measured")
         except ConSinGANError as error:
             unfit[str(number)] = str(error)
             continue
-        level = surroundings(values, inside[0], spacing=mm, axis=axis, room=room)
+        level = level_around(values, inside[0], spacing=mm, axis=axis, room=room)
         size = size_class(diameter)
         lesions.append(Lesion(record.name, number, diameter, size, measures[0], measures[1], level))
     label_hash = "" if record.label is None else file_sha256(record.label)
@@ -156,8 +157,7 @@ def describe_scan(name: str, surveys: Mapping[str, ScanSurvey]) -> dict[str, str
 
 def diameter_mm(voxels: int, spacing: tuple[float, ...]) -> float:
     """Diameter of the ball (of the disc, in 2D) that has the size of so many voxels."""
-    size = voxels * math.prod(spacing)
-    return (6 * size / math.pi) ** (1 / 3) if len(spacing) == 3 else (4 * size / math.pi) ** (1 / 2)
+    return ball_diameter(voxels * math.prod(spacing), len(spacing))
 
 
 def size_class(diameter: float) -> str:

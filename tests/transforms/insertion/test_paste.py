@@ -228,3 +228,21 @@ def test_bad_input():
         PasteLesion(match="gain")(host - 500, donor, label)
     with pytest.raises(ConSinGANError, match="name 2 hosts"):
         PasteLesiond(["a", "b"])
+
+
+@pytest.mark.parametrize("axis", [2, None])
+@pytest.mark.parametrize("blend", ["tissue", "poisson", "crossfade", "feather", "hard"])
+def test_a_part_that_has_nothing_to_blend_with_does_not_refuse_the_rest(blend, axis):
+    rng = np.random.RandomState(0)
+    donor, host = (rng.normal(100, 5, (1, 30, 30, 6)) for _ in range(2))
+    label = np.zeros((1, 30, 30, 6), np.int16)
+    label[0, 12:18, 12:18, 1:4] = 1
+    label[0, 14, 14, 4] = 1  # a speck of the label in a slice of which the donor shows nothing else
+    donor[label > 0] += 60
+    valid = np.ones((1, 30, 30, 6), bool)
+    valid[..., 4:] = label[..., 4:] > 0
+    pasted = PasteLesion(blend, match="gain", axis=axis)(host, donor, label, donor_valid=valid)
+    np.testing.assert_array_equal(pasted.mask, label)
+    assert np.isfinite(pasted.image).all()
+    assert pasted.image[label > 0].min() > host[label == 0].max()  # the speck is as bright as the lesion
+    np.testing.assert_array_equal(pasted.image[..., 5], host[..., 5])

@@ -9,8 +9,9 @@ from scipy import ndimage
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms import head_mask
 from monai_consingan.transforms.head import edge_distance, is_skull_stripped
-from monai_consingan.transforms.insertion.placement import find_placement, head_mask
+from monai_consingan.transforms.insertion.placement import find_placement
 
 CENTRE = np.array([40, 48])
 

@@ -1,0 +1,113 @@
+"""Files that are damaged, too large or not there: refused in one sentence that says which."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_consingan.data import load_label, load_scan
+from monai_consingan.errors import ConSinGANError
+
+SHAPE = (12, 13, 14)
+
+
+def numbers() -> np.ndarray:
+    return np.random.RandomState(0).randint(0, 2000, SHAPE).astype(np.int16)
+
+
+def write_nifti(path: Path) -> list[Path]:
+    raw = nib.Nifti1Image(numbers(), np.eye(4)).to_bytes()
+    path.write_bytes(gzip.compress(raw, 0))  # stored blocks: a flipped bit can be unpacked
+    return [path]
+
+
+def write_itk(path: Path) -> list[Path]:
+    itk = pytest.importorskip("itk")
+    itk.imwrite(itk.image_from_array(numbers()), str(path), compression=True)
+    return sorted(path.parent.iterdir())
+
+
+def write_png(path: Path) -> list[Path]:
+    Image.fromarray(numbers()[0].astype(np.uint16)).save(path)
+    return [path]
+
+
+WRITERS: dict[str, Callable[[Path], list[Path]]] = {
+    "a.nii.gz": write_nifti,
+    "a.nrrd": write_itk,
+    "a.nhdr": write_itk,
+    "a.mha": write_itk,
+    "a.mhd": write_itk,
+    "a.png": write_png,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_damaged_bits_and_missing_ends_are_refused(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = WRITERS[name](tmp_path / name)
+    whole = load_scan(tmp_path / name)
+    data = max(files, key=lambda path: path.stat().st_size)
+    content = data.read_bytes()
+    for place in (0.3, 0.6, 0.9):
+        flipped = bytearray(content)
+        flipped[int(place * len(content))] ^= 0x10
+        data.write_bytes(flipped)
+        with pytest.raises(ConSinGANError, match=rf"{name} cannot be read, it may be damaged"):
+            load_scan(tmp_path / name)
+    for missing in (6, 8, 100) if name == "a.png" else (1, 4, 6, 8, 100):  # PNG: 4 bytes sum up its empty end mark
+        data.write_bytes(content[:-missing])
+        with pytest.raises(ConSinGANError, match=rf"{name} cannot be read, it may be damaged"):
+            load_scan(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+    data.write_bytes(content)
+    np.testing.assert_array_equal(load_scan(tmp_path / name), whole)
+
+
+def test_damaged_label(tmp_path: Path) -> None:
+    raw = nib.Nifti1Image((numbers() > 1900).astype(np.uint8), np.eye(4)).to_bytes()
+    (tmp_path / "label.nii.gz").write_bytes(gzip.compress(raw)[:-5])
+    write_nifti(tmp_path / "a.nii.gz")
+    with pytest.raises(ConSinGANError, match=r"label\.nii\.gz cannot be read, it may be damaged"):
+        load_label(tmp_path / "label.nii.gz", image=load_scan(tmp_path / "a.nii.gz"))
+
+
+def test_a_gzip_of_several_members_is_whole(tmp_path: Path) -> None:
+    raw = nib.Nifti1Image(numbers(), np.eye(4)).to_bytes()
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(raw[:500]) + gzip.compress(raw[500:]))
+    np.testing.assert_array_equal(load_scan(tmp_path / "a.nii.gz")[0], numbers())
+
+
+@pytest.mark.parametrize("error", [MemoryError(), np._core._exceptions._ArrayMemoryError((9,), np.dtype(float))])
+def test_what_does_not_fit_into_memory_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: MemoryError
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    write_nifti(tmp_path / "a.nii.gz")
+    monkeypatch.setattr(nib, "load", fail)
+    with pytest.raises(ConSinGANError, match=r"a\.nii\.gz does not fit into memory") as caught:
+        load_scan(tmp_path / "a.nii.gz")
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_dangling_link_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.nii.gz").symlink_to("gone.nii.gz")
+    with pytest.raises(ConSinGANError, match=r"a\.nii\.gz is a link to gone\.nii\.gz, which does not exist"):
+        load_scan(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [1e-45, 1e-20, 1e20, 1e38, 1e300])
+def test_values_beyond_what_can_be_computed_with(tmp_path: Path, factor: float) -> None:
+    nib.save(nib.Nifti1Image(numbers() / 1999 * factor, np.eye(4), dtype=np.float64), tmp_path / "a.nii")
+    with pytest.raises(ConSinGANError, match=r"a\.nii (has values from 0 to .*|is constant .*)"):
+        load_scan(tmp_path / "a.nii")

@@ -21,6 +21,7 @@ __all__ = [
     "as_spacing",
     "cast_values",
     "check_axis",
+    "check_layers",
     "check_shape",
     "chosen",
     "image_and_label",
@@ -92,6 +93,35 @@ def check_shape(values: np.ndarray, shape: Sequence[int], *, name: str, other: s
         raise ConSinGANError(
             f"{name} has shape {tuple(values.shape)} but {other} has {tuple(shape)}; resample it to that grid."
         )
+
+
+def check_layers(
+    host: Any, source: Any, axis: int | None, spacing: Sequence[float] | float, **masks: Any
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], int | None, tuple[float, ...]]:
+    """What is blended, all on one grid.
+
+    Args:
+        host: array of shape (\\*spatial).
+        source: array of the same shape.
+        axis: the spatial axis perpendicular to the slices, or None.
+        spacing: mm per spatial axis, or one number for all.
+        masks: arrays of the same shape by their names, True where above 0; one number stands for all voxels.
+
+    Returns:
+        Host and source as float64, the masks as booleans, the axis from 0, and mm per axis.
+
+    Raises:
+        ConSinGANError: when shapes differ, the axis does not exist, or the spacing does not fit.
+    """
+    target, guide = (as_array(part).astype(np.float64) for part in (host, source))
+    check_shape(guide, target.shape, name="source", other="host")
+    found = []
+    for name, mask in masks.items():
+        given = as_mask(mask, name=name)
+        given = np.full(target.shape, given) if given.ndim == 0 else given
+        check_shape(given, target.shape, name=name, other="host")
+        found.append(given)
+    return target, guide, found, check_axis(axis, target.ndim), as_spacing(spacing, target.ndim)
 
 
 def cast_values(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.fields import Settings, option
@@ -19,7 +20,7 @@ from monai_consingan.methods import (
     BlendSettings,
 )
 
-__all__ = ["SIZE_CLASSES", "AugmentSettings", "TwinSettings"]
+__all__ = ["SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
 
 SIZE_CLASSES: dict[str, tuple[float, float]] = {
     "small": (0.0, 6.0),
@@ -29,8 +30,41 @@ SIZE_CLASSES: dict[str, tuple[float, float]] = {
 """Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""
 
 
+class CaseSettings(Settings):
+    """What `augment` and `twins` ask for alike, each as a dataclass."""
+
+    method: str | None
+    on_failure: str
+    lesion_labels: tuple[int, ...]
+    axis: int | None
+    seed: int
+
+    usual: ClassVar[str]
+    """The method where none is given."""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The method and the one to fall back to, in the order in which they are tried."""
+        return tuple(how for how in dict.fromkeys((self.method or self.usual, self.on_failure)) if how != "drop")
+
+    @property
+    def redrawn(self) -> BlendSettings | None:
+        """Where the method uses a redrawn image; ``None`` if it needs no model."""
+        raise NotImplementedError
+
+    def _as_tuples(self, *names: str) -> None:
+        for name in names:
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def _check_least(self, least: float, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise ConSinGANError(f"{name.replace('_', ' ')} is {value}, but must be {least:g} or more.")
+
+
 @dataclass(frozen=True)
-class AugmentSettings(Settings):
+class AugmentSettings(CaseSettings):
     """What a synthetic scan depends on, besides the data set and the training of models.
 
     Args:
@@ -108,13 +142,13 @@ class AugmentSettings(Settings):
     axis: int | None = None
     seed: int = 0
 
+    usual: ClassVar[str] = DEFAULT_INSERTION
+
     def __post_init__(self) -> None:
-        for name in ("lesions", "scale_range", "contrast_range", "lesion_labels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        self._as_tuples("lesions", "scale_range", "contrast_range", "lesion_labels")
         super().__post_init__()
-        for name in ("per_scan", "attempts"):
-            if getattr(self, name) < 1:
-                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 1 or more.")
+        self._check_least(1, "per_scan", "attempts", "seam_margin")
+        self._check_least(0, "clearance_mm", "rotate_range", "edge_mm")
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
             raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
         unknown = set(self.sizes) - set(SIZE_CLASSES)
@@ -128,11 +162,6 @@ class AugmentSettings(Settings):
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {given}: give two rising numbers above 0.")
         if not 0 <= self.flip_prob <= 1:
             raise ConSinGANError(f"flip prob is {self.flip_prob}, but must lie between 0 and 1.")
-        if not self.seam_margin >= 1:
-            raise ConSinGANError(f"seam margin is {self.seam_margin}, but must be 1 or more.")
-        for name in ("clearance_mm", "rotate_range", "edge_mm"):
-            if getattr(self, name) is not None and not getattr(self, name) >= 0:
-                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 0 or more.")
 
     @property
     def redrawn(self) -> BlendSettings | None:
@@ -141,7 +170,7 @@ class AugmentSettings(Settings):
 
 
 @dataclass(frozen=True)
-class TwinSettings(Settings):
+class TwinSettings(CaseSettings):
     """What a lesion-free twin depends on, besides the data set and the training of models.
 
     Args:
@@ -185,9 +214,10 @@ class TwinSettings(Settings):
     axis: int | None = None
     seed: int = 0
 
+    usual: ClassVar[str] = "fill"
+
     def __post_init__(self) -> None:
-        for name in ("fillings", "lesion_labels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        self._as_tuples("fillings", "lesion_labels")
         super().__post_init__()
         for name in ("most_contrast", "most_seam"):
             if not getattr(self, name) > 0:

@@ -19,6 +19,7 @@ __all__ = [
     "outside_distance",
     "reach_box",
     "ring",
+    "signed_distance",
 ]
 
 _AT_ONCE = 2**20  # voxels
@@ -81,6 +82,23 @@ def outside_distance(
         near = reach_box(mask, spacing, reach_mm)
         depth_within(~mask[near], spacing, distance[near])
     return distance
+
+
+def signed_distance(mask: np.ndarray, spacing: Sequence[float], axis: int | None = None) -> np.ndarray:
+    """Distance in mm of every voxel's centre to a mask's border: above 0 outside, below 0 inside.
+
+    The border runs half of the smallest spacing away from the voxels on either side.
+
+    Args:
+        mask: boolean array of shape (\\*spatial).
+        spacing: mm per spatial axis.
+        axis: the axis perpendicular to the slices when distances stay within a slice; None for distances in space.
+
+    Returns:
+        Array of shape (\\*spatial), infinite where there is no border (in the slice).
+    """
+    half = min(mm for along, mm in enumerate(spacing) if along != axis) / 2
+    return np.where(mask, half - outside_distance(~mask, spacing, axis), outside_distance(mask, spacing, axis) - half)
 
 
 def reach_box(mask: np.ndarray, spacing: Sequence[float], reach_mm: float) -> tuple[slice, ...]:

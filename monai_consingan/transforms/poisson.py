@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import cg, spsolve
 
-from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
+from monai_consingan.arrays import check_layers
 from monai_consingan.errors import ConSinGANError
 
 __all__ = ["poisson_blend"]
@@ -58,18 +58,12 @@ def poisson_blend(
         >>> poisson_blend(host, source, mask).round(6).tolist()
         [[3.0, 3.0, 10.0, 3.0, 3.0]]
     """
-    target = as_array(host).astype(np.float64)
-    guide = as_array(source).astype(np.float64)
-    inside = as_mask(mask)
-    check_shape(guide, target.shape, name="source", other="host")
-    check_shape(inside, target.shape, name="mask", other="host")
-    known = np.ones(target.shape, bool) if valid is None else as_mask(valid, name="valid")
-    check_shape(known, target.shape, name="valid", other="host")
-    axis = check_axis(axis, target.ndim)
+    known = 1 if valid is None else valid
+    target, guide, (inside, known), axis, mm = check_layers(host, source, axis, spacing, mask=mask, valid=known)
     result = target.copy()
     if not inside.any():
         return result
-    matrix, right = _membrane(target - guide, inside, known, as_spacing(spacing, target.ndim), axis, alone)
+    matrix, right = _membrane(target - guide, inside, known, mm, axis, alone)
     planes = target.ndim - (axis is not None) <= 2
     result[inside] = guide[inside] + (spsolve(matrix.tocsc(), right) if planes else _solve_in_space(matrix, right))
     return result

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
-from monai_consingan.distance import outside_distance
+from monai_consingan.arrays import check_layers
+from monai_consingan.distance import signed_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.poisson import poisson_blend
@@ -69,16 +69,12 @@ def crossfade(
     for name, value in (("width_mm", width_mm), ("texture_mm", texture_mm)):
         if not 0 < value < np.inf:
             raise ConSinGANError(f"{name} is {value}; give a positive number of mm.")
-    target, guide = as_array(host).astype(np.float64), as_array(source).astype(np.float64)
-    inside = as_mask(mask)
-    check_shape(guide, target.shape, name="source", other="host")
-    check_shape(inside, target.shape, name="mask", other="host")
-    known = np.ones(target.shape, bool) if valid is None else as_mask(valid, name="valid")
-    check_shape(known, target.shape, name="valid", other="host")
-    axis, mm = check_axis(axis, target.ndim), as_spacing(spacing, target.ndim)
+    known = 1 if valid is None else valid
+    target, guide, (inside, known), axis, mm = check_layers(host, source, axis, spacing, mask=mask, valid=known)
     if not inside.any():
         return target
-    weight = np.where(known | inside, _weight(inside, width_mm, mm, axis), 0.0)
+    fade = np.clip(0.5 - signed_distance(inside, mm, axis) / (2 * width_mm), 0.0, 1.0)
+    weight = np.where(known | inside, fade, 0.0)
     levelled = poisson_blend(target, guide, weight > 0, axis=axis, spacing=mm, valid=known)
 
     def mean(image: np.ndarray) -> np.ndarray:
@@ -92,15 +88,6 @@ def crossfade(
     level = (1 - weight) * host_mean + weight * source_mean
     texture = np.sqrt(1 - weight) * (target - host_mean) + np.sqrt(weight) * gain * (levelled - source_mean)
     return np.where(weight > 0, level + texture, target)
-
-
-def _weight(inside: np.ndarray, width_mm: float, mm: Sequence[float], axis: int | None) -> np.ndarray:
-    """1 from ``width_mm`` inside the mask's border on, 0 from as far outside on, 1/2 at the border."""
-    half = min(size for along, size in enumerate(mm) if along != axis) / 2
-    outside = outside_distance(inside, mm, axis, reach_mm=width_mm + half)
-    depth = outside_distance(~inside, mm, axis)
-    signed = np.where(inside, half - depth, outside - half)
-    return np.asarray(np.clip(0.5 - signed / (2 * width_mm), 0.0, 1.0))
 
 
 def _strength(

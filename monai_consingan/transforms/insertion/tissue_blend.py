@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
-from monai_consingan.distance import outside_distance
+from monai_consingan.arrays import check_layers
+from monai_consingan.distance import outside_distance, signed_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
 from monai_consingan.transforms.poisson import poisson_blend
@@ -99,14 +99,8 @@ class TissueBlend:
             >>> bool((blended[:3] == 5).all() and blended[11:13, 11:13].min() > 10)
             True
         """
-        target, guide = as_array(host).astype(np.float64), as_array(source).astype(np.float64)
-        inside = as_mask(mask)
-        check_shape(guide, target.shape, name="source", other="host")
-        check_shape(inside, target.shape, name="mask", other="host")
-        known = np.ones(target.shape, bool) if valid is None else as_mask(valid, name="valid")
-        check_shape(known, target.shape, name="valid", other="host")
-        axis = check_axis(axis, target.ndim)
-        mm = as_spacing(spacing, target.ndim)
+        known = 1 if valid is None else valid
+        target, guide, (inside, known), axis, mm = check_layers(host, source, axis, spacing, mask=mask, valid=known)
         result = target.copy()
         if axis is None:
             planes: list[Any] = [...] if inside.any() else []
@@ -125,15 +119,13 @@ class TissueBlend:
         known = known | mask
         coarse = self._coarse(host, mm)
         fine = host - coarse
-        texture = self._texture(host, source, mask, known, mm)
         around = outside_distance(mask, mm)
+        texture = self._texture(host, source, (around > 0) & (around <= self.ring_mm) & known, mm)
         clone = self._clone(coarse, source, (around <= self.outer_mm) & known, known, mm)
         depth = outside_distance(~mask, mm)
         core = depth > min(self.inner_mm, 0.999 * float(depth.max()))
         shown = seam_cut(clone + texture, host, core, (around <= self.outer_mm) & known)
-        away = outside_distance(shown, mm)
-        # halfway between the voxels of either side
-        signed = np.where(shown, 0.5 * min(mm) - outside_distance(~shown, mm), away - 0.5 * min(mm))
+        signed = signed_distance(shown, mm)
         clone = self._clone(coarse, source, (signed <= self.fade_mm) & known, known, mm)
         ramp = np.clip(0.5 - signed / (2 * self.fade_mm), 0.0, 1.0) if self.fade_mm else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
@@ -166,12 +158,8 @@ class TissueBlend:
         """The source's coarse part at the host's level; its own where no tissue of the host is beside it."""
         return poisson_blend(coarse, self._coarse(source, mm), where, spacing=mm, valid=known, alone=0.0)
 
-    def _texture(
-        self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]
-    ) -> np.ndarray:
-        """The source's fine part in two bands, each as strong as the host's around the mask."""
-        away = outside_distance(mask, mm)
-        ring = (away > 0) & (away <= self.ring_mm) & known
+    def _texture(self, host: np.ndarray, source: np.ndarray, ring: np.ndarray, mm: Sequence[float]) -> np.ndarray:
+        """The source's fine part in two bands, each as strong as the host's in a ring around the mask."""
         result, upper = np.zeros(host.shape), (host, source)
         for share in (0.5, 1.0):
             lower = (self._coarse(host, mm, share), self._coarse(source, mm, share))

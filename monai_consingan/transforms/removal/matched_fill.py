@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import find_objects, gaussian_filter, label
 from scipy.signal import fftconvolve
 
-from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
+from monai_consingan.arrays import check_layers
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.poisson import poisson_blend
@@ -112,37 +112,27 @@ class MatchedFill:
             >>> bool(np.abs(filled - rows).max() < 0.2)
             True
         """
-        target, guide = as_array(host).astype(np.float64), as_array(source).astype(np.float64)
-        inside = as_mask(mask)
-        check_shape(guide, target.shape, name="source", other="host")
-        check_shape(inside, target.shape, name="mask", other="host")
-        axis, mm = check_axis(axis, target.ndim), as_spacing(spacing, target.ndim)
-        maps = {}
-        for name, given, missing in (
-            ("head", head, True),
-            ("ill", ill, False),
-            ("usable", usable, True),
-            ("source_head", source_head, True),
-        ):
-            maps[name] = np.full(target.shape, missing) if given is None else as_mask(given, name=name)
-            check_shape(maps[name], target.shape, name=name, other="host")
+        maps: dict[str, Any] = {"head": head, "usable": usable, "source_head": source_head}
+        maps = {"ill": 0 if ill is None else ill, **{name: 1 if part is None else part for name, part in maps.items()}}
+        target, guide, masks, axis, mm = check_layers(host, source, axis, spacing, mask=mask, **maps)
+        inside, ill, head, usable, source_head = masks
         result = target.copy()
-        known = maps["head"] & ~inside
+        known = head & ~inside
         parts, count = label(inside, np.ones((3,) * inside.ndim))
         for part, box in enumerate(find_objects(parts, count), start=1):
             near = _around(box, self.ring_mm + self.reach_mm, mm, axis, target.shape)
             region = parts[near] == part
-            wanted = region & maps["head"][near]
+            wanted = region & head[near]
             if wanted.any():
-                here, there, usable = target[near], guide[near], maps["usable"][near]
+                here, there, free = target[near], guide[near], usable[near]
                 around = known[near]
                 ring = (outside_distance(region, mm, axis, reach_mm=self.ring_mm) <= self.ring_mm) & around
-                healthy = around & ~maps["ill"][near]
+                healthy = around & ~ill[near]
                 told = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
                 told &= _ordinary(here, told & ring)
                 ring &= told
-                place = self._place(here, there, region, ring, usable, maps["source_head"][near], axis, mm)
-                moved, sound = _taken(there, place), _taken(usable, place)
+                place = self._place(here, there, region, ring, free, source_head[near], axis, mm)
+                moved, sound = _taken(there, place), _taken(free, place)
                 filled = self._filled(here, moved, sound, wanted, around, told, ring, axis, mm)
                 result[near][wanted] = filled[wanted]
         return result

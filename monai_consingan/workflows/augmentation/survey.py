@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +25,6 @@ from monai_consingan.workflows.augmentation.records import ScanRecord
 __all__ = [
     "Lesion",
     "ScanSurvey",
-    "describe_scan",
     "diameter_mm",
     "load_pair",
     "seam_range",
@@ -145,14 +144,6 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
         lesions.append(Lesion(record.name, number, diameter, size, measures[0], measures[1], level))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
-
-
-def describe_scan(name: str, surveys: Mapping[str, ScanSurvey]) -> dict[str, str]:
-    """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
-    survey = surveys.get(name)
-    if survey is None:
-        return {"scan": name}
-    return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
 
 
 def diameter_mm(voxels: int, spacing: tuple[float, ...]) -> float:

@@ -11,18 +11,16 @@ import numpy as np
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_scan, to_host_grid
+from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.methods import insertion_method
 from monai_consingan.metrics import Surroundings, contrast, kept, seam
 from monai_consingan.transforms import PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.donors import DonorCrop
-from monai_consingan.transforms.insertion.paste import move
+from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.insertion.search import Room
-from monai_consingan.workflows.augmentation.donors import Donors
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Limits, Refusal, refused, require
-from monai_consingan.workflows.augmentation.plan import LesionDraw, donors_of, draw_lesion
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
-from monai_consingan.workflows.augmentation.survey import Lesion, seam_range
+from monai_consingan.workflows.augmentation.plan import donors_of, draw_lesion
+from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 
 __all__ = ["ScanMaker"]
 
@@ -58,7 +56,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             "seam": seam_range(self.lesions, self.settings.seam_margin),
             "contrast_kept": self.settings.contrast_range,
         }
-        self.donors = Donors(self.records, self.settings.lesion_labels)
+        self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
 
     def change(self, case: Case) -> dict[str, Any]:
         """Put as many lesions in as chance decides; see :py:meth:`CaseMaker.change`."""
@@ -109,8 +107,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             case.numbers[as_array(pasted.mask)[0] > 0] = number
             about = {
                 "instance": number,
-                **draw.as_dict(),
                 "donor": {**self.source(draw.donor.scan), "lesion": draw.donor.number},
+                **draw.as_dict(),
                 "size": draw.donor.size,
                 "diameter_mm": draw.donor.diameter_mm * draw.scale,
                 "placement": placement.as_dict(),
@@ -146,10 +144,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         method = insertion_method(how)
         if method.redrawn is not None:
             self.require_model(case, how)
-        shape, mm = tuple(case.image.shape[1:]), spacing_of(case.image)
-        donor, label, valid = (
-            move(part, placement.offset, shape=shape) for part in (crop.image, crop.label[None], crop.valid[None])
-        )
+        mm = spacing_of(case.image)
+        donor, label, valid = crop.moved(placement.offset, case.image.shape[1:])
         paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.axis, spacing=mm)
         with refused("does not fit", how):
             pasted = paste(case.image, donor, label, host_label=case.label, donor_valid=valid)

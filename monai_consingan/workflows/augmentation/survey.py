@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,22 +11,24 @@ import numpy as np
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
+from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, seam
 from monai_consingan.metrics.surroundings import tissue_mask
+from monai_consingan.transforms.insertion.donors import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
-from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
 
 __all__ = [
     "Lesion",
     "ScanSurvey",
     "diameter_mm",
     "load_pair",
+    "read_lesion",
     "seam_range",
     "size_class",
     "survey_scan",
@@ -108,6 +110,24 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     lesions &= ~np.isin(values, record.ignored)
     numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
     return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
+
+
+def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int], lesion: Lesion) -> Donor:
+    """A lesion as a donor, without the tissue of its scan's other lesions.
+
+    Args:
+        records: the scans by name.
+        lesion_labels: label values that are lesions; empty for all.
+        lesion: the lesion.
+
+    Raises:
+        ConSinGANError: a file that cannot be used.
+    """
+    image, label, numbers = load_pair(records[lesion.scan], lesion_labels)
+    inside = numbers == lesion.number
+    values = np.where(inside, 0 if label is None else label.numpy()[0], 0)[None]
+    free = ((numbers == 0) | inside)[None].astype(np.uint8)
+    return Donor(image, wrap_like(values, image), wrap_like(free, image), lesion.level)
 
 
 def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:

@@ -10,10 +10,12 @@ from .run import augment, free_twins
 from .settings import SIZE_CLASSES, AugmentSettings
 from .survey import Lesion
 from .twins import TwinSettings
+from .workers import Execution
 
 __all__ = [
     "SIZE_CLASSES",
     "AugmentSettings",
+    "Execution",
     "Lesion",
     "ScanRecord",
     "ScanSet",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
+
 from .datalists import read_datalist
 from .folders import read_bids, read_nnunet, read_scans
 from .merge import merge
 from .records import ScanRecord, ScanSet
 from .run import augment, free_twins
-from .settings import SIZE_CLASSES, AugmentSettings
 from .survey import Lesion
-from .twins import TwinSettings
 from .workers import Execution
 
 __all__ = [

@@ -13,12 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
 from monai_consingan.whole_file import whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
-from monai_consingan.workflows.augmentation.twins import TwinSettings
 from monai_consingan.workflows.report import write_report
 from monai_consingan.workflows.run_folder import ResumableFolder
 

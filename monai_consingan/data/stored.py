@@ -19,6 +19,7 @@ import numpy as np
 from monai.data.utils import to_affine_nd
 
 from ..errors import ConSinGANError, is_out_of_memory
+from .frames import UNEVEN_MM, frame_order, multi_frame_file
 
 __all__ = ["Format", "Stored", "file_format", "file_sha256", "read_stored"]
 
@@ -36,7 +37,6 @@ _SUFFIXES: dict[str, Format] = {
     ".jpg": "picture",
     ".jpeg": "picture",
 }
-_UNEVEN_MM = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,13 +246,16 @@ def _read_to_end(stream: gzip.GzipFile) -> None:
 def _read_itk(path: Path, name: str) -> Stored:
     from monai.data import ITKReader
 
+    frames = None
     if path.suffix.lower() in (".nrrd", ".nhdr", ".mha", ".mhd"):
         _check_packed(path)
+    elif (frames := multi_frame_file(path, f"{name} {path}")) is not None:
+        order, frames_affine = frame_order(frames, f"{name} {path}")
     reader = ITKReader()
     with _quiet_itk(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            image = reader.read(path)
+            image = reader.read(path if frames is None else frames)
         except FileNotFoundError as err:
             raise ConSinGANError(f"{name} {path} is a folder without DICOM files: give the series' folder.") from err
     if any("more than one DICOM series" in str(warning.message) for warning in caught):
@@ -262,14 +265,17 @@ def _read_itk(path: Path, name: str) -> Stored:
         raise ConSinGANError(f"{name} {path} has {channels} numbers per voxel, as a colour image has: give a grey one.")
     facts = image.GetMetaDataDictionary()
     key = "ITK_non_uniform_sampling_deviation"
-    if facts.HasKey(key) and float(facts[key]) > _UNEVEN_MM:
+    if facts.HasKey(key) and float(facts[key]) > UNEVEN_MM:
         raise ConSinGANError(
             f"{name} {path} has unevenly spaced DICOM slices (by up to {float(facts[key]):.3g} mm): "
             "complete the series or leave the odd slices out."
         )
     raw, meta = reader.get_data(image)
+    affine = np.asarray(meta["affine"], dtype=np.float64)
+    if frames is not None:
+        raw, affine = raw[..., order], frames_affine
     kind: Format = "dicom" if file_format(path, name=name) == "dicom" else "itk"
-    return Stored(kind, raw, np.asarray(meta["affine"], dtype=np.float64), sha256=file_sha256(path))
+    return Stored(kind, raw, affine, sha256=file_sha256(path))
 
 
 @contextmanager

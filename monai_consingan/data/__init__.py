@@ -10,6 +10,7 @@ from .example import Example, example
 from .grid import to_host_grid
 from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
+from .lesions import LESION_CHOICES, check_lesion, keep_lesion, number_lesions
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like, save_weight_like
@@ -19,12 +20,14 @@ from .writer import HostGeometryWriter, case_file
 
 __all__ = [
     "BUNDLES",
+    "LESION_CHOICES",
     "Example",
     "HostGeometryWriter",
     "IntensityScale",
     "Region",
     "bundle_folder",
     "case_file",
+    "check_lesion",
     "check_slice",
     "example",
     "file_sha256",
@@ -33,9 +36,11 @@ __all__ = [
     "fit_scale",
     "image_pyramid",
     "keep_labels",
+    "keep_lesion",
     "keep_slice",
     "load_label",
     "load_scan",
+    "number_lesions",
     "output_suffix",
     "roi_region",
     "same_grid",

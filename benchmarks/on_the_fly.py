@@ -21,7 +21,7 @@ from monai_consingan.inferers import ConSinGANInferer
 from monai_consingan.methods import USUAL_FILLINGS
 from monai_consingan.models import HostModels
 from monai_consingan.settings import preset_settings
-from monai_consingan.transforms import RandLesion, RandLesionRemoval, RandPasteLesion, RemoveLesion
+from monai_consingan.transforms import RandLesion, RandLesionRemoval, RemoveLesion
 
 PASTE: dict[str, Any] = {"axis": 2, "scale_range": (0.4, 0.7)}
 
@@ -38,7 +38,7 @@ def steps(folder: str) -> dict[str, Callable[[], Any]]:
     model, _ = (each.prepare(image, label) for each in models.values())
     redraw = ConSinGANInferer("harmonization")
     crop = torch.rand(1, 1, *model.image_size) * 2 - 1
-    paste, lesion = RandPasteLesion([case], **PASTE), RandLesion([case], models["harmonization"], **PASTE)
+    paste, lesion = RandLesion([case], **PASTE), RandLesion([case], models["harmonization"], **PASTE)
     removal = RandLesionRemoval(models["editing"], axis=2)
     naive = paste.set_random_state(0)(image, label)
     slices = int(naive.mask[0].amax((0, 1)).sum())
@@ -47,7 +47,7 @@ def steps(folder: str) -> dict[str, Callable[[], Any]]:
         f"generator, one slice of {height} x {width}": lambda: redraw(crop, model.generator),
         "finding a host's model": lambda: models["harmonization"].find(image),
         f"redrawing a lesion in {slices} slices": lambda: models["harmonization"].redraw(
-            naive.image, naive.mask, image, model, lesion.blend
+            naive.image, naive.mask, image, model, lesion.redrawn
         ),
         "RandPasteLesion, tissue": lambda: paste.set_random_state(0)(image, label),
         "RandLesion": lambda: lesion.set_random_state(0)(image, label),

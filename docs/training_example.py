@@ -142,10 +142,10 @@ def main() -> None:
         training, validation = (load_decathlon_datalist(given.data, True, part) for part in ("training", "validation"))
 
     settings = preset_settings("quick", "harmonization", iterations=given.iterations)
-    bank = HostModels(given.output / "bank", "harmonization", settings, axis=given.axis)
-    prepare_bank(training, bank, progress=True)
+    models = HostModels(given.output / "bank", "harmonization", settings, axis=given.axis)
+    prepare_bank(training, models, progress=True)
     lesion = RandLesiond(
-        KEYS, donors=training, bank=bank, prob=given.prob, number=(1, 3), scale_range=(0.3, 1.0), axis=given.axis
+        KEYS, donors=training, models=models, prob=given.prob, number=(1, 3), scale_range=(0.3, 1.0), axis=given.axis
     )
     result = {}
     for name, more in (("without", []), ("with", [lesion])):

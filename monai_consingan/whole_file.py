@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from uuid import uuid4
 
@@ -46,7 +47,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def leftovers(path: str | Path) -> list[Path]:
     """What is left of a file that a kill kept from being written."""
     path = Path(path)
-    return sorted(path.parent.glob(f".*.tmp.{path.name}"))
+    return sorted(path.parent.glob(f".*.tmp.{escape(path.name)}"))
 
 
 def unwritable(path: str | Path, error: OSError) -> ConSinGANError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConSinGANError
+from ..text_files import read_json
+from .names import public_name
 
 __all__ = ["find_cases"]
 
@@ -72,14 +73,14 @@ def find_cases(
 
 
 def _listed(path: str | Path, section: str | None) -> list[Case]:
+    wanted = f" or a dictionary with the list {section!r}" if section else ""
+    listed = read_json(path, "datalist", remedy=f"give a JSON file with a list of cases{wanted}")
     try:
-        listed = json.loads(Path(path).read_text(encoding="utf-8"))
         if isinstance(listed, dict):
             lists = (part for part in listed.values() if isinstance(part, list))
             listed = listed[section] if section is not None else next(lists)
         return [dict(case) for case in listed]
-    except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
-        wanted = f" or a dictionary with the list {section!r}" if section else ""
+    except (ValueError, TypeError, KeyError, StopIteration) as error:
         raise ConSinGANError(
             f"datalist {path} cannot be used ({error}): give a JSON file with a list of cases{wanted}."
         ) from error
@@ -109,6 +110,8 @@ def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) ->
     for name in _FILES:
         if name not in case:
             continue
+        if not isinstance(case[name], (str, Path)):
+            raise ConSinGANError(f"{name} of case {number} is {case[name]!r}: give the path of one file.")
         path = (folder / case[name]).resolve()
         if not path.exists():
             raise ConSinGANError(f"{name} of case {number}, {path}, does not exist: check the list and dataset_dir.")
@@ -120,7 +123,7 @@ def _name(cases: list[Case], main: str) -> None:
     """Give every case a name of its own: its own ``case``, or that of its main file."""
     taken: set[str] = set()
     for case in cases:
-        base = str(case.get("case") or Path(case[main]).name.split(".")[0])
+        base = str(case.get("case") or public_name(case[main]).split(".")[0].strip("()").replace(" ", "_"))
         name, number = base, 1
         while name in taken:
             number += 1

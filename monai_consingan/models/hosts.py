@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
@@ -78,30 +78,18 @@ class HostModels:
         for name, number in (("crops", crops), ("side", side), ("keep", keep)):
             if number < 1:
                 raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
+        self.task = task
         self.crops = crops
         self.side = min(side, self.settings.max_size)
         self.axis = axis
         self.spacing = spacing
         self.seed = seed
         self.keep = keep
-        self._models: OrderedDict[str, TrainedModel] = OrderedDict()
-
-    @classmethod
-    def of(cls, bank: str | Path | ModelBank | HostModels, task: str, **rule: Any) -> HostModels:
-        """The models of a bank, by the other arguments of this class, unless they are given as such.
-
-        Raises:
-            ConSinGANError: the given ones are for another task.
-        """
-        if not isinstance(bank, HostModels):
-            return cls(bank, task, **rule)
-        if bank.settings.task != task:
-            raise ConSinGANError(f"The bank is for task {bank.settings.task!r}, but {task!r} is needed: give another.")
-        return bank
+        self._models: LRUCache[str, TrainedModel] = LRUCache(keep)
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to other processes: all but the models, which they read for themselves."""
-        return {**self.__dict__, "_models": OrderedDict()}
+        return {**self.__dict__, "_models": LRUCache(self.keep)}
 
     def key(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> str:
         """The name in the bank of a host's model, whether or not it is there."""
@@ -118,11 +106,9 @@ class HostModels:
             ConSinGANError: the model's file is damaged.
         """
         key = self.key(host, label)
-        model = self._models.pop(key, None) or self.bank.load(key)
-        if model is not None:
+        model = self._models.get(key)
+        if model is None and (model := self.bank.load(key)) is not None:
             self._models[key] = model
-            if len(self._models) > self.keep:
-                self._models.popitem(last=False)
         return model
 
     def prepare(
@@ -147,7 +133,7 @@ class HostModels:
         content = self._content(host, label)
         if (found := self.bank.find(content, self.settings, seed=self.seed)) is not None:
             return found
-        lesions = label if self.settings.task == "editing" else None
+        lesions = label if self.task == "editing" else None
         slices = host_crops(
             self._scan(host),
             self.settings,
@@ -215,7 +201,7 @@ class HostModels:
         axis = slice_axis(self._scan(host), self.axis)
         rule = torch.tensor([-1 if axis is None else axis, self.crops, self.side])
         content = [torch.from_numpy(np.ascontiguousarray(as_array(host), np.float32)), rule]
-        if self.settings.task == "editing":
+        if self.task == "editing":
             if label is None:
                 raise ConSinGANError("A host's model for editing depends on its lesions: give their label.")
             check_shape(as_array(label), (1, *host.shape[1:]), name="label", other="its host")
@@ -263,11 +249,13 @@ def prepare_bank(
 
         prepare_bank([{"image": "scan.nii.gz"}], "bank")
     """
-    models = HostModels.of(bank, task, settings=settings, **rule)
+    models = bank if isinstance(bank, HostModels) else HostModels(bank, task, settings, **rule)
+    if models.task != task:
+        raise ConSinGANError(f"The bank is for task {models.task!r}, but {task!r} is asked for: give one of them.")
     names = []
     for item in hosts:
         pair: Any = (item[image_key], item.get(label_key)) if isinstance(item, Mapping) else (item, None)
-        image, label = _read(*pair, needs_label=models.settings.task == "editing")
+        image, label = _read(*pair, needs_label=models.task == "editing")
         if label is not None and not (as_array(label) > 0).any():
             continue
         models.prepare(image, label, device=device, progress=progress)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from .alteration import AlterationMask, AlterationMaskD, AlterationMaskd, AlterationMaskDict, alteration_weight
+from .alteration import (
+    Alteration,
+    AlterationMask,
+    AlterationMaskD,
+    AlterationMaskd,
+    AlterationMaskDict,
+    LesionAlteration,
+    LesionAlterationD,
+    LesionAlterationd,
+    LesionAlterationDict,
+    alteration_weight,
+)
 from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
 from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
@@ -10,16 +21,17 @@ from .insertion.crossfade import crossfade
 from .insertion.insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
 from .insertion.paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
 from .insertion.placement import Placement, Room, find_placement
-from .insertion.rand_lesion import RandLesion, RandLesionD, RandLesiond, RandLesionDict
-from .insertion.rand_paste import RandPasteLesion, RandPasteLesionD, RandPasteLesiond, RandPasteLesionDict
-from .insertion.tissue_blend import TissueBlend
-from .lesion_alteration import (
-    Alteration,
-    LesionAlteration,
-    LesionAlterationD,
-    LesionAlterationd,
-    LesionAlterationDict,
+from .insertion.rand_lesion import (
+    RandLesion,
+    RandLesionD,
+    RandLesiond,
+    RandLesionDict,
+    RandPasteLesion,
+    RandPasteLesionD,
+    RandPasteLesiond,
+    RandPasteLesionDict,
 )
+from .insertion.tissue_blend import TissueBlend
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
 from .poisson import poisson_blend
 from .removal.biharmonic import biharmonic

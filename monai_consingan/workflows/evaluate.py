@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -14,6 +13,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.data import file_sha256, load_label, load_scan
+from monai_consingan.data.names import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import save_contact_sheet
 from monai_consingan.metrics import (
@@ -26,6 +26,7 @@ from monai_consingan.metrics import (
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.models.device import check_device
+from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_file, result_folders
@@ -197,7 +198,9 @@ def compare_pictures(
 
 
 def _describe(path: Path, found: PictureSet) -> dict[str, Any]:
-    return {"name": path.name, "images": len(found.files), "sources": len(set(found.sources))}
+    hidden = public_name(path)
+    name = hidden if set(found.sources) == {hidden} else path.name
+    return {"name": name, "images": len(found.files), "sources": len(set(found.sources))}
 
 
 def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) -> dict[str, Any]:
@@ -239,21 +242,28 @@ def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) 
 
 
 def _read_report(folder: Path) -> dict[str, Any]:
-    try:
-        report = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
-        if report["command"] not in ("harmonize", "remove", "paste"):
-            raise KeyError("command")
-        return dict(report)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ConSinGANError(
-            f"{folder / REPORT_NAME} cannot be used ({error}): give a folder that harmonize, remove or paste wrote."
-        ) from error
+    path, remedy = folder / REPORT_NAME, "give a folder that harmonize, remove or paste wrote"
+    report = read_json_dictionary(path, "report", remedy=remedy)
+    placement, inputs = report.get("placement"), report.get("inputs")
+    numbers = [report.get(name + suffix) for name in _FROM_REPORT for suffix in ("", "_naive")]
+    wrong = {
+        "command": report.get("command") not in ("harmonize", "remove", "paste"),
+        "placement": not isinstance(placement, dict) or placement.get("axis", "") not in (None, 0, 1, 2),
+        "inputs": not isinstance(inputs, dict),
+        "measures": not all(value is None or isinstance(value, (int, float)) for value in numbers),
+    }
+    if any(wrong.values()):
+        names = ", ".join(name for name, found in wrong.items() if found)
+        raise ConSinGANError(f"report {path} cannot be used (its {names}): {remedy}.")
+    return report
 
 
 def _original(report: Mapping[str, Any], originals: Path) -> Path:
     """The scan that a result was made of."""
-    wanted = report["inputs"]["image" if report["command"] == "remove" else "host"]
-    for path in sorted(originals.rglob(wanted["file"])):
-        if file_sha256(path) == wanted["sha256"]:
+    wanted = report["inputs"].get("image" if report["command"] == "remove" else "host")
+    wanted = wanted if isinstance(wanted, dict) else {}
+    for path in [originals, *sorted(originals.rglob("*"))]:
+        if public_name(path) == wanted.get("file") and file_sha256(path) == wanted.get("sha256"):
             return path
-    raise ConSinGANError(f"{originals} does not hold {wanted['file']} as the result was made of it: give its folder.")
+    name = wanted.get("file", "the scan")
+    raise ConSinGANError(f"{originals} does not hold {name} as the result was made of it: give its folder.")

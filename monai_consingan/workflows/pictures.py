@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from PIL import Image
 
 from monai_consingan.data import check_slice, find_cases, load_label, load_scan, slice_axis, slices_of
+from monai_consingan.data.names import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import slice_view
 from monai_consingan.transforms import head_slices
@@ -99,7 +100,7 @@ def _scans(path: Path, axis: int | None) -> Iterator[tuple[str, MetaTensor, Sequ
             yield folder.name, image, slices_of(altered, slice_axis(image, axis))
     elif path.is_dir() and not _volumes(path):
         try:
-            yield path.name, load_scan(path), None
+            yield public_name(path), load_scan(path), None
         except ConSinGANError as error:
             raise ConSinGANError(f"{path} holds no pictures, no volumes and no results, and {error}") from error
     else:

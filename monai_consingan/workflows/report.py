@@ -16,6 +16,7 @@ from monai.data import MetaTensor
 
 from monai_consingan import __version__
 from monai_consingan.data import file_sha256, slices_of
+from monai_consingan.data.names import public_name
 from monai_consingan.figures import Panel, difference_panel, save_panel, slice_view
 
 __all__ = ["describe_inputs", "save_case_figure", "versions", "write_report"]
@@ -31,9 +32,11 @@ def versions() -> dict[str, str]:
 
 
 def describe_inputs(paths: Mapping[str, str | Path | None]) -> dict[str, dict[str, str]]:
-    """File name and SHA-256 of every input that is given, without the folders above it, which may name people."""
+    """Name (:py:func:`monai_consingan.data.names.public_name`) and SHA-256 of every input that is given."""
     return {
-        name: {"file": Path(path).name, "sha256": file_sha256(path)} for name, path in paths.items() if path is not None
+        name: {"file": public_name(path), "sha256": file_sha256(path)}
+        for name, path in paths.items()
+        if path is not None
     }
 
 

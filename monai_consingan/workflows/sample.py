@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from monai_consingan.figures import SliceView, slice_view
 from monai_consingan.models.model import MODEL_NAME, TrainedModel
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
+from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
@@ -213,9 +213,9 @@ def oriented(image: torch.Tensor, affine: Sequence[Sequence[float]] | None, axis
 def _view(report: Path) -> tuple[list[list[float]] | None, int | None]:
     """How the slices of a run lie in space, from its report, if it is there."""
     try:
-        view = json.loads(report.read_text(encoding="utf-8"))["view"]
+        view = read_json_dictionary(report, "report")["view"]
         affine, axis = np.asarray(view["affine"], dtype=np.float64), view["axis"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None, None
     if affine.shape not in ((3, 3), (4, 4)) or not np.isfinite(affine).all() or axis not in (None, 0, 1, 2):
         return None, None

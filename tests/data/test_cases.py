@@ -70,7 +70,7 @@ def test_the_packaged_list_has_every_section() -> None:
             [{"host": "no.nii.gz", "donor": "x.nii.gz", "donor_label": "x.nii.gz"}],
             r"host of case 0, .*no.nii.gz, does not",
         ),
-        ("missing.json", "datalist missing.json cannot be used"),
+        ("missing.json", "datalist missing.json cannot be read"),
     ],
 )
 def test_bad_lists(tmp_path: Path, datalist: Any, message: str) -> None:

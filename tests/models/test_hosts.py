@@ -91,6 +91,8 @@ def test_errors(tmp_path: Path) -> None:
     for name in ("crops", "side", "keep"):
         with pytest.raises(ConSinGANError, match=f"{name} is 0"):
             HostModels(tmp_path, "editing", **{name: 0})  # type: ignore[arg-type]
+    with pytest.raises(ConSinGANError, match="for task 'editing', but 'harmonization' is asked for"):
+        prepare_bank([host()], HostModels(tmp_path, "editing"))
     with pytest.raises(ConSinGANError, match="2 channels"):
         prepare_bank([torch.zeros(2, 40, 40)], tmp_path)
     with pytest.raises(ConSinGANError, match="give their label"):

@@ -22,8 +22,8 @@ def make(task: str = "harmonization", image_size: tuple[int, int] = (20, 18), **
 
 
 def changed(path: Path, **entries: Any) -> Path:
-    """Replace entries of a model's file; those that are None are taken away."""
-    state = {**torch.load(path, weights_only=True), **entries}
+    """Replace entries of a model's file; those that are None are taken away, and so is the hash."""
+    state = {**torch.load(path, weights_only=True), **entries, "sha256": None}
     torch.save({key: value for key, value in state.items() if value is not None}, path)
     return path
 

@@ -127,3 +127,38 @@ def test_refuses_what_cannot_be_evaluated(
     with pytest.raises(ConSinGANError, match=r"report\.json cannot be used"):
         evaluate_result(folder)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"command": ["remove"]}, "command"),
+        ({"placement": None}, "placement"),
+        ({"placement": {"axis": "z"}}, "placement"),
+        ({"inputs": [1]}, "inputs"),
+        ({"seam": "hard", "placement": 1}, "placement, measures"),
+    ],
+)
+def test_an_odd_report_is_refused_by_what_is_odd(
+    removed: Any, tmp_path: Path, changed: dict[str, Any], words: str
+) -> None:
+    folder, report = shutil.copytree(removed[0], tmp_path / "odd"), dict(removed[1])
+    (folder / "report.json").write_text(json.dumps({**json.loads((folder / "report.json").read_text()), **changed}))
+    with pytest.raises(ConSinGANError, match=rf"report\.json cannot be used \(its {words}\)"):
+        evaluate_result(folder)
+    assert report["command"] == "remove"
+
+
+@pytest.mark.parametrize("named", ["../*", "/etc/passwd", "scan[1].nii.gz", 5, None])
+def test_an_original_is_found_by_its_name_and_not_by_a_pattern(removed: Any, tmp_path: Path, named: Any) -> None:
+    folder, originals = shutil.copytree(removed[0], tmp_path / "odd"), tmp_path / "originals"
+    originals.mkdir()
+    shutil.copy(example().image, originals / "scan[1].nii.gz")
+    report = json.loads((folder / "report.json").read_text())
+    report["inputs"]["image"]["file"] = named
+    (folder / "report.json").write_text(json.dumps(report))
+    if named == "scan[1].nii.gz":
+        assert evaluate_result(folder, originals=originals)["changed_outside"] == 0
+    else:
+        with pytest.raises(ConSinGANError, match="does not hold"):
+            evaluate_result(folder, originals=originals)

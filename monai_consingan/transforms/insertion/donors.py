@@ -1,14 +1,16 @@
-"""Donors of a random paste: loaded when needed, kept as a small crop, turned and scaled."""
+"""Donors of lesions that chance chooses: read when first needed, kept as a small crop, turned and scaled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 from monai.data import MetaTensor
 from monai.transforms import Affine, LoadImage, Orientation
 from nibabel.orientations import aff2axcodes
@@ -16,11 +18,75 @@ from scipy.ndimage import find_objects
 
 from monai_consingan.arrays import as_array, as_mask, check_shape, spacing_of
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.paste import move
 from monai_consingan.transforms.insertion.placement import level_around
 
-__all__ = ["DonorCrop", "crop_donor", "read_donor", "turn_donor"]
+__all__ = ["Donor", "DonorCrop", "Donors", "LesionDraw", "crop_donor", "read_donor", "turn_donor"]
 
 MARGIN_MM = 12.0
+
+
+@dataclass(frozen=True)
+class LesionDraw:
+    """What chance decided for one lesion.
+
+    Attributes:
+        donor: the donor that is taken, by its key.
+        flips: whether it is flipped, for each spatial axis.
+        degrees: angle that it is turned by.
+        scale: factor of its size.
+        seed: seed of its place.
+    """
+
+    donor: Any
+    flips: tuple[bool, ...]
+    degrees: float
+    scale: float
+    seed: int
+
+    @classmethod
+    def random(
+        cls,
+        donors: Sequence[Any],
+        rng: np.random.RandomState,
+        *,
+        flip_prob: float,
+        rotate_range: float,
+        scale_range: Sequence[float],
+    ) -> LesionDraw:
+        """Draw a lesion, every donor with the same chance.
+
+        Args:
+            donors: keys of the donors.
+            rng: random state that is drawn from.
+            flip_prob: probability of a flip, for each axis by itself.
+            rotate_range: largest angle in degrees, to both sides.
+            scale_range: smallest and largest factor of the size.
+        """
+        return cls(
+            donor=donors[int(rng.randint(len(donors)))],
+            flips=tuple(bool(flip) for flip in rng.uniform(size=3) < flip_prob),
+            degrees=float(rng.uniform(-rotate_range, rotate_range)),
+            scale=float(rng.uniform(scale_range[0], scale_range[1])),
+            seed=int(rng.randint(2**31 - 1)),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """How the donor is changed and what its place is drawn by, as plain values."""
+        return {"flips": list(self.flips), "degrees": self.degrees, "scale": self.scale, "seed": self.seed}
+
+
+class Donor(NamedTuple):
+    """A lesion to take, as it is read."""
+
+    image: Any
+    """Image of shape (C, \\*spatial)."""
+    label: Any
+    """Its labels, (1, \\*spatial); values above 0 are the lesion."""
+    valid: Any = None
+    """Above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None for everywhere."""
+    level: float | None = None
+    """Intensity of the surroundings, if it is known (:func:`level_around`)."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +107,61 @@ class DonorCrop:
     spacing: tuple[float, ...]
     level: float
 
+    def moved(self, offset: Sequence[int], shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Image, labels and validity, each (C, \\*shape), on a host's grid, the crop's first voxel at ``offset``."""
+        image, label, valid = (
+            move(part, offset, shape=shape) for part in (self.image, self.label[None], self.valid[None])
+        )
+        return image, label, valid
 
-def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> tuple[Any, Any]:
-    """Image and label of a donor, channel first.
+
+class Donors:
+    """Donors by their keys: read when first needed, and kept as a lesion and 12 mm around it.
+
+    Args:
+        read: reads the donor of a key, or makes one.
+        spacing: mm per spatial axis of hosts, and of donors without an affine; None takes it from a MetaTensor's
+            affine, and 1 mm for other arrays.
+        keep: how many crops are kept in memory; None for all.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Any], Donor],
+        spacing: Sequence[float] | float | None = None,
+        keep: int | None = None,
+    ) -> None:
+        self.read = read
+        self.spacing = spacing
+        self._crops: LRUCache[Hashable, DonorCrop] = LRUCache(math.inf if keep is None else keep)
+
+    def turned(self, draw: LesionDraw, host: Any, axis: int | None) -> DonorCrop:
+        """The lesion of a draw, flipped, turned and scaled on the host's spacing.
+
+        Args:
+            draw: what chance decided.
+            host: the image that it is for, (C, \\*spatial).
+            axis: the host's axis perpendicular to the slices, in which nothing is flipped, turned or scaled; None for
+                work in space.
+
+        Raises:
+            ConSinGANError: the donor cannot be read, or does not fit the host.
+        """
+        axes = "".join(map(str, aff2axcodes(as_array(host.affine)))) if isinstance(host, MetaTensor) else ""
+        key = (draw.donor, axes, axis)
+        crop = self._crops.get(key)
+        if crop is None:
+            donor = self.read(draw.donor)
+            crop = crop_donor(donor.image, donor.label, host, axis, self.spacing, donor.valid, donor.level)
+            self._crops[key] = crop
+        ndim = host.ndim - 1
+        flips = [flip and not (ndim == 3 and i == axis) for i, flip in enumerate(draw.flips[:ndim])]
+        spacing = spacing_of(host, self.spacing)
+        return turn_donor(crop, spacing, flips=flips, degrees=draw.degrees, scale=draw.scale, axis=axis)
+
+
+def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
+    """A donor that a user gives, channel first.
 
     Args:
         entry: pair of image and label, or mapping with the keys ``"image"`` and ``"label"``; arrays, tensors or paths.
@@ -53,8 +171,7 @@ def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> tuple[
     if len(pair) != 2:
         raise ConSinGANError(f"a donor has {len(pair)} parts; give an image and a label.")
     load = loader or LoadImage(image_only=True, ensure_channel_first=True)
-    image, label = (load(part) if isinstance(part, (str, PathLike)) else part for part in pair)
-    return image, label
+    return Donor(*(load(part) if isinstance(part, (str, PathLike)) else part for part in pair))
 
 
 def crop_donor(

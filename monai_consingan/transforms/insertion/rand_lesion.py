@@ -1,87 +1,155 @@
-"""Lesions on the fly: pasted at random and redrawn by models that were trained in advance."""
+"""Random lesions at random places: pasted, and redrawn where there are models; for training other networks."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, RandomizableTransform
+from monai.utils import TransformBackends, ensure_tuple
 
-from monai_consingan.arrays import image_and_label
+from monai_consingan.arrays import as_array, as_mask, check_shape, image_and_label, int_range, wrap_like
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
+from monai_consingan.transforms.insertion.donors import Donor, DonorCrop, Donors, LesionDraw, read_donor
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.rand_paste import RandPasteLesion, RandPasteLesiond
+from monai_consingan.transforms.insertion.placement import find_placement
+from monai_consingan.transforms.redrawing import RedrawingModels, check_models
 
-if TYPE_CHECKING:
-    from monai_consingan.methods import BlendSettings
-    from monai_consingan.models import HostModels, ModelBank, TrainedModel
+__all__ = [
+    "RandLesion",
+    "RandLesionD",
+    "RandLesionDict",
+    "RandLesiond",
+    "RandPasteLesion",
+    "RandPasteLesionD",
+    "RandPasteLesionDict",
+    "RandPasteLesiond",
+]
 
-__all__ = ["RandLesion", "RandLesionD", "RandLesionDict", "RandLesiond"]
 
+class RandLesion(RandomizableTransform):
+    """Put lesions of random donors, randomly flipped, rotated and scaled, at random places of a host.
 
-class RandLesion(RandPasteLesion):
-    """Paste lesions at random as :class:`RandPasteLesion` does, and let the host's ConSinGAN redraw each of them.
+    Every lesion goes to a place found by :func:`find_placement`: inside the head or a given region, clear of the
+    lesions that are there already and of those put in before. A lesion for which there is no place is left out, with
+    its reason in ``log``. Donors may have another size and spacing than the host, and as 3D MetaTensors another
+    orientation; they are brought to the host's spacing together with their rotation and scale.
 
-    The host's model comes from a bank that :func:`monai_consingan.models.prepare_bank` filled. It is found by the
-    host's voxels: this transform has to get what the bank was prepared with, so it is the first of a pipeline's random
-    transforms. One model redraws lesions at any place of its host. A lesion whose host has no model, or that the model
-    cannot redraw, is pasted with ``fallback`` instead. What is not within the reach of a lesion's redrawn border keeps
-    its bits.
+    Without ``models`` lesions are pasted. With them, the host's model then redraws every lesion. It is found by the
+    host's voxels: this transform has to get what the models were prepared with, so it is the first of a pipeline's
+    random transforms. A lesion whose host has no model, or that the model cannot redraw, is pasted by ``fallback``
+    instead. What is not within the reach of a lesion's blended or redrawn border keeps its bits.
 
     Args:
-        donors: see :class:`RandPasteLesion`.
-        bank: the bank, its folder, or :class:`monai_consingan.models.HostModels` that name settings and crops too.
+        donors: pairs of image and label, or dictionaries with these keys; arrays, tensors or paths. Paths are read when
+            first needed and kept as a crop around the lesion.
+        models: models for harmonization, such as ``HostModels("bank", "harmonization")`` of
+            :mod:`monai_consingan.models`, or others with the methods of
+            :class:`monai_consingan.transforms.redrawing.RedrawingModels`; None pastes only.
         prob: probability that anything is put in.
         number: number of lesions, or a pair to draw it from (both ends included).
-        method: how lesions are pasted and redrawn, a key of :data:`monai_consingan.workflows.INSERTION_METHODS` that
-            uses a model.
-        fallback: a key of a method without a model. None leaves a lesion out that the model cannot redraw, and refuses
-            hosts without a model.
+        method: how lesions are pasted and redrawn, a key of :data:`monai_consingan.methods.INSERTION_METHODS`; None is
+            ``"tissue-consingan"`` with models and ``"tissue"`` without.
+        fallback: a method without a model. None leaves a lesion out that the model cannot redraw, and refuses hosts
+            without a model.
         redrawn: where the redrawn image is used, if not as is usual for the method.
+        flip_prob: probability of a flip, for each spatial axis by itself (not across slices, when ``axis`` is given).
+        rotate_range: largest angle in degrees, to both sides, in the plane perpendicular to ``axis`` (in space: to the
+            last axis).
+        scale_range: smallest and largest factor of the lesion's size.
+        blend, match: see :class:`PasteLesion`; None is as usual for the method. ``match`` holds for ``fallback`` too.
+        feather_mm, ring_mm: see :class:`PasteLesion`.
+        axis: the spatial axis perpendicular to the slices, to work slice by slice; None works in space.
+        edge_mm, clearance_mm: see :func:`find_placement`.
         spacing: mm per spatial axis of hosts, and of donors without an affine; None takes it from a MetaTensor's
             affine, and 1 mm for other arrays.
-        kwargs: the other arguments of :class:`RandPasteLesion`, but for ``blend`` and ``match``.
+        loader: reads a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
+        bank: refused; ``models`` is its name now.
 
     Attributes:
-        log: one dictionary per lesion of the last call, as that of :class:`RandPasteLesion`; ``how`` is the method or
-            the fallback, and ``not_redrawn`` the reason, where there is a model that could not redraw it.
+        log: one dictionary per lesion of the last call: the donor's number, and its ``placement`` or the ``reason``
+            why it was left out. With models, ``how`` is the method or the fallback, and ``not_redrawn`` the reason,
+            where there is a model that could not redraw it. MetaTensor images carry it as JSON in
+            ``meta["pasted_lesions"]``.
 
     Raises:
-        ConSinGANError: when there are no donors, or an argument is out of range.
+        ConSinGANError: when there are no donors, a range is no range, or the method does not go with the models.
     """
+
+    backend = [TransformBackends.NUMPY]
 
     def __init__(
         self,
         donors: Sequence[Any],
-        bank: str | Path | ModelBank | HostModels,
+        models: RedrawingModels | None = None,
         prob: float = 1.0,
         number: int | Sequence[int] = 1,
-        method: str = "tissue-consingan",
+        method: str | None = None,
         fallback: str | None = "tissue",
         redrawn: BlendSettings | None = None,
+        flip_prob: float = 0.5,
+        rotate_range: float = 30.0,
+        scale_range: Sequence[float] = (0.8, 1.2),
+        blend: str | None = None,
+        match: str | None = None,
+        feather_mm: float = 2.0,
+        ring_mm: tuple[float, float] = (2.0, 8.0),
+        axis: int | None = None,
+        edge_mm: float | None = None,
+        clearance_mm: float = 5.0,
         spacing: Sequence[float] | float | None = None,
-        **kwargs: Any,
+        loader: Callable[[Any], Any] | None = None,
+        bank: Any = None,
     ) -> None:
-        from monai_consingan.methods import insertion_method
-        from monai_consingan.models import HostModels
+        RandomizableTransform.__init__(self, prob)
+        if len(donors) == 0:
+            raise ConSinGANError("donors is empty; give at least one image with its label.")
+        if len(scale_range) != 2 or not 0 < scale_range[0] <= scale_range[1]:
+            raise ConSinGANError(f"scale_range is {scale_range}; give two rising factors above 0.")
+        if not rotate_range >= 0:
+            raise ConSinGANError(f"rotate_range is {rotate_range}; give an angle in degrees that is 0 or more.")
+        check_models(models, "harmonization", bank)
+        self.method = method or (DEFAULT_INSERTION if models is None else DEFAULT_REDRAWN_INSERTION)
+        self.fallback = fallback
+        how, instead = insertion_method(self.method), insertion_method(fallback or DEFAULT_INSERTION)
+        if (how.redrawn is None) is not (models is None):
+            given = "models are given: leave them out" if how.redrawn is None else "models is None: give some"
+            raise ConSinGANError(
+                f"method {self.method!r} uses {'no' if how.redrawn is None else 'a'} model, but {given}, or choose "
+                "another method."
+            )
+        if instead.redrawn is not None:
+            raise ConSinGANError(f"fallback {fallback!r} uses a model: choose a method that needs none.")
+        self.models = models
+        self.redrawn = redrawn or how.redrawn
+        self.number = int_range(number, "number", 1)
+        self.turns: dict[str, Any] = {
+            "flip_prob": flip_prob,
+            "rotate_range": rotate_range,
+            "scale_range": tuple(scale_range),
+        }
+        self.axis = axis
+        self.placing: dict[str, Any] = {"edge_mm": edge_mm, "clearance_mm": clearance_mm, "axis": axis}
+        self.count = len(donors)
+        self.donors = Donors(partial(_read, donors, loader), spacing)
+        self.paste, self.paste_instead = (
+            PasteLesion(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis, spacing)
+            for own, by in ((blend, how), (None, instead))
+        )
+        self.log: list[dict[str, Any]] = []
+        self._draws: list[LesionDraw] = []
 
-        how, instead = insertion_method(method), insertion_method("naive" if fallback is None else fallback)
-        for name, wrong, what in ((method, how.redrawn is None, "no"), (fallback, instead.redrawn is not None, "a")):
-            if wrong:
-                raise ConSinGANError(f"method {name!r} uses {what} model: choose another.")
-        super().__init__(
-            donors, prob=prob, number=number, blend=how.paste_blend, match=how.match, spacing=spacing, **kwargs
-        )
-        self.models = HostModels.of(bank, "harmonization", axis=self.axis, spacing=spacing)
-        self.blend = redrawn or how.redrawn
-        self.method, self.fallback_method = method, fallback
-        paste = self.paste
-        self.fallback = PasteLesion(
-            instead.paste_blend, paste.feather_mm, instead.match, paste.ring_mm, paste.axis, paste.spacing
-        )
-        self._model: TrainedModel | None = None
+    def randomize(self, data: Any | None = None) -> None:
+        """Draw everything that chance decides."""
+        super().randomize(None)
+        count = self.R.randint(self.number[0], self.number[1] + 1) if self._do_transform else 0
+        self._draws = [LesionDraw.random(range(self.count), self.R, **self.turns) for _ in range(count)]
 
     def __call__(
         self,
@@ -90,79 +158,153 @@ class RandLesion(RandPasteLesion):
         region: NdarrayOrTensor | None = None,
         randomize: bool = True,
     ) -> PastedLesion:
-        """Put lesions in; the arguments are those of :meth:`RandPasteLesion.__call__`.
+        """Put lesions in.
+
+        Args:
+            img: host of shape (C, \\*spatial), 2D or 3D; with models it has one channel.
+            label: labels of lesions it has already, (1, \\*spatial).
+            region: mask that lesions have to lie in, such as a brain mask, (1, \\*spatial); None finds the head.
+            randomize: draw anew; False repeats the last draw.
 
         Returns:
             Image, label (int16 when no label was given) and the mask of all new lesions.
 
         Raises:
-            ConSinGANError: the host has no model and there is no fallback.
+            ConSinGANError: the host has no model and there is no fallback, or a donor does not fit the host.
         """
         if randomize:
             self.randomize()
-        if not self._do_transform:
-            return super().__call__(img, label, region, randomize=False)
-        self._model = self.models.find(img)
-        if self._model is None and self.fallback_method is None:
+        self.log = []
+        shape = (1, *img.shape[1:])
+        if region is not None:
+            check_shape(as_array(region), shape, name="region", other="the host's grid")
+        model = self._model(img) if self._draws else None
+        image = img.clone() if isinstance(img, MetaTensor) else img
+        labels = wrap_like(np.zeros(shape, np.int16), img) if label is None else label
+        mask = np.zeros(shape, np.uint8)
+        for draw in self._draws:
+            crop = self.donors.turned(draw, img, self.axis)
+            entry: dict[str, Any] = {"donor": draw.donor}
+            try:
+                pasted, told = self._put(image, labels, region, crop, draw.seed, model)
+                entry |= told
+                image, labels = pasted.image, pasted.label
+                mask |= as_array(pasted.mask)
+            except ConSinGANError as error:
+                entry["reason"] = str(error)
+            self.log.append(entry)
+        if isinstance(image, MetaTensor) and self.log:
+            image.meta["pasted_lesions"] = json.dumps(self.log)
+        return PastedLesion(image, labels, wrap_like(mask, img))
+
+    def _model(self, host: NdarrayOrTensor) -> Any | None:
+        """The host's model, if it has one."""
+        model = None if self.models is None else self.models.find(host)
+        if model is None and self.models is not None and self.fallback is None:
             raise ConSinGANError(
-                f"The bank {self.models.bank.folder} has no model of this host with these settings: prepare it, or "
-                "give a fallback."
+                "The models have none of this host with these settings: prepare it, or give a fallback."
             )
-        try:
-            return super().__call__(img, label, region, randomize=False)
-        finally:
-            self._model = None  # which the cache of the models keeps, and no pickle needs
+        return model
 
     def _put(
-        self, image: Any, labels: Any, donor: np.ndarray, label: np.ndarray, valid: np.ndarray
+        self, image: Any, labels: Any, region: NdarrayOrTensor | None, crop: DonorCrop, seed: int, model: Any | None
     ) -> tuple[PastedLesion, dict[str, Any]]:
-        told = {"how": self.fallback_method}
-        if self._model is not None and self.blend is not None:
-            naive = self.paste(image, donor, label, host_label=labels, donor_valid=valid)
+        """Find a place for one lesion and put it there; what to tell of it in the log."""
+        placement = find_placement(
+            as_array(image)[0],
+            crop.image[0],
+            crop.label,
+            spacing=crop.spacing,
+            rng=np.random.RandomState(seed),
+            brain_mask=None if region is None else as_mask(region, name="region")[0],
+            host_label=as_array(labels)[0],
+            level=crop.level,
+            **self.placing,
+        )
+        donor, label, valid = crop.moved(placement.offset, image.shape[1:])
+        given = {"host_label": labels, "donor_valid": valid}
+        told: dict[str, Any] = {"placement": placement.as_dict()}
+        if self.models is None or self.redrawn is None:
+            return self.paste(image, donor, label, **given), told
+        if model is not None:
+            naive = self.paste(image, donor, label, **given)
             try:
-                redrawn = self.models.redraw(naive.image, naive.mask, image, self._model, self.blend)
-                return naive._replace(image=redrawn), {"how": self.method}
+                redrawn = self.models.redraw(naive.image, naive.mask, image, model, self.redrawn)
+                return naive._replace(image=redrawn), {**told, "how": self.method}
             except ConSinGANError as error:
-                if self.fallback_method is None:
+                if self.fallback is None:
                     raise
                 told["not_redrawn"] = str(error)
-        return self.fallback(image, donor, label, host_label=labels, donor_valid=valid), told
+        return self.paste_instead(image, donor, label, **given), {**told, "how": self.fallback}
 
 
-class RandLesiond(RandPasteLesiond):
+def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:
+    """One of the donors that a user gives."""
+    return read_donor(donors[number], loader)
+
+
+class RandLesiond(RandomizableTransform, MapTransform):
     """Dictionary version of :class:`RandLesion`.
 
     Args:
         keys: key of the host's image, and then that of its labels, if that is not ``"label"``; both are replaced, and
             labels are made where the data have none.
-        donors, bank: see :class:`RandLesion`.
+        donors, models: see :class:`RandLesion`.
         mask_key: key for the mask of the new lesions.
         region_key: key of a mask that lesions have to lie in; None finds the head.
         prob: probability that anything is put in.
         allow_missing_keys: leave data without the host as it is.
+        label_key: key of the labels, if it is not among ``keys``.
         kwargs: the other arguments of :class:`RandLesion`.
+
+    Raises:
+        ConSinGANError: for more keys than these two, and as :class:`RandLesion`.
 
     Example::
 
-        prepare_bank(Dataset(cases, load), "bank")
-        transform = Compose([load, RandLesiond(["image", "label"], donors=cases, bank="bank", prob=0.5)])
+        models = HostModels("bank", "harmonization")
+        prepare_bank(Dataset(cases, load), models)
+        transform = Compose([load, RandLesiond(["image", "label"], donors=cases, models=models, prob=0.5)])
     """
 
-    _array = RandLesion
+    backend = RandLesion.backend
 
     def __init__(
         self,
         keys: KeysCollection,
         donors: Sequence[Any],
-        bank: str | Path | ModelBank | HostModels,
+        models: RedrawingModels | None = None,
         mask_key: Hashable = "lesion_mask",
         region_key: Hashable | None = None,
         prob: float = 1.0,
         allow_missing_keys: bool = False,
+        label_key: Hashable | None = None,
         **kwargs: Any,
     ) -> None:
-        image, label = image_and_label(keys)
-        super().__init__(image, donors, label, mask_key, region_key, prob, allow_missing_keys, bank=bank, **kwargs)
+        image, self.label_key = image_and_label(keys if label_key is None else (*ensure_tuple(keys), label_key))
+        MapTransform.__init__(self, image, allow_missing_keys)
+        RandomizableTransform.__init__(self, prob)
+        self.mask_key = mask_key
+        self.region_key = region_key
+        self.paste = RandLesion(donors, models, prob, **kwargs)
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesiond:
+        """Set the random state, also of the array transform."""
+        super().set_random_state(seed, state)
+        self.paste.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with image, label and mask."""
+        out = dict(data)
+        for key in self.key_iterator(out):
+            region = None if self.region_key is None else data[self.region_key]
+            out[key], out[self.label_key], out[self.mask_key] = self.paste(data[key], data.get(self.label_key), region)
+        return out
 
 
 RandLesionD = RandLesionDict = RandLesiond
+
+RandPasteLesion = RandLesion
+"""The name of :class:`RandLesion` where lesions are only pasted."""
+RandPasteLesionD = RandPasteLesionDict = RandPasteLesiond = RandLesiond

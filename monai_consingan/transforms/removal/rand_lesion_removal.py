@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
@@ -14,13 +13,10 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, image_and_label, wrap_like
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import USUAL_FILLINGS
+from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
+from monai_consingan.transforms.redrawing import RedrawingModels, check_models
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
-
-if TYPE_CHECKING:
-    from monai_consingan.methods import BlendSettings
-    from monai_consingan.models import HostModels, ModelBank
 
 __all__ = ["RandLesionRemoval", "RandLesionRemovalD", "RandLesionRemovalDict", "RandLesionRemovald"]
 
@@ -28,17 +24,18 @@ __all__ = ["RandLesionRemoval", "RandLesionRemovalD", "RandLesionRemovalDict", "
 class RandLesionRemoval(RandomizableTransform):
     """Remove a host's lesions with a probability: fill them, and let the host's ConSinGAN redraw what was filled.
 
-    The model for editing comes from a bank that :func:`monai_consingan.models.prepare_bank` filled, and is found by
-    the voxels of the host and the outline of its lesions: this transform has to get what the bank was prepared with.
-    Where there is no model, the filling stays as it is. Hosts without a lesion, and those whose lesions no method can
-    fill, are left alone.
+    The host's model is found by the voxels of the host and the outline of its lesions: this transform has to get what
+    the models were prepared with (:func:`monai_consingan.models.prepare_bank`). Where there is no model, the filling
+    stays as it is. Hosts without a lesion, and those whose lesions no method can fill, are left alone.
 
     Args:
-        bank: the bank, its folder, or :class:`monai_consingan.models.HostModels` that name settings and crops too.
+        models: models for editing, such as ``HostModels("bank", "editing")`` of :mod:`monai_consingan.models`, or
+            others with the methods of :class:`monai_consingan.transforms.redrawing.RedrawingModels`; None fills only.
         prob: probability of a removal.
         lesion_labels: the label values to remove; None removes all.
         methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
         redrawn: where the redrawn image is used; None is as usual for removals.
+        bank: refused; ``models`` is its name now.
 
     Attributes:
         log: of the last call, empty without a removal: the ``method``, and ``how`` often the filled places were
@@ -52,7 +49,7 @@ class RandLesionRemoval(RandomizableTransform):
 
     def __init__(
         self,
-        bank: str | Path | ModelBank | HostModels,
+        models: RedrawingModels | None = None,
         prob: float = 1.0,
         lesion_labels: Sequence[int] | None = None,
         methods: str | Sequence[str] = USUAL_FILLINGS,
@@ -62,15 +59,14 @@ class RandLesionRemoval(RandomizableTransform):
         flip_axis: int | None = None,
         spacing: Sequence[float] | float | None = None,
         redrawn: BlendSettings | None = None,
+        bank: Any = None,
     ) -> None:
-        from monai_consingan.methods import REMOVAL_BLEND
-        from monai_consingan.models import HostModels
-
         RandomizableTransform.__init__(self, prob)
-        self.models = HostModels.of(bank, "editing", axis=axis, spacing=spacing)
+        check_models(models, "editing", bank)
+        self.models = models
         self.lesion_labels = lesion_labels
         self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
-        self.blend = redrawn or REMOVAL_BLEND
+        self.redrawn = redrawn or REMOVAL_BLEND
         self.log: dict[str, Any] = {}
 
     def __call__(  # type: ignore[override]
@@ -99,14 +95,14 @@ class RandLesionRemoval(RandomizableTransform):
             self.log = {"reason": str(error)}
             return RemovedLesion(img, label, wrap_like(nothing, img), "none", ())
         self.log = {"method": removed.method, "redrawn": 0, "filled": 0}
-        model = self.models.find(img, label)
+        model = None if self.models is None else self.models.find(img, label)
         places, count = ndimage.label(as_array(removed.mask))
         image = removed.image
         for number in range(1, count + 1):
             mask = wrap_like((places == number).astype(np.uint8), img)
             try:
-                if model is not None:
-                    image = self.models.redraw(image, mask, removed.image, model, self.blend)
+                if self.models is not None and model is not None:
+                    image = self.models.redraw(image, mask, removed.image, model, self.redrawn)
                 self.log["filled" if model is None else "redrawn"] += 1
             except ConSinGANError:
                 self.log["filled"] += 1
@@ -125,7 +121,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
 
     Args:
         keys: key of the host's image, and then that of its labels, if that is not ``"label"``; both are replaced.
-        bank: see :class:`RandLesionRemoval`.
+        models: see :class:`RandLesionRemoval`.
         mask_key: key for the filled voxels; None leaves them out.
         prob: probability of a removal.
         allow_missing_keys: leave data without the host as it is.
@@ -133,8 +129,9 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
 
     Example::
 
-        prepare_bank(Dataset(cases, load), "bank", "editing")
-        transform = Compose([load, RandLesionRemovald(["image", "label"], bank="bank", prob=0.5)])
+        models = HostModels("bank", "editing")
+        prepare_bank(Dataset(cases, load), models, "editing")
+        transform = Compose([load, RandLesionRemovald(["image", "label"], models=models, prob=0.5)])
     """
 
     backend = RandLesionRemoval.backend
@@ -142,7 +139,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        bank: str | Path | ModelBank | HostModels,
+        models: RedrawingModels | None = None,
         mask_key: Hashable | None = "removed_mask",
         prob: float = 1.0,
         allow_missing_keys: bool = False,
@@ -152,7 +149,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         MapTransform.__init__(self, image, allow_missing_keys)
         RandomizableTransform.__init__(self, prob)
         self.mask_key = mask_key
-        self.remove = RandLesionRemoval(bank, prob, **kwargs)
+        self.remove = RandLesionRemoval(models, prob, **kwargs)
 
     def set_random_state(
         self, seed: int | None = None, state: np.random.RandomState | None = None

@@ -7,9 +7,8 @@ from .folders import read_bids, read_nnunet, read_scans
 from .merge import merge
 from .records import ScanRecord, ScanSet
 from .run import augment, free_twins
-from .settings import SIZE_CLASSES, AugmentSettings
+from .settings import SIZE_CLASSES, AugmentSettings, TwinSettings
 from .survey import Lesion
-from .twins import TwinSettings
 
 __all__ = [
     "SIZE_CLASSES",

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet, name_records, pick_channel
+from monai_consingan.text_files import read_json_dictionary
+from monai_consingan.workflows.augmentation.records import (
+    SPLITS,
+    ScanRecord,
+    ScanSet,
+    ignored_labels,
+    name_records,
+    pick_channel,
+    public_entry,
+    public_head,
+)
 
-__all__ = ["read_datalist", "read_json"]
+__all__ = ["read_datalist"]
 
 _TEST = ("test", "testing")
-
-
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """A JSON file that holds a dictionary.
-
-    Raises:
-        ConSinGANError: missing, not readable, or something else.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConSinGANError(f"{what} {path} cannot be read ({error}): give a JSON file.") from error
-    if not isinstance(found, dict):
-        raise ConSinGANError(f"{what} {path} holds no dictionary: give a JSON file with the list 'training'.")
-    return found
 
 
 def read_datalist(path: str | Path, channel: int | None = None) -> ScanSet:
@@ -48,7 +43,7 @@ def read_datalist(path: str | Path, channel: int | None = None) -> ScanSet:
         read_datalist("datalist.json").of("training")
     """
     path = Path(path)
-    content = read_json(path, "datalist")
+    content = read_json_dictionary(path, "datalist", remedy="give a JSON file with the list 'training'")
     if not isinstance(content.get("training"), list) or not content["training"]:
         raise ConSinGANError(f"datalist {path} has no list 'training': list there the scans to learn from.")
     root, records = path.absolute().parent, []
@@ -59,8 +54,9 @@ def read_datalist(path: str | Path, channel: int | None = None) -> ScanSet:
                 _record(entry, split, root, channel, f"entry {number} of {section!r} in {path}")
                 for number, entry in enumerate(entries)
             ]
-    head = {key: value for key, value in content.items() if key not in (*SPLITS, *_TEST)}
-    return ScanSet("datalist", root, name_records(records), head)
+    ignored = ignored_labels(content, f"datalist {path}")
+    records = [replace(record, ignored=ignored) for record in records]
+    return ScanSet("datalist", root, name_records(records), public_head(content))
 
 
 def _record(entry: Any, split: str, root: Path, channel: int | None, what: str) -> ScanRecord:
@@ -68,17 +64,23 @@ def _record(entry: Any, split: str, root: Path, channel: int | None, what: str) 
     if not isinstance(entry, Mapping) or "image" not in entry:
         raise ConSinGANError(f"{what} names no image: give a dictionary with 'image' and 'label'.")
     images = entry["image"] if isinstance(entry["image"], list) else [entry["image"]]
+    if not all(isinstance(image, str) and image for image in images):
+        raise ConSinGANError(f"{what} has the image {entry['image']!r}: give the path of a file, or a list of paths.")
     fold = entry.get("fold")
-    if fold is not None and (isinstance(fold, bool) or not isinstance(fold, int)):
+    if isinstance(fold, str) and fold.strip().isdecimal():
+        fold = int(fold)
+    if fold is not None and (isinstance(fold, bool) or not isinstance(fold, int) or fold < 0):
         raise ConSinGANError(f"{what} has the fold {fold!r}: give a whole number.")
     label = entry.get("label")
+    if isinstance(label, list) and len(label) == 1:
+        label = label[0]
     if label is not None and not isinstance(label, str):
         raise ConSinGANError(f"{what} has the label {label!r}: give one file.")
     return ScanRecord(
         name=str(entry.get("case") or ""),
-        image=root / pick_channel([str(image) for image in images], channel, what),
+        image=root / pick_channel(images, channel, what),
         label=root / label if label else None,
         split=split,
         fold=fold,
-        entry=dict(entry),
+        entry=public_entry(entry, root),
     )

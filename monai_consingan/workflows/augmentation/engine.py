@@ -19,13 +19,14 @@ from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, given_models, model_file
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.make import ScanMaker
+from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.merge import merge
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
+from monai_consingan.workflows.augmentation.settings import CaseSettings, TwinSettings
 from monai_consingan.workflows.augmentation.survey import survey_scan
-from monai_consingan.workflows.augmentation.twins import TwinMaker, TwinSettings
+from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import BACKENDS, Workers, start_workers
 
 __all__ = ["Run"]
@@ -88,7 +89,7 @@ class Run:
 
     def begin(
         self,
-        settings: AugmentSettings | TwinSettings,
+        settings: CaseSettings,
         training: TrainingSettings | None,
         blend: BlendSettings | None,
         model: str | Path | None,
@@ -221,7 +222,7 @@ def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _maker(path: str, token: str, bank: str, device: str) -> ScanMaker | TwinMaker:
+def _maker(path: str, token: str, bank: str, device: str) -> CaseMaker[Any]:
     """What makes the scans of a run, read once by every process."""
     check_device(device)
     folder = RunFolder(path)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows.augmentation.datalists import read_datalist, read_json
-from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet, name_records, pick_channel
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
+from monai_consingan.text_files import read_json, read_json_dictionary, read_table
+from monai_consingan.workflows.augmentation.datalists import read_datalist
+from monai_consingan.workflows.augmentation.records import (
+    SPLITS,
+    ScanRecord,
+    ScanSet,
+    ignored_labels,
+    name_records,
+    pick_channel,
+    public_head,
+)
 
 __all__ = ["SPLITS_FILE", "read_bids", "read_nnunet", "read_scans"]
 
@@ -63,17 +72,21 @@ def read_nnunet(folder: str | Path, channel: int | None = None) -> ScanSet:
         ConSinGANError: files of it cannot be read, a case has no label, or is in the validation of several folds.
     """
     folder = Path(folder).absolute()
-    head = read_json(folder / "dataset.json", "data set")
-    ending = str(head.get("file_ending", ".nii.gz"))
-    names = head.get("channel_names")
+    path = folder / "dataset.json"
+    head = read_json_dictionary(path, "data set", remedy="give that of nnU-Net")
+    ending, names = head.get("file_ending", ".nii.gz"), head.get("channel_names")
+    if not isinstance(ending, str) or not ending.startswith("."):
+        raise ConSinGANError(f"data set {path} has the file_ending {ending!r}: give one such as '.nii.gz'.")
+    ignored = ignored_labels(head, f"data set {path}")
     if channel is not None and isinstance(names, dict) and str(channel) in names:
         head = {**head, "channel_names": {"0": names[str(channel)]}}  # which is all that is left
     folds = _nnunet_folds(folder / SPLITS_FILE)
     records = []
     for split, part in (("training", "Tr"), ("test", "Ts")):
         cases: dict[str, list[str]] = {}
-        for path in sorted((folder / f"images{part}").glob(f"*_[0-9][0-9][0-9][0-9]{ending}")):
-            cases.setdefault(path.name[: -len(ending) - 5], []).append(f"images{part}/{path.name}")
+        for path in sorted((folder / f"images{part}").glob("*")):
+            if name := re.fullmatch(rf"(.+)_\d{{4}}{re.escape(ending)}", path.name):
+                cases.setdefault(name[1], []).append(f"images{part}/{path.name}")
         for case, images in cases.items():
             label = f"labels{part}/{case}{ending}"
             if not (folder / label).is_file():
@@ -83,7 +96,14 @@ def read_nnunet(folder: str | Path, channel: int | None = None) -> ScanSet:
             entry: dict[str, Any] = {"image": images[0] if len(images) == 1 else images, "label": label}
             fold = folds.get(case) if split == "training" else None
             image = folder / pick_channel(images, channel, f"case {case} of {folder}")
-            records.append(ScanRecord(case, image, folder / label if label else None, split, fold, _given(entry)))
+            mask = folder / label if label else None
+            records.append(ScanRecord(case, image, mask, split, fold, _given(entry), ignored))
+    known = {record.name for record in records}
+    if folds and not known & set(folds):
+        raise ConSinGANError(
+            f"splits {folder / SPLITS_FILE} name no case of the data set, but such as {min(folds)}: give its own."
+        )
+    head = public_head(head)
     return _not_empty(ScanSet("nnunet", folder, name_records(records), head), "imagesTr/CASE_0000" + ending)
 
 
@@ -92,16 +112,17 @@ def _nnunet_folds(path: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
     folds: dict[str, int] = {}
+    found = read_json(path, "splits", remedy="give those of nnU-Net")
     try:
-        for number, split in enumerate(json.loads(path.read_text(encoding="utf-8"))):
-            for case in split["val"]:
+        for number, split in enumerate(found):
+            for case in map(str, split["val"]):
                 if case in folds:
                     raise ConSinGANError(
                         f"case {case} is in the validation of the folds {folds[case]} and {number} of {path}: give "
                         "splits that hold out each case once."
                     )
                 folds[case] = number
-    except (OSError, TypeError, KeyError, json.JSONDecodeError) as error:
+    except (TypeError, KeyError) as error:
         raise ConSinGANError(f"splits {path} cannot be read ({error!r}): give those of nnU-Net.") from error
     return folds
 
@@ -122,7 +143,8 @@ def read_bids(folder: str | Path, lesion_mask: str | None = None) -> ScanSet:
         ConSinGANError: no scans, or several that could be meant.
     """
     folder = Path(folder).absolute()
-    people = _participants(folder / "participants.tsv")
+    subjects = {path.name for path in folder.glob("sub-*") if path.is_dir()}
+    people = _participants(folder / "participants.tsv", subjects)
     records = []
     for anat in sorted(path for pattern in ("sub-*/anat", "sub-*/ses-*/anat") for path in folder.glob(pattern)):
         scans = sorted(anat.glob("*_T1w.nii*"))
@@ -149,14 +171,14 @@ def read_bids(folder: str | Path, lesion_mask: str | None = None) -> ScanSet:
         number = None if fold is None else int(fold)
         records.append(ScanRecord(name, scans[0], mask, split, number, _given(entry)))
     described = folder / "dataset_description.json"
-    head = {"name": read_json(described, "description").get("Name", "")} if described.is_file() else {}
+    head = {"name": read_json_dictionary(described, "description").get("Name", "")} if described.is_file() else {}
     return _not_empty(ScanSet("bids", folder, name_records(records), head), "sub-01/anat/sub-01_ce-GADOLINIUM_T1w")
 
 
 def _bids_mask(folder: Path, place: Path, lesion_mask: str | None) -> Path | None:
     start = "_".join(place.parts[:-1])
     found = []
-    for path in sorted((folder / "derivatives").rglob(f"{start}_*.nii*")):
+    for path in sorted((folder / "derivatives").rglob(f"{escape(start)}_*.nii*")):
         stem = path.name.split(".")[0]
         is_brain = re.search(r"_(desc|label)-brain(_|$)", stem)
         if stem.rsplit("_", 1)[-1] in _MASKS and not is_brain and (lesion_mask or "") in stem:
@@ -170,16 +192,34 @@ def _bids_mask(folder: Path, place: Path, lesion_mask: str | None) -> Path | Non
     return found[0] if found else None
 
 
-def _participants(path: Path) -> Mapping[str, dict[str, str]]:
+def _participants(path: Path, subjects: Collection[str]) -> Mapping[str, dict[str, str]]:
+    """What the table of the subjects says of each.
+
+    Raises:
+        ConSinGANError: the table cannot be read, has no row for any subject, or rows that differ for one.
+    """
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        return {
-            row["participant_id"]: {key: value for key, value in row.items() if value and value != "n/a"}
-            for row in rows
-            if row.get("participant_id")
-        }
+    people: dict[str, dict[str, str]] = {}
+    for row in read_table(path, "participants"):
+        name = row.get("participant_id", "")
+        name = name if name.startswith("sub-") else f"sub-{name}"
+        told = {key: value for key, value in row.items() if value not in ("", "n/a") and key != "participant_id"}
+        if people.setdefault(name, told) != told:
+            raise ConSinGANError(f"participants {path} has several rows for {name} that differ: leave one.")
+    if not people.keys() & set(subjects):
+        raise ConSinGANError(
+            f"participants {path} has no row for any of the subjects, such as {min(subjects)}: give it the column "
+            "participant_id with their names, separated by tabs, or take the file away."
+        )
+    missing = sorted(set(subjects) - people.keys())
+    if missing and any(told.keys() & {"split", "fold"} for told in people.values()):
+        warnings.warn(
+            f"participants {path} has no row for {', '.join(missing)}: taken for training scans of no fold.",
+            ConSinGANWarning,
+            stacklevel=2,
+        )
+    return people
 
 
 def _given(entry: dict[str, Any]) -> dict[str, Any]:

@@ -1,202 +1,178 @@
-"""Making one synthetic scan: its files and where they come from."""
+"""Synthetic scans with more lesions than their hosts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from monai_consingan.arrays import as_array, spacing_of, wrap_like
-from monai_consingan.data import load_scan, output_suffix, save_label_like, save_like, slice_axis, to_host_grid
-from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import BlendSettings
-from monai_consingan.models.hosts import HostModels
-from monai_consingan.models.model import TrainedModel
+from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.data import load_scan, to_host_grid
+from monai_consingan.methods import insertion_method
+from monai_consingan.metrics import Surroundings, contrast, kept, seam
+from monai_consingan.transforms import PastedLesion, PasteLesion
+from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
+from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.insertion.search import Room
-from monai_consingan.workflows.augmentation.checks import Limits, Refusal
-from monai_consingan.workflows.augmentation.donors import Donors
-from monai_consingan.workflows.augmentation.plan import LesionDraw, ScanTask, donors_of, draw_lesion
-from monai_consingan.workflows.augmentation.put import HostScan, PutLesion, Redrawer, put_lesion
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
+from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Limits, Refusal, refused, require
+from monai_consingan.workflows.augmentation.plan import donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
-from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, describe_scan, load_pair, seam_range
-from monai_consingan.workflows.report import versions
+from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 
 __all__ = ["ScanMaker"]
 
 
-@dataclass
-class ScanMaker:
-    """Makes the synthetic scans of a data set, each of which depends on its task only.
+@dataclass(frozen=True)
+class _Site:
+    """Where in a host lesions may go.
 
     Args:
-        scans: the data set.
-        surveys: what is known of its training scans, by their names.
-        settings: what the user asks for.
-        models: models of hosts; needed by some methods.
-        blend: where a redrawn image is used.
-        cohort: one model for all hosts instead, and its name.
-        device: where to train.
+        room: its head, and where in it there may be lesions.
+        prior: chances of places, (\\*spatial); ``None`` for those alike.
+        donors: the lesions that may go there.
     """
 
-    scans: ScanSet
-    surveys: Mapping[str, ScanSurvey]
-    settings: AugmentSettings
-    models: HostModels
-    blend: BlendSettings
-    cohort: tuple[TrainedModel, str] | None = None
-    device: str = "cpu"
+    room: Room
+    prior: np.ndarray | None
+    donors: list[Lesion]
+
+
+class ScanMaker(CaseMaker[AugmentSettings]):
+    """Makes synthetic scans of hosts with lesions of donors.
+
+    Attributes:
+        limits: what the measures of a new lesion may be.
+    """
+
+    numbers = "instances"
 
     def __post_init__(self) -> None:
-        self.records = {record.name: record for record in self.scans.records}
+        super().__post_init__()
         self.lesions: list[Lesion] = [lesion for survey in self.surveys.values() for lesion in survey.lesions]
-        self.limits = Limits(seam_range(self.lesions, self.settings.seam_margin), self.settings.contrast_range)
-        self.donors = Donors(self.records, self.settings.lesion_labels)
+        self.limits: Limits = {
+            "seam": seam_range(self.lesions, self.settings.seam_margin),
+            "contrast_kept": self.settings.contrast_range,
+        }
+        self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
 
-    def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
-        """Make a synthetic scan.
-
-        Args:
-            task: which one.
-            folder: folder for ``image``, ``label`` and ``instances``.
-
-        Returns:
-            Its provenance. Its ``status`` is ``"made"``, or ``"dropped"`` where too few lesions passed; there are no
-            files then.
-
-        Raises:
-            ConSinGANError: a file that cannot be used or written.
-        """
-        record = self.records[task.host]
-        original, label, instances = load_pair(record, self.settings.lesion_labels)
-        own = int(instances.max(initial=0))
-        host = self._host(record, original, label, instances)
-        rng = np.random.RandomState(task.seed)
-        count = int(rng.randint(self.settings.lesions[0], self.settings.lesions[1] + 1))
-        lesions: list[dict[str, Any]] = []
-        refused: list[dict[str, Any]] = []
-        donors = donors_of(record, self.scans.records, self.lesions)
+    def change(self, case: Case) -> dict[str, Any]:
+        """Put as many lesions in as chance decides; see :py:meth:`CaseMaker.change`."""
+        own = int(case.numbers.max(initial=0))
+        fewest, most = self.settings.lesions
+        values, mm = as_array(case.image)[0], spacing_of(case.image)
+        site = _Site(
+            room=Room.of(values, mm, self._brain(case)).narrowed(values, mm),
+            prior=self._prior(case),
+            donors=donors_of(case.record, self.scans.records, self.lesions),
+        )
+        rng = np.random.RandomState(case.task.seed)
+        count = int(rng.randint(fewest, most + 1))
         for _ in range(count):
-            found = self._one(host, donors, rng, refused)
-            if found is None:
-                continue
-            draw, put = found
-            number = own + len(lesions) + 1
-            host.image, host.label = put.pasted.image, put.pasted.label
-            host.instances[as_array(put.pasted.mask)[0] > 0] = number
-            lesions.append(self._describe(number, draw, put))
-        made = len(lesions) >= self.settings.lesions[0]
-        if made:
-            self._save(folder, host, original)
-        warnings = [] if record.label is not None else ["the host has no label: it counts as free of lesions"]
-        if len(lesions) < count:
-            warnings.append(f"{len(lesions)} of {count} lesions passed")
+            self._add(case, site, rng, own + len(case.lesions) + 1)
+        if case.record.label is None:
+            case.warnings.append("the host has no label: it counts as free of lesions")
+        if len(case.lesions) < count:
+            case.warnings.append(f"{len(case.lesions)} of {count} lesions passed")
         return {
-            "name": task.name,
-            "synthetic": True,
-            "status": "made" if made else "dropped",
-            "files": ["image", "label", "instances"] if made else [],
-            "suffix": output_suffix(original),
-            "host": describe_scan(record.name, self.surveys),
+            "made": len(case.lesions) >= fewest,
             "own_lesions": own,
-            "fold": task.fold,
-            "seeds": {"scan": task.seed, "settings": self.settings.seed},
-            "axis": host.axis,
-            "lesions": lesions,
-            "refused": refused,
+            "seeds": {"scan": case.task.seed, "settings": self.settings.seed},
             "settings": {**self.settings.as_dict(), "location": Path(self.settings.location).name},
-            "limits": {"seam": self.limits.seam, "contrast_kept": self.limits.contrast},
-            "training": self.models.settings.as_dict() if self.settings.redrawn else None,
-            "blend": self.blend.as_dict() if self.settings.redrawn else None,
-            "model": "" if host.redrawer is None else host.redrawer.key,
-            "versions": versions(),
-            "warnings": warnings + ([host.no_model] if host.no_model else []),
+            "limits": self.limits,
         }
 
-    def _one(
-        self, host: HostScan, donors: Sequence[Lesion], rng: np.random.RandomState, refused: list[dict[str, Any]]
-    ) -> tuple[LesionDraw, PutLesion] | None:
-        """One lesion in as many attempts as it may take."""
+    def _add(self, case: Case, site: _Site, rng: np.random.RandomState, number: int) -> None:
+        """Put one lesion in, in as many attempts as it may take."""
         for _ in range(self.settings.attempts):
             try:
-                draw = draw_lesion(donors, self.settings, rng)
-            except ConSinGANError as error:
-                refused.append(Refusal("no donor", str(error)).as_dict())
-                return None
-            told = {"donor": {"scan": draw.donor.scan, "lesion": draw.donor.number}}
+                with refused("no donor"):
+                    draw = draw_lesion(site.donors, self.settings, rng)
+            except Refusal as refusal:  # nor is there one for another attempt
+                case.refuse(refusal)
+                return
+            donor = {"scan": draw.donor.scan, "lesion": draw.donor.number}
             try:
-                crop = self.donors.turned(draw, host.image, host.axis)
-            except ConSinGANError as error:
-                detail = without_paths(str(error), [self.records[draw.donor.scan]])
-                refused.append({**told, **Refusal("donor unfit", detail).as_dict()})
+                crop, placement = self._place(case, site, draw)
+            except Refusal as refusal:
+                case.refuse(refusal, donor=donor)
                 continue
-            put, refusals = put_lesion(host, crop, draw.seed, self.settings, self.limits, draw.donor.contrast)
-            refused += [{**told, **refusal.as_dict()} for refusal in refusals]
-            if put is not None:
-                return draw, put
-        return None
+            done = self.attempt(case, partial(self._put, case, site, draw, crop, placement), donor=donor)
+            if done is None:
+                continue
+            (pasted, measures), how = done
+            case.image, case.label = pasted.image, pasted.label
+            case.numbers[as_array(pasted.mask)[0] > 0] = number
+            about = {
+                "instance": number,
+                "donor": {**self.source(draw.donor.scan), "lesion": draw.donor.number},
+                **draw.as_dict(),
+                "size": draw.donor.size,
+                "diameter_mm": draw.donor.diameter_mm * draw.scale,
+                "placement": placement.as_dict(),
+            }
+            case.lesions.append({**about, **measures, **how})
+            return
 
-    def _host(self, record: ScanRecord, image: Any, label: Any, instances: np.ndarray) -> HostScan:
-        axis = slice_axis(image, self.settings.axis)
-        values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
-        scan, mm = as_array(image)[0], spacing_of(image)
-        host = HostScan(
-            image=image,
-            label=wrap_like(values, image),
-            instances=instances,
-            room=Room.of(scan, mm, self._brain(record, image)).narrowed(scan, mm),
-            axis=axis,
-            prior=self._prior(record, image),
-        )
-        if self.settings.redrawn is not None:
-            try:
-                host.redrawer = self._redrawer(image)
-            except ConSinGANError as error:
-                host.no_model = str(error)
-        return host
+    def _place(self, case: Case, site: _Site, draw: LesionDraw) -> tuple[DonorCrop, Placement]:
+        """The lesion of a draw on the host's spacing, and a place for it."""
+        with refused("donor unfit", hide=self.records[draw.donor.scan]):
+            crop = self.donors.turned(draw, case.image, case.axis)
+        with refused("no place"):
+            placement = find_placement(
+                as_array(case.image)[0],
+                crop.image[0],
+                crop.label,
+                spacing=crop.spacing,
+                rng=np.random.RandomState(draw.seed),
+                host_label=case.numbers,
+                edge_mm=self.settings.edge_mm,
+                clearance_mm=self.settings.clearance_mm,
+                axis=case.axis,
+                level=crop.level,
+                prior=site.prior,
+                room=site.room,
+            )
+        return crop, placement
 
-    def _redrawer(self, image: Any) -> Redrawer:
-        if self.cohort is not None:
-            return Redrawer(self.models, *self.cohort, self.blend)
-        model = self.models.prepare(image, device=self.device)
-        return Redrawer(self.models, model, self.models.key(image), self.blend)
+    def _put(
+        self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
+    ) -> tuple[PastedLesion, dict[str, float]]:
+        """The host with the lesion by one method, and its measures, which pass the checks."""
+        method = insertion_method(how)
+        if method.redrawn is not None:
+            self.require_model(case, how)
+        mm = spacing_of(case.image)
+        donor, label, valid = crop.moved(placement.offset, case.image.shape[1:])
+        paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.axis, spacing=mm)
+        with refused("does not fit", how):
+            pasted = paste(case.image, donor, label, host_label=case.label, donor_valid=valid)
+        if method.redrawn is not None:
+            pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, case.image, how))
+        mask, others = as_array(pasted.mask) > 0, case.numbers[None] > 0
+        outside = int((mask[0] & ~site.room.mask).sum())
+        if outside:
+            raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
+        with refused("no measure", how):
+            measured = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
+            measures = {"seam": seam(measured), "contrast_kept": kept(contrast(measured), draw.donor.contrast)}
+        require(measures, self.limits, how)
+        return pasted, measures
 
-    def _prior(self, record: ScanRecord, image: Any) -> np.ndarray | None:
+    def _prior(self, case: Case) -> np.ndarray | None:
         location = self.settings.location
         if location == "alike":
             return None
         if location == "uniform":
-            return np.ones(image.shape[1:])
-        return self._map(record.entry.get(location) or location, image, "prior map")
+            return np.ones(case.image.shape[1:])
+        return self._map(case.record.entry.get(location) or location, case, "prior map")
 
-    def _brain(self, record: ScanRecord, image: Any) -> np.ndarray | None:
-        path = record.entry.get(self.settings.brain) if self.settings.brain else None
-        return None if path is None else self._map(path, image, f"brain mask of {record.name}") > 0.5
+    def _brain(self, case: Case) -> np.ndarray | None:
+        path = case.record.entry.get(self.settings.brain) if self.settings.brain else None
+        return None if path is None else self._map(path, case, f"brain mask of {case.record.name}") > 0.5
 
-    def _map(self, path: str, image: Any, name: str) -> np.ndarray:
+    def _map(self, path: str, case: Case, name: str) -> np.ndarray:
         """A map that belongs to a scan or to all, on the grid of one."""
-        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), image))[0]
-
-    def _describe(self, number: int, draw: LesionDraw, put: PutLesion) -> dict[str, Any]:
-        return {
-            "instance": number,
-            **draw.as_dict(),
-            "donor": {**describe_scan(draw.donor.scan, self.surveys), "lesion": draw.donor.number},
-            "size": draw.donor.size,
-            "diameter_mm": draw.donor.diameter_mm * draw.scale,
-            "placement": put.placement.as_dict(),
-            "how": put.how,
-            **put.measures,
-            "warnings": [f"{refusal.how}: {refusal}" for refusal in put.refusals],
-        }
-
-    @staticmethod
-    def _save(folder: Path, host: HostScan, original: Any) -> None:
-        suffix = output_suffix(original)
-        changed = as_array(host.image) != as_array(original)
-        save_like(folder / f"image{suffix}", host.image, original, alteration=changed)
-        save_label_like(folder / f"label{suffix}", host.label, original)
-        save_label_like(folder / f"instances{suffix}", host.instances, original)
+        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), case.image))[0]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.donors import LesionDraw
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import Lesion
 
-__all__ = ["LesionDraw", "ScanTask", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]
+__all__ = ["ScanTask", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]
 
 
 @dataclass(frozen=True)
@@ -34,35 +34,6 @@ class ScanTask:
     number: int
     fold: int | None
     seed: int
-
-
-@dataclass(frozen=True)
-class LesionDraw:
-    """What chance decided for one lesion.
-
-    Args:
-        donor: the lesion that is taken.
-        flips: whether it is flipped, for each axis.
-        degrees: angle that it is turned by.
-        scale: factor of its size.
-        seed: seed of its place.
-    """
-
-    donor: Lesion
-    flips: tuple[bool, ...]
-    degrees: float
-    scale: float
-    seed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The draw as plain values."""
-        return {
-            "donor": {"scan": self.donor.scan, "lesion": self.donor.number},
-            "flips": list(self.flips),
-            "degrees": self.degrees,
-            "scale": self.scale,
-            "seed": self.seed,
-        }
 
 
 def plan_tasks(scans: ScanSet, settings: AugmentSettings) -> list[ScanTask]:
@@ -123,10 +94,10 @@ def draw_lesion(donors: Sequence[Lesion], settings: AugmentSettings, rng: np.ran
             "There is no donor in the host's fold of a size that is asked for: give other sizes, fewer folds or more "
             "scans."
         )
-    return LesionDraw(
-        donor=choice[int(rng.randint(len(choice)))],
-        flips=tuple(bool(flip) for flip in rng.uniform(size=3) < settings.flip_prob),
-        degrees=float(rng.uniform(-settings.rotate_range, settings.rotate_range)),
-        scale=float(rng.uniform(*settings.scale_range)),
-        seed=int(rng.randint(2**31 - 1)),
+    return LesionDraw.random(
+        choice,
+        rng,
+        flip_prob=settings.flip_prob,
+        rotate_range=settings.rotate_range,
+        scale_range=settings.scale_range,
     )

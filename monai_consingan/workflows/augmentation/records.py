@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,26 @@ from typing import Any
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["SPLITS", "ScanRecord", "ScanSet", "name_records", "pick_channel", "without_paths"]
+__all__ = [
+    "SPLITS",
+    "ScanRecord",
+    "ScanSet",
+    "ignored_labels",
+    "name_records",
+    "pick_channel",
+    "public_entry",
+    "public_head",
+    "without_paths",
+]
 
 SPLITS = ("training", "validation", "test")
 _STEM = re.compile(r"\.(nii\.gz|nii|nrrd|nhdr|mha|mhd|dcm|png|jpe?g)$", re.IGNORECASE)
+_ENTRY = ("image", "label", "fold", "case")
+_HEAD = (
+    *("name", "description", "reference", "licence", "license", "release", "tensorImageSize", "modality", "labels"),
+    *("numTraining", "numValidation", "numTest", "channel_names", "file_ending", "regions_class_order"),
+    *("overwrite_image_reader_writer",),
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +44,8 @@ class ScanRecord:
         label: the label of its lesions; ``None`` if there is none.
         split: ``"training"``, ``"validation"`` or ``"test"``.
         fold: the fold of a cross-validation whose validation it belongs to; ``None`` if it belongs to none.
-        entry: what the data set says of it, with paths as they are written there.
+        entry: what the data set says of it, with paths as they are written there (:py:func:`public_entry`).
+        ignored: label values that mark what nobody annotated: neither a lesion nor free.
     """
 
     name: str
@@ -37,6 +54,7 @@ class ScanRecord:
     split: str = "training"
     fold: int | None = None
     entry: dict[str, Any] = field(default_factory=dict)
+    ignored: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +129,48 @@ def name_records(records: Sequence[ScanRecord]) -> tuple[ScanRecord, ...]:
     return tuple(named)
 
 
+def public_entry(entry: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """What may be passed on of a scan's entry in a list: its files, its fold and the name that it is given.
+
+    All else, such as names, numbers and dates of patients, is left out.
+
+    Args:
+        entry: the entry.
+        root: the folder that paths are relative to.
+    """
+
+    def is_file(value: Any) -> bool:
+        return isinstance(value, str) and bool(value) and (bool(_STEM.search(value)) or (root / value).exists())
+
+    return {key: value for key, value in entry.items() if key in _ENTRY or is_file(value)}
+
+
+def public_head(head: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be passed on of a data set's own description: the entries of the Decathlon and of nnU-Net."""
+    return {key: value for key, value in head.items() if key in _HEAD}
+
+
+def ignored_labels(head: Mapping[str, Any], what: str) -> tuple[int, ...]:
+    """The values of the label that nnU-Net reserves for what nobody annotated, ``ignore``.
+
+    Args:
+        head: what the data set says of itself.
+        what: the data set, for errors.
+
+    Raises:
+        ConSinGANError: ``labels`` is no dictionary, or the value no whole number above 0.
+    """
+    labels = head.get("labels") or {}
+    if not isinstance(labels, Mapping):
+        raise ConSinGANError(f"{what} has the labels {labels!r}: give a dictionary of their names.")
+    value = labels.get("ignore")
+    if value is None:
+        return ()
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConSinGANError(f"{what} has the label {value!r} for 'ignore': give a whole number above 0.")
+    return (value,)
+
+
 def _stem(path: Path) -> str:
     return _STEM.sub("", path.name)
 
@@ -123,8 +183,12 @@ def _is_dicom(path: Path) -> bool:
 
 
 def without_paths(text: str, records: Iterable[ScanRecord]) -> str:
-    """A text in which the files of scans, whose paths may name people, are replaced by the scans' names."""
+    """A text in which the files of scans, whose paths may name people, are replaced by the scans' names.
+
+    Of other files in the same folders the names are left.
+    """
     for record in records:
         for path in (record.image, record.label):
-            text = text if path is None else text.replace(str(path), record.name)
+            if path is not None:
+                text = text.replace(str(path), record.name).replace(f"{path.parent}/", "")
     return text

@@ -12,8 +12,7 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.engine import Run
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
-from monai_consingan.workflows.augmentation.twins import TwinSettings
+from monai_consingan.workflows.augmentation.settings import AugmentSettings, TwinSettings
 
 __all__ = ["augment", "free_twins"]
 

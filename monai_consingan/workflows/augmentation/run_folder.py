@@ -19,9 +19,8 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
+from monai_consingan.workflows.augmentation.settings import AugmentSettings, TwinSettings
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
-from monai_consingan.workflows.augmentation.twins import TwinSettings
 from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.report import write_report
 

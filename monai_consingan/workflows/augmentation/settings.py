@@ -4,17 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import DEFAULT_INSERTION, INSERTION_METHODS, MODEL_FREE_INSERTIONS, BlendSettings
+from monai_consingan.methods import (
+    DEFAULT_INSERTION,
+    INSERTION_METHODS,
+    MODEL_FREE_INSERTIONS,
+    REMOVAL_BLEND,
+    USUAL_FILLINGS,
+    BlendSettings,
+)
+from monai_consingan.transforms import FillLesion
 from monai_consingan.transforms.insertion.match import MATCHES
 
-__all__ = ["AugmentSettings"]
+__all__ = ["SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
+
+SIZE_CLASSES: dict[str, tuple[float, float]] = {
+    "small": (0.0, 6.0),
+    "medium": (6.0, 15.0),
+    "large": (15.0, float("inf")),
+}
+"""Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""
+
+
+class CaseSettings:
+    """What `augment` and `twins` ask for alike, each as a dataclass."""
+
+    method: str | None
+    on_failure: str
+    lesion_labels: tuple[int, ...]
+    axis: int | None
+    seed: int
+
+    usual: ClassVar[str]
+    """The method where none is given."""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The method and the one to fall back to, in the order in which they are tried."""
+        return tuple(how for how in dict.fromkeys((self.method or self.usual, self.on_failure)) if how != "drop")
+
+    @property
+    def redrawn(self) -> BlendSettings | None:
+        """Where the method uses a redrawn image; ``None`` if it needs no model."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, which JSON gives back alike."""
+        values = asdict(cast(Any, self))
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    def _as_tuples(self, *names: str) -> None:
+        for name in names:
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def _check_choices(self, **choices: tuple[str | None, ...]) -> None:
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ConSinGANError(
+                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be one of "
+                    f"{', '.join(filter(None, allowed))}."
+                )
+
+    def _check_least(self, least: float, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise ConSinGANError(f"{name.replace('_', ' ')} is {value}, but must be {least:g} or more.")
 
 
 @dataclass(frozen=True)
-class AugmentSettings:
+class AugmentSettings(CaseSettings):
     """What a synthetic scan depends on, besides the data set and the training of models.
 
     Args:
@@ -69,25 +130,17 @@ class AugmentSettings:
     axis: int | None = None
     seed: int = 0
 
+    usual: ClassVar[str] = DEFAULT_INSERTION
+
     def __post_init__(self) -> None:
-        for name in ("lesions", "scale_range", "contrast_range", "lesion_labels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("per_scan", "attempts"):
-            if getattr(self, name) < 1:
-                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 1 or more.")
+        self._as_tuples("lesions", "scale_range", "contrast_range", "lesion_labels")
+        self._check_choices(
+            method=(*INSERTION_METHODS, None), on_failure=(*MODEL_FREE_INSERTIONS, "drop"), match=(*MATCHES, None)
+        )
+        self._check_least(1, "per_scan", "attempts", "seam_margin")
+        self._check_least(0, "clearance_mm", "rotate_range", "edge_mm")
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
             raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
-        choices: dict[str, tuple[str | None, ...]] = {
-            "method": (*INSERTION_METHODS, None),
-            "on_failure": (*MODEL_FREE_INSERTIONS, "drop"),
-            "match": (*MATCHES, None),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ConSinGANError(
-                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be one of "
-                    f"{', '.join(filter(None, allowed))}."
-                )
         unknown = set(self.sizes) - set(SIZE_CLASSES)
         if unknown or (self.sizes and not (min(self.sizes.values()) >= 0 and sum(self.sizes.values()) > 0)):
             raise ConSinGANError(
@@ -99,25 +152,62 @@ class AugmentSettings:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {given}: give two rising numbers above 0.")
         if not 0 <= self.flip_prob <= 1:
             raise ConSinGANError(f"flip prob is {self.flip_prob}, but must lie between 0 and 1.")
-        if not self.seam_margin >= 1:
-            raise ConSinGANError(f"seam margin is {self.seam_margin}, but must be 1 or more.")
-        for name in ("clearance_mm", "rotate_range", "edge_mm"):
-            if getattr(self, name) is not None and not getattr(self, name) >= 0:
-                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be 0 or more.")
 
     @property
     def redrawn(self) -> BlendSettings | None:
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
         return INSERTION_METHODS[self.method or DEFAULT_INSERTION].redrawn
 
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, which JSON gives back alike."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
+@dataclass(frozen=True)
+class TwinSettings(CaseSettings):
+    """What a lesion-free twin depends on, besides the data set and the training of models.
 
-SIZE_CLASSES: dict[str, tuple[float, float]] = {
-    "small": (0.0, 6.0),
-    "medium": (6.0, 15.0),
-    "large": (15.0, float("inf")),
-}
-"""Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""
+    Args:
+        method: ``"fill"``, which leaves it as it was filled, or ``"consingan"``, whose model redraws that; by default
+            the first, or the second if anything of a model is given.
+        on_failure: what happens where a lesion's removal fails the checks or its model cannot be used: ``"fill"`` or
+            ``"drop"``. A twin of which a lesion cannot be removed is dropped.
+        fillings: ways to fill, tried in this order (:py:class:`monai_consingan.transforms.RemoveLesion`).
+        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"`` or a position in mm.
+        margin_mm: how far beyond the label is filled.
+        most_contrast: largest share of the lesion's contrast that may be left, brighter or darker.
+        most_seam: largest seam around what was filled (:py:func:`monai_consingan.metrics.seam`).
+        lesion_labels: label values that are lesions; empty for all.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        seed: seed of the trainings.
+
+    Raises:
+        ConSinGANError: a setting is out of range.
+    """
+
+    method: str | None = None
+    on_failure: str = "fill"
+    fillings: tuple[str, ...] = USUAL_FILLINGS
+    symmetry: str | float = "estimate"
+    margin_mm: float = 1.5
+    most_contrast: float = 0.5
+    most_seam: float = 2.0
+    lesion_labels: tuple[int, ...] = ()
+    axis: int | None = None
+    seed: int = 0
+
+    usual: ClassVar[str] = "fill"
+
+    def __post_init__(self) -> None:
+        self._as_tuples("fillings", "lesion_labels")
+        self._check_choices(method=("consingan", "fill", None), on_failure=("fill", "drop"))
+        for name in ("most_contrast", "most_seam"):
+            if not getattr(self, name) > 0:
+                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be above 0.")
+        self.filler  # noqa: B018 it checks the rest
+
+    @property
+    def filler(self) -> FillLesion:
+        """What fills lesions."""
+        return FillLesion(self.fillings, self.symmetry, self.margin_mm, axis=self.axis)
+
+    @property
+    def redrawn(self) -> BlendSettings | None:
+        """Where a redrawn image is used; ``None`` if no model is needed."""
+        return REMOVAL_BLEND if self.method == "consingan" else None

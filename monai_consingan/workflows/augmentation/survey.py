@@ -11,12 +11,13 @@ import numpy as np
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, seam
 from monai_consingan.metrics.surroundings import tissue_mask
+from monai_consingan.transforms.insertion.donors import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
@@ -25,9 +26,9 @@ from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
 __all__ = [
     "Lesion",
     "ScanSurvey",
-    "describe_scan",
     "diameter_mm",
     "load_pair",
+    "read_lesion",
     "seam_range",
     "size_class",
     "survey_scan",
@@ -106,8 +107,27 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     values = label.numpy()[0]
     wanted = tuple(lesion_labels)
     lesions = np.isin(values, wanted) if wanted else values > 0
+    lesions &= ~np.isin(values, record.ignored)
     numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
     return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
+
+
+def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int], lesion: Lesion) -> Donor:
+    """A lesion as a donor, without the tissue of its scan's other lesions.
+
+    Args:
+        records: the scans by name.
+        lesion_labels: label values that are lesions; empty for all.
+        lesion: the lesion.
+
+    Raises:
+        ConSinGANError: a file that cannot be used.
+    """
+    image, label, numbers = load_pair(records[lesion.scan], lesion_labels)
+    inside = numbers == lesion.number
+    values = np.where(inside, 0 if label is None else label.numpy()[0], 0)[None]
+    free = ((numbers == 0) | inside)[None].astype(np.uint8)
+    return Donor(image, wrap_like(values, image), wrap_like(free, image), lesion.level)
 
 
 def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:
@@ -145,14 +165,6 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
         lesions.append(Lesion(record.name, number, diameter, size, measures[0], measures[1], level))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
-
-
-def describe_scan(name: str, surveys: Mapping[str, ScanSurvey]) -> dict[str, str]:
-    """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
-    survey = surveys.get(name)
-    if survey is None:
-        return {"scan": name}
-    return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
 
 
 def diameter_mm(voxels: int, spacing: tuple[float, ...]) -> float:

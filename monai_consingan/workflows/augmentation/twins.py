@@ -3,232 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
-from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import removal_measures
-from monai_consingan.models.hosts import HostModels
-from monai_consingan.models.model import TrainedModel
-from monai_consingan.transforms import FilledLesion, FillLesion
-from monai_consingan.workflows.augmentation.checks import Refusal
-from monai_consingan.workflows.augmentation.plan import ScanTask
-from monai_consingan.workflows.augmentation.put import Redrawer
-from monai_consingan.workflows.augmentation.records import ScanSet
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, describe_scan, load_pair
-from monai_consingan.workflows.report import versions
+from monai_consingan.transforms import FilledLesion
+from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
+from monai_consingan.workflows.augmentation.settings import TwinSettings
 
-__all__ = ["TwinMaker", "TwinSettings"]
+__all__ = ["TwinMaker"]
 
 
-@dataclass(frozen=True)
-class TwinSettings:
-    """What a lesion-free twin depends on, besides the data set and the training of models.
+class TwinMaker(CaseMaker[TwinSettings]):
+    """Makes the lesion-free twins of a data set."""
 
-    Args:
-        method: ``"fill"``, which leaves it as it was filled, or ``"consingan"``, whose model redraws that; by default
-            the first, or the second if anything of a model is given.
-        on_failure: what happens where a lesion's removal fails the checks or its model cannot be used: ``"fill"`` or
-            ``"drop"``. A twin of which a lesion cannot be removed is dropped.
-        fillings: ways to fill, tried in this order (:py:class:`monai_consingan.transforms.RemoveLesion`).
-        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"`` or a position in mm.
-        margin_mm: how far beyond the label is filled.
-        most_contrast: largest share of the lesion's contrast that may be left, brighter or darker.
-        most_seam: largest seam around what was filled (:py:func:`monai_consingan.metrics.seam`).
-        lesion_labels: label values that are lesions; empty for all.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        seed: seed of the trainings.
+    numbers = "removed"
 
-    Raises:
-        ConSinGANError: a setting is out of range.
-    """
-
-    method: str | None = None
-    on_failure: str = "fill"
-    fillings: tuple[str, ...] = USUAL_FILLINGS
-    symmetry: str | float = "estimate"
-    margin_mm: float = 1.5
-    most_contrast: float = 0.5
-    most_seam: float = 2.0
-    lesion_labels: tuple[int, ...] = ()
-    axis: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("fillings", "lesion_labels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, allowed in (("method", ("consingan", "fill")), ("on_failure", ("fill", "drop"))):
-            if getattr(self, name) not in (*allowed, None):
-                raise ConSinGANError(
-                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be {' or '.join(allowed)}."
-                )
-        for name in ("most_contrast", "most_seam"):
-            if not getattr(self, name) > 0:
-                raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be above 0.")
-        FillLesion(self.fillings, self.symmetry, self.margin_mm, axis=self.axis)
-
-    @property
-    def redrawn(self) -> BlendSettings | None:
-        """Where a redrawn image is used; ``None`` if no model is needed."""
-        return REMOVAL_BLEND if self.method == "consingan" else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, which JSON gives back alike."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-
-@dataclass
-class TwinMaker:
-    """Makes the lesion-free twins of a data set, each of which depends on its scan only.
-
-    Args:
-        scans: the data set.
-        surveys: what is known of its training scans, by their names.
-        settings: what the user asks for.
-        models: models of hosts, for editing; needed for the method ``"consingan"``.
-        blend: where a redrawn image is used.
-        cohort: one model for all hosts instead, and its name.
-        device: where to train.
-    """
-
-    scans: ScanSet
-    surveys: Mapping[str, ScanSurvey]
-    settings: TwinSettings
-    models: HostModels
-    blend: BlendSettings
-    cohort: tuple[TrainedModel, str] | None = None
-    device: str = "cpu"
-
-    def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
-        """Make a twin.
-
-        Args:
-            task: which one.
-            folder: folder for ``image``, ``label`` and ``removed``, the numbers of the lesions that were there.
-
-        Returns:
-            Its provenance. Its ``status`` is ``"made"``, or ``"dropped"`` where a lesion could not be removed; there
-            are no files then.
-
-        Raises:
-            ConSinGANError: a file that cannot be used or written.
-        """
-        record = next(record for record in self.scans.records if record.name == task.host)
-        original, label, numbers = load_pair(record, self.settings.lesion_labels)
-        redrawer, no_model = self._redrawer(original, numbers)
-        image = original
-        lesions: list[dict[str, Any]] = []
-        refused: list[dict[str, Any]] = []
-        for number in range(1, int(numbers.max(initial=0)) + 1):
-            image, lesion = self._remove(image, original, numbers, number, redrawer, no_model, refused)
-            if lesion is None:
-                break
-            lesions.append({"instance": number, **lesion})
-        made = len(lesions) == int(numbers.max(initial=0)) > 0
-        suffix = output_suffix(original)
-        if made and label is not None:
-            save_like(folder / f"image{suffix}", image, original, alteration=as_array(image) != as_array(original))
-            kept = np.where(numbers > 0, 0, as_array(label)[0])
-            save_label_like(folder / f"label{suffix}", kept, original)
-            save_label_like(folder / f"removed{suffix}", numbers, original)
-        return {
-            "name": task.name,
-            "synthetic": True,
-            "status": "made" if made else "dropped",
-            "files": ["image", "label", "removed"] if made else [],
-            "suffix": suffix,
-            "host": describe_scan(task.host, self.surveys),
-            "fold": task.fold,
-            "seeds": {"settings": self.settings.seed},
-            "axis": slice_axis(original, self.settings.axis),
-            "lesions": lesions,
-            "refused": refused,
-            "settings": self.settings.as_dict(),
-            "training": self.models.settings.as_dict() if self.settings.method == "consingan" else None,
-            "blend": self.blend.as_dict() if self.settings.method == "consingan" else None,
-            "model": "" if redrawer is None else redrawer.key,
-            "versions": versions(),
-            "warnings": [no_model] if no_model else [],
-        }
-
-    def _redrawer(self, image: MetaTensor, numbers: np.ndarray) -> tuple[Redrawer | None, str]:
-        """The host's model, or why there is none."""
-        if self.settings.method != "consingan":
-            return None, ""
-        if self.cohort is not None:
-            return Redrawer(self.models, *self.cohort, self.blend), ""
-        label = wrap_like((numbers > 0)[None].astype(np.uint8), image)
-        try:
-            model = self.models.prepare(image, label, device=self.device)
-        except ConSinGANError as error:
-            return None, str(error)
-        return Redrawer(self.models, model, self.models.key(image, label), self.blend), ""
-
-    def _remove(
-        self,
-        image: MetaTensor,
-        original: MetaTensor,
-        numbers: np.ndarray,
-        number: int,
-        redrawer: Redrawer | None,
-        no_model: str,
-        refused: list[dict[str, Any]],
-    ) -> tuple[MetaTensor, dict[str, Any] | None]:
-        """The image without one more lesion, and how that came; ``None`` if it cannot be removed."""
-        marks = np.where(numbers == number, 1, np.where(numbers > 0, 2, 0))[None].astype(np.int16)
-        fill = FillLesion(
-            self.settings.fillings, self.settings.symmetry, self.settings.margin_mm, axis=self.settings.axis
-        )
-        told: list[dict[str, Any]] = []
-        try:
-            filled = fill(image, wrap_like(marks, image), lesion_labels=[1])
-        except ConSinGANError as error:
-            refused.append({"lesion": number, **Refusal("cannot be filled", str(error)).as_dict()})
-            return image, None
-        methods = dict.fromkeys((self.settings.method or "fill", self.settings.on_failure))
-        methods.pop("drop", None)
-        for how in methods:
+    def change(self, case: Case) -> dict[str, Any]:
+        """Take all lesions out, one after the other; see :py:meth:`CaseMaker.change`."""
+        count = int(case.numbers.max(initial=0))
+        case.label = wrap_like(np.where(case.numbers > 0, 0, as_array(case.label)[0])[None], case.original)
+        for number in range(1, count + 1):
+            marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)
             try:
-                result, measures = self._result(filled, original, redrawer, no_model, how)
+                with refused("cannot be filled"):
+                    filled = self.settings.filler(case.image, wrap_like(marks, case.image), lesion_labels=[1])
             except Refusal as refusal:
-                told.append({"lesion": number, **refusal.as_dict()})
-                continue
-            refused += told
-            warnings = [f"{refusal['how']}: {refusal['detail']}" for refusal in told]
-            return result, {"how": how, "filling": filled.method, **measures, "warnings": warnings}
-        refused += told
-        return image, None
+                case.refuse(refusal, lesion=number)
+                break
+            done = self.attempt(case, partial(self._remove, case, filled), lesion=number)
+            if done is None:
+                break
+            (case.image, measures), how = done
+            case.lesions.append({"instance": number, "filling": filled.method, **measures, **how})
+        return {"made": len(case.lesions) == count > 0}
 
-    def _result(
-        self, filled: FilledLesion, original: MetaTensor, redrawer: Redrawer | None, no_model: str, how: str
-    ) -> tuple[MetaTensor, dict[str, float]]:
-        result = filled.image
+    def _remove(self, case: Case, filled: FilledLesion, how: str) -> tuple[MetaTensor, dict[str, float]]:
+        """The image without the lesion by one method, and its measures, which pass the checks."""
+        image = filled.image
         if how == "consingan":
-            if redrawer is None:
-                raise Refusal("no model", no_model, how)
-            try:
-                result = redrawer.models.redraw(result, filled.mask, original, redrawer.model, redrawer.blend)
-            except ConSinGANError as error:
-                raise Refusal("does not fit", str(error), how) from error
-        try:
+            image = self.redraw(case, image, filled.mask, case.original, how)
+        with refused("no measure", how):
             found = removal_measures(
-                {"": result}, filled.mask, filled.lesion, original, others=filled.label, axis=filled.axis
+                {"": image}, filled.mask, filled.lesion, case.original, others=filled.label, axis=filled.axis
             )
-        except ConSinGANError as error:
-            raise Refusal("no measure", str(error), how) from error
-        measures = {"seam": found["seam"], "contrast_kept": found["contrast_kept"]}
-        for name, value, most in (
-            ("seam", measures["seam"], self.settings.most_seam),
-            ("contrast_kept", abs(measures["contrast_kept"]), self.settings.most_contrast),
-        ):
-            if not (math.isfinite(value) and value <= most):
-                raise Refusal(name, f"{name.replace('_', ' ')} is {value:.2f}, above {most:.2f}", how)
-        return result, measures
+        measures = {name: found[name] for name in ("seam", "contrast_kept")}
+        limits = {"seam": self.settings.most_seam, "contrast_kept": self.settings.most_contrast}
+        sizes = {**measures, "contrast_kept": abs(measures["contrast_kept"])}
+        require(sizes, {name: (-math.inf, most) for name, most in limits.items()}, how)
+        return image, measures

@@ -2,223 +2,193 @@ from __future__ import annotations
 
 import json
 import pickle
-from pathlib import Path
-from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import torch
-from monai.data import CacheDataset, DataLoader, MetaTensor
-from monai.transforms import Compose, RandFlipd
-from monai.utils import set_determinism
+from monai.data import DataLoader, Dataset, MetaTensor
+from monai.transforms import Compose
+from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import BlendSettings
-from monai_consingan.models import HostModels, prepare_bank
-from monai_consingan.settings import TrainingSettings
-from monai_consingan.transforms import (
-    LesionAlteration,
-    RandLesion,
-    RandLesionD,
-    RandLesiond,
-    RandLesionDict,
-    RandPasteLesion,
-)
+from monai_consingan.transforms import RandPasteLesion, RandPasteLesiond
 
-SMALL = TrainingSettings("harmonization", stages=2, iterations=2, channels=2)
-SHAPES = {2: (60, 64), 3: (60, 64, 5)}
-AXES = {2: None, 3: 2}
-WHOLE: dict[str, Any] = {"method": "consingan-band", "redrawn": BlendSettings("whole")}
-PLAIN: dict[str, Any] = {"rotate_range": 0.0, "scale_range": (1.0, 1.0), "flip_prob": 0.0}
+PLAIN = {"flip_prob": 0.0, "rotate_range": 0.0, "scale_range": (1.0, 1.0), "blend": "hard", "match": "none"}
 
 
-def brain(ndim: int, seed: int = 0) -> np.ndarray:
+def brain(seed=0, shape=(60, 64)):
     """Noisy tissue in empty space: a disk, or a cylinder along the last axis."""
-    shape = SHAPES[ndim]
     grid = np.ogrid[tuple(slice(n) for n in shape)]
     radius = sum(((g - n / 2) / (n / 2 - 3)) ** 2 for g, n in zip(grid[:2], shape, strict=False))
     values = np.random.RandomState(seed).normal(100, 4, shape)
-    return np.asarray(np.where(radius < 1, values, 0)[None], np.float32)
+    return np.where(radius < 1, values, 0)[None].astype(np.float32)
 
 
-def donor(ndim: int) -> tuple[np.ndarray, np.ndarray]:
-    image = brain(ndim, 9)
-    label = np.zeros(image.shape, np.int16)
-    label[(0, slice(28, 33), slice(30, 36), *([slice(1, 3)] * (ndim - 2)))] = 3
+def donor(seed=1, shape=(60, 64), half=4, value=3):
+    image, label = brain(seed, shape), np.zeros((1, *shape), np.int16)
+    label[(0, *(slice(n // 2 - half, n // 2 + half) for n in shape))] = value
     image[label > 0] = 180
     return image, label
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> HostModels:
-    """Models of the 2D and the 3D host."""
-    models = HostModels(tmp_path_factory.mktemp("bank"), "harmonization", SMALL)
-    prepare_bank([brain(2), {"image": brain(3)}], models)
-    return models
+def run(paste, *inputs, seed=0):
+    paste.set_random_state(seed)
+    return paste(*inputs)
 
 
-def same(first: Any, second: Any) -> bool:
-    return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(first, second, strict=True))
+def test_the_same_seed_gives_the_same_bytes_and_leaves_global_randomness_alone():
+    paste, host = RandPasteLesion([donor(1), donor(2)], number=(1, 3)), brain()
+    np.random.seed(5)
+    torch.manual_seed(5)
+    before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    first, again, other = (run(paste, host, seed=s) for s in (0, 0, 1))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(first, again, strict=True))
+    assert first.image.tobytes() != other.image.tobytes()
+    assert (np.random.get_state()[1] == before).all() and torch.equal(torch.get_rng_state(), torch_before)
 
 
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_changes_only_what_it_marks(models: HostModels, ndim: int) -> None:
-    host, axis = brain(ndim), AXES[ndim]
-    old = np.zeros(host.shape, np.int16)
-    old[0, 40:44, 20:24] = 7
-    paste = RandLesion([donor(ndim)], models, number=2, axis=axis, **WHOLE, **PLAIN).set_random_state(0)
-    out = paste(host, old)
-    assert [entry["how"] for entry in paste.log] == ["consingan-band"] * 2
-    reach = LesionAlteration("whole", 1.0, 2.0, axis)(out.mask).mask > 0
-    assert out.image.dtype == host.dtype and out.image[~reach].tobytes() == host[~reach].tobytes()
-    assert (out.image[out.mask > 0] != host[out.mask > 0]).mean() > 0.9
-    # labels: the donor's value where the masks are, and those of the host elsewhere
-    assert int(out.mask.sum()) == 2 * int((donor(ndim)[1] > 0).sum())
-    assert (out.label == np.where(out.mask > 0, 3, old)).all()
-    # the model has redrawn what the same draw merely pastes
-    options = {"axis": axis, **PLAIN}
-    out = RandLesion([donor(ndim)], models, **WHOLE, **options).set_random_state(0)(host, old)
-    naive = RandPasteLesion([donor(ndim)], blend="hard", **options).set_random_state(0)(host, old)
-    assert same(out[1:], naive[1:]) and not np.array_equal(naive.image, out.image)
+def test_image_label_and_mask_agree():
+    paste, host = RandPasteLesion([donor()], number=2, **PLAIN), brain()
+    out = run(paste, host)
+    inside = out.mask > 0
+    assert out.mask.sum() == 2 * 64 and ndimage.label(out.mask[0])[1] == 2
+    assert (out.image[inside] == 180).all() and (out.label[inside] == 3).all()
+    assert out.image[~inside].tobytes() == host[~inside].tobytes() and not out.label[~inside].any()
+    assert [e["donor"] for e in paste.log] == [0, 0] and all("placement" in e for e in paste.log)
 
 
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_chance_comes_from_the_state_alone(models: HostModels, ndim: int) -> None:
-    paste = RandLesion([donor(ndim)], models, axis=AXES[ndim])
-    np.random.seed(1)
-    torch.manual_seed(1)
-    before, before_torch = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index, union-attr]
-    first, again, other = (paste.set_random_state(seed)(brain(ndim)) for seed in (4, 4, 5))
-    assert same(first, again) and not same(first, other)
-    paste.set_random_state(5)
-    assert same(paste(brain(ndim)), other) and same(paste(brain(ndim), randomize=False), other)
-    assert (np.random.get_state()[1] == before).all() and torch.equal(torch.get_rng_state(), before_torch)  # type: ignore[index]
+def test_lesions_keep_off_those_that_are_there():
+    host, old = brain(), donor(half=6, value=7)[1]
+    for seed in range(4):
+        out = run(RandPasteLesion([donor()], number=2, clearance_mm=5.0, **PLAIN), host, old, seed=seed)
+        assert (out.label[old > 0] == 7).all()
+        away = ndimage.distance_transform_edt(old[0] == 0)
+        assert away[out.mask[0] > 0].min() > 5
 
 
-@pytest.mark.parametrize("fallback", ["poisson", "feather", "naive", "tissue"])
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_without_a_model_the_fallback_pastes(models: HostModels, ndim: int, fallback: str) -> None:
-    host, options = brain(ndim, seed=1), {"axis": AXES[ndim]}
-    paste = RandLesion([donor(ndim)], models, fallback=fallback, **options).set_random_state(2)
-    out = paste(host)
-    assert paste.log[0]["how"] == fallback
-    blend = {"naive": "hard"}.get(fallback, fallback)
-    assert same(out, RandPasteLesion([donor(ndim)], blend=blend, **options).set_random_state(2)(host))
-    # one voxel more or less makes another host
-    changed = brain(ndim)
-    changed[0, 0, 0] += 1
-    paste(changed)
-    assert paste.log[0]["how"] == fallback
-    paste(brain(ndim))
-    assert paste.log[0]["how"] == "tissue-consingan"
+def test_region():
+    region = np.zeros((1, 60, 64))
+    region[:, 8:30, 20:44] = 1
+    out = run(RandPasteLesion([donor()], **PLAIN), brain(), None, region)
+    assert out.mask.any() and region[out.mask > 0].all()
 
 
-def test_what_the_model_cannot_redraw_is_pasted(models: HostModels, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*given: Any) -> None:
-        raise ConSinGANError("too large.")
-
-    monkeypatch.setattr(models, "redraw", refuse)
-    paste = RandLesion([donor(2)], models).set_random_state(0)
-    out = paste(brain(2))
-    assert paste.log[0]["how"] == "tissue" and paste.log[0]["not_redrawn"] == "too large."
-    assert same(out, RandPasteLesion([donor(2)]).set_random_state(0)(brain(2)))
-
-
-def test_without_a_fallback(models: HostModels, monkeypatch: pytest.MonkeyPatch) -> None:
-    paste = RandLesion([donor(2)], models, fallback=None).set_random_state(0)
-    assert same(paste(brain(2)), RandLesion([donor(2)], models).set_random_state(0)(brain(2)))
-    with pytest.raises(ConSinGANError, match="prepare it"):
-        paste(brain(2, seed=1))
-
-    def refuse(*given: Any) -> None:
-        raise ConSinGANError("too large.")
-
-    monkeypatch.setattr(models, "redraw", refuse)
-    out = paste(brain(2))
-    assert paste.log[0]["reason"] == "too large." and not out.mask.any() and np.array_equal(out.image, brain(2))
-
-
-def test_probability_zero(models: HostModels) -> None:
-    host = brain(2)
-    out = RandLesion([donor(2)], models, prob=0.0)(host)
+def test_probability_zero_and_repeat():
+    host = brain()
+    out = run(RandPasteLesion([donor()], prob=0.0), host)
     assert out.image is host and not out.label.any() and not out.mask.any()
+    paste = RandPasteLesion([donor()])
+    first = run(paste, host)
+    assert paste(host, randomize=False).image.tobytes() == first.image.tobytes()
 
 
-def test_kinds_and_types_of_hosts(models: HostModels, tmp_path: Path) -> None:
-    affine = torch.diag(torch.tensor([1.0, 1.0, 3.0, 1.0], dtype=torch.float64))
-    host = MetaTensor(torch.from_numpy(brain(3).astype(np.int16)), affine=affine)
-    thick = HostModels(models.bank, "harmonization", SMALL)
-    prepare_bank([host], thick)
-    paste = RandLesion([donor(3)], thick, axis=2, spacing=(1.0, 1.0, 3.0), **PLAIN).set_random_state(0)
-    out = paste(host)
-    assert paste.log[0]["how"] == json.loads(out.image.meta["pasted_lesions"])[0]["how"] == "tissue-consingan"
-    assert out.image.dtype == host.dtype and torch.equal(out.image.affine, affine)
-    # an array with its spacing is the same host
-    given = HostModels(models.bank, "harmonization", SMALL, spacing=(1.0, 1.0, 3.0))
-    array = RandLesion([donor(3)], given, axis=2, spacing=(1.0, 1.0, 3.0), **PLAIN).set_random_state(0)
-    assert same(array(np.asarray(host)), out)
+def test_without_a_place_the_image_is_unchanged_and_the_reason_kept():
+    host = MetaTensor(torch.from_numpy(brain()))
+    paste = RandPasteLesion([donor()], edge_mm=40.0)
+    out = run(paste, host)
+    assert torch.equal(out.image, host) and not out.mask.any()
+    assert "fits nowhere" in paste.log[0]["reason"]
+    assert "fits nowhere" in json.loads(out.image.meta["pasted_lesions"])[0]["reason"]
+    assert "pasted_lesions" not in host.meta
 
 
-def items(count: int = 2) -> list[dict[str, Any]]:
-    label = np.zeros((1, *SHAPES[3]), np.int16)
-    hosts = [MetaTensor(torch.from_numpy(brain(3, seed))) for seed in range(count)]
-    return [{"image": host, "label": MetaTensor(torch.from_numpy(label.copy()))} for host in hosts]
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_scale(scale):
+    options = {**PLAIN, "scale_range": (scale, scale), "edge_mm": 3.0}
+    plane = run(RandPasteLesion([donor(half=4)], **options), brain())
+    assert int(plane.mask.sum()) == pytest.approx(64 * scale**2, rel=0.1)
+    flat = run(RandPasteLesion([donor(half=4, shape=(40, 40, 12))], axis=2, **options), brain(shape=(40, 40, 12)))
+    assert (flat.mask[0].sum(axis=(0, 1)) > 0).sum() == 8
+    assert int(flat.mask.sum()) == pytest.approx(8**3 * scale**2, rel=0.1)
 
 
-def chain(bank: Any) -> Compose:
-    paste = RandLesiond(["image", "label"], donors=[donor(3)], bank=bank, prob=0.9, axis=2)
-    return Compose([paste, RandFlipd(["image", "label", "lesion_mask"], prob=0.5, spatial_axis=0)])
+def test_rotation_and_flip_of_a_long_lesion():
+    image, label = brain(1), np.zeros((1, 60, 64), np.int16)
+    label[0, 29:32, 20:44], label[0, 29:32, 20:24] = 1, 2
+    options = {**PLAIN, "edge_mm": 3.0, "rotate_range": 60.0}
+    angles = []
+    for seed in range(6):
+        out = run(RandPasteLesion([(image, label)], **options), brain(), seed=seed)
+        spots = np.argwhere(out.mask[0]) - np.argwhere(out.mask[0]).mean(axis=0)
+        along = np.linalg.eigh(spots.T @ spots)[1][:, -1]
+        angles.append(np.degrees(np.arctan2(along[0], along[1])) % 180)
+        assert int(out.mask.sum()) == pytest.approx(72, rel=0.25)
+    tilts = np.minimum(angles, 180 - np.asarray(angles))
+    assert tilts.max() > 15 and tilts.max() <= 62
+    ends = set()
+    for seed in range(8):
+        out = run(RandPasteLesion([(image, label)], **{**PLAIN, "edge_mm": 3.0, "flip_prob": 0.5}), brain(), seed=seed)
+        ends.add(bool(np.argwhere(out.label[0] == 2)[:, 1].mean() < np.argwhere(out.label[0] == 1)[:, 1].mean()))
+        assert (out.label == 2).sum() == 12 and (out.label == 1).sum() == 60
+    assert ends == {True, False}
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_in_caches_and_workers(models: HostModels, workers: int) -> None:
-    dataset = CacheDataset(items(), chain(models), progress=False, num_workers=1)
-    runs = []
-    try:
-        for seed in (3, 3, 4):
-            set_determinism(seed)
-            loader = DataLoader(dataset, batch_size=1, num_workers=workers)
-            runs.append([batch for _ in range(2) for batch in loader])
-    finally:
-        set_determinism(None)
-    keys = ("image", "label", "lesion_mask")
-    values = [[[batch[key].as_tensor().numpy() for key in keys] for batch in run] for run in runs]
-    assert all(same(a, b) for a, b in zip(*values[:2], strict=True))
-    assert not all(same(a, b) for a, b in zip(*values[1:], strict=True))
-    told = [json.loads(batch["image"].meta["pasted_lesions"][0]) for batch in runs[0] if batch["lesion_mask"].any()]
-    assert {entry[0]["how"] for entry in told} == {"tissue-consingan", "tissue"}  # the second host has no model
-    assert all(((label == 3) == (mask > 0)).all() for run in values for _, label, mask in run)
+def test_donors_of_another_spacing_keep_their_size_in_mm():
+    image, label = (MetaTensor(torch.from_numpy(a), affine=np.diag([2.0, 2, 1, 1])) for a in donor())
+    host = MetaTensor(torch.from_numpy(brain(shape=(80, 80))), affine=np.eye(4))
+    out = run(RandPasteLesion([(image, label)], **{**PLAIN, "edge_mm": 3.0}), host)
+    assert int(out.mask.sum()) == pytest.approx(64 * 4, rel=0.1)
+    np.testing.assert_array_equal(np.asarray(out.image.affine), np.eye(4))
 
 
-def test_travels_without_its_models(models: HostModels) -> None:
-    transform = chain(models)
-    for _ in range(2):
-        copy = pickle.loads(pickle.dumps(transform))
-        assert len(copy.transforms[0].paste.models._models) == 0
-        first, second = (each.set_random_state(0)(items(1)[0]) for each in (transform, copy))
-        assert same([first[key] for key in first], [second[key] for key in first])
-    assert len(models._models) > 0
+def test_donors_are_turned_to_the_hosts_axes():
+    image, label = donor(shape=(40, 44, 36))
+    label[0, 16:18, 18:26, 14:22] = (
+        9  # the two first sagittal slices of the lesion, on the right in LAS and on the left in RAS
+    )
+    flip = MetaTensor(torch.from_numpy(image), affine=np.diag([-1.0, 1, 1, 1])), torch.from_numpy(label)
+    host = MetaTensor(torch.from_numpy(brain(shape=(40, 44, 36))), affine=np.eye(4))
+    out = run(RandPasteLesion([flip], **PLAIN), host)
+    nine, three = (np.argwhere(np.asarray(out.label[0]) == v)[:, 0].mean() for v in (9, 3))
+    assert nine > three
 
 
-def test_keys(models: HostModels) -> None:
-    assert RandLesionD is RandLesionDict is RandLesiond
-    given: dict[str, Any] = {"donors": [donor(3)], "bank": models, "axis": 2}
-    item = items(1)[0]
-    first = RandLesiond("image", **given).set_random_state(0)(item)
-    renamed = {"scan": item["image"]}
-    second = RandLesiond(["scan", "truth"], mask_key="new", **given).set_random_state(0)(renamed)
-    assert torch.equal(first["image"], second["scan"]) and torch.equal(first["lesion_mask"], second["new"])
-    assert torch.equal(first["label"], second["truth"]) and list(renamed) == ["scan"]
-    region = torch.zeros(1, *SHAPES[3])
-    region[:, 10:40, 10:40] = 1
-    placed = RandLesiond("image", region_key="brain", **given).set_random_state(0)({**item, "brain": region})
-    assert placed["lesion_mask"].any() and bool(region[placed["lesion_mask"] > 0].all())
-    assert RandLesiond("image", allow_missing_keys=True, **given)({"other": 1}) == {"other": 1}
-    with pytest.raises(ConSinGANError, match="keys is"):
-        RandLesiond(["image", "label", "more"], **given)
+def test_paths_are_read_when_needed(tmp_path):
+    image, label = donor(shape=(30, 32, 8))
+    files = {}
+    for name, values in (("image", image), ("label", label)):
+        files[name] = tmp_path / f"{name}.nii.gz"
+        nibabel.save(nibabel.Nifti1Image(values[0], np.eye(4)), files[name])
+    paste = RandPasteLesion([files], **PLAIN)
+    host = MetaTensor(torch.from_numpy(brain(shape=(30, 32, 8))), affine=np.eye(4))
+    first = run(paste, host)
+    assert int(first.mask.sum()) == int((label > 0).sum())
+    for file in files.values():
+        file.unlink()
+    assert torch.equal(run(paste, host).image, first.image)
+    calls = []
+    own = RandPasteLesion([("image", "label")], loader=lambda name: calls.append(name) or files_of[name], **PLAIN)
+    files_of = {"image": image, "label": label}
+    run(own, host), run(own, host)
+    assert calls == ["image", "label"]
 
 
-def test_a_bank_of_the_other_task_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConSinGANError, match="'harmonization' is needed"):
-        RandLesion([donor(2)], HostModels(tmp_path, "editing"))
-    assert RandLesion([donor(2)], tmp_path).models.settings.task == "harmonization"
+def test_dictionary_in_a_pipeline_and_a_loader():
+    data = {"image": MetaTensor(torch.from_numpy(brain())), "name": "a"}
+    step = RandPasteLesiond("image", [donor(1), donor(2)], number=(1, 2))
+    chain = Compose([step]).set_random_state(3)
+    first = chain(data)
+    assert first["name"] == "a" and first["lesion_mask"].any() and "label" not in data
+    assert torch.equal(Compose([pickle.loads(pickle.dumps(step))]).set_random_state(3)(data)["image"], first["image"])
+    assert not torch.equal(chain.set_random_state(4)(data)["image"], first["image"])
+    batch = next(iter(DataLoader(Dataset([data, data], chain), batch_size=2)))
+    assert batch["image"].shape == (2, 1, 60, 64) and batch["lesion_mask"].dtype == torch.uint8
+    assert RandPasteLesiond("none", [donor()], allow_missing_keys=True)(data).keys() == data.keys()
+
+
+def test_errors():
+    with pytest.raises(ConSinGANError, match="donors is empty"):
+        RandPasteLesion([])
+    with pytest.raises(ConSinGANError, match="scale_range"):
+        RandPasteLesion([donor()], scale_range=(0, 1))
+    with pytest.raises(ConSinGANError, match="rotate_range is -1"):
+        RandPasteLesion([donor()], rotate_range=-1)
+    with pytest.raises(ConSinGANError, match="number"):
+        RandPasteLesion([donor()], number=0)
+    with pytest.raises(ConSinGANError, match=r"a donor has shape \(1, 60, 64\) but the host \(1, 9, 9, 9\)"):
+        RandPasteLesion([donor()])(brain(shape=(9, 9, 9)))
+    with pytest.raises(ConSinGANError, match="label is empty"):
+        RandPasteLesion([(brain(), np.zeros((1, 60, 64)))])(brain())
+    with pytest.raises(ConSinGANError, match="a donor has 1 parts"):
+        RandPasteLesion([(brain(),)])(brain())

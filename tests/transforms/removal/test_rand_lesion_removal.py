@@ -156,8 +156,18 @@ def test_names_and_tasks(tmp_path: Path) -> None:
     assert RandLesionRemovalD is RandLesionRemovalDict is RandLesionRemovald
     with pytest.raises(ConSinGANError, match="'editing' is needed"):
         RandLesionRemoval(HostModels(tmp_path, "harmonization"))
-    renamed = RandLesionRemovald(["scan", "truth"], tmp_path, mask_key=None, axis=2)
+    for given in ({"models": "my/bank"}, {"bank": "my/bank"}):
+        with pytest.raises(ConSinGANError, match=r'give models=HostModels\("my/bank", "editing"\)'):
+            RandLesionRemovald("image", **given)
+    renamed = RandLesionRemovald(["scan", "truth"], HostModels(tmp_path, "editing"), mask_key=None, axis=2)
     data = dict(zip(("scan", "truth"), item().values(), strict=True))
     out = renamed(data)
     assert not out["truth"].any() and data["truth"].any()
-    assert RandLesionRemovald("image", tmp_path, allow_missing_keys=True)({"other": 1}) == {"other": 1}
+    assert RandLesionRemovald("image", allow_missing_keys=True)({"other": 1}) == {"other": 1}
+
+
+def test_without_models_it_only_fills() -> None:
+    removal = RandLesionRemoval()
+    out = removal(*case(2))
+    assert removal.log == {"method": "matched_mirror", "redrawn": 0, "filled": 2}
+    assert same(out[:3], RemoveLesion(USUAL_FILLINGS)(*case(2))[:3])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.workflows.augmentation import ScanSet, read_scans
 
 
@@ -136,7 +136,8 @@ BAD_LISTS: dict[str, tuple[dict[str, Any], str]] = {
     "empty training": ({"training": []}, "no list 'training'"),
     "no image": ({"training": [{"label": "a.nii"}]}, "entry 0 of 'training' .* names no image"),
     "fold": ({"training": [{"image": "a.nii", "fold": "one"}]}, "has the fold 'one'"),
-    "labels": ({"training": [{"image": "a.nii", "label": ["a.nii"]}]}, "give one file"),
+    "labels": ({"training": [{"image": "a.nii", "label": ["a.nii", "b.nii"]}]}, "give one file"),
+    "number": ({"training": [{"image": 5}]}, "has the image 5"),
     "no images": ({"training": [{"image": []}]}, "has no image"),
 }
 
@@ -163,3 +164,103 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text("{}")
     with pytest.raises(ConSinGANError, match="has no scans to learn from"):
         read_scans(tmp_path)
+
+
+def bids(folder: Path, table: str | bytes) -> Path:
+    touched(folder, *(f"sub-0{n}/anat/sub-0{n}_T1w.nii.gz" for n in (1, 2, 3)))
+    path = folder / "participants.tsv"
+    path.write_bytes(table if isinstance(table, bytes) else table.encode())
+    return folder
+
+
+SPLIT = {"sub-01": "training", "sub-02": "training", "sub-03": "test"}
+
+
+@pytest.mark.parametrize(
+    ("header", "prefix"),
+    [
+        ("participant_id\tsplit", "sub-"),
+        ("\ufeffparticipant_id\tsplit", "sub-"),
+        ("Participant_ID\tSplit ", ""),
+    ],
+)
+def test_participants_as_they_come(tmp_path: Path, header: str, prefix: str) -> None:
+    rows = [header, *(f"{prefix}{name[4:]}\t{split}" for name, split in SPLIT.items())]
+    scans = read_scans(bids(tmp_path, "\r\n".join(rows)))
+    assert {record.name: record.split for record in scans.records} == SPLIT
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("", "no row for any of the subjects, such as sub-01"),
+        ("participant_id\tsplit\n", "no row for any"),
+        ("participant_id,split\nsub-01,test\n", "no row for any"),
+        ("name\tsplit\nsub-01\ttest\n", "no row for any"),
+        ("participant_id\tsplit\n1\ttest\n", "no row for any"),
+        ("participant_id\tsplit\nsub-01\ttest\tx\n", "has 3 cells in line 2"),
+        ("participant_id\tsplit\nsub-01\ttest\nsub-01\ttraining\n", "several rows for sub-01 that differ"),
+        ("participant_id\tsplit\nsub-01\tTesting\n", "has the split 'Testing'"),
+        ("participant_id\tname\nsub-01\tMüller\n".encode("latin-1"), "no UTF-8"),
+    ],
+)
+def test_participants_that_say_nothing_are_refused(tmp_path: Path, table: str | bytes, words: str) -> None:
+    with pytest.raises(ConSinGANError, match=words):
+        read_scans(bids(tmp_path, table))
+
+
+def test_subjects_without_a_row_are_told(tmp_path: Path) -> None:
+    with pytest.warns(ConSinGANWarning, match="has no row for sub-02, sub-03: taken for training"):
+        read_scans(bids(tmp_path, "participant_id\tsplit\nsub-01\ttest\n"))
+
+
+def test_brackets_in_names(tmp_path: Path) -> None:
+    name = "sub-a[1]"
+    touched(
+        tmp_path, f"{name}/anat/{name}_T1w.nii.gz", f"derivatives/x/{name}_dseg.nii.gz", "imagesTr/c[1]_0000.nii.gz"
+    )
+    assert read_scans(tmp_path).records[0].label == tmp_path / f"derivatives/x/{name}_dseg.nii.gz"
+    touched(tmp_path, "labelsTr/c[1].nii.gz")
+    (tmp_path / "dataset.json").write_text("{}")
+    assert read_scans(tmp_path).records[0].image.name == "c[1]_0000.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ({"file_ending": 5}, "file_ending 5"),
+        ({"file_ending": "*"}, r"file_ending '\*'"),
+        ({"labels": [1]}, r"labels \[1\]"),
+        ({"labels": {"ignore": [2]}}, r"label \[2\] for 'ignore'"),
+        ([], "holds no dictionary"),
+    ],
+)
+def test_a_hostile_description(tmp_path: Path, head: Any, words: str) -> None:
+    touched(tmp_path, *NNUNET)
+    (tmp_path / "dataset.json").write_text(json.dumps(head))
+    with pytest.raises(ConSinGANError, match=rf"dataset\.json .*{words}"):
+        read_scans(tmp_path)
+
+
+def test_splits_of_another_data_set(tmp_path: Path) -> None:
+    touched(tmp_path, *NNUNET)
+    (tmp_path / "dataset.json").write_text("{}")
+    (tmp_path / "splits_final.json").write_text(json.dumps([{"val": ["x"]}]))
+    with pytest.raises(ConSinGANError, match="name no case of the data set, but such as x"):
+        read_scans(tmp_path)
+
+
+def test_the_label_that_is_reserved_for_what_nobody_annotated(tmp_path: Path) -> None:
+    touched(tmp_path, *NNUNET)
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "lesion": 1, "ignore": 2}}))
+    assert {record.ignored for record in read_scans(tmp_path).records} == {(2,)}
+
+
+def test_what_may_name_a_patient_is_not_passed_on(tmp_path: Path) -> None:
+    touched(tmp_path, "a.nii.gz", "l.nii.gz", "brain.nii.gz")
+    entry = {"image": "a.nii.gz", "label": ["l.nii.gz"], "fold": "1", "brain": "brain.nii.gz"}
+    private = {"patient": "DOE^JANE", "id": 7, "PatientBirthDate": "19600102"}
+    scans = read_scans(listed(tmp_path, training=[{**entry, **private}], name="set", patient="DOE^JANE"))
+    (record,) = scans.records
+    assert (record.entry, scans.head) == (entry, {"name": "set"})
+    assert (record.fold, record.label) == (1, tmp_path / "l.nii.gz")

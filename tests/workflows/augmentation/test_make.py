@@ -119,7 +119,7 @@ def test_one_model_for_each_host(maker: Maker, tmp_path: Path, monkeypatch: pyte
 
 def test_what_fails_the_checks_falls_back(maker: Maker, tmp_path: Path) -> None:
     by = maker(method="naive", on_failure="poisson", lesions=(1, 1), seam_margin=1.0, attempts=8)
-    by.limits = replace(by.limits, seam=(0.0, 0.0))
+    by.limits = {**by.limits, "seam": (0.0, 0.0)}
     told, files = made(by, tmp_path / "dropped")
     assert (told["status"], told["lesions"], files) == ("dropped", [], {})
     assert told["warnings"] == ["0 of 1 lesions passed"]

@@ -1,0 +1,28 @@
+"""What outputs may call an input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ConSinGANError
+from .stored import file_format
+
+__all__ = ["public_name"]
+
+
+def public_name(path: str | Path) -> str:
+    """The name by which reports, lists and figures call an input.
+
+    It is the name of the file, without the folders above it. Names of folders and of DICOM files, which are often those
+    of patients, are left out.
+
+    Args:
+        path: file or folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return "(DICOM series)"
+    try:
+        return "(DICOM file)" if file_format(path) == "dicom" else path.name
+    except ConSinGANError:  # not an image
+        return path.name

@@ -1,0 +1,266 @@
+"""What `augment` and `twins` share: each lesion is tried, checked and refused, and its scan's provenance is written."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from monai.data import MetaTensor
+
+from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import BlendSettings
+from monai_consingan.models.hosts import HostModels
+from monai_consingan.models.model import TrainedModel
+from monai_consingan.workflows.augmentation.plan import ScanTask
+from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
+from monai_consingan.workflows.augmentation.settings import CaseSettings
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_pair
+from monai_consingan.workflows.report import versions
+
+__all__ = ["Case", "CaseMaker", "Limits", "Refusal", "refused", "require"]
+
+Limits = Mapping[str, tuple[float, float]]
+"""The smallest and the largest value that measures may have, by their names."""
+
+Settings = TypeVar("Settings", bound=CaseSettings)
+Result = TypeVar("Result")
+
+
+class Refusal(ConSinGANError):
+    """A change of a scan that does not enter the data set.
+
+    Args:
+        reason: the kind of reason, one of a few, to be counted.
+        detail: one sentence.
+        how: the method that was tried, if it came so far.
+    """
+
+    def __init__(self, reason: str, detail: str, how: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.how = how
+
+
+@contextmanager
+def refused(reason: str, how: str = "", hide: ScanRecord | None = None) -> Iterator[None]:
+    """What goes wrong in here is a :py:class:`Refusal` for a reason, which does not tell the paths of a scan."""
+    try:
+        yield
+    except ConSinGANError as error:
+        detail = str(error) if hide is None else without_paths(str(error), [hide])
+        raise Refusal(reason, detail, how) from error
+
+
+def require(measures: Mapping[str, float], limits: Limits, how: str) -> None:
+    """Refuse a result one of whose measures is not a number within its limits.
+
+    Args:
+        measures: the measures by name.
+        limits: what they may be; below ``-inf`` only the largest value is told.
+        how: the method that it was made by.
+
+    Raises:
+        Refusal: the first measure that is out of its limits.
+    """
+    for name, (low, high) in limits.items():
+        value = measures[name]
+        if not (math.isfinite(value) and low <= value <= high):
+            allowed = f"above {high:.2f}" if low == -math.inf else f"not {low:.2f} to {high:.2f}"
+            raise Refusal(name, f"{name.replace('_', ' ')} is {value:.2f}, {allowed}", how)
+
+
+@dataclass
+class Case:
+    """A scan while its lesions are put in or taken out.
+
+    Args:
+        task: what is to be made.
+        record: the scan in the data set.
+        original: the scan as it was, (1, \\*spatial).
+        image: the scan so far.
+        label: its label so far, whole numbers (1, \\*spatial).
+        numbers: numbers of its lesions so far, whole numbers (\\*spatial).
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        model: its model and the model's name in the bank (or the hash of its file), if there is one.
+        no_model: why there is none, if there should be one.
+        lesions: what is told of each lesion that was put in or taken out.
+        refused: what is told of each refusal.
+        warnings: what else the user should know.
+    """
+
+    task: ScanTask
+    record: ScanRecord
+    original: MetaTensor
+    image: MetaTensor
+    label: Any
+    numbers: np.ndarray
+    axis: int | None
+    model: tuple[TrainedModel, str] | None = None
+    no_model: str = ""
+    lesions: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def refuse(self, refusal: Refusal, **about: Any) -> None:
+        """Note a refusal, and what it is about."""
+        self.refused.append({**about, "reason": refusal.reason, "how": refusal.how, "detail": str(refusal)})
+
+
+@dataclass
+class CaseMaker(ABC, Generic[Settings]):
+    """Makes the synthetic scans of a data set, each of which depends on its task only.
+
+    Args:
+        scans: the data set.
+        surveys: what is known of its training scans, by their names.
+        settings: what the user asks for.
+        models: models of hosts; needed by some methods.
+        blend: where a redrawn image is used.
+        cohort: one model for all hosts instead, and its name.
+        device: where to train.
+    """
+
+    scans: ScanSet
+    surveys: Mapping[str, ScanSurvey]
+    settings: Settings
+    models: HostModels
+    blend: BlendSettings
+    cohort: tuple[TrainedModel, str] | None = None
+    device: str = "cpu"
+
+    numbers: ClassVar[str]
+    """What the file with the lesions' numbers is called."""
+
+    def __post_init__(self) -> None:
+        self.records = {record.name: record for record in self.scans.records}
+        self.versions = versions()
+
+    def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
+        """Make a synthetic scan.
+
+        Args:
+            task: which one.
+            folder: folder for ``image``, ``label``, and ``instances`` or ``removed``, the numbers of lesions.
+
+        Returns:
+            Its provenance. Its ``status`` is ``"made"``, or ``"dropped"`` where too few lesions passed; there are no
+            files then.
+
+        Raises:
+            ConSinGANError: a file that cannot be used or written.
+        """
+        case = self._case(task)
+        details = self.change(case)
+        made, suffix, redrawn = details.pop("made"), output_suffix(case.original), self.settings.redrawn is not None
+        if made:
+            changed = as_array(case.image) != as_array(case.original)
+            save_like(folder / f"image{suffix}", case.image, case.original, alteration=changed)
+            save_label_like(folder / f"label{suffix}", case.label, case.original)
+            save_label_like(folder / f"{self.numbers}{suffix}", case.numbers, case.original)
+        return {
+            "name": task.name,
+            "synthetic": True,
+            "status": "made" if made else "dropped",
+            "files": ["image", "label", self.numbers] if made else [],
+            "suffix": suffix,
+            "host": self.source(task.host),
+            "fold": task.fold,
+            "seeds": {"settings": self.settings.seed},
+            "axis": case.axis,
+            "lesions": case.lesions,
+            "refused": case.refused,
+            "settings": self.settings.as_dict(),
+            "training": self.models.settings.as_dict() if redrawn else None,
+            "blend": self.blend.as_dict() if redrawn else None,
+            "model": "" if case.model is None else case.model[1],
+            "versions": self.versions,
+            "warnings": case.warnings + ([case.no_model] if case.no_model else []),
+            **details,
+        }
+
+    @abstractmethod
+    def change(self, case: Case) -> dict[str, Any]:
+        """Put the lesions in or take them out.
+
+        Args:
+            case: the scan, which is changed.
+
+        Returns:
+            What the provenance tells besides, and ``made``: whether enough lesions passed.
+        """
+
+    def attempt(
+        self, case: Case, change: Callable[[str], Result], **about: Any
+    ) -> tuple[Result, dict[str, Any]] | None:
+        """Change a scan by the method that is asked for or by the one to fall back to.
+
+        Args:
+            case: the scan.
+            change: makes the result by the method of a name, or raises a :py:class:`Refusal`.
+            about: what is told of its refusals.
+
+        Returns:
+            The result, and what is told of how it came; ``None`` where every method was refused.
+        """
+        warnings: list[str] = []
+        for how in self.settings.ways:
+            try:
+                return change(how), {"how": how, "warnings": warnings}
+            except Refusal as refusal:
+                case.refuse(refusal, **about)
+                warnings.append(f"{how}: {refusal}")
+        return None
+
+    def redraw(self, case: Case, naive: MetaTensor, mask: Any, host: MetaTensor, how: str) -> MetaTensor:
+        """What the scan's model makes of an image with a pasted or filled lesion.
+
+        Raises:
+            Refusal: there is no model, or it does not fit.
+        """
+        model, _ = self.require_model(case, how)
+        with refused("does not fit", how):
+            image: MetaTensor = self.models.redraw(naive, mask, host, model, self.blend)
+        return image
+
+    @staticmethod
+    def require_model(case: Case, how: str) -> tuple[TrainedModel, str]:
+        """The scan's model and its name.
+
+        Raises:
+            Refusal: there is none.
+        """
+        if case.model is None:
+            raise Refusal("no model", case.no_model, how)
+        return case.model
+
+    def source(self, name: str) -> dict[str, str]:
+        """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
+        survey = self.surveys.get(name)
+        if survey is None:
+            return {"scan": name}
+        return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
+
+    def _case(self, task: ScanTask) -> Case:
+        record = self.records[task.host]
+        image, label, numbers = load_pair(record, self.settings.lesion_labels)
+        values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
+        axis = slice_axis(image, self.settings.axis)
+        case = Case(task, record, image, image, wrap_like(values, image), numbers, axis, self.cohort)
+        if self.settings.redrawn is None:
+            case.model = None
+        elif case.model is None:
+            lesions = wrap_like((numbers > 0)[None].astype(np.uint8), image)
+            try:
+                model = self.models.prepare(image, lesions, device=self.device)
+                case.model = model, self.models.key(image, lesions)
+            except ConSinGANError as error:
+                case.no_model = str(error)
+        return case

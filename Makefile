@@ -43,7 +43,7 @@ bench: $(READY)
 
 # one thread, as the last bits of the weights depend on how many add up
 bundles: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m monai_consingan.workflows.bundle_models bundles/consingan_harmonization bundles/consingan_editing
+	OMP_NUM_THREADS=1 $(BIN)/python tools/rebuild_bundles.py bundles/consingan_harmonization bundles/consingan_editing
 
 clean:
 	rm -rf $(VENV) .venv-bootstrap demo build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

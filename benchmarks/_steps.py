@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from plain import PlainTraining
+from _plain import PlainTraining
 
 from monai_consingan.data import image_pyramid
 from monai_consingan.engines import ConSinGANTrainer, TrainingDraws

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fields import Settings, option
 
 __all__ = [
+    "BLENDS",
+    "COMPOSITES",
     "DEFAULT_INSERTION",
     "DEFAULT_REDRAWN_INSERTION",
     "FILLINGS",
     "INSERTION_METHODS",
+    "MATCHES",
     "MODEL_FREE_INSERTIONS",
     "PUBLISHED_BLENDS",
     "REMOVAL_BLEND",
     "USUAL_FILLINGS",
     "BlendSettings",
+    "Filling",
     "InsertionMethod",
     "chosen_insertion",
     "insertion_method",
 ]
 
+BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
+"""How a lesion can be pasted (:py:class:`monai_consingan.transforms.PasteLesion`)."""
+
+MATCHES = ("gain", "mean_std", "none")
+"""How its intensities can be fitted to the host's (the same)."""
+
+COMPOSITES = ("whole", "band", "outside", "smooth")
+"""Where a redrawn image can be used (:py:func:`monai_consingan.transforms.alteration_weight`)."""
+
 
 @dataclass(frozen=True)
-class BlendSettings:
+class BlendSettings(Settings):
     """Where and how the redrawn image replaces the naive one.
 
     Args:
@@ -41,13 +55,20 @@ class BlendSettings:
             it. Between the two the redrawn image counts.
     """
 
-    mode: str = "band"
-    dilation_mm: float = 1.0
-    softness_mm: float = 2.0
-    level_mm: float = 3.0
-    detail_mm: float = 0.0
+    mode: str = option(
+        "band",
+        "Where the redrawn image is used: over the whole lesion, in a band along its border, outside it only, or over "
+        "the whole lesion with the edge smoothed as published.",
+        flag="composite",
+        choices=COMPOSITES,
+    )
+    dilation_mm: float = option(1.0, "How far beyond the lesion's border.", flag="dilation", metavar="MM")
+    softness_mm: float = option(2.0, "Width of the soft edge beyond that.", flag="softness", metavar="MM")
+    level_mm: float = option(3.0, "What is coarser than this is not redrawn; 0: all is.", flag="level", metavar="MM")
+    detail_mm: float = option(0.0, "What is finer than this is not redrawn; 0: all is.", flag="detail", metavar="MM")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("level_mm", "detail_mm"):
             if not getattr(self, name) >= 0:
                 raise ConSinGANError(f"{name} is {getattr(self, name)}, but must be 0 or more mm.")
@@ -56,10 +77,6 @@ class BlendSettings:
                 f"detail_mm is {self.detail_mm} and level_mm {self.level_mm}: nothing is left of the redrawn image; "
                 "give a smaller detail_mm."
             )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values."""
-        return asdict(self)
 
 
 PUBLISHED_BLENDS = {
@@ -92,13 +109,13 @@ class InsertionMethod:
 INSERTION_METHODS: Mapping[str, InsertionMethod] = MappingProxyType(
     {
         "tissue": InsertionMethod("tissue"),
-        "tissue-consingan": InsertionMethod("tissue", redrawn=BlendSettings("outside", detail_mm=1.0)),
-        "consingan": InsertionMethod("hard", "none", PUBLISHED_BLENDS["harmonization"]),
-        "consingan-band": InsertionMethod("hard", redrawn=BlendSettings("band")),
         "poisson": InsertionMethod("poisson"),
         "crossfade": InsertionMethod("crossfade"),
         "feather": InsertionMethod("feather"),
         "naive": InsertionMethod("hard"),
+        "tissue-consingan": InsertionMethod("tissue", redrawn=BlendSettings("outside", detail_mm=1.0)),
+        "consingan-band": InsertionMethod("hard", redrawn=BlendSettings("band")),
+        "consingan": InsertionMethod("hard", "none", PUBLISHED_BLENDS["harmonization"]),
     }
 )
 """Methods by name.
@@ -153,8 +170,43 @@ def chosen_insertion(method: str | None, **of_model: Any) -> str:
     return method
 
 
-FILLINGS = ("matched_mirror", "matched_nearby", "moved_mirror", "poisson_mirror", "mirror", "flipud", "biharmonic")
-"""All ways, see :class:`monai_consingan.transforms.RemoveLesion`."""
+@dataclass(frozen=True)
+class Filling:
+    """How a removed lesion is filled.
+
+    Args:
+        source: where the tissue comes from: ``"mirror"``, the other hemisphere, ``"flip"``, the flipped image, or
+            ``"nearby"``.
+        words: the same as part of a sentence.
+    """
+
+    source: str
+    words: str
+
+
+FILLINGS: Mapping[str, Filling] = MappingProxyType(
+    {
+        "matched_mirror": Filling(
+            "mirror", "with the tissue of the other hemisphere that fits best, made as rough as the tissue around"
+        ),
+        "matched_nearby": Filling(
+            "nearby", "with the tissue nearby that fits best, made as rough as the tissue around"
+        ),
+        "moved_mirror": Filling(
+            "mirror", "with the tissue of the other hemisphere that fits best, with the texture that it has there"
+        ),
+        "poisson_mirror": Filling(
+            "mirror",
+            "with the tissue of the other hemisphere at the same place, its intensities fitted to the border",
+        ),
+        "mirror": Filling("mirror", "with the tissue of the other hemisphere at the same place"),
+        "flipud": Filling("flip", "with the tissue at the same place of the flipped image"),
+        "biharmonic": Filling(
+            "nearby", "smoothly from its border, as the other hemisphere has no tissue that would do"
+        ),
+    }
+)
+"""All ways by name, see :class:`monai_consingan.transforms.RemoveLesion`."""
 
 
 USUAL_FILLINGS = ("matched_mirror", "matched_nearby", "biharmonic")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fields import Settings, option
 from monai_consingan.stage_sizes import stage_sizes
 from monai_consingan.tasks import PRECISIONS, get_task
 
@@ -14,7 +15,7 @@ __all__ = ["PRESETS", "TrainingSettings", "preset_settings"]
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(Settings):
     """What a training of ConSinGAN depends on, besides its slices and its seed.
 
     Args:
@@ -43,27 +44,30 @@ class TrainingSettings:
     """
 
     task: str
-    region: str = "roi"
-    stages: int = 3
-    min_size: int | None = None
-    max_size: int = 250
-    iterations: int = 200
-    channels: int = 32
+    region: str = option(
+        "roi",
+        "What the networks see: a crop around the lesion at native resolution, or whole slices at 250 x 250.",
+        choices=("roi", "slice"),
+    )
+    stages: int = option(3, "Number of stages.")
+    min_size: int | None = option(None, "Smaller side of the coarsest stage, in pixels.")
+    max_size: int = option(250, "Largest side that the networks see, in pixels.")
+    iterations: int = option(200, "Iterations a stage.")
+    channels: int = option(32, "Filters of every layer.")
     num_layers: int = 3
     negative_slope: float | None = None
-    lr_scale: float = 0.1
-    concurrent_stages: int = 3
+    lr_scale: float = option(0.1, "Factor of the learning rate for every stage below the newest.")
+    concurrent_stages: int = option(3, "How many of the newest stages are trained together.")
     learning_rate: float = 5e-4
     augment: bool = True
-    discriminator_steps: int = 3
-    settle: float | None = None
-    precision: str = "float32"
-    plain: bool = False
+    discriminator_steps: int = option(3, "Steps of the discriminator an iteration.")
+    settle: float | None = option(None, "End a stage once it changes by less than this share, such as 0.05.")
+    precision: str = option("float32", "Precision of the arithmetic on a GPU: float32, tf32, bf16.")
+    plain: bool = option(False, "Compute as in the textbook: slower, for comparisons.")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         get_task(self.task)
-        if self.region not in ("roi", "slice"):
-            raise ConSinGANError(f"region is {self.region!r}, but must be 'roi' or 'slice'.")
         counts = ("max_size", "iterations", "channels", "num_layers", "concurrent_stages", "discriminator_steps")
         for name, minimum in {"stages": 2, **dict.fromkeys(counts, 1)}.items():
             if getattr(self, name) < minimum:
@@ -115,10 +119,6 @@ class TrainingSettings:
                 f"patches of {self.field_of_view} pixels: raise min size to {self.field_of_view} or more."
             )
         return sizes
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, for reports and checkpoints."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingSettings:

@@ -70,7 +70,7 @@ def test_wrong_presets(name: str, task: str, message: str) -> None:
     ("changes", "message"),
     [
         ({"task": "painting"}, "task is 'painting'"),
-        ({"region": "head"}, "region is 'head', but must be 'roi' or 'slice'"),
+        ({"region": "head"}, "region is 'head', but must be one of roi, slice"),
         ({"stages": 1}, "stages is 1, but must be 2 or more"),
         ({"max_size": 0}, "max size is 0"),
         ({"iterations": 0}, "iterations is 0"),

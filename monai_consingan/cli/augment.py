@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monai_consingan.cli.options import (
-    NUMBERS,
     PATH,
     NumbersCommand,
     blend_settings,
@@ -18,54 +17,19 @@ from monai_consingan.cli.options import (
     given_only,
     lesion_options,
     run_options,
+    settings_options,
+    taken,
     together,
     training_options,
     training_settings,
 )
-from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
+from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
+from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, insertion_method
 
 if TYPE_CHECKING:
     from monai_consingan.methods import BlendSettings
 
 __all__ = ["augment", "merge", "twins"]
-
-_SETTINGS = (
-    *("per_scan", "method", "on_failure", "location", "brain", "edge_mm", "clearance_mm", "flip_prob", "rotate_range"),
-    *("scale_range", "match", "attempts", "contrast_range", "seam_margin", "lesion_labels", "axis", "seed", "sizes"),
-)
-_TWIN_SETTINGS = ("method", "on_failure", "margin_mm", "most_contrast", "most_seam", "lesion_labels", "axis", "seed")
-_RUN = (
-    "model",
-    "bank",
-    "crops",
-    "side",
-    "channel",
-    "lesion_mask",
-    "device",
-    "jobs",
-    "threads",
-    "shard",
-    "backend",
-    "address",
-    "gpus",
-)
-_MODEL_FREE = ["tissue", "poisson", "crossfade", "feather", "naive"]
-
-
-class _Sizes(click.ParamType):
-    """Weights by name."""
-
-    name = "sizes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
-        """The weights of a text."""
-        if isinstance(value, dict):
-            return value
-        found = [re.fullmatch(r"([a-z]+)(?:=(\d+(?:\.\d+)?))?", part.strip()) for part in str(value).split(",")]
-        sizes = {part[1]: float(part[2] or 1) for part in found if part is not None}
-        if len(sizes) < len(found):
-            self.fail(f"{value!r} must be classes of sizes, such as small=2,medium=1", param, ctx)
-        return sizes
 
 
 class _Shard(click.ParamType):
@@ -114,46 +78,7 @@ _data_set_options = together(
 
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
-@click.option("--per-scan", type=int, required=True, help="Synthetic scans for each training scan.")
-@click.option("--lesions", type=NUMBERS, metavar="1,3", help="New lesions in each: smallest and largest number.")
-@click.option(
-    "--method",
-    type=click.Choice([*_MODEL_FREE, "tissue-consingan", "consingan-band", "consingan"]),
-    help="How lesions are put in, the last three with a model of the host. [default: tissue, or "
-    "tissue-consingan if an option of a model is given]",
-)
-@click.option(
-    "--on-failure",
-    type=click.Choice([*_MODEL_FREE, "drop"]),
-    help="What is tried with a lesion that fails the checks. [default: tissue]",
-)
-@click.option(
-    "--sizes",
-    type=_Sizes(),
-    metavar="small=2,medium=1",
-    help="How often donors of each size are drawn: small (below 6 mm), medium, large (15 mm or more). [default: all "
-    "donors alike]",
-)
-@click.option(
-    "--location",
-    metavar="alike|uniform|MAP",
-    help="Where lesions go: where tissue is like the donor's, anywhere in the head, or by a map of chances (a file, or "
-    "the key of each scan's own in the datalist). [default: alike]",
-)
-@click.option(
-    "--brain", metavar="KEY", help="Key of each scan's brain mask in the datalist, for lesions to stay inside."
-)
-@click.option("--edge", "edge_mm", type=float, metavar="MM", help="Distance to keep from the edge of the head.")
-@click.option("--clearance", "clearance_mm", type=float, metavar="MM", help="Distance to keep from other lesions.")
-@click.option("--flip", "flip_prob", type=float, help="Probability of a flip, for each axis.")
-@click.option("--rotate", "rotate_range", type=float, metavar="DEGREES", help="Largest angle that a lesion is turned.")
-@click.option("--scale", "scale_range", type=float, nargs=2, help="Smallest and largest factor of a lesion's size.")
-@click.option(
-    "--match", type=click.Choice(["gain", "mean_std", "none"]), help="How intensities are fitted to the host."
-)
-@click.option("--attempts", type=int, help="Draws of donor and place that a lesion gets.")
-@click.option("--contrast", "contrast_range", type=float, nargs=2, help="Share of the contrast that must be kept.")
-@click.option("--seam-margin", type=float, help="Factor by which the seams of real lesions may be exceeded.")
+@settings_options(AugmentSettings)
 @_data_set_options
 def augment(**options: Any) -> int:
     """Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.
@@ -162,41 +87,15 @@ def augment(**options: Any) -> int:
     labels, instances (numbers of the lesions), datalist.json, datalist-fold-N.json, manifest.csv, summary.json and
     models. A run that was killed goes on when the same command is given again. The exit code is 1 if a scan failed.
     """
-    from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, INSERTION_METHODS
-    from monai_consingan.workflows.augmentation import AugmentSettings
     from monai_consingan.workflows.augmentation import augment as run
 
-    chosen = given_only(**{name: options[name] for name in _SETTINGS})
-    lesions = options["lesions"]
-    if lesions is not None:
-        chosen["lesions"] = lesions if len(lesions) > 1 else lesions * 2
-    usual = INSERTION_METHODS[DEFAULT_REDRAWN_INSERTION].redrawn
-    return _run(run, AugmentSettings(**chosen), "harmonization", options, usual)
+    settings = AugmentSettings(**taken(AugmentSettings, options))
+    return _run(run, settings, "harmonization", options, insertion_method(DEFAULT_REDRAWN_INSERTION).redrawn)
 
 
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
-@click.option(
-    "--method",
-    type=click.Choice(["consingan", "fill"]),
-    help="Redraw what was filled, or leave it. [default: fill, or consingan if an option of a model is given]",
-)
-@click.option(
-    "--on-failure",
-    type=click.Choice(["fill", "drop"]),
-    help="What becomes of a removal that fails the checks. [default: fill]",
-)
-@click.option(
-    "--filling",
-    "fillings",
-    multiple=True,
-    type=click.Choice(FILLINGS),
-    help="How lesions are filled; given several times, the next one is tried when one will not do. "
-    f"[default: {', '.join(USUAL_FILLINGS)}]",
-)
-@click.option("--margin", "margin_mm", type=float, metavar="MM", help="How far beyond the label is filled.")
-@click.option("--most-contrast", type=float, help="Share of a lesion's contrast that may be left.")
-@click.option("--most-seam", type=float, help="Largest seam around what was filled.")
+@settings_options(TwinSettings)
 @_data_set_options
 def twins(**options: Any) -> int:
     """Make a lesion-free twin of every training scan of a data set that has lesions.
@@ -204,11 +103,9 @@ def twins(**options: Any) -> int:
     Takes the data sets of augment, and leaves the same files, with removed (numbers of the lesions that were there)
     instead of instances.
     """
-    from monai_consingan.methods import REMOVAL_BLEND
-    from monai_consingan.workflows.augmentation import TwinSettings, free_twins
+    from monai_consingan.workflows.augmentation import free_twins
 
-    chosen = given_only(**{name: options[name] for name in _TWIN_SETTINGS}, fillings=options["fillings"] or None)
-    return _run(free_twins, TwinSettings(**chosen), "editing", options, REMOVAL_BLEND)
+    return _run(free_twins, TwinSettings(**taken(TwinSettings, options)), "editing", options, REMOVAL_BLEND)
 
 
 @click.command()
@@ -223,22 +120,17 @@ def merge(output: Path, quiet: bool) -> int:
 
 def _run(
     run: Callable[..., dict[str, Any]],
-    settings: Any,
+    settings: AugmentSettings | TwinSettings,
     task: str,
-    options: Mapping[str, Any],
-    usual: BlendSettings | None = None,
+    options: dict[str, Any],
+    usual: BlendSettings | None,
 ) -> int:
     """Start one of the workflows and show what came of it; the exit code."""
-    summary = run(
-        options["data_set"],
-        options["output"],
-        settings,
-        training=training_settings(options, task, needed=False),
-        blend=blend_settings(options, settings.redrawn or usual),
-        progress=not options["quiet"],
-        **given_only(**{name: options[name] for name in _RUN}),
-    )
-    return _show(summary, options["output"], options["quiet"])
+    output, quiet = options["output"], options.pop("quiet")
+    training = training_settings(options, task, needed=False)
+    blend = blend_settings(options, settings.redrawn or usual)
+    summary = run(settings=settings, training=training, blend=blend, progress=not quiet, **given_only(**options))
+    return _show(summary, output, quiet)
 
 
 def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:

@@ -38,8 +38,6 @@ def bank(
     output: Path,
     task: str,
     labels: tuple[Path, ...],
-    seed: int,
-    device: str,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -53,15 +51,14 @@ def bank(
         raise ConSinGANError(f"{len(labels)} labels are given for {len(images)} images: for {task} give {wanted}.")
     from monai_consingan.models import prepare_bank
 
+    settings = training_settings(options, task)
     names = prepare_bank(
         [{"image": image, "label": label} for image, label in zip(images, labels or [None] * len(images), strict=True)],
         output,
         task,
-        training_settings(options, task),
-        device=device,
+        settings,
         progress=not quiet,
-        seed=seed,
-        **given_only(**{name: options[name] for name in ("crops", "side", "axis")}),
+        **given_only(**options),
     )
     if not quiet:
         click.echo(f"{len(names)} of {len(images)} scans have a model for {task}: {output}")

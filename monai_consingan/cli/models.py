@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, output_options, run_options, training_options, training_settings
+from monai_consingan.cli.options import (
+    PATH,
+    given_only,
+    output_options,
+    run_options,
+    training_options,
+    training_settings,
+)
 from monai_consingan.tasks import TASKS
 
 __all__ = ["demo", "sample", "train"]
@@ -65,22 +72,9 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
     """
     from monai_consingan.workflows.train import train_run
 
-    task, start = options["task"], options["start"]
-    report = train_run(
-        images,
-        output,
-        task=task,
-        settings=training_settings(options, task, start),
-        slices=options["slices"] or None,
-        axis=options["axis"],
-        start=start,
-        fine_tune=options["fine_tune"] or None,
-        seed=options["seed"],
-        device=options["device"],
-        resume=options["resume"],
-        overwrite=options["overwrite"],
-        progress=not quiet,
-    )
+    task = options["task"]
+    settings = training_settings(options, task, options["start"])
+    report = train_run(images, output, settings=settings, progress=not quiet, **given_only(**options))
     if quiet:
         return
     if report is None:

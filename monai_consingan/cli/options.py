@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
 from monai_consingan.errors import ConSinGANError
-
-if TYPE_CHECKING:
-    from monai_consingan.methods import BlendSettings
-    from monai_consingan.settings import TrainingSettings
+from monai_consingan.fields import Settings
+from monai_consingan.methods import BlendSettings
+from monai_consingan.settings import TrainingSettings, preset_settings
 
 __all__ = [
     "NUMBERS",
@@ -27,6 +27,8 @@ __all__ = [
     "lesion_options",
     "output_options",
     "run_options",
+    "settings_options",
+    "taken",
     "together",
     "training_options",
     "training_settings",
@@ -54,15 +56,41 @@ class _Numbers(click.ParamType):
         return tuple(int(part) for part in parts)
 
 
+class _Range(_Numbers):
+    """Two of them, or one that counts for both."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The numbers of a text."""
+        numbers = super().convert(value, param, ctx)
+        return numbers * 2 if len(numbers) == 1 else numbers
+
+
+class _Weights(click.ParamType):
+    """Weights by name."""
+
+    name = "weights"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        """The weights of a text."""
+        if isinstance(value, dict):
+            return value
+        found = [re.fullmatch(r"([a-z]+)(?:=(\d+(?:\.\d+)?))?", part.strip()) for part in str(value).split(",")]
+        weights = {part[1]: float(part[2] or 1) for part in found if part is not None}
+        if len(weights) < len(found):
+            self.fail(f"{value!r} must be names with their weights, such as small=2,medium=1", param, ctx)
+        return weights
+
+
 NUMBERS = _Numbers()
+RANGE = _Range()
 
 
 class NumbersCommand(click.Command):
-    """A command whose options of the type :py:data:`NUMBERS` may be followed by several numbers: ``--at 96 110 6``."""
+    """A command whose options of numbers may be followed by several, as in ``--at 96 110 6``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Join the numbers that follow such an option."""
-        several = {name for param in self.params if param.type is NUMBERS for name in param.opts}
+        several = {name for param in self.params if isinstance(param.type, _Numbers) for name in param.opts}
         joined: list[str] = []
         numbers: list[str] | None = None
         for arg in args:
@@ -132,38 +160,53 @@ lesion_options = together(
     ),
 )
 
+_TYPES: dict[Any, dict[str, Any]] = {
+    int: {"type": int},
+    float: {"type": float},
+    str: {"type": str},
+    bool: {"is_flag": True},
+    tuple[float, float]: {"type": float, "nargs": 2},
+    tuple[int, int]: {"type": RANGE},
+    tuple[str, ...]: {"multiple": True},
+    Mapping[str, float]: {"type": _Weights()},
+}
+"""What :py:func:`click.option` is told of the types of settings."""
+
+
+def settings_options(settings: type[Settings]) -> Callable[[Function], Function]:
+    """The options of the fields of settings that have a help text, in their order; without a default of their own."""
+    hints, options = get_type_hints(settings), []
+    for entry in fields(settings):
+        how = dict(entry.metadata)
+        if not how:
+            continue
+        hint = hints[entry.name]
+        if type(None) in get_args(hint):
+            hint, _ = get_args(hint)
+        flag, choices = how.pop("flag", entry.name), how.pop("choices", None)
+        how |= _TYPES[hint] | ({} if choices is None else {"type": click.Choice(list(choices))})
+        options.append(click.option(f"--{flag.replace('_', '-')}", entry.name, default=None, **how))
+    return together(*options)
+
+
+def taken(settings: type[Any], options: dict[str, Any], *leave: str) -> dict[str, Any]:
+    """The options that were given for the fields of settings; they are taken out of ``options``, given or not.
+
+    Args:
+        settings: the dataclass.
+        options: options of a command by the names of the fields.
+        leave: fields that are left there.
+    """
+    names = [entry.name for entry in fields(settings) if entry.name in options and entry.name not in leave]
+    return given_only(**{name: options.pop(name) for name in names})
+
+
 training_options = together(
     click.option("--preset", default="quick", show_default=True, help=f"Settings to begin with: {PRESET_NAMES}."),
-    click.option(
-        "--region",
-        type=click.Choice(["roi", "slice"]),
-        help="What the networks see: a crop around the lesion at native resolution, or whole slices at 250 x 250.",
-    ),
-    click.option("--stages", type=int, help="Number of stages."),
-    click.option("--min-size", type=int, help="Smaller side of the coarsest stage, in pixels."),
-    click.option("--max-size", type=int, help="Largest side that the networks see, in pixels."),
-    click.option("--iterations", type=int, help="Iterations a stage."),
-    click.option("--channels", type=int, help="Filters of every layer."),
-    click.option("--lr-scale", type=float, help="Factor of the learning rate for every stage below the newest."),
-    click.option("--concurrent-stages", type=int, help="How many of the newest stages are trained together."),
-    click.option("--discriminator-steps", type=int, help="Steps of the discriminator an iteration."),
-    click.option("--settle", type=float, help="End a stage once it changes by less than this share, such as 0.05."),
-    click.option("--precision", help="Precision of the arithmetic on a GPU: float32, tf32, bf16."),
-    click.option("--plain", is_flag=True, default=None, help="Compute as in the textbook: slower, for comparisons."),
+    settings_options(TrainingSettings),
 )
 
-composite_options = together(
-    click.option(
-        "--composite",
-        type=click.Choice(["whole", "band", "outside", "smooth"]),
-        help="Where the redrawn image is used: over the whole lesion, in a band along its border, outside it only, or "
-        "over the whole lesion with the edge smoothed as published.",
-    ),
-    click.option("--dilation", type=float, metavar="MM", help="How far beyond the lesion's border."),
-    click.option("--softness", type=float, metavar="MM", help="Width of the soft edge beyond that."),
-    click.option("--level", type=float, metavar="MM", help="What is coarser than this is not redrawn; 0: all is."),
-    click.option("--detail", type=float, metavar="MM", help="What is finer than this is not redrawn; 0: all is."),
-)
+composite_options = settings_options(BlendSettings)
 
 blend_options = together(
     click.option("--model", type=PATH, metavar="RUN", help="Use a trained model (a file, or the folder of a run)."),
@@ -182,34 +225,19 @@ blend_options = together(
     composite_options,
 )
 
-_TRAINING = (
-    "region",
-    "stages",
-    "min_size",
-    "max_size",
-    "iterations",
-    "channels",
-    "lr_scale",
-    "concurrent_stages",
-    "discriminator_steps",
-    "settle",
-    "precision",
-    "plain",
-)
-
 
 def given_only(**options: Any) -> dict[str, Any]:
-    """The options that were given: those that are not ``None``."""
-    return {name: value for name, value in options.items() if value is not None}
+    """The options that were given: those that are neither ``None`` nor an empty choice of several."""
+    return {name: value for name, value in options.items() if value is not None and value != ()}
 
 
 def training_settings(
-    options: Mapping[str, Any], task: str, start: Path | None = None, needed: bool = True
+    options: dict[str, Any], task: str, start: Path | None = None, needed: bool = True
 ) -> TrainingSettings | None:
     """Settings of a training from :py:data:`training_options`; ``None`` if a trained model is used instead.
 
     Args:
-        options: the options of the command.
+        options: the options of the command; those of the training are taken out.
         task: the task.
         start: model that the training starts from, whose settings hold unless others are given.
         needed: whether there have to be settings; otherwise ``None`` if none are given.
@@ -217,19 +245,17 @@ def training_settings(
     Raises:
         ConSinGANError: settings out of range, or settings beside a model that has its own.
     """
-    chosen = given_only(**{name: options[name] for name in _TRAINING})
+    chosen, preset = taken(TrainingSettings, options, "task"), options.pop("preset")
     source = click.get_current_context().get_parameter_source("preset")
     has_preset = source is not click.core.ParameterSource.DEFAULT
     if not needed and not chosen and not has_preset:
         return None
     if start is not None and not has_preset:
-        from dataclasses import replace
-
         from monai_consingan.models import TrainedModel
 
         return replace(TrainedModel.load(start, task=task).settings, **chosen)
     if options.get("model") is not None:
-        chosen |= {"preset": options["preset"]} if has_preset else {}
+        chosen |= {"preset": preset} if has_preset else {}
         if chosen:
             name, value = next(iter(chosen.items()))
             raise ConSinGANError(
@@ -237,22 +263,14 @@ def training_settings(
                 "one of the two out."
             )
         return None
-    from monai_consingan.settings import preset_settings
-
-    return preset_settings(options["preset"], task, **chosen)
+    return preset_settings(preset, task, **chosen)
 
 
-def blend_settings(options: Mapping[str, Any], usual: BlendSettings | None) -> BlendSettings | None:
-    """Where the redrawn image is used, from :py:data:`composite_options` and what is usual; ``None`` if not given."""
-    from dataclasses import replace
+def blend_settings(options: dict[str, Any], usual: BlendSettings | None) -> BlendSettings | None:
+    """Where the redrawn image is used, from :py:data:`composite_options`, which are taken out, and what is usual.
 
-    from monai_consingan.methods import BlendSettings
-
-    chosen = given_only(
-        mode=options["composite"],
-        dilation_mm=options["dilation"],
-        softness_mm=options["softness"],
-        level_mm=options["level"],
-        detail_mm=options["detail"],
-    )
+    Returns:
+        ``None`` if nothing is given.
+    """
+    chosen = taken(BlendSettings, options)
     return replace(usual or BlendSettings(), **chosen) if chosen else None

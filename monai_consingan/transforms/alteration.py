@@ -18,6 +18,7 @@ from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, sp
 from monai_consingan.data import slice_axis
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import COMPOSITES
 
 __all__ = [
     "Alteration",
@@ -32,7 +33,6 @@ __all__ = [
     "alteration_weight",
 ]
 
-MODES = ("whole", "band", "outside", "smooth")
 _EXACT = 1e-9  # share by which rounding may lengthen a distance
 
 
@@ -77,8 +77,8 @@ def alteration_weight(
         >>> alteration_weight(mask, spacing=1.0, dilation_mm=1.0, softness_mm=2.0).round(2).tolist()
         [[0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]]
     """
-    if mode not in MODES:
-        raise ConSinGANError(f'mode "{mode}" is unknown; choose one of {", ".join(MODES)}.')
+    if mode not in COMPOSITES:
+        raise ConSinGANError(f'mode "{mode}" is unknown; choose one of {", ".join(COMPOSITES)}.')
     for name, value in (("dilation_mm", dilation_mm), ("softness_mm", softness_mm)):
         if not (np.isfinite(value) and value >= 0):
             raise ConSinGANError(f"{name} is {value}; give a number of mm that is 0 or more.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from monai_consingan.data import example
 from monai_consingan.figures import ReportSection, write_reports
+from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
@@ -39,16 +40,6 @@ _REMOVE = """
 The lesion of slice {donor} was taken out. First it was filled (naive) {how}. A second ConSinGAN, trained on healthy
 tissue of this scan, then redrew the filled place, so that its border no longer shows.
 """
-
-_METHODS = {
-    "matched_mirror": "with the tissue of the other hemisphere that fits best, made as rough as the tissue around",
-    "matched_nearby": "with the tissue nearby that fits best, made as rough as the tissue around",
-    "moved_mirror": "with the tissue of the other hemisphere that fits best, with the texture that it has there",
-    "mirror": "with the tissue of the other hemisphere at the same place",
-    "poisson_mirror": "with the tissue of the other hemisphere at the same place, its intensities fitted to the border",
-    "biharmonic": "smoothly from its border, as the other hemisphere has no tissue that would do",
-    "flipud": "with the tissue at the same place of the flipped image",
-}
 
 
 def demo(
@@ -110,7 +101,7 @@ def demo(
 
 
 def _write_page(page: Path, inserted: Mapping[str, Any], removed: Mapping[str, Any]) -> None:
-    names = {"donor": DONOR_SLICE, "host": HOST_SLICE, "how": _METHODS[removed["placement"]["how"]]}
+    names = {"donor": DONOR_SLICE, "host": HOST_SLICE, "how": FILLINGS[removed["placement"]["how"]].words}
     sections = [
         ReportSection(
             "A lesion put in",

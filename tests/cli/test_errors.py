@@ -281,13 +281,15 @@ def test_no_permission(call: Any, insert: list[Any], tmp_path: Path) -> None:
     assert "cannot be written (Permission denied)" in result.output
 
 
-@pytest.mark.parametrize("where", ["redraw.train_model", "harmonize.save_like", "harmonize.write_report"])
+@pytest.mark.parametrize(
+    "where", ["models.redraw.train_model", "workflows.harmonize.save_like", "workflows.harmonize.write_report"]
+)
 def test_no_space(refused: Any, insert: list[Any], tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any, **kwargs: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    module, function = where.split(".")
-    monkeypatch.setattr(sys.modules[f"monai_consingan.workflows.{module}"], function, full)
+    module, function = where.rsplit(".", 1)
+    monkeypatch.setattr(sys.modules[f"monai_consingan.{module}"], function, full)
     said = refused(*insert, out=tmp_path / "out")
     assert "out cannot be written (No space left on device): free some space" in said
 

@@ -10,9 +10,7 @@ from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import air_level
 
-__all__ = ["MATCHES", "match_intensities", "tissue_ring"]
-
-MATCHES = ("none", "gain", "mean_std")
+__all__ = ["match_intensities", "tissue_ring"]
 
 
 def tissue_ring(

@@ -23,16 +23,16 @@ from monai_consingan.arrays import (
 )
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
 from monai_consingan.transforms.insertion.crossfade import crossfade
-from monai_consingan.transforms.insertion.match import MATCHES, match_intensities, tissue_ring
+from monai_consingan.transforms.insertion.match import match_intensities, tissue_ring
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
 
 __all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move"]
 
-BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
 _REACH_MM = 20.0
 
 

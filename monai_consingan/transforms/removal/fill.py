@@ -13,7 +13,7 @@ from monai.utils import TransformBackends, ensure_tuple
 from monai_consingan.arrays import as_array, chosen, wrap_like
 from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import USUAL_FILLINGS
+from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
 from monai_consingan.transforms.removal.mirror import anatomical_mirror, flip_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import find_symmetry
@@ -100,7 +100,7 @@ class FillLesion(Transform):
         if slice_index is not None:
             lesion = keep_slice(lesion, axis, slice_index, "slice")
         symmetry: Any = self.symmetry
-        if set(self.methods) & {"mirror", "poisson_mirror", "matched_mirror"}:
+        if any(FILLINGS[method].source == "mirror" for method in self.methods if method in FILLINGS):
             symmetry = find_symmetry(image, image.affine, self.symmetry, axis)
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values = as_array(label)
@@ -127,9 +127,10 @@ class FillLesion(Transform):
         """The image to train on, whose tissue at the lesion's place is that which was filled in."""
         if self.train_on == "image":
             return image
-        if removed.method in ("biharmonic", "matched_nearby"):
+        source = FILLINGS[removed.method].source
+        if source == "nearby":
             return removed.image
-        if removed.method == "flipud":
+        if source == "flip":
             return flip_mirror(image, axis=flip_axis)
         mirrored, valid, _ = anatomical_mirror(as_array(image), image.affine, symmetry=symmetry, axis=axis)
         return wrap_like(np.where(valid[None], mirrored, as_array(image)).astype(np.float32), image)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
+
 from .datalists import read_datalist
 from .folders import read_bids, read_nnunet, read_scans
 from .merge import merge
 from .records import ScanRecord, ScanSet
 from .run import augment, free_twins
-from .settings import SIZE_CLASSES, AugmentSettings, TwinSettings
 from .survey import Lesion
 
 __all__ = [

@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from monai_consingan.data import file_sha256
+from monai_consingan.data_set_settings import CaseSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
@@ -24,7 +25,6 @@ from monai_consingan.workflows.augmentation.merge import merge
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.settings import CaseSettings, TwinSettings
 from monai_consingan.workflows.augmentation.survey import survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import BACKENDS, Workers, start_workers

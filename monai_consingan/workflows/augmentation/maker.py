@@ -15,13 +15,13 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
+from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
-from monai_consingan.workflows.augmentation.settings import CaseSettings
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_pair
 from monai_consingan.workflows.report import versions
 

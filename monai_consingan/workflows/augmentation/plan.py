@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donors import LesionDraw
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.settings import AugmentSettings
 from monai_consingan.workflows.augmentation.survey import Lesion
 
 __all__ = ["ScanTask", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, chosen_insertion
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.engine import Run
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
-from monai_consingan.workflows.augmentation.settings import AugmentSettings, TwinSettings
 
 __all__ = ["augment", "free_twins"]
 

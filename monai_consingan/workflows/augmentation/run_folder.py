@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan import __version__
+from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.settings import AugmentSettings, TwinSettings
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.report import write_report

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
+from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, seam
@@ -21,7 +22,6 @@ from monai_consingan.transforms.insertion.donors import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
-from monai_consingan.workflows.augmentation.settings import SIZE_CLASSES
 
 __all__ = [
     "Lesion",

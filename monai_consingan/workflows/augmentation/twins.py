@@ -10,10 +10,10 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.metrics import removal_measures
-from monai_consingan.transforms import FilledLesion
+from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
-from monai_consingan.workflows.augmentation.settings import TwinSettings
 
 __all__ = ["TwinMaker"]
 
@@ -25,13 +25,14 @@ class TwinMaker(CaseMaker[TwinSettings]):
 
     def change(self, case: Case) -> dict[str, Any]:
         """Take all lesions out, one after the other; see :py:meth:`CaseMaker.change`."""
-        count = int(case.numbers.max(initial=0))
+        settings, count = self.settings, int(case.numbers.max(initial=0))
+        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis)
         case.label = wrap_like(np.where(case.numbers > 0, 0, as_array(case.label)[0])[None], case.original)
         for number in range(1, count + 1):
             marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)
             try:
                 with refused("cannot be filled"):
-                    filled = self.settings.filler(case.image, wrap_like(marks, case.image), lesion_labels=[1])
+                    filled = fill(case.image, wrap_like(marks, case.image), lesion_labels=[1])
             except Refusal as refusal:
                 case.refuse(refusal, lesion=number)
                 break

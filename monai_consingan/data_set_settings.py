@@ -1,22 +1,24 @@
-"""What a user asks of an augmentation."""
+"""What a user asks of a whole data set: synthetic scans, or lesion-free twins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, cast
+from dataclasses import dataclass
+from typing import ClassVar
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.fields import Settings, option
 from monai_consingan.methods import (
     DEFAULT_INSERTION,
+    DEFAULT_REDRAWN_INSERTION,
+    FILLINGS,
     INSERTION_METHODS,
+    MATCHES,
     MODEL_FREE_INSERTIONS,
     REMOVAL_BLEND,
     USUAL_FILLINGS,
     BlendSettings,
 )
-from monai_consingan.transforms import FillLesion
-from monai_consingan.transforms.insertion.match import MATCHES
 
 __all__ = ["SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
 
@@ -28,7 +30,7 @@ SIZE_CLASSES: dict[str, tuple[float, float]] = {
 """Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""
 
 
-class CaseSettings:
+class CaseSettings(Settings):
     """What `augment` and `twins` ask for alike, each as a dataclass."""
 
     method: str | None
@@ -50,22 +52,9 @@ class CaseSettings:
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
         raise NotImplementedError
 
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, which JSON gives back alike."""
-        values = asdict(cast(Any, self))
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-
     def _as_tuples(self, *names: str) -> None:
         for name in names:
             object.__setattr__(self, name, tuple(getattr(self, name)))
-
-    def _check_choices(self, **choices: tuple[str | None, ...]) -> None:
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ConSinGANError(
-                    f"{name.replace('_', ' ')} is {getattr(self, name)!r}, but must be one of "
-                    f"{', '.join(filter(None, allowed))}."
-                )
 
     def _check_least(self, least: float, *names: str) -> None:
         for name in names:
@@ -110,22 +99,45 @@ class AugmentSettings(CaseSettings):
         ConSinGANError: a setting is out of range.
     """
 
-    per_scan: int = 1
-    lesions: tuple[int, int] = (1, 3)
-    method: str | None = None
-    on_failure: str = "tissue"
-    sizes: Mapping[str, float] = field(default_factory=dict)
-    location: str = "alike"
-    brain: str = ""
-    edge_mm: float | None = None
-    clearance_mm: float = 5.0
-    flip_prob: float = 0.5
-    rotate_range: float = 30.0
-    scale_range: tuple[float, float] = (0.8, 1.2)
-    match: str | None = None
-    attempts: int = 10
-    contrast_range: tuple[float, float] = (0.5, 2.0)
-    seam_margin: float = 2.0
+    per_scan: int = option(1, "Synthetic scans for each training scan.", required=True)
+    lesions: tuple[int, int] = option((1, 3), "New lesions in each: smallest and largest number.", metavar="1,3")
+    method: str | None = option(
+        None,
+        "How lesions are put in, the last three with a model of the host. "
+        f"[default: {DEFAULT_INSERTION}, or {DEFAULT_REDRAWN_INSERTION} if an option of a model is given]",
+        choices=INSERTION_METHODS,
+    )
+    on_failure: str = option(
+        "tissue",
+        "What is tried with a lesion that fails the checks. [default: tissue]",
+        choices=(*MODEL_FREE_INSERTIONS, "drop"),
+    )
+    sizes: Mapping[str, float] = option(
+        dict,
+        "How often donors of each size are drawn: small (below 6 mm), medium, large (15 mm or more). [default: all "
+        "donors alike]",
+        metavar="small=2,medium=1",
+    )
+    location: str = option(
+        "alike",
+        "Where lesions go: where tissue is like the donor's, anywhere in the head, or by a map of chances (a file, or "
+        "the key of each scan's own in the datalist). [default: alike]",
+        metavar="alike|uniform|MAP",
+    )
+    brain: str = option("", "Key of each scan's brain mask in the datalist, for lesions to stay inside.", metavar="KEY")
+    edge_mm: float | None = option(None, "Distance to keep from the edge of the head.", flag="edge", metavar="MM")
+    clearance_mm: float = option(5.0, "Distance to keep from other lesions.", flag="clearance", metavar="MM")
+    flip_prob: float = option(0.5, "Probability of a flip, for each axis.", flag="flip")
+    rotate_range: float = option(30.0, "Largest angle that a lesion is turned.", flag="rotate", metavar="DEGREES")
+    scale_range: tuple[float, float] = option(
+        (0.8, 1.2), "Smallest and largest factor of a lesion's size.", flag="scale"
+    )
+    match: str | None = option(None, "How intensities are fitted to the host.", choices=MATCHES)
+    attempts: int = option(10, "Draws of donor and place that a lesion gets.")
+    contrast_range: tuple[float, float] = option(
+        (0.5, 2.0), "Share of the contrast that must be kept.", flag="contrast"
+    )
+    seam_margin: float = option(2.0, "Factor by which the seams of real lesions may be exceeded.")
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
     seed: int = 0
@@ -134,9 +146,7 @@ class AugmentSettings(CaseSettings):
 
     def __post_init__(self) -> None:
         self._as_tuples("lesions", "scale_range", "contrast_range", "lesion_labels")
-        self._check_choices(
-            method=(*INSERTION_METHODS, None), on_failure=(*MODEL_FREE_INSERTIONS, "drop"), match=(*MATCHES, None)
-        )
+        super().__post_init__()
         self._check_least(1, "per_scan", "attempts", "seam_margin")
         self._check_least(0, "clearance_mm", "rotate_range", "edge_mm")
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
@@ -181,13 +191,25 @@ class TwinSettings(CaseSettings):
         ConSinGANError: a setting is out of range.
     """
 
-    method: str | None = None
-    on_failure: str = "fill"
-    fillings: tuple[str, ...] = USUAL_FILLINGS
+    method: str | None = option(
+        None,
+        "Redraw what was filled, or leave it. [default: fill, or consingan if an option of a model is given]",
+        choices=("consingan", "fill"),
+    )
+    on_failure: str = option(
+        "fill", "What becomes of a removal that fails the checks. [default: fill]", choices=("fill", "drop")
+    )
+    fillings: tuple[str, ...] = option(
+        USUAL_FILLINGS,
+        "How lesions are filled; given several times, the next one is tried when one will not do. "
+        f"[default: {', '.join(USUAL_FILLINGS)}]",
+        flag="filling",
+        choices=FILLINGS,
+    )
     symmetry: str | float = "estimate"
-    margin_mm: float = 1.5
-    most_contrast: float = 0.5
-    most_seam: float = 2.0
+    margin_mm: float = option(1.5, "How far beyond the label is filled.", flag="margin", metavar="MM")
+    most_contrast: float = option(0.5, "Share of a lesion's contrast that may be left.")
+    most_seam: float = option(2.0, "Largest seam around what was filled.")
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
     seed: int = 0
@@ -196,16 +218,10 @@ class TwinSettings(CaseSettings):
 
     def __post_init__(self) -> None:
         self._as_tuples("fillings", "lesion_labels")
-        self._check_choices(method=("consingan", "fill", None), on_failure=("fill", "drop"))
+        super().__post_init__()
         for name in ("most_contrast", "most_seam"):
             if not getattr(self, name) > 0:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be above 0.")
-        self.filler  # noqa: B018 it checks the rest
-
-    @property
-    def filler(self) -> FillLesion:
-        """What fills lesions."""
-        return FillLesion(self.fillings, self.symmetry, self.margin_mm, axis=self.axis)
 
     @property
     def redrawn(self) -> BlendSettings | None:

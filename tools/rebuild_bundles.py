@@ -1,4 +1,7 @@
-"""Train the weights that the bundles ship, and note in their metadata what their own evaluation measures."""
+"""Train the weights that the bundles ship, and note in their metadata what their own evaluation measures.
+
+``python tools/rebuild_bundles.py bundles/consingan_editing``, or ``make bundles`` for both.
+"""
 
 from __future__ import annotations
 

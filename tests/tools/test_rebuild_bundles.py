@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rebuild_bundles import rebuild_bundle
 
 from monai_consingan.data import BUNDLES, bundle_folder
 from monai_consingan.networks import load_generator
-from monai_consingan.workflows.bundle_models import rebuild_bundle
 
 
 @pytest.mark.parametrize("name", BUNDLES)

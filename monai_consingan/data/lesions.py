@@ -82,6 +82,6 @@ def keep_lesion(
     number = int(present[0] if choice == "largest" else choice)
     if number not in present:
         what = f"{name} {label.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
-        there = f"1 to {present[-1]}" if len(present) == present[-1] > 1 else ", ".join(map(str, present))
+        there = ", ".join(map(str, present))
         raise ConSinGANError(f"lesion is {number}, but {what} shows only {there}: give one of these.")
     return wrap_like(np.where(numbers == number, values, 0).astype(values.dtype), label), number

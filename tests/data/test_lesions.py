@@ -41,7 +41,7 @@ def test_one_is_kept_by_number_or_word() -> None:
     assert kept.dtype == label.dtype and torch.equal(kept.affine, label.affine)
     assert keep_lesion(label, numbers, 3)[0].tolist() == [[[0, 0, 0, 0, 0, 3]]]
     assert {keep_lesion(label, numbers, "random", seed=seed)[1] for seed in range(20)} == {1, 2, 3}
-    with pytest.raises(ConSinGANError, match="lesion is 4, but label shows only 1 to 3: give one of these"):
+    with pytest.raises(ConSinGANError, match="lesion is 4, but label shows only 1, 2, 3: give one of these"):
         keep_lesion(label, numbers, 4)
     with pytest.raises(ConSinGANError, match="'smallest': give largest or random, or a number from 1"):
         keep_lesion(label, numbers, "smallest")

@@ -90,8 +90,8 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         **found.placement.as_dict(),
         "axis": found.axis,
         "slices": slices_of(found.mask, found.axis),
-        "lesion": found.number,
-        "lesions": found.count,
+        "lesion": found.lesion_number,
+        "lesions": found.lesion_count,
     }
     return LesionCase(
         host=host,

@@ -235,8 +235,9 @@ def crop_lesions(
         around = level
         if around is None:
             around = level_around(values[0], numbers == number, spacing=mm, axis=axis, room=room, tissue=tissue)
-        parts = (values[(slice(None), *near)].copy(), np.where(lesion, labels[near], 0), known[near] & ~other)
-        crops.append(DonorCrop(*parts, mm, around, number))
+        inside = (slice(None), *near)
+        label, valid = np.where(lesion, labels[near], 0), known[near] & ~other
+        crops.append(DonorCrop(values[inside].copy(), label, valid, mm, around, number))
     return crops
 
 

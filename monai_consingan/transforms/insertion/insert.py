@@ -49,9 +49,9 @@ class InsertedLesion(NamedTuple):
     """The lesions that the host has had."""
     naive: Any
     """The host with the lesion's voxels, matched, in place of its own, which is the image if that is pasted hard."""
-    number: int
+    lesion_number: int
     """The number of the donor's lesion that was taken (:func:`monai_consingan.data.number_lesions`)."""
-    count: int
+    lesion_count: int
     """The number of lesions that the donor has."""
 
 
@@ -272,8 +272,8 @@ class InsertLesiond(Transform):
             out[self.placement_key] = {
                 **inserted.placement.as_dict(),
                 "axis": inserted.axis,
-                "lesion": inserted.number,
-                "lesions": inserted.count,
+                "lesion": inserted.lesion_number,
+                "lesions": inserted.lesion_count,
             }
         return out
 

@@ -35,13 +35,13 @@ def test_one_lesion_of_several_is_taken() -> None:
     assert sizes[0] > sizes[1] > 0 == (numbers > 2).sum()
     other = image * 1  # another scan, where the lesions' places are free
     for choice, number in (("largest", 1), (2, 2)):
-        inserted = InsertLesion(lesion=choice)(other, image, label, label * 0, offset=(0, 0, 1))
-        assert (inserted.number, inserted.count) == (number, 2)
+        inserted = InsertLesion(lesion=choice)(other, image, label, label * 0, offset=(2, -3))
+        assert (inserted.lesion_number, inserted.lesion_count) == (number, 2)
         assert int(inserted.mask.sum()) == sizes[number - 1]
         assert torch.equal(inserted.donor_lesion[0] > 0, torch.from_numpy(numbers == number))
     with pytest.raises(ConSinGANError, match=r"lesion is 3, but donor label .* shows only 1, 2"):
         InsertLesion(lesion=3)(image, image, label)
-    data = {"host": other, "donor": image, "donor_label": label, "offset": (0, 0, 1), "host_label": label * 0}
+    data = {"host": other, "donor": image, "donor_label": label, "offset": (2, -3), "host_label": label * 0}
     for case, number in (({}, 1), ({"lesion_number": 2}, 2)):
         out = InsertLesiond()({**data, **case})
         assert (out["placement"]["lesion"], out["placement"]["lesions"]) == (number, 2)
@@ -54,4 +54,4 @@ def test_a_slice_shows_the_lesions_that_it_cuts() -> None:
     label = load_label(files.label, image=image)
     label[..., 0][torch.from_numpy(number_lesions(label.numpy()[0]) == 1)[None, ..., 0]] = 0
     inserted = InsertLesion(seed=1)(image, image, label, donor_slice=0, host_slice=6)
-    assert (inserted.number, inserted.count) == (2, 2)
+    assert (inserted.lesion_number, inserted.lesion_count) == (2, 2)

@@ -10,21 +10,26 @@ from .example import Example, example
 from .grid import to_host_grid
 from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
+from .lesions import LESION_CHOICES, check_lesion, keep_lesion, number_lesions
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
-from .save import output_suffix, save_label_like, save_like, save_weight_like
-from .scan import file_sha256, keep_labels, load_label, load_scan, same_grid
+from .save import output_suffix, save_label_like, save_like
+from .scan import keep_labels, load_label, load_scan, same_grid
 from .slices import check_slice, keep_slice, slice_axis, slices_of
+from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
 
 __all__ = [
     "BUNDLES",
+    "LESION_CHOICES",
     "Example",
     "HostGeometryWriter",
     "IntensityScale",
     "Region",
+    "Stored",
     "bundle_folder",
     "case_file",
+    "check_lesion",
     "check_slice",
     "example",
     "file_sha256",
@@ -33,15 +38,17 @@ __all__ = [
     "fit_scale",
     "image_pyramid",
     "keep_labels",
+    "keep_lesion",
     "keep_slice",
     "load_label",
     "load_scan",
+    "number_lesions",
     "output_suffix",
+    "read_stored",
     "roi_region",
     "same_grid",
     "save_label_like",
     "save_like",
-    "save_weight_like",
     "slice_axis",
     "slice_region",
     "slices_of",

@@ -119,7 +119,7 @@ def describe_donors(scans: ScanSet, surveys: Mapping[str, ScanSurvey], settings:
         donors, others = choose_donors(donors_of(host, scans.records, lesions), settings)
         count += len(donors)
         for lesion, why in others.items():
-            sizes = {"diameter_mm": round(lesion.diameter_mm, 2), "cnr": round(lesion.cnr, 2)}
+            sizes: dict[str, Any] = {"diameter_mm": round(lesion.diameter_mm, 2), "cnr": round(lesion.cnr, 2)}
             left.append({"scan": lesion.scan, "lesion": lesion.number, **sizes, "why": why})
     return {"donors": count, "left_out": left}
 

@@ -127,7 +127,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 crop.label,
                 spacing=crop.spacing,
                 rng=np.random.RandomState(draw.seed),
-                host_label=case.numbers,
+                host_label=as_array(case.label)[0],
                 edge_mm=self.settings.edge_mm,
                 clearance_mm=self.settings.clearance_mm,
                 axis=case.axis,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.whole_file import sweep, unwritable
+from monai_consingan.whole_file import is_leftover, sweep, unwritable
+
+try:
+    import fcntl
+except ImportError:  # another system than Unix
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "REPORT_NAME",
@@ -59,7 +65,7 @@ def check_output(path: str | Path, *, overwrite: bool = False, besides: Iterable
         raise unwritable(path, error) from error
     if is_file:
         raise ConSinGANError(f"output {path} is a file: give a folder.")
-    if not overwrite and not all(_LOCKS.fullmatch(name) for name in holds):
+    if not overwrite and not all(_LOCKS.fullmatch(name) or is_leftover(name) for name in holds):
         raise ConSinGANError(f"output {path} is not empty: give another folder, or --overwrite.")
 
 
@@ -160,7 +166,7 @@ def leaving_nothing(path: str | Path) -> Iterator[None]:
 def locked(path: str | Path, *, wait: float = 0.0) -> Iterator[None]:
     """Be the only run that writes to an output folder, which is made.
 
-    The system frees the lock when the process ends, however it ends. Its file is in the folder, and gone afterwards.
+    The system frees the lock when the process ends, however it ends. Where it needs a file, that is gone afterwards.
 
     Args:
         path: the folder.
@@ -197,10 +203,12 @@ def locked_part(path: str | Path, part: str) -> Iterator[None]:
 
 
 def _lock(stack: ExitStack, path: Path, name: str, wait: float = 0.0) -> None:
-    """Lock a file until the stack is left, which then removes it."""
+    """Lock a file until the stack is left, which then removes it, or the folder itself where the system can do that."""
     for _ in range(100):
         try:
             path.mkdir(parents=True, exist_ok=True)
+            if name == _LOCK and _lock_folder(stack, path, wait):
+                return
             lock = FileLock(path / name, timeout=wait)
             lock.acquire(poll_interval=0.02)
         except Timeout:
@@ -214,6 +222,34 @@ def _lock(stack: ExitStack, path: Path, name: str, wait: float = 0.0) -> None:
             return
         lock.release()  # of a run that has just ended, whose file is gone
     raise ConSinGANError(f"output {path} is in use by another run: wait until that ends, or give another folder.")
+
+
+def _lock_folder(stack: ExitStack, path: Path, wait: float) -> bool:
+    """Lock a folder itself, so that not even a kill leaves a file; whether that can be done here.
+
+    Raises:
+        Timeout: another run holds it.
+    """
+    if fcntl is None:
+        return False
+    until = time.monotonic() + wait
+    with ExitStack() as opened:
+        descriptor = os.open(path, os.O_RDONLY)
+        opened.callback(os.close, descriptor)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise Timeout(str(path)) from None
+                time.sleep(0.02)
+            except OSError:  # a file system whose locks are those of files
+                return False
+        if not os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            raise FileNotFoundError(path)
+        stack.push(opened.pop_all())
+    return True
 
 
 def _unlock(lock: FileLock) -> None:

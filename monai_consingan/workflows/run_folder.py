@@ -80,10 +80,13 @@ class ResumableFolder:
         Raises:
             ConSinGANError: nothing is, or what was noted is damaged.
         """
-        found = self.read(_RUN, remedy=f"delete {self.path}, or give another folder")
+        remedy = f"delete {self.path}, or give another folder"
+        found = self.read(_RUN, remedy=remedy)
         if found is None:
             raise ConSinGANError(f"output {self.path} is of no {self.kind}: give the folder of one.")
-        return dict(found)
+        if not isinstance(found, dict):
+            raise self.damaged(_RUN, "it holds no dictionary", remedy)
+        return found
 
     def write(self, name: str, values: Any) -> None:
         """Note plain values under a name, such as ``"surveys/scan-1.json"``; they are there whole or not at all."""
@@ -112,7 +115,7 @@ class ResumableFolder:
         except (OSError, ValueError, RecursionError) as error:
             raise self.damaged(name, error, remedy) from error
 
-    def damaged(self, name: str, error: Exception, remedy: str) -> ConSinGANError:
+    def damaged(self, name: str, error: Exception | str, remedy: str) -> ConSinGANError:
         """The error for something that was noted and is not as it was."""
         return ConSinGANError(f"{self.state / name} is damaged ({error}): {remedy}.")
 

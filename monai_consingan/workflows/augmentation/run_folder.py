@@ -103,6 +103,12 @@ class RunFolder(ResumableFolder):
         with_lesions = {name for name, survey in self.surveys().items() if survey.lesions or survey.unfit}
         return plan_twins(self.scans, with_lesions, settings.seed)
 
+    def undo_if_nothing_is_made(self) -> None:
+        """Leave nothing of a run that is refused, unless it made something before or a part of it is at work."""
+        made = any(path != self.state and path.is_dir() for path in self.path.iterdir())
+        if not made and sum(path.name.endswith(".lock") for path in self.path.iterdir()) <= 1:
+            self.undo()
+
     def survey(self, scan: str) -> ScanSurvey | None:
         """What is known of a scan, if it was read.
 

@@ -109,7 +109,7 @@ def check_number(value: Any, name: str, low: float = 0.0, high: float = np.inf) 
     Raises:
         ConSinGANError: for anything else.
     """
-    if isinstance(value, Real) and np.isfinite(float(value)) and low <= value <= high:
+    if isinstance(value, Real) and np.isfinite(float(value)) and low <= float(value) <= high:
         return float(value)
     limits = "" if low == -np.inf else f" that is {low:g} or more" if high == np.inf else f" from {low:g} to {high:g}"
     raise ConSinGANError(f"{name} is {value!r}; give a number{limits}.")

@@ -12,9 +12,10 @@ from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
-from .save import output_suffix, save_label_like, save_like, save_weight_like
-from .scan import file_sha256, keep_labels, load_label, load_scan, same_grid
+from .save import output_suffix, save_label_like, save_like
+from .scan import keep_labels, load_label, load_scan, same_grid
 from .slices import check_slice, keep_slice, slice_axis, slices_of
+from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "HostGeometryWriter",
     "IntensityScale",
     "Region",
+    "Stored",
     "bundle_folder",
     "case_file",
     "check_slice",
@@ -37,11 +39,11 @@ __all__ = [
     "load_label",
     "load_scan",
     "output_suffix",
+    "read_stored",
     "roi_region",
     "same_grid",
     "save_label_like",
     "save_like",
-    "save_weight_like",
     "slice_axis",
     "slice_region",
     "slices_of",

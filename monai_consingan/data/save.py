@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import nibabel as nib
 import numpy as np
@@ -17,36 +17,39 @@ from monai.utils import ImageMetaKey
 
 from ..errors import ConSinGANError
 from ..whole_file import whole_file
-from .stored import Stored, file_format, picture_array, read_stored
+from .stored import Stored, file_format, read_stored
 
-__all__ = ["output_suffix", "save_label_like", "save_like", "save_weight_like"]
+__all__ = ["output_suffix", "save_label_like", "save_like"]
+
+Host: TypeAlias = "MetaTensor | str | Path | Stored"
 
 _DESCRIPTION = "synthetic, monai-consingan"
 
 
-def output_suffix(host: MetaTensor | str | Path) -> str:
+def output_suffix(host: Host) -> str:
     """Return the suffix of results for a host: ``".png"`` for PNG and JPEG hosts, else ``".nii.gz"``.
 
     Args:
-        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
+        host: the host as :func:`monai_consingan.data.load_scan` returned it, its path, or what was read of it.
     """
     path = _host_path(host)
-    return ".png" if path is not None and file_format(path, name="host") == "picture" else ".nii.gz"
+    kind = host.format if isinstance(host, Stored) else None if path is None else file_format(path, name="host")
+    return ".png" if kind == "picture" else ".nii.gz"
 
 
 def save_like(
     path: str | Path,
     values: NdarrayOrTensor,
-    host: MetaTensor | str | Path,
+    host: Host,
     *,
     alteration: NdarrayOrTensor | None = None,
     description: str = _DESCRIPTION,
 ) -> None:
     """Write an altered scan so that it differs from its host in the altered voxels only.
 
-    The host's file is read again, and only voxels with ``alteration`` above 0 are replaced, by values that are
-    brought to the file's type (divided by its scaling, rounded, clipped to its range). All others keep their stored
-    numbers bit for bit.
+    The host's file is read again, unless what was read of it is given. Only voxels with ``alteration`` above 0 are
+    replaced, by values that are brought to the file's type (divided by its scaling, rounded, clipped to its range).
+    All others keep their stored numbers bit for bit.
 
     - NIfTI host: same type, shape, scaling, sform, qform, their codes, and units. Free text and header extensions,
       which may name a patient, are dropped.
@@ -59,7 +62,8 @@ def save_like(
     Args:
         path: file to write, ending in ``.nii.gz`` or ``.nii``, or in ``.png`` for a picture.
         values: the result, (1, \\*spatial) or (\\*spatial), in the units of :func:`monai_consingan.data.load_scan`.
-        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
+        host: the host as :func:`monai_consingan.data.load_scan` returned it, its path, or what
+            :func:`monai_consingan.data.read_stored` read of it.
         alteration: mask or weight of the same shape: voxels above 0 are replaced. ``None`` replaces all.
         description: text for the header (the first 79 bytes are used).
 
@@ -78,15 +82,15 @@ def save_like(
     raw[chosen] = _quantized(new[chosen], stored)
     _check_suffix(path, stored)
     if stored.format == "picture":
-        _write_picture(path, _like_picture(raw, host, chosen), description)
+        _write_picture(path, _like_picture(raw, stored, chosen), description)
     else:
-        _write_nifti(path, raw, stored, host, description, is_scan=True)
+        _write_nifti(path, raw, stored, description, is_scan=True)
 
 
 def save_label_like(
     path: str | Path,
     label: NdarrayOrTensor,
-    host: MetaTensor | str | Path,
+    host: Host,
     *,
     dtype: DtypeLike = None,
     description: str = _DESCRIPTION,
@@ -96,7 +100,8 @@ def save_label_like(
     Args:
         path: file to write, with a suffix as for :func:`save_like`.
         label: whole numbers from 0, (1, \\*spatial) or (\\*spatial); bool is fine.
-        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
+        host: the host as :func:`monai_consingan.data.load_scan` returned it, its path, or what
+            :func:`monai_consingan.data.read_stored` read of it.
         dtype: type of the file; default is the smallest of uint8, uint16 (PNG) or int16, int32 that holds the values.
         description: text for the header.
 
@@ -120,46 +125,18 @@ def save_label_like(
     if stored.format == "picture":
         _write_picture(path, whole.astype(fitting[0]).T, description)
     else:
-        _write_nifti(path, whole.astype(fitting[0]), stored, host, description)
+        _write_nifti(path, whole.astype(fitting[0]), stored, description)
 
 
-def save_weight_like(
-    path: str | Path, weight: NdarrayOrTensor, host: MetaTensor | str | Path, *, description: str = _DESCRIPTION
-) -> None:
-    """Write an alteration weight with the geometry of a host.
-
-    NIfTI holds the weights as float32. A PNG holds 255 times the weight, rounded up, so that 0 stays apart from small
-    weights: the altered voxels are those above 0 in either.
-
-    Args:
-        path: file to write, with a suffix as for :func:`save_like`.
-        weight: values in [0, 1], (1, \\*spatial) or (\\*spatial).
-        host: the host as :func:`monai_consingan.data.load_scan` returned it, or its path.
-        description: text for the header.
-
-    Raises:
-        ConSinGANError: shapes differ, values outside [0, 1], or as :func:`save_like`.
-    """
-    path, stored = Path(path), _stored(host)
-    array = _spatial(weight, stored.raw.shape, "weight").astype(np.float32)
-    if not (array.min() >= 0 and array.max() <= 1):
-        raise ConSinGANError(
-            f"The weight for {path} spans {array.min():g} to {array.max():g}: give values from 0 to 1."
-        )
-    _check_suffix(path, stored)
-    if stored.format == "picture":
-        _write_picture(path, np.ceil(255 * array).astype(np.uint8).T, description)
-    else:
-        _write_nifti(path, array, stored, host, description)
-
-
-def _host_path(host: MetaTensor | str | Path) -> Path | None:
+def _host_path(host: Host) -> Path | None:
     name = host.meta.get(ImageMetaKey.FILENAME_OR_OBJ) if isinstance(host, MetaTensor) else host
-    return Path(name) if name else None
+    return name.path if isinstance(name, Stored) else Path(name) if name else None
 
 
-def _stored(host: MetaTensor | str | Path) -> Stored:
-    """The host's stored numbers: from its file, or from the tensor if it has none."""
+def _stored(host: Host) -> Stored:
+    """The host's stored numbers: as given, from its file, or from the tensor if it has none."""
+    if isinstance(host, Stored):
+        return host
     path = _host_path(host)
     if path is None:
         if not isinstance(host, MetaTensor):
@@ -209,22 +186,13 @@ def _check_suffix(path: Path, stored: Stored) -> None:
         raise ConSinGANError(f"{path} does not end in {' or '.join(allowed)}, as the host's format needs: rename it.")
 
 
-def _write_nifti(
-    path: Path,
-    raw: np.ndarray,
-    stored: Stored,
-    host: MetaTensor | str | Path,
-    description: str,
-    *,
-    is_scan: bool = False,
-) -> None:
-    host_path = _host_path(host)
+def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, description: str, *, is_scan: bool = False) -> None:
     image: Any
-    if stored.format == "nifti" and host_path is not None:
-        original: Any = nib.load(host_path)
-        header = original.header.copy()
+    if stored.format == "nifti":
+        header = stored.header.copy()
         header.set_data_dtype(raw.dtype)
-        image = type(original)(raw.reshape(original.shape), None, header=header)
+        kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+        image = kind(raw.reshape(header.get_data_shape()), None, header=header)
     else:
         header = nib.Nifti1Header()
         header.set_data_dtype(raw.dtype)
@@ -246,12 +214,9 @@ def _write_nifti(
         nib.save(image, temporary)
 
 
-def _like_picture(raw: np.ndarray, host: MetaTensor | str | Path, chosen: np.ndarray) -> np.ndarray:
-    """The host's decoded picture with the chosen pixels of all its colour channels replaced; transparency stays."""
-    from PIL import Image
-
-    with Image.open(str(_host_path(host))) as picture:
-        array = picture_array(picture).copy()
+def _like_picture(raw: np.ndarray, stored: Stored, chosen: np.ndarray) -> np.ndarray:
+    """The host's picture with the chosen pixels of all its colour channels replaced; transparency stays."""
+    array: np.ndarray = stored.header.copy()
     if array.ndim == 2:
         array[chosen.T] = raw.T[chosen.T]
     else:

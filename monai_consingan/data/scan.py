@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
 from nibabel import orientations
 
 from ..errors import ConSinGANError
-from .stored import read_stored
+from .stored import Stored, read_stored
 
-__all__ = ["file_sha256", "keep_labels", "load_label", "load_scan", "same_grid"]
+__all__ = ["keep_labels", "load_label", "load_scan", "same_grid"]
 
 _WHOLE, _MOST_OF_A_STEP = 1e-3, 0.25
 _GRID_TOLERANCE = 0.05
@@ -23,7 +22,7 @@ _LARGEST, _SMALLEST = 1e12, 1e-12
 """What single precision computes with safely: squares of values and of their differences, and sums of these."""
 
 
-def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
+def load_scan(path: str | Path | Stored, *, name: str = "image") -> MetaTensor:
     """Read a grey MR scan.
 
     NIfTI, NRRD, MetaImage, DICOM (one file, or a folder with one series), PNG and JPEG are understood. A 2D image
@@ -31,7 +30,7 @@ def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
     Nothing of the header but the geometry is taken over: no names, dates or identifiers.
 
     Args:
-        path: the file, or the DICOM series' folder.
+        path: the file, or the DICOM series' folder; or what :func:`monai_consingan.data.read_stored` read of it.
         name: what the scan is to the user ("host", "donor"), for errors.
 
     Returns:
@@ -43,7 +42,7 @@ def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
         ConSinGANError: missing, unreadable, truncated or with a wrong checksum; 4D, colour or complex; NaN, infinite or
             far too large values, or far too small differences; constant; no voxels; an affine that cannot be inverted.
     """
-    stored = read_stored(path, name=name)
+    stored, path = _read(path, name)
     values = stored.values()
     _require_finite(stored.raw, f"{name} {path}")
     low, high = float(values.min()), float(values.max())
@@ -60,7 +59,7 @@ def load_scan(path: str | Path, *, name: str = "image") -> MetaTensor:
 
 
 def load_label(
-    path: str | Path,
+    path: str | Path | Stored,
     *,
     image: MetaTensor,
     image_name: str = "image",
@@ -75,7 +74,7 @@ def load_label(
     label values; there, values above half of the largest become 1 and all others 0.
 
     Args:
-        path: the label's file, in any format of :func:`load_scan`.
+        path: the label's file, in any format of :func:`load_scan`; or what was read of it.
         image: the image that the label outlines, as :func:`load_scan` returned it.
         image_name: what the image is to the user, for errors.
         lesion_labels: label values that are the lesion; the others become 0. ``None`` keeps all.
@@ -89,8 +88,8 @@ def load_label(
         ConSinGANError: as :func:`load_scan`, and: shape or affine differ from the image's, values that are not whole
             or negative, no lesion, no background, or none of the ``lesion_labels``.
     """
+    stored, path = _read(path, name, indices=True)
     what = f"{name} {path}"
-    stored = read_stored(path, name=name, indices=True)
     values = stored.values() if stored.raw.dtype.kind == "f" or stored.slope != 1 or stored.inter != 0 else stored.raw
     _require_finite(values, what)
     values, affine = _turned(values, stored.affine, np.asarray(image.affine, dtype=np.float64))
@@ -106,7 +105,7 @@ def load_label(
             f"{_short(image.affine)}; give the label drawn on this image, or resample it to the image's grid."
         )
     label = _whole_numbers(values, what, abs(stored.slope) / 2)
-    if stored.format == "picture" and Path(path).suffix.lower() in (".jpg", ".jpeg"):
+    if stored.format == "picture" and path.suffix.lower() in (".jpg", ".jpeg"):
         label = label > label.max() / 2
     if lesion_labels is not None:
         label = _only(label, lesion_labels, what, allow_missing=allow_empty)
@@ -156,33 +155,9 @@ def same_grid(affine: np.ndarray | torch.Tensor, other: np.ndarray | torch.Tenso
     return bool(max(distance, column_change) <= _GRID_TOLERANCE * side)
 
 
-def file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's files (names and contents, in the order of their names).
-
-    Args:
-        path: file or folder.
-
-    Raises:
-        ConSinGANError: the path does not exist or cannot be read.
-    """
-    path = Path(path)
-    try:
-        if not path.is_dir():
-            return _digest(path)
-        total = hashlib.sha256()
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            total.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
-        return total.hexdigest()
-    except OSError as err:
-        raise ConSinGANError(f"{path} cannot be read ({err.strerror}): check the path and its permissions.") from err
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _read(file: str | Path | Stored, name: str, *, indices: bool = False) -> tuple[Stored, Path]:
+    stored = file if isinstance(file, Stored) else read_stored(file, name=name, indices=indices)
+    return stored, stored.path or Path()
 
 
 def _only(label: np.ndarray, lesion_labels: Iterable[int], what: str, *, allow_missing: bool = False) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +19,9 @@ import numpy as np
 from monai.data.utils import to_affine_nd
 
 from ..errors import ConSinGANError, is_out_of_memory
+from .frames import UNEVEN_MM, frame_order, multi_frame_file
 
-__all__ = ["Format", "Stored", "file_format", "read_stored"]
+__all__ = ["Format", "Stored", "file_format", "file_sha256", "read_stored"]
 
 Format = Literal["nifti", "itk", "dicom", "picture"]
 
@@ -34,12 +37,11 @@ _SUFFIXES: dict[str, Format] = {
     ".jpg": "picture",
     ".jpeg": "picture",
 }
-_UNEVEN_MM = 1e-2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
-    """A scan's voxels exactly as its file stores them.
+    """A scan's voxels exactly as its file stores them, and what it takes to write another file like it.
 
     Attributes:
         format: kind of file.
@@ -47,6 +49,9 @@ class Stored:
         slope: a voxel's value is ``raw * slope + inter``.
         inter: see ``slope``.
         affine: 4 x 4 matrix from voxel indices to RAS+ coordinates in mm, also for 2D images.
+        path: the file or folder; ``None`` for what does not come from one.
+        sha256: of the file as it was read, as :func:`file_sha256` gives it.
+        header: of NIfTI the header, of a picture its pixels with all channels, (height, width[, channels]).
     """
 
     format: Format
@@ -54,6 +59,9 @@ class Stored:
     affine: np.ndarray
     slope: float = 1.0
     inter: float = 0.0
+    path: Path | None = None
+    sha256: str = ""
+    header: Any = None
 
     def values(self) -> np.ndarray:
         """Return the voxels' values as float32."""
@@ -115,9 +123,10 @@ def read_stored(path: str | Path, *, name: str = "image", indices: bool = False)
     kind = file_format(path, name=name)
     with _readable(path, name):
         if kind == "picture":
-            raw, affine, slope, inter = _read_picture(path, name, indices)
+            stored = _read_picture(path, name, indices)
         else:
-            raw, affine, slope, inter = (_read_nifti if kind == "nifti" else _read_itk)(path, name)
+            stored = (_read_nifti if kind == "nifti" else _read_itk)(path, name)
+    raw = stored.raw
     if raw.dtype.names is not None:
         raise ConSinGANError(f"{name} {path} is a colour (RGB) image: give a grey one.")
     if np.iscomplexobj(raw):
@@ -129,7 +138,36 @@ def read_stored(path: str | Path, *, name: str = "image", indices: bool = False)
     if raw.size == 0:
         raise ConSinGANError(f"{name} {path} is empty (shape {raw.shape}): give an image with voxels.")
     raw = np.array(raw, dtype=raw.dtype.newbyteorder("="), order="K")
-    return Stored(kind, raw, _usable_affine(affine, raw.ndim, f"{name} {path}"), slope, inter)
+    return replace(stored, raw=raw, affine=_usable_affine(stored.affine, raw.ndim, f"{name} {path}"), path=path)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's files (names and contents, in the order of their names).
+
+    Args:
+        path: file or folder.
+
+    Raises:
+        ConSinGANError: the path does not exist or cannot be read.
+    """
+    path = Path(path)
+    try:
+        if not path.is_dir():
+            return _digest(path)
+        total = hashlib.sha256()
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            total.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
+        return total.hexdigest()
+    except OSError as err:
+        raise ConSinGANError(f"{path} cannot be read ({err.strerror}): check the path and its permissions.") from err
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -152,16 +190,18 @@ def _readable(path: Path, name: str) -> Iterator[None]:
         ) from err
 
 
-def _read_nifti(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
-    image: Any = nib.load(path)
+def _read_nifti(path: Path, name: str) -> Stored:
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
     if path.name.lower().endswith(".gz"):
-        with gzip.open(path) as stream:
-            image = type(image).from_stream(stream)
-            raw = np.asanyarray(image.dataobj.get_unscaled())
-            _read_to_end(stream)
-    else:
-        raw = np.asanyarray(image.dataobj.get_unscaled())
-    return raw, np.array(image.affine, dtype=np.float64), float(image.dataobj.slope), float(image.dataobj.inter)
+        data = gzip.decompress(data)
+    kind = (
+        nib.Nifti2Image if nib.Nifti2Header.may_contain_header(data[: nib.Nifti2Header.sizeof_hdr]) else nib.Nifti1Image
+    )
+    image: Any = kind.from_bytes(data)
+    raw, affine = np.asanyarray(image.dataobj.get_unscaled()), np.array(image.affine, dtype=np.float64)
+    scaling = float(image.dataobj.slope), float(image.dataobj.inter)
+    return Stored("nifti", raw, affine, *scaling, sha256=sha256, header=image.header)
 
 
 def _check_packed(path: Path) -> None:
@@ -203,16 +243,19 @@ def _read_to_end(stream: gzip.GzipFile) -> None:
         pass
 
 
-def _read_itk(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, float]:
+def _read_itk(path: Path, name: str) -> Stored:
     from monai.data import ITKReader
 
+    frames = None
     if path.suffix.lower() in (".nrrd", ".nhdr", ".mha", ".mhd"):
         _check_packed(path)
+    elif (frames := multi_frame_file(path, f"{name} {path}")) is not None:
+        order, frames_affine = frame_order(frames, f"{name} {path}")
     reader = ITKReader()
     with _quiet_itk(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            image = reader.read(path)
+            image = reader.read(path if frames is None else frames)
         except FileNotFoundError as err:
             raise ConSinGANError(f"{name} {path} is a folder without DICOM files: give the series' folder.") from err
     if any("more than one DICOM series" in str(warning.message) for warning in caught):
@@ -222,13 +265,17 @@ def _read_itk(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, float, flo
         raise ConSinGANError(f"{name} {path} has {channels} numbers per voxel, as a colour image has: give a grey one.")
     facts = image.GetMetaDataDictionary()
     key = "ITK_non_uniform_sampling_deviation"
-    if facts.HasKey(key) and float(facts[key]) > _UNEVEN_MM:
+    if facts.HasKey(key) and float(facts[key]) > UNEVEN_MM:
         raise ConSinGANError(
             f"{name} {path} has unevenly spaced DICOM slices (by up to {float(facts[key]):.3g} mm): "
             "complete the series or leave the odd slices out."
         )
     raw, meta = reader.get_data(image)
-    return raw, np.asarray(meta["affine"], dtype=np.float64), 1.0, 0.0
+    affine = np.asarray(meta["affine"], dtype=np.float64)
+    if frames is not None:
+        raw, affine = raw[..., order], frames_affine
+    kind: Format = "dicom" if file_format(path, name=name) == "dicom" else "itk"
+    return Stored(kind, raw, affine, sha256=file_sha256(path))
 
 
 @contextmanager
@@ -249,40 +296,18 @@ def _quiet_itk() -> Iterator[None]:
         itk.Object.SetGlobalWarningDisplay(shown)
 
 
-def _read_picture(path: Path, name: str, indices: bool) -> tuple[np.ndarray, np.ndarray, float, float]:
-    from monai.data import PILReader
-
-    def grey(picture: Any) -> np.ndarray:
-        with picture:
-            if getattr(picture, "n_frames", 1) > 1:
-                raise ConSinGANError(
-                    f"{name} {path} is an animation of {picture.n_frames} pictures: give a single one."
-                )
-            if indices and picture.mode == "P":
-                return np.asarray(picture)
-            return grey_channel(picture_array(picture), f"{name} {path}")
-
+def _read_picture(path: Path, name: str, indices: bool) -> Stored:
     from PIL import Image
 
-    with Image.open(path) as picture:
+    data = path.read_bytes()
+    with Image.open(BytesIO(data)) as picture:
         picture.verify()  # the checksums of PNG, which are not looked at when it is decoded
-    reader = PILReader(converter=lambda picture: _ArrayPicture(grey(picture)))
-    raw, _ = reader.get_data(reader.read(path))
-    return raw, np.eye(4), 1.0, 0.0
-
-
-class _ArrayPicture:
-    """An array in the clothes of a PIL image, which is what MONAI's reader takes from a converter."""
-
-    format = None
-    mode = "L"
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-        self.height, self.width = array.shape
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self.array if dtype is None else self.array.astype(dtype)
+    with Image.open(BytesIO(data)) as picture:
+        if getattr(picture, "n_frames", 1) > 1:
+            raise ConSinGANError(f"{name} {path} is an animation of {picture.n_frames} pictures: give a single one.")
+        pixels = np.asarray(picture) if indices and picture.mode == "P" else picture_array(picture)
+    grey = grey_channel(pixels, f"{name} {path}").T  # (width, height), as MONAI reads pictures
+    return Stored("picture", grey, np.eye(4), sha256=hashlib.sha256(data).hexdigest(), header=pixels)
 
 
 def picture_array(picture: Any) -> np.ndarray:

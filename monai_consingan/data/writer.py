@@ -14,6 +14,7 @@ from monai.utils import ImageMetaKey, convert_data_type
 
 from monai_consingan.data.save import output_suffix, save_label_like, save_like
 from monai_consingan.data.scan import load_scan
+from monai_consingan.data.stored import read_stored
 from monai_consingan.errors import ConSinGANError
 
 __all__ = ["HostGeometryWriter", "case_file"]
@@ -81,12 +82,12 @@ class HostGeometryWriter(ImageWriter):
         """
         if self.host is None:
             raise ConSinGANError("The image to save has no meta data: call set_metadata first.")
-        suffix = output_suffix(self.host)
-        if suffix == ".png":
+        host = read_stored(self.host, name="host")
+        if (suffix := output_suffix(host)) == ".png":
             filename = str(filename).removesuffix(".nii.gz").removesuffix(".png") + suffix
         super().write(filename, verbose=verbose)
         if self.is_label:
-            save_label_like(Path(filename), self.data_obj, self.host)
+            save_label_like(Path(filename), self.data_obj, host)
             return
-        scan = load_scan(self.host, name="host")
-        save_like(Path(filename), self.data_obj, scan, alteration=np.asarray(self.data_obj != scan.numpy()))
+        changed = np.asarray(self.data_obj != load_scan(host, name="host").numpy())
+        save_like(Path(filename), self.data_obj, host, alteration=changed)

@@ -23,6 +23,11 @@ FeatureNetwork = Callable[[torch.Tensor], Any]
 def load_feature_network(path: str | Path) -> FeatureNetwork:
     """Read a network for :func:`sifid`, saved by ``torch.jit.save``.
 
+    Unlike the weights that this package reads elsewhere, a TorchScript file is a program. PyTorch's own interpreter
+    runs it: no Python is unpickled or run, but the operators that it may call can read and write files. So take one
+    only from whom you would take a program, or give :func:`sifid` a network that you built yourself, such as
+    :func:`~monai_consingan.metrics.load_inception`, whose file holds nothing but weights.
+
     Raises:
         ConSinGANError: a file that is missing or not TorchScript.
     """

@@ -36,8 +36,9 @@ from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadS
 from .poisson import poisson_blend
 from .removal.biharmonic import biharmonic
 from .removal.fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
+from .removal.flipud import flip_mirror
 from .removal.matched_fill import MatchedFill
-from .removal.mirror import Mirrored, anatomical_mirror, flip_mirror
+from .removal.mirror import Mirrored, anatomical_mirror
 from .removal.rand_lesion_removal import (
     RandLesionRemoval,
     RandLesionRemovalD,

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
+from monai_consingan.data import slices_of
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import insertion_measures
-from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.device import check_device
-from monai_consingan.models.model import MODEL_NAME, given_models, model_file
-from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings
-from monai_consingan.transforms import InsertedLesion, InsertLesion
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.transforms import InsertLesion
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run
 
 __all__ = ["LesionSource", "harmonize", "paste"]
 
@@ -60,34 +53,15 @@ class LesionSource:
     match: str | None = None
 
 
-@dataclass
-class _Pasted:
-    """Scans, placement and paste of a :py:class:`LesionSource`."""
-
-    source: LesionSource
-    match: str
-    host: MetaTensor
-    donor: MetaTensor
-    lesion: InsertedLesion
-
-    def measures(self, result: MetaTensor) -> dict[str, float]:
-        """Measures of a result, and of the naive image."""
-        found, results = self.lesion, {"": result, "_naive": self.lesion.naive}
-        return insertion_measures(
-            results, found.mask, self.donor, found.donor_lesion, others=found.host_label, axis=self.source.axis
-        )
-
-
-def _paste_lesion(source: LesionSource, method: InsertionMethod, seed: int) -> _Pasted:
+def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed: int, title: str) -> LesionCase:
+    """The lesion pasted as the method wants it."""
     match = method.match if source.match is None else source.match
-    host = load_scan(source.host, name="host")
-    donor = load_scan(source.donor, name="donor")
-    donor_label = load_label(source.donor_label, image=donor, image_name="donor", name="donor label")
+    host, donor = run.scan("host", source.host), run.scan("donor", source.donor)
+    donor_label = run.label("donor_label", source.donor_label, donor, "donor")
     host_label = None
     if source.host_label is not None:
-        host_label = load_label(source.host_label, image=host, image_name="host", name="host label", allow_empty=True)
-    insert = InsertLesion(match, method.paste_blend, source.axis, seed)
-    lesion = insert(
+        host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
+    found = InsertLesion(match, method.paste_blend, source.axis, seed)(
         host,
         donor,
         donor_label,
@@ -98,54 +72,27 @@ def _paste_lesion(source: LesionSource, method: InsertionMethod, seed: int) -> _
         at=source.at,
         offset=source.offset,
     )
-    return _Pasted(source, match, host, donor, lesion)
 
+    def measures(results: Mapping[str, MetaTensor]) -> dict[str, float]:
+        lesion = found.donor_lesion
+        return insertion_measures(results, found.mask, donor, lesion, others=found.host_label, axis=source.axis)
 
-def _write(
-    folder: Path, case: _Pasted, image: MetaTensor, alteration: MetaTensor, report: dict[str, Any], title: str
-) -> None:
-    suffix = output_suffix(case.host)
-    save_like(folder / f"image{suffix}", image, case.host, alteration=alteration)
-    save_label_like(folder / f"label{suffix}", case.lesion.label, case.host)
-    save_label_like(folder / f"alteration{suffix}", alteration, case.host)
-    images = {"host": case.host}
-    if report["command"] != "paste":
-        save_like(folder / f"naive{suffix}", case.lesion.naive, case.host, alteration=alteration)
-        images["naive"] = case.lesion.naive
-    images["result"] = image
-    save_case_figure(
-        folder / "figure.png",
+    placement = {**found.placement.as_dict(), "axis": found.axis, "slices": slices_of(found.mask, found.axis)}
+    return LesionCase(
+        host=host,
+        image=found.image,
+        naive=found.naive,
+        label=found.label,
+        mask=found.mask,
+        lesion=found.mask,
+        training=host,
+        axis=found.axis,
         title=title,
-        images=images,
-        lesion=case.lesion.mask,
-        alteration=alteration,
-        axis=case.lesion.axis,
-        donor=(case.donor, case.lesion.donor_lesion),
+        placement=placement,
+        settings={"match": match},
+        measures=measures,
+        donor=(donor, found.donor_lesion),
     )
-    write_report(folder / REPORT_NAME, report)
-
-
-def _head_of_report(
-    command: str, source: LesionSource, seed: int, case: _Pasted, **models: str | Path | None
-) -> dict[str, Any]:
-    paths = {
-        "host": source.host,
-        "donor": source.donor,
-        "donor_label": source.donor_label,
-        "host_label": source.host_label,
-        **{name: model_file(path) for name, path in models.items()},
-    }
-    return {
-        "command": command,
-        "inputs": describe_inputs(paths),
-        "placement": {
-            **case.lesion.placement.as_dict(),
-            "axis": case.lesion.axis,
-            "slices": slices_of(case.lesion.mask, case.lesion.axis),
-        },
-        "seed": seed,
-        "versions": versions(),
-    }
 
 
 def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite: bool = False) -> dict[str, Any]:
@@ -163,24 +110,8 @@ def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite:
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
-    begin = time.perf_counter()
-    with output_folder(output, overwrite=overwrite) as folder:
-        case = _paste_lesion(source, insertion_method("naive"), seed)
-        image, alteration = case.lesion.image, _altered(case)
-        report = {
-            **_head_of_report("paste", source, seed, case),
-            "settings": {"match": case.match},
-            **case.measures(image),
-            "seconds": time.perf_counter() - begin,
-        }
-        _write(folder, case, image, alteration, report, "Naive paste")
-    return report
-
-
-def _altered(case: _Pasted) -> MetaTensor:
-    """1 in the lesion, and where the pasted image differs from the host."""
-    changed = (as_array(case.lesion.image) != as_array(case.host)) | (as_array(case.lesion.mask) > 0)
-    return wrap_like(changed.astype(np.uint8), case.host)
+    with lesion_run("paste", output, overwrite=overwrite) as run:
+        return run.finish(_pasted(run, source, insertion_method("naive"), seed, "Naive paste"), seed)
 
 
 def harmonize(
@@ -232,50 +163,14 @@ def harmonize(
         source = LesionSource(files.image, files.image, files.label, donor_slice=4, host_slice=6)
         report = harmonize(source, "out", seed=1)
     """
-    begin = time.perf_counter()
     check_device(device)
-    method = chosen_insertion(method, settings=settings, blend=blend, model=model, start=start, bank=bank)
+    given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
+    method = chosen_insertion(method, **given)
     how = insertion_method(method)
+    redrawing = None
     if how.redrawn is not None:
-        settings, trained, begun = given_models("harmonization", settings, model, start, bank)
-        blend = how.redrawn if blend is None else blend
-    with output_folder(output, overwrite=overwrite) as folder:
-        case = _paste_lesion(source, how, seed)
-        told: dict[str, Any] = {"method": method, "match": case.match, "paste_blend": how.paste_blend}
-        image, alteration, seconds = case.lesion.image, None, 0.0
-        if settings is not None and blend is not None:
-            redrawn = redraw(
-                image,
-                case.lesion.mask,
-                [case.host],
-                host=case.host,
-                axis=case.lesion.axis,
-                settings=settings,
-                blend=blend,
-                model=trained,
-                start=begun,
-                bank=None if bank is None else ModelBank(bank),
-                seed=seed,
-                device=device,
-                working_folder=folder,
-                progress=progress,
-            )
-            if trained is None:
-                redrawn.model.save(folder / MODEL_NAME)
-            image, alteration, seconds = redrawn.image, redrawn.alteration, redrawn.seconds_training
-            told |= {
-                **settings.as_dict(),
-                "blend": blend.as_dict(),
-                "region_taken": redrawn.region.as_dict(),
-                "intensities": redrawn.scale.as_dict(),
-            }
-        report = {
-            **_head_of_report("harmonize", source, seed, case, model=model, start=start),
-            "settings": told,
-            **case.measures(image),
-            "seconds_training": seconds,
-            "seconds": time.perf_counter() - begin,
-        }
-        changed = _altered(case) if alteration is None else alteration
-        _write(folder, case, image, changed, report, f"Lesion inserted, {method}")
-    return report
+        redrawing = Redrawing.chosen("harmonization", how.redrawn, **given, seed=seed, device=device, progress=progress)
+    with lesion_run("harmonize", output, overwrite=overwrite) as run:
+        case = _pasted(run, source, how, seed, f"Lesion inserted, {method}")
+        case.settings |= {"method": method, "paste_blend": how.paste_blend}
+        return run.finish(case, seed, redrawing)

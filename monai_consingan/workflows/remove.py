@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.data import load_label, load_scan, output_suffix, save_label_like, save_like, slices_of
+from monai.data import MetaTensor
+
+from monai_consingan.data import slices_of
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import removal_measures
-from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.device import check_device
-from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
-from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run
 
 __all__ = ["LesionTarget", "remove"]
 
@@ -98,89 +95,44 @@ def remove(
         ConSinGANError: an input is bad, no method can fill the lesion, the settings do not fit, or the folder cannot
             be used.
     """
-    begin = time.perf_counter()
     check_device(device)
-    redraws = any(given is not None for given in (settings, blend, model, start, bank))
-    trained: TrainedModel | None = None
-    if redraws:
-        settings, trained, begun = given_models("editing", settings, model, start, bank)
-        blend = blend or REMOVAL_BLEND
-    with output_folder(output, overwrite=overwrite) as folder:
-        image = load_scan(target.image, name="image")
-        label = load_label(target.label, image=image, name="label")
-        fill = FillLesion(target.methods, target.symmetry, target.margin_mm, target.train_on, target.axis)
-        filled = fill(image, label, lesion_labels=target.lesion_labels, slice_index=target.slice_index)
-        result, alteration, told, seconds = filled.image, filled.mask, {}, 0.0
-        if settings is not None and blend is not None:
-            redrawn = redraw(
-                filled.image,
-                filled.mask,
-                [filled.training],
-                host=image,
-                axis=filled.axis,
-                settings=settings,
-                blend=blend,
-                model=trained,
-                start=begun,
-                bank=None if bank is None else ModelBank(bank),
-                seed=seed,
-                device=device,
-                working_folder=folder,
-                progress=progress,
-            )
-            if trained is None:
-                redrawn.model.save(folder / MODEL_NAME)
-            result, alteration, seconds = redrawn.image, redrawn.alteration, redrawn.seconds_training
-            told = {
-                **settings.as_dict(),
-                "blend": blend.as_dict(),
-                "train_on": target.train_on,
-                "region_taken": redrawn.region.as_dict(),
-                "intensities": redrawn.scale.as_dict(),
-            }
-        suffix = output_suffix(image)
-        save_like(folder / f"image{suffix}", result, image, alteration=alteration)
-        save_like(folder / f"naive{suffix}", filled.image, image, alteration=alteration)
-        save_label_like(folder / f"label{suffix}", filled.label, image)
-        save_label_like(folder / f"alteration{suffix}", alteration, image)
-        save_case_figure(
-            folder / "figure.png",
-            title="Lesion removed",
-            images={"image": image, **({"naive": filled.image} if redraws else {}), "result": result},
-            lesion=filled.lesion,
-            alteration=alteration,
-            axis=filled.axis,
-        )
-        report = {
-            "command": "remove",
-            "inputs": describe_inputs(
-                {"image": target.image, "label": target.label, "model": model_file(model), "start": model_file(start)}
-            ),
-            "placement": {
-                "how": filled.method,
-                "refused": [f"{name}: {why}" for name, why in filled.tried],
-                "axis": filled.axis,
-                "slices": slices_of(filled.mask, filled.axis),
-            },
-            "seed": seed,
-            "versions": versions(),
-            "settings": {
-                "methods": target.methods,
-                "symmetry": target.symmetry,
-                "margin_mm": target.margin_mm,
-                "redrawn": redraws,
-                **told,
-            },
-            **removal_measures(
-                {"": result, "_naive": filled.image},
-                filled.mask,
-                filled.lesion,
-                image,
-                others=filled.label,
-                axis=filled.axis,
-            ),
-            "seconds_training": seconds,
-            "seconds": time.perf_counter() - begin,
-        }
-        write_report(folder / REPORT_NAME, report)
-    return report
+    given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
+    redrawing = None
+    if any(value is not None for value in given.values()):
+        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given, seed=seed, device=device, progress=progress)
+    with lesion_run("remove", output, overwrite=overwrite) as run:
+        case = _filled(run, target)
+        case.settings["redrawn"] = redrawing is not None
+        return run.finish(case, seed, redrawing)
+
+
+def _filled(run: LesionRun, target: LesionTarget) -> LesionCase:
+    """The lesion filled."""
+    image = run.scan("image", target.image)
+    label = run.label("label", target.label, image, "image")
+    fill = FillLesion(target.methods, target.symmetry, target.margin_mm, target.train_on, target.axis)
+    filled = fill(image, label, lesion_labels=target.lesion_labels, slice_index=target.slice_index)
+
+    def measures(results: Mapping[str, MetaTensor]) -> dict[str, float]:
+        return removal_measures(results, filled.mask, filled.lesion, image, others=filled.label, axis=filled.axis)
+
+    return LesionCase(
+        host=image,
+        image=filled.image,
+        naive=filled.image,
+        label=filled.label,
+        mask=filled.mask,
+        lesion=filled.lesion,
+        training=filled.training,
+        axis=filled.axis,
+        title="Lesion removed",
+        placement={
+            "how": filled.method,
+            "refused": [f"{name}: {why}" for name, why in filled.tried],
+            "axis": filled.axis,
+            "slices": slices_of(filled.mask, filled.axis),
+        },
+        settings={"methods": target.methods, "symmetry": target.symmetry, "margin_mm": target.margin_mm},
+        measures=measures,
+        redrawn={"train_on": target.train_on},
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan import __version__
-from monai_consingan.data import file_sha256, slices_of
+from monai_consingan.data import Stored, file_sha256, slices_of
 from monai_consingan.data.names import public_name
 from monai_consingan.figures import Panel, difference_panel, save_panel, slice_view
 
@@ -31,13 +31,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def describe_inputs(paths: Mapping[str, str | Path | None]) -> dict[str, dict[str, str]]:
-    """Name (:py:func:`monai_consingan.data.names.public_name`) and SHA-256 of every input that is given."""
-    return {
-        name: {"file": public_name(path), "sha256": file_sha256(path)}
-        for name, path in paths.items()
-        if path is not None
-    }
+def describe_inputs(inputs: Mapping[str, str | Path | Stored | None]) -> dict[str, dict[str, str]]:
+    """Name (:py:func:`monai_consingan.data.names.public_name`) and SHA-256 of every input that is given.
+
+    Args:
+        inputs: files by what they are, or what was read of them, which is not read again.
+    """
+    told = {}
+    for name, given in inputs.items():
+        if isinstance(given, Stored) and given.path is not None:
+            told[name] = {"file": public_name(given.path), "sha256": given.sha256}
+        elif isinstance(given, (str, Path)):
+            told[name] = {"file": public_name(given), "sha256": file_sha256(given)}
+    return told
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ import errno
 import os
 import pickle
 import re
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -282,14 +281,13 @@ def test_no_permission(call: Any, insert: list[Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["models.redraw.train_model", "workflows.harmonize.save_like", "workflows.harmonize.write_report"]
+    "where", ["models.redraw.train_model", "workflows.lesion_run.save_like", "workflows.lesion_run.write_report"]
 )
 def test_no_space(refused: Any, insert: list[Any], tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any, **kwargs: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    module, function = where.rsplit(".", 1)
-    monkeypatch.setattr(sys.modules[f"monai_consingan.{module}"], function, full)
+    monkeypatch.setattr(f"monai_consingan.{where}", full)
     said = refused(*insert, out=tmp_path / "out")
     assert "out cannot be written (No space left on device): free some space" in said
 

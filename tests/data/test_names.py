@@ -23,7 +23,7 @@ def test_no_name_of_a_folder_or_a_dicom_file(tmp_path: Path, path: str, name: st
     if path == "DOE^JANE":
         (tmp_path / path).mkdir()
     else:
-        (tmp_path / path).write_bytes(bytes(128) + b"DICM")
+        (tmp_path / path).write_bytes(bytes(128) + (b"text" if path.endswith(".pt") else b"DICM"))
     assert public_name(tmp_path / path) == name
 
 

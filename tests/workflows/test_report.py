@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
+from monai_consingan.data import example
+from monai_consingan.workflows import LesionSource, harmonize
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
 
 
@@ -61,3 +65,15 @@ def test_figure_of_a_picture_and_of_a_volume(tmp_path: Path) -> None:
             with Image.open(tmp_path / "f.png") as figure:
                 widths.append(figure.width)
     assert widths[0] == widths[2] < widths[1] == widths[3]
+
+
+def test_every_input_is_read_once(tmp_path: Path) -> None:
+    files = example()
+    host = tmp_path / "host.nii.gz"
+    shutil.copy(files.image, host)
+    opened = []
+    sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" and args[0] == str(host) else None)
+    report = harmonize(LesionSource(host, host, files.label, donor_slice=4, host_slice=6), tmp_path / "out")
+    assert opened.count(str(host)) == 1
+    assert report["inputs"]["host"]["sha256"] == hashlib.sha256(host.read_bytes()).hexdigest()
+    assert report["inputs"]["donor"] == report["inputs"]["host"]

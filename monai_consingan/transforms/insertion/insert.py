@@ -136,13 +136,10 @@ class InsertLesion(Transform):
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, slice_offset, "offset"),
         )
-        pasted, naive = (
-            PasteLesion(blend=blend, match=self.match, axis=axis)(
-                host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
-            )
-            for blend in (self.paste_blend, "hard")
+        pasted, naive = PasteLesion(blend=self.paste_blend, match=self.match, axis=axis).with_naive(
+            host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
         )
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive.image)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive)
 
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:

@@ -31,6 +31,7 @@ from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
 from monai_consingan.transforms.insertion.crossfade import crossfade
 from monai_consingan.transforms.insertion.match import match_intensities, tissue_ring
+from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
 
@@ -164,6 +165,37 @@ class PasteLesion(Transform):
             ConSinGANError: when shapes differ, the lesion is empty or would leave the array, or there is no tissue to
                 match intensities by.
         """
+        return self._paste(host, donor, donor_label, offset, host_label, donor_valid)[0]
+
+    def with_naive(
+        self,
+        host: NdarrayOrTensor,
+        donor: NdarrayOrTensor,
+        donor_label: NdarrayOrTensor,
+        offset: Sequence[int] | None = None,
+        host_label: NdarrayOrTensor | None = None,
+    ) -> tuple[PastedLesion, Any]:
+        """Paste, and also give the naive image: the same matched voxels in place of the host's, without a blend.
+
+        Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one.
+        """
+        pasted, moved, near = self._paste(host, donor, donor_label, offset, host_label, None)
+        if self.blend == "hard":
+            return pasted, pasted.image
+        naive, of_host = as_array(host).copy(), (slice(None), *near)
+        naive[of_host] = naive_paste(naive[of_host], moved, as_array(pasted.mask)[0][near] > 0)
+        return pasted, wrap_like(naive, host)
+
+    def _paste(
+        self,
+        host: NdarrayOrTensor,
+        donor: NdarrayOrTensor,
+        donor_label: NdarrayOrTensor,
+        offset: Sequence[int] | None,
+        host_label: NdarrayOrTensor | None,
+        donor_valid: NdarrayOrTensor | None,
+    ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...]]:
+        """The paste, and the donor's matched values around the new place, with the box where that is."""
         image, other = as_array(host), as_array(donor)
         check_shape(other, image.shape, name="donor", other="host")
         labels = as_array(donor_label)
@@ -198,11 +230,12 @@ class PasteLesion(Transform):
         result = image.copy()
         result[of_host] = self._blended(image[of_host], moved, mask[near], valid, mm, axis)
         label_like = host_label if isinstance(host, torch.Tensor) and isinstance(host_label, MetaTensor) else host
-        return PastedLesion(
+        pasted = PastedLesion(
             wrap_like(result, host),
             wrap_like(_written(old_labels, move(labels, shift), mask), label_like),
             wrap_like(mask[None].astype(np.uint8), host),
         )
+        return pasted, moved, near
 
     @staticmethod
     def _shift(lesion: np.ndarray, offset: Sequence[int] | None) -> tuple[int, ...]:
@@ -230,7 +263,7 @@ class PasteLesion(Transform):
         axis: int | None,
     ) -> np.ndarray:
         if self.blend == "hard":
-            return np.where(mask, cast_values(donor, host.dtype), host)
+            return naive_paste(host, donor, mask)
         if self.blend == "feather":
             weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])

@@ -14,7 +14,8 @@ from monai_consingan.arrays import as_array, chosen, wrap_like
 from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
-from monai_consingan.transforms.removal.mirror import anatomical_mirror, flip_mirror
+from monai_consingan.transforms.removal.flipud import flip_mirror
+from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import find_symmetry
 

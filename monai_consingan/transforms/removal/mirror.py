@@ -1,4 +1,4 @@
-"""The other hemisphere: mirroring an image as stored, or at the head's plane of symmetry."""
+"""The other hemisphere: mirroring an image at the head's plane of symmetry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monai_consingan.arrays import as_array, cast_values, check_axis, wrap_like
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, reflection
 
-__all__ = ["Mirrored", "anatomical_mirror", "flip_mirror"]
+__all__ = ["Mirrored", "anatomical_mirror"]
 
 _SNAP = 0.25  # voxels: a mirror this close to a plain flip all over the image is one
 
@@ -27,33 +27,6 @@ class Mirrored(NamedTuple):
     """Booleans of shape (\\*spatial), true where the mirrored voxel comes from inside the image."""
     plane: SymmetryPlane
     """The plane that was used."""
-
-
-def flip_mirror(image: NdarrayOrTensor, *, axis: int = 0) -> NdarrayOrTensor:
-    """Flip a spatial axis as stored, whatever it means anatomically.
-
-    For axis 0 this is ``numpy.flipud`` of a slice, the mirror of the published removal method. MONAI reads a PNG as
-    (C, W, H), so the first axis of that image in numpy's and PIL's sense is spatial axis 1 here.
-
-    Args:
-        image: image of shape (C, \\*spatial).
-        axis: spatial axis to flip.
-
-    Returns:
-        The flipped image, of the same kind and dtype; a MetaTensor keeps its affine, as the result lies in the same
-        place.
-
-    Raises:
-        ConSinGANError: when the axis does not exist.
-
-    Example:
-        >>> import numpy as np
-        >>> flip_mirror(np.array([[[1, 2], [3, 4]]])).tolist()
-        [[[3, 4], [1, 2]]]
-    """
-    values = as_array(image)
-    spatial = check_axis(axis, values.ndim - 1) or 0
-    return wrap_like(np.flip(values, spatial + 1).copy(), image)
 
 
 def anatomical_mirror(

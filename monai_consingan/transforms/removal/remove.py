@@ -28,8 +28,9 @@ from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
+from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
-from monai_consingan.transforms.removal.mirror import anatomical_mirror, flip_mirror
+from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry, find_symmetry
 
 __all__ = [

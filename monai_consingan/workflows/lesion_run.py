@@ -1,0 +1,244 @@
+"""What ``harmonize``, ``paste`` and ``remove`` share: inputs, the model that redraws, files, figure and report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+
+from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data import Stored, load_label, load_scan, output_suffix, read_stored, save_label_like, save_like
+from monai_consingan.methods import BlendSettings
+from monai_consingan.models.bank import ModelBank
+from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
+from monai_consingan.models.redraw import redraw
+from monai_consingan.settings import TrainingSettings
+from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
+from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+
+__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run"]
+
+
+@dataclass(frozen=True)
+class Redrawing:
+    """The model that redraws a lesion's surroundings, and how it is used.
+
+    Args:
+        settings: settings of its training.
+        blend: where the redrawn image is used.
+        model: the model, if it is not to be trained.
+        start: a model whose weights the training starts from.
+        bank: models of earlier trainings.
+        seed: seed of the training.
+        device: where to train.
+        progress: whether to show progress on the standard error stream.
+        files: files of the given models.
+    """
+
+    settings: TrainingSettings
+    blend: BlendSettings
+    model: TrainedModel | None
+    start: TrainedModel | None
+    bank: ModelBank | None
+    seed: int
+    device: str
+    progress: bool
+    files: Mapping[str, Path | None]
+
+    @classmethod
+    def chosen(
+        cls,
+        task: str,
+        usual: BlendSettings,
+        *,
+        settings: TrainingSettings | None,
+        blend: BlendSettings | None,
+        model: str | Path | None,
+        start: str | Path | None,
+        bank: str | Path | None,
+        seed: int,
+        device: str,
+        progress: bool,
+    ) -> Redrawing:
+        """What a user asked for, completed by what is usual for the task.
+
+        Raises:
+            ConSinGANError: models that cannot be used, or not together.
+        """
+        settings, trained, begun = given_models(task, settings, model, start, bank)
+        files = {"model": model_file(model), "start": model_file(start)}
+        models = None if bank is None else ModelBank(bank)
+        return cls(settings, blend or usual, trained, begun, models, seed, device, progress, files)
+
+
+@dataclass
+class LesionCase:
+    """A lesion that was pasted or filled, and all that is known of it.
+
+    Args:
+        host: the scan as it was read.
+        image: the scan with the lesion pasted or filled, which is the result where no model redraws it.
+        naive: the same without a blend.
+        label: the label that results.
+        mask: where the image was pasted or filled.
+        lesion: where the lesion is, or was: the figure's contour.
+        training: image whose slices a model is trained on.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        title: title of the figure.
+        placement: where the lesion went, or how it was filled, for the report.
+        settings: what the user asked for, for the report; ``redrawn`` is added where a model redraws.
+        measures: measures of images by their suffixes.
+        donor: donor and its lesion's mask, for the figure.
+        redrawn: more settings for the report where a model redraws.
+    """
+
+    host: MetaTensor
+    image: MetaTensor
+    naive: MetaTensor
+    label: MetaTensor
+    mask: MetaTensor
+    lesion: MetaTensor
+    training: MetaTensor
+    axis: int | None
+    title: str
+    placement: dict[str, Any]
+    settings: dict[str, Any]
+    measures: Callable[[Mapping[str, MetaTensor]], dict[str, float]]
+    donor: tuple[MetaTensor, MetaTensor] | None = None
+    redrawn: dict[str, Any] = field(default_factory=dict)
+
+
+class LesionRun:
+    """A run of ``harmonize``, ``paste`` or ``remove`` in its folder; every input is read once.
+
+    Args:
+        command: the command's name.
+        folder: the folder to work in.
+    """
+
+    def __init__(self, command: str, folder: Path) -> None:
+        self.command = command
+        self.folder = folder
+        self.host = "image" if command == "remove" else "host"
+        self.begin = time.perf_counter()
+        self.inputs: dict[str, Stored | Path | None] = {}
+
+    def scan(self, name: str, path: str | Path) -> MetaTensor:
+        """Read a scan, as :py:func:`monai_consingan.data.load_scan` does; what was read before is not read again."""
+        read = [given for given in self.inputs.values() if isinstance(given, Stored) and given.path == Path(path)]
+        self.inputs[name] = stored = read[0] if read else read_stored(path, name=_words(name))
+        return load_scan(stored, name=_words(name))
+
+    def label(self, name: str, path: str | Path, image: MetaTensor, of: str, **options: Any) -> MetaTensor:
+        """Read the label of an image, as :py:func:`monai_consingan.data.load_label` does."""
+        self.inputs[name] = stored = read_stored(path, name=_words(name), indices=True)
+        return load_label(stored, image=image, image_name=_words(of), name=_words(name), **options)
+
+    def finish(self, case: LesionCase, seed: int, redrawing: Redrawing | None = None) -> dict[str, Any]:
+        """Let a model redraw the lesion's surroundings, if one is given, and write all files.
+
+        Returns:
+            The report.
+
+        Raises:
+            ConSinGANError: the region does not fit the model, or a file cannot be written.
+        """
+        image, alteration, told, seconds = case.image, _altered(case), {**case.settings}, 0.0
+        if redrawing is not None:
+            image, alteration, more, seconds = self._redraw(case, redrawing)
+            told |= more
+        report = {
+            "command": self.command,
+            "inputs": describe_inputs({**self.inputs, **({} if redrawing is None else redrawing.files)}),
+            "placement": case.placement,
+            "seed": seed,
+            "versions": versions(),
+            "settings": told,
+            **case.measures({"": image, "_naive": case.naive}),
+            **({} if self.command == "paste" else {"seconds_training": seconds}),
+        }
+        self._save(case, image, alteration, is_redrawn=redrawing is not None)
+        report["seconds"] = time.perf_counter() - self.begin
+        write_report(self.folder / REPORT_NAME, report)
+        return report
+
+    def _redraw(self, case: LesionCase, how: Redrawing) -> tuple[MetaTensor, MetaTensor, dict[str, Any], float]:
+        """The redrawn image, where it may differ, what the report says of it, and the seconds of the training."""
+        made = redraw(
+            case.image,
+            case.mask,
+            [case.training],
+            host=case.host,
+            axis=case.axis,
+            settings=how.settings,
+            blend=how.blend,
+            model=how.model,
+            start=how.start,
+            bank=how.bank,
+            seed=how.seed,
+            device=how.device,
+            working_folder=self.folder,
+            progress=how.progress,
+        )
+        if how.model is None:
+            made.model.save(self.folder / MODEL_NAME)
+        told = {
+            **how.settings.as_dict(),
+            "blend": how.blend.as_dict(),
+            **case.redrawn,
+            "region_taken": made.region.as_dict(),
+            "intensities": made.scale.as_dict(),
+        }
+        return made.image, made.alteration, told, made.seconds_training
+
+    def _save(self, case: LesionCase, image: MetaTensor, alteration: MetaTensor, *, is_redrawn: bool) -> None:
+        """Write images, label and figure."""
+        host: Any = self.inputs[self.host]
+        suffix = output_suffix(host)
+        save_like(self.folder / f"image{suffix}", image, host, alteration=alteration)
+        save_label_like(self.folder / f"label{suffix}", case.label, host)
+        save_label_like(self.folder / f"alteration{suffix}", alteration, host)
+        if self.command != "paste":
+            save_like(self.folder / f"naive{suffix}", case.naive, host, alteration=alteration)
+        shows_naive = is_redrawn or self.command == "harmonize"
+        save_case_figure(
+            self.folder / "figure.png",
+            title=case.title,
+            images={
+                self.host: case.host,
+                **({"naive": case.naive} if shows_naive else {}),
+                "result": image,
+            },
+            lesion=case.lesion,
+            alteration=alteration,
+            axis=case.axis,
+            donor=case.donor,
+        )
+
+
+@contextmanager
+def lesion_run(command: str, output: str | Path, *, overwrite: bool = False) -> Iterator[LesionRun]:
+    """A run whose files appear in the output folder when all went well (:py:func:`output_folder`).
+
+    Raises:
+        ConSinGANError: the folder cannot be used.
+    """
+    with output_folder(output, overwrite=overwrite) as folder:
+        yield LesionRun(command, folder)
+
+
+def _altered(case: LesionCase) -> MetaTensor:
+    """1 where the lesion was pasted or filled, and where the image differs from the host."""
+    changed = (as_array(case.image) != as_array(case.host)) | (as_array(case.mask) > 0)
+    altered: MetaTensor = wrap_like(changed.astype(np.uint8), case.host)
+    return altered
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -17,7 +17,6 @@ from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
-from monai_consingan.transforms.removal.symmetry import find_symmetry
 
 __all__ = ["FillLesion", "FillLesionD", "FillLesionDict", "FillLesiond", "FilledLesion"]
 
@@ -100,14 +99,11 @@ class FillLesion(Transform):
         check_slice(image, axis, slice_index, "slice")
         if slice_index is not None:
             lesion = keep_slice(lesion, axis, slice_index, "slice")
-        symmetry: Any = self.symmetry
-        if any(FILLINGS[method].source == "mirror" for method in self.methods if method in FILLINGS):
-            symmetry = find_symmetry(image, image.affine, self.symmetry, axis)
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values = as_array(label)
         stays = np.where(as_array(lesion) > 0, 1, np.where(values > 0, 2, 0)).astype(np.int16)
         removal = RemoveLesion(
-            self.methods, symmetry=symmetry, margin_mm=self.margin_mm, axis=axis, flip_axis=flip_axis
+            self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=axis, flip_axis=flip_axis
         )
         removed = removal(image, wrap_like(stays, label), lesion_labels=[1])
         kept = np.where(as_array(removed.label) > 0, values, 0).astype(values.dtype)
@@ -115,25 +111,23 @@ class FillLesion(Transform):
             removed.image,
             wrap_like(kept, label),
             removed.mask,
-            self._training(image, removed, symmetry, axis, flip_axis),
+            self._training(image, removed, axis, flip_axis),
             wrap_like((as_array(lesion) > 0).astype(np.uint8), image),
             removed.method,
             removed.tried,
             axis,
         )
 
-    def _training(
-        self, image: MetaTensor, removed: RemovedLesion, symmetry: Any, axis: int | None, flip_axis: int
-    ) -> Any:
+    def _training(self, image: MetaTensor, removed: RemovedLesion, axis: int | None, flip_axis: int) -> Any:
         """The image to train on, whose tissue at the lesion's place is that which was filled in."""
         if self.train_on == "image":
             return image
         source = FILLINGS[removed.method].source
-        if source == "nearby":
-            return removed.image
         if source == "flip":
             return flip_mirror(image, axis=flip_axis)
-        mirrored, valid, _ = anatomical_mirror(as_array(image), image.affine, symmetry=symmetry, axis=axis)
+        if removed.plane is None:
+            return removed.image
+        mirrored, valid, _ = anatomical_mirror(as_array(image), image.affine, symmetry=removed.plane, axis=axis)
         return wrap_like(np.where(valid[None], mirrored, as_array(image)).astype(np.float32), image)
 
 

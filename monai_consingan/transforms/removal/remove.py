@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
-from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry, find_symmetry
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry, head_symmetry
 
 __all__ = [
     "RemoveLesion",
@@ -59,6 +60,8 @@ class RemovedLesion(NamedTuple):
     """The method that was used."""
     tried: tuple[tuple[str, str], ...]
     """The methods tried before it, each with the reason why it would not do."""
+    plane: SymmetryPlane | None = None
+    """The plane of symmetry, if the method mirrored at one."""
 
 
 class RemoveLesion(Transform):
@@ -82,8 +85,9 @@ class RemoveLesion(Transform):
 
     Args:
         methods: one or several of these names.
-        symmetry: where the anatomical mirror is: ``"centre"`` of the image, ``"estimate"`` from the image, its
-            left-right world coordinate (RAS+) in mm, or a plane.
+        symmetry: where the anatomical mirror is: ``"centre"`` of the image, if it mirrors to itself there, or else
+            estimated; ``"estimate"`` from the image, its left-right world coordinate (RAS+) in mm, or a plane. Where
+            none is found, as in a crop of one hemisphere, no method that mirrors will do (:func:`head_symmetry`).
         margin_mm: how far beyond the lesion's border is filled, as labels seldom hold all of a lesion.
         axis: the spatial axis perpendicular to the slices when each slice counts by itself; None works in space.
         flip_axis: the spatial axis that ``"flipud"`` flips; None takes the first that is not ``axis``. For a PNG read
@@ -157,10 +161,12 @@ class RemoveLesion(Transform):
         fill = alteration_weight(lesion, spacing=spacing, dilation_mm=self.margin_mm, softness_mm=0.0, axis=axis) > 0
         ill = alteration_weight(marks[0] != 0, spacing=spacing, dilation_mm=self.margin_mm, softness_mm=0.0, axis=axis)
         head = head_mask(values[0], spacing=spacing)
+        affine = image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
+        plane = cache(partial(head_symmetry, image, affine, self.symmetry, axis, ill > 0))
         tried: list[tuple[str, str]] = []
         for method in self.methods:
             try:
-                filled = self._fill(method, image, fill, ill > 0, head, axis, spacing)
+                filled = self._fill(method, image, fill, ill > 0, head, axis, spacing, affine, plane)
             except NoPlaceError as reason:
                 tried.append((method, str(reason).rstrip(".")))
                 continue
@@ -171,6 +177,7 @@ class RemoveLesion(Transform):
                 wrap_like(fill[None].astype(np.uint8), image),
                 method,
                 tuple(tried),
+                plane() if FILLINGS[method].source == "mirror" else None,
             )
         reasons = ", ".join(f"{method} ({reason})" for method, reason in tried)
         others = [method for method in FILLINGS if method not in self.methods]
@@ -186,6 +193,8 @@ class RemoveLesion(Transform):
         head: np.ndarray,
         axis: int | None,
         spacing: tuple[float, ...],
+        affine: Any,
+        plane: Callable[[], SymmetryPlane],
     ) -> np.ndarray:
         """Values of shape (C, \\*spatial) for the voxels to fill, by one method."""
         values = as_array(image)
@@ -201,10 +210,8 @@ class RemoveLesion(Transform):
             mirrored, valid = as_array(flip_mirror(values, axis=flipped)), np.ones_like(fill)
             maps = as_array(flip_mirror(maps, axis=flipped))
         else:
-            affine = image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
-            plane = find_symmetry(image, affine, self.symmetry, axis)
-            mirrored, valid, _ = anatomical_mirror(values, affine, symmetry=plane, axis=axis)
-            maps = anatomical_mirror(maps, affine, symmetry=plane, axis=axis, mode="nearest").image
+            mirrored, valid, _ = anatomical_mirror(values, affine, symmetry=plane(), axis=axis)
+            maps = anatomical_mirror(maps, affine, symmetry=plane(), axis=axis, mode="nearest").image
         if method in _MIRRORED:
             how = _MIRRORED[method]
             return _matched(how, values, mirrored, fill, ill, maps[0] > 0, head, maps[1] > 0, valid, axis, spacing)

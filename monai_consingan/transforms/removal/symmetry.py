@@ -21,6 +21,7 @@ __all__ = [
     "check_symmetry",
     "estimate_symmetry",
     "find_symmetry",
+    "head_symmetry",
     "left_right_axis",
     "reflection",
     "symmetry_plane",
@@ -28,6 +29,7 @@ __all__ = [
 
 _WORTH = 0.95  # a tilted plane has to bring the mismatch down to this fraction
 _OVERLAP = 0.4  # fraction of the image that has to be seen in its mirror
+_TRUSTED, _TRUSTED_OVERLAP = 0.8, 0.5  # correlation and overlap that a head's plane has
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,58 @@ def check_symmetry(symmetry: Any) -> None:
         check_number(symmetry, "symmetry", -np.inf)
 
 
+def head_symmetry(
+    image: NdarrayOrTensor,
+    affine: Any,
+    symmetry: str | float | SymmetryPlane,
+    axis: int | None = None,
+    ill: np.ndarray | None = None,
+) -> SymmetryPlane:
+    """The head's plane of symmetry, as :func:`find_symmetry` gives it, if the image does mirror to itself there.
+
+    The centre of a crop is seldom that of the head. Where the image does not mirror to itself at its centre, the plane
+    is estimated instead. A plane or a position that the user gives is taken as it is.
+
+    Args:
+        image, affine, symmetry, axis: see :func:`anatomical_mirror`.
+        ill: booleans of shape (\\*spatial), true in lesions, which need not mirror to themselves.
+
+    Raises:
+        ConSinGANError: neither will do, as in a crop that shows one hemisphere only.
+    """
+
+    def agreement(plane: SymmetryPlane) -> float:
+        values = _clipped(image)
+        if ill is not None and not ill.all():
+            values = np.where(ill, np.median(values[~ill]), values)
+        return _match(*_shrunk(values, *_world(affine, values.ndim), side=96), plane, axis, _TRUSTED_OVERLAP)
+
+    plane = find_symmetry(image, affine, symmetry, axis)
+    if symmetry not in ("centre", "estimate") or (found := agreement(plane)) >= _TRUSTED:
+        return plane
+    if symmetry == "centre":
+        return head_symmetry(image, affine, "estimate", axis, ill)
+    seen = "it does not show enough of both hemispheres" if found < 0 else f"a correlation of {found:.2f} at best"
+    raise NoPlaceError(
+        f"the image does not mirror to itself ({seen}), so the other hemisphere is not known: give the plane's "
+        "left-right position in mm (symmetry), a larger crop, or a filling that needs no mirror."
+    )
+
+
+def _clipped(image: NdarrayOrTensor) -> np.ndarray:
+    """Intensities of the first channel from 0 to 1, cut at the 1st and the 99th percentile.
+
+    Raises:
+        ConSinGANError: when the image is constant.
+    """
+    values = as_array(image)[0].astype(np.float64)
+    low, high = np.percentile(values, (1, 99))
+    if not high > low:
+        raise NoPlaceError("the image is constant, so no plane of symmetry can be estimated; give its position in mm.")
+    clipped: np.ndarray = np.clip((values - low) / (high - low), 0, 1)
+    return clipped
+
+
 def estimate_symmetry(
     image: NdarrayOrTensor, affine: Any, *, axis: int | None = None, max_angle: float = 15.0
 ) -> SymmetryPlane:
@@ -179,11 +233,7 @@ def estimate_symmetry(
     Raises:
         ConSinGANError: when the image is constant, or its slices have no other hemisphere.
     """
-    values = as_array(image)[0].astype(np.float64)
-    low, high = np.percentile(values, (1, 99))
-    if not high > low:
-        raise NoPlaceError("the image is constant, so no plane of symmetry can be estimated; give its position in mm.")
-    values = np.clip((values - low) / (high - low), 0, 1)
+    values = _clipped(image)
     columns, origin = _world(affine, values.ndim)
     turns = _turns(columns, axis)
 
@@ -239,12 +289,14 @@ def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: i
     return gaussian_filter(blocks.astype(np.float32), 1.0, mode="constant"), affine
 
 
-def _match(values: np.ndarray, affine: np.ndarray, plane: SymmetryPlane, axis: int | None) -> float:
+def _match(
+    values: np.ndarray, affine: np.ndarray, plane: SymmetryPlane, axis: int | None, overlap: float = _OVERLAP
+) -> float:
     """Correlation coefficient of an image and its mirror where both are seen; 1 for perfect symmetry."""
     matrix, shift = reflection(affine, values.ndim, plane, axis)
     mirrored = affine_transform(values, matrix, shift, order=1, mode="constant", cval=np.nan)
     seen = np.isfinite(mirrored)
-    if np.count_nonzero(seen) < _OVERLAP * seen.size:
+    if np.count_nonzero(seen) < overlap * seen.size:
         return -1.0
     one, other = values[seen], mirrored[seen]
     one, other = one - one.mean(), other - other.mean()

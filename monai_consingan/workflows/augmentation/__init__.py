@@ -10,10 +10,12 @@ from .merge import merge
 from .records import ScanRecord, ScanSet
 from .run import augment, free_twins
 from .survey import Lesion
+from .workers import Execution
 
 __all__ = [
     "SIZE_CLASSES",
     "AugmentSettings",
+    "Execution",
     "Lesion",
     "ScanRecord",
     "ScanSet",

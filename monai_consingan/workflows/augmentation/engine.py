@@ -27,7 +27,7 @@ from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, 
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
-from monai_consingan.workflows.augmentation.workers import BACKENDS, Workers, start_workers
+from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
 
 __all__ = ["Run"]
 
@@ -43,48 +43,16 @@ class Run:
         scans: the data set.
         output: folder for the result.
         bank: folder of models; ``None`` for one in the output.
-        device: where to train.
-        jobs: number of processes.
-        threads: threads of each.
-        shard: which part to do, and how many there are; ``None`` does all.
-        progress: whether to show progress on the standard error stream.
-        backend, address, gpus: see :py:func:`start_workers`. With GPUs ``"cpu"`` stands for ``"cuda"``.
-
-    Raises:
-        ConSinGANError: a number is out of range, or the device is not there.
+        how: how the work is done.
     """
 
     command: str
     scans: ScanSet
     output: str | Path
     bank: str | Path | None
-    device: str
-    jobs: int
-    threads: int
-    shard: tuple[int, int] | None
-    progress: bool
-    backend: str = "loky"
-    address: str | None = None
-    gpus: float = 0.0
+    how: Execution
 
     def __post_init__(self) -> None:
-        if self.gpus and self.device == "cpu":
-            self.device = "cuda"
-        if self.backend == "loky":  # else the workers are asked, as this machine may have other devices
-            check_device(self.device)
-        for name, count in (("jobs", self.jobs), ("threads", self.threads)):
-            if count < 1:
-                raise ConSinGANError(f"{name} is {count}, but must be 1 or more.")
-        if self.backend not in BACKENDS or (self.backend == "loky" and self.address is not None):
-            raise ConSinGANError(
-                f"backend is {self.backend!r} and address {self.address!r}: give one of {', '.join(BACKENDS)}, and an "
-                "address with dask or ray only."
-            )
-        if not 0 <= self.gpus < float("inf") or (self.gpus and self.backend != "ray"):
-            raise ConSinGANError(f"gpus is {self.gpus:g} and backend {self.backend!r}: give 0, or more and ray.")
-        number, parts = self.shard or (1, 1)
-        if not 1 <= number <= parts:
-            raise ConSinGANError(f"shard is {number}/{parts}: give one of 1/{parts} to {parts}/{parts}.")
         self.folder = RunFolder(self.output)
 
     def begin(
@@ -105,11 +73,11 @@ class Run:
             rule: what a host's model is trained on.
 
         Raises:
-            ConSinGANError: as :py:meth:`RunFolder.begin`, or the model cannot be used.
+            ConSinGANError: as :py:meth:`RunFolder.ask`, or the model cannot be used.
         """
         training, cohort, _ = given_models(_TASKS[self.command], training, model, None)
         path = None if cohort is None or model is None else model_file(model)
-        self.folder.begin(
+        self.folder.ask(
             self.scans,
             {
                 "command": self.command,
@@ -131,34 +99,29 @@ class Run:
         Raises:
             ConSinGANError: there is no lesion in the data set, or worker processes are killed again and again.
         """
-        with start_workers(self.jobs, self.threads, self.backend, self.address, self.gpus) as workers:
+        with start_workers(self.how) as workers:
             failed = self._work(workers)
-        if self.shard is None:
+        if self.how.shard is None:
             return merge(self.folder.path)
-        found = [told["status"] for task in self._part() if (told := self.folder.outcome(task.name)) is not None]
+        part = self.how.part(self.folder.tasks)
+        found = [told["status"] for task in part if (told := self.folder.outcome(task.name)) is not None]
         return {"made": found.count("made"), "dropped": found.count("dropped"), "failed": failed}
-
-    def _part(self) -> list[ScanTask]:
-        """The synthetic scans of this part."""
-        number, parts = self.shard or (1, 1)
-        return self.folder.tasks[number - 1 :: parts]
 
     def _work(self, workers: Workers) -> dict[str, str]:
         """Read and make what is still to be; what went wrong, by name."""
-        folder, (number, parts) = self.folder, self.shard or (1, 1)
-        hosts = self.scans.of("training")
-        start = (number - 1) * len(hosts) // parts  # so that shards that start together begin with different scans
-        unread = [host for host in hosts[start:] + hosts[:start] if folder.survey(host.name) is None]
+        folder = self.folder
+        hosts = self.how.turned(self.scans.of("training"))
+        unread = [host for host in hosts if folder.survey(host.name) is None]
         failed = self._all(workers, partial(_survey, folder.path), unread, len(unread), "reading")
         if not any(survey.lesions for survey in folder.surveys().values()):
             reasons = f" ({next(iter(failed.values()))})" if failed else ""
             raise ConSinGANError(
                 f"data set {self.scans.root} has no lesion in its training scans that is of use{reasons}: give labels."
             )
-        tasks = self._part()
+        tasks = self.how.part(folder.tasks)
         todo = [task for task in tasks if folder.outcome(task.name) is None]
         bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
-        work = partial(_make, str(folder.path), folder.token, str(bank), self.device)
+        work = partial(_make, str(folder.path), folder.token, str(bank), self.how.device)
         return failed | self._all(workers, work, todo, len(tasks), "making")
 
     def _all(
@@ -169,7 +132,7 @@ class Run:
             total=total,
             initial=total - len(items),
             desc=what,
-            disable=not (self.progress and items),
+            disable=not (self.how.progress and items),
             mininterval=0.2 if sys.stderr.isatty() else 15.0,
             bar_format="{desc} {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
         )

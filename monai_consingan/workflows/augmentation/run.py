@@ -13,6 +13,7 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.engine import Run
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
+from monai_consingan.workflows.augmentation.workers import Execution
 
 __all__ = ["augment", "free_twins"]
 
@@ -30,14 +31,7 @@ def augment(
     side: int = 96,
     channel: int | None = None,
     lesion_mask: str | None = None,
-    device: str = "cpu",
-    jobs: int = 1,
-    threads: int = 1,
-    shard: tuple[int, int] | None = None,
-    progress: bool = False,
-    backend: str = "loky",
-    address: str | None = None,
-    gpus: float = 0.0,
+    **execution: Any,
 ) -> dict[str, Any]:
     """Make synthetic training scans of the training scans of a data set.
 
@@ -59,18 +53,8 @@ def augment(
         bank: folder of models (:py:class:`monai_consingan.models.ModelBank`), by default ``models`` in the output.
         crops, side: what a host's model is trained on (:py:class:`monai_consingan.models.HostModels`).
         channel, lesion_mask: see :py:func:`read_scans`.
-        device: where to train.
-        jobs: number of processes.
-        threads: threads of each. The results may depend on it in the last bits.
-        shard: which part of the synthetic scans to make, such as (1, 4), the first of four. The lists are then made by
-            :py:func:`merge`, once all parts are there.
-        progress: whether to show progress on the standard error stream.
-        backend: where the processes are: ``"loky"``, on this machine, ``"dask"`` or ``"ray"``, which are packages of
-            their own.
-        address: address of a cluster that runs already, all of whose workers are used; they have one thread each, and
-            see the data set and the output under the same paths. ``None`` starts one on this machine.
-        gpus: GPUs that each process gets from Ray; the models are then trained on them, unless ``device`` says
-            otherwise. Shares, such as 0.5, are possible.
+        **execution: how the work is done: the arguments of :py:class:`Execution`, such as ``jobs=4``. After
+            ``shard=(1, 4)``, the first of four parts, the lists are made by :py:func:`merge`, once all parts are there.
 
     Returns:
         The summary, as that of :py:func:`merge`; of a shard, ``made``, ``dropped`` and ``failed`` of this part.
@@ -83,6 +67,7 @@ def augment(
 
         summary = augment("datalist.json", "augmented", AugmentSettings(per_scan=5, lesions=(1, 4)), jobs=4)
     """
+    how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     settings = _located(settings or AugmentSettings(), scans)
     method = chosen_insertion(settings.method, training=training, blend=blend, model=model, bank=bank)
@@ -91,7 +76,7 @@ def augment(
         raise ConSinGANError(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
-    run = Run("augment", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
+    run = Run("augment", scans, output, bank, how)
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 
@@ -109,14 +94,7 @@ def free_twins(
     side: int = 96,
     channel: int | None = None,
     lesion_mask: str | None = None,
-    device: str = "cpu",
-    jobs: int = 1,
-    threads: int = 1,
-    shard: tuple[int, int] | None = None,
-    progress: bool = False,
-    backend: str = "loky",
-    address: str | None = None,
-    gpus: float = 0.0,
+    **execution: Any,
 ) -> dict[str, Any]:
     """Make a lesion-free twin of every training scan of a data set that has lesions.
 
@@ -130,7 +108,7 @@ def free_twins(
         training: settings of the trainings of hosts' models for editing, by default the preset ``quick``.
         blend: where a redrawn image replaces the filled one.
         model, bank, crops, side, channel, lesion_mask: see :py:func:`augment`.
-        device, jobs, threads, shard, progress, backend, address, gpus: see :py:func:`augment`.
+        **execution: as of :py:func:`augment`.
 
     Returns:
         The summary, as that of :py:func:`augment`.
@@ -147,8 +125,9 @@ def free_twins(
     if settings.method == "fill" and asked:
         raise ConSinGANError("method is 'fill', which uses no model, but something of one is given: leave it out.")
     settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
+    how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
-    run = Run("twins", scans, output, bank, device, jobs, threads, shard, progress, backend, address, gpus)
+    run = Run("twins", scans, output, bank, how)
     run.begin(settings, training, blend, model, {"crops": crops, "side": side})
     return run.go()
 

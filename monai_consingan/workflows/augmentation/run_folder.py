@@ -10,27 +10,23 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from monai_consingan import __version__
 from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
-from monai_consingan.errors import ConSinGANError
-from monai_consingan.whole_file import unwritable, whole_file
+from monai_consingan.whole_file import whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
-from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.run_folder import ResumableFolder
 
 __all__ = ["RunFolder"]
 
 _FOLDERS = {"image": "images", "label": "labels", "instances": "instances", "removed": "removed"}
-_STATE = ".augment"
 
 
-class RunFolder:
+class RunFolder(ResumableFolder):
     """An output folder: ``images``, ``labels``, ``instances`` or ``removed``, ``dropped`` and, hidden, the state.
 
     The files of a synthetic scan are made elsewhere in the folder and then moved to their places, its provenance last:
@@ -41,10 +37,9 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).absolute()
-        self.state = self.path / _STATE
+        super().__init__(path, ".augment", "augmentation")
 
-    def begin(self, scans: ScanSet, options: Mapping[str, Any]) -> None:
+    def ask(self, scans: ScanSet, options: Mapping[str, Any]) -> None:
         """Note what is asked for, or find that it is what was asked for before.
 
         Args:
@@ -52,50 +47,14 @@ class RunFolder:
             options: all else that the synthetic scans depend on, as plain values.
 
         Raises:
-            ConSinGANError: the folder holds something else, or what was asked for before is something else.
+            ConSinGANError: as :py:meth:`ResumableFolder.begin`.
         """
-        run = {
-            "version": __version__,
-            **options,
-            "kind": scans.kind,
-            "root": str(scans.root),
-            "head": scans.head,
-            "records": [
-                {**asdict(record), "image": str(record.image), "label": record.label and str(record.label)}
-                for record in scans.records
-            ],
-        }
-        run = json.loads(json.dumps(run))
-        path = self.state / "run.json"
-        if path.is_file():
-            before = self.run
-            changed = sorted(key for key in before | run if before.get(key) != run.get(key))
-            if changed:
-                raise ConSinGANError(
-                    f"output {self.path} was begun with other values for {', '.join(changed)}: give another folder, or "
-                    "the same values."
-                )
-            return
-        check_output(self.path)
-        try:
-            self.state.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as temporary:
-                temporary.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise unwritable(self.path, error) from error
-
-    @cached_property
-    def run(self) -> dict[str, Any]:
-        """What is asked for.
-
-        Raises:
-            ConSinGANError: nothing is.
-        """
-        try:
-            found: dict[str, Any] = json.loads((self.state / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConSinGANError(f"output {self.path} is of no augmentation: give the folder of one.") from error
-        return found
+        records = [
+            {**asdict(record), "image": str(record.image), "label": record.label and str(record.label)}
+            for record in scans.records
+        ]
+        told = {"kind": scans.kind, "root": str(scans.root), "head": scans.head, "records": records}
+        self.begin({**options, **told})
 
     @property
     def scans(self) -> ScanSet:
@@ -123,7 +82,7 @@ class RunFolder:
 
     def survey(self, scan: str) -> ScanSurvey | None:
         """What is known of a scan, if it was read."""
-        found = _read(self.state / "surveys" / f"{scan}.json")
+        found = self.read(f"surveys/{scan}.json")
         return None if found is None else ScanSurvey.from_dict(found)
 
     def surveys(self) -> dict[str, ScanSurvey]:
@@ -133,10 +92,7 @@ class RunFolder:
 
     def keep_survey(self, survey: ScanSurvey) -> None:
         """Keep what is known of a scan."""
-        path = self.state / "surveys" / f"{survey.scan}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(survey.as_dict()), encoding="utf-8")
+        self.write(f"surveys/{survey.scan}.json", survey.as_dict())
 
     @property
     def token(self) -> str:
@@ -146,23 +102,21 @@ class RunFolder:
 
     def outcome(self, name: str) -> dict[str, Any] | None:
         """The provenance of a synthetic scan that is complete or was dropped; ``None`` if it has to be made."""
-        return _read(self.path / "images" / f"{name}.json") or _read(self.path / "dropped" / f"{name}.json")
+        found: dict[str, Any] | None = self.read(f"../images/{name}.json") or self.read(f"../dropped/{name}.json")
+        return found
 
     def error(self, name: str) -> str | None:
         """Why a scan or synthetic scan failed when it was last tried."""
-        found = _read(self.state / "failed" / f"{name}.json")
+        found = self.read(f"failed/{name}.json")
         return None if found is None else str(found["error"])
 
     def keep_error(self, name: str, error: str | None) -> None:
         """Note that one failed, or with ``None`` that it did not; a full disk keeps nothing from going on."""
-        path = self.state / "failed" / f"{name}.json"
         with suppress(OSError):
             if error is None:
-                path.unlink(missing_ok=True)
-                return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as temporary:
-                temporary.write_text(json.dumps({"error": error}), encoding="utf-8")
+                (self.state / "failed" / f"{name}.json").unlink(missing_ok=True)
+            else:
+                self.write(f"failed/{name}.json", {"error": error})
 
     @contextmanager
     def workplace(self, name: str) -> Iterator[Path]:
@@ -196,11 +150,3 @@ class RunFolder:
     def clean(self) -> None:
         """Remove what killed runs left; no run may be going on in the folder."""
         shutil.rmtree(self.state / "tmp", ignore_errors=True)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return found

@@ -13,8 +13,9 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.models.device import check_device
 
-__all__ = ["BACKENDS", "Workers", "start_workers"]
+__all__ = ["BACKENDS", "Execution", "Workers", "start_workers"]
 
 BACKENDS = ("loky", "dask", "ray")
 """Where processes are: on this machine, or on a cluster of Dask or Ray."""
@@ -23,6 +24,67 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _DEATHS = 3
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the work of a run is done, on which its result does not depend.
+
+    Args:
+        device: where to train.
+        jobs: number of processes; 1 stays in this one, unless the backend is another.
+        threads: threads of each. The results may depend on it in the last bits.
+        shard: which part of the work to do, such as (1, 4), the first of four; ``None`` does all.
+        progress: whether to show progress on the standard error stream.
+        backend: where the processes are: ``"loky"``, on this machine, ``"dask"`` or ``"ray"``, which are packages of
+            their own.
+        address: address of a cluster that runs already, all of whose workers are used; they have one thread each, and
+            see the data set and the output under the same paths. ``None`` starts one on this machine.
+        gpus: GPUs that each process gets from Ray, which shows it no other; shares, such as 0.5, are possible. The
+            device ``"cpu"`` then stands for ``"cuda"``.
+
+    Raises:
+        ConSinGANError: a number is out of range, or the device is not there.
+    """
+
+    device: str = "cpu"
+    jobs: int = 1
+    threads: int = 1
+    shard: tuple[int, int] | None = None
+    progress: bool = False
+    backend: str = "loky"
+    address: str | None = None
+    gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.gpus and self.device == "cpu":
+            object.__setattr__(self, "device", "cuda")
+        if self.backend == "loky":  # else the workers are asked, as this machine may have other devices
+            check_device(self.device)
+        for name, count in (("jobs", self.jobs), ("threads", self.threads)):
+            if count < 1:
+                raise ConSinGANError(f"{name} is {count}, but must be 1 or more.")
+        if self.backend not in BACKENDS or (self.backend == "loky" and self.address is not None):
+            raise ConSinGANError(
+                f"backend is {self.backend!r} and address {self.address!r}: give one of {', '.join(BACKENDS)}, and an "
+                "address with dask or ray only."
+            )
+        if not 0 <= self.gpus < float("inf") or (self.gpus and self.backend != "ray"):
+            raise ConSinGANError(f"gpus is {self.gpus:g} and backend {self.backend!r}: give 0, or more and ray.")
+        number, parts = self.shard or (1, 1)
+        if not 1 <= number <= parts:
+            raise ConSinGANError(f"shard is {number}/{parts}: give one of 1/{parts} to {parts}/{parts}.")
+
+    def part(self, items: Sequence[Item]) -> list[Item]:
+        """The items that are in this part of the work."""
+        number, parts = self.shard or (1, 1)
+        return list(items[number - 1 :: parts])
+
+    def turned(self, items: Sequence[Item]) -> list[Item]:
+        """All items, so that parts which start together begin with different ones."""
+        number, parts = self.shard or (1, 1)
+        start = (number - 1) * len(items) // parts
+        return [*items[start:], *items[:start]]
 
 
 @dataclass(frozen=True)
@@ -78,22 +140,16 @@ class Workers:
 
 
 @contextmanager
-def start_workers(
-    jobs: int = 1, threads: int = 1, backend: str = "loky", address: str | None = None, gpus: float = 0.0
-) -> Iterator[Workers]:
+def start_workers(how: Execution) -> Iterator[Workers]:
     """Start processes, or find those of a cluster, and end those that were started.
 
     Args:
-        jobs: number of processes; 1 stays in this one, unless the backend is another. Of a cluster that runs already
-            all workers are used, which should have one thread each.
-        threads: threads of each.
-        backend: one of :py:data:`BACKENDS`.
-        address: address of a cluster of Dask or Ray that runs already; ``None`` starts one on this machine.
-        gpus: GPUs that Ray gives to each process, and shows to it alone; shares, such as 0.5, are possible.
+        how: how many, and where.
 
     Raises:
         ConSinGANError: the backend's package is not there, no cluster answers, or no node of it has the GPUs.
     """
+    jobs, threads, backend, address = how.jobs, how.threads, how.backend, how.address
     with ExitStack() as stack:
         if backend == "dask":
             dask = _library("distributed", backend)
@@ -116,7 +172,7 @@ def start_workers(
                     raise _unreachable(address, error) from error
                 stack.callback(ray.shutdown)
             tasks = import_module("monai_consingan.workflows.augmentation.ray_tasks")
-            stack.enter_context(joblib.parallel_config(tasks.RayTasks(gpus, _DEATHS - 1)))
+            stack.enter_context(joblib.parallel_config(tasks.RayTasks(how.gpus, _DEATHS - 1)))
             yield Workers(-1, threads, "generator_unordered", ray.exceptions.WorkerCrashedError)
         elif jobs == 1:
             yield Workers(1, threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,18 +11,16 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from monai_consingan import __version__
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import file_sha256
-from monai_consingan.errors import ConSinGANError
-from monai_consingan.whole_file import leftovers, unwritable, whole_file
-from monai_consingan.workflows.outputs import check_output
+from monai_consingan.whole_file import leftovers, whole_file
 from monai_consingan.workflows.reproduction.cases import PreparedCase, choose_cases
 from monai_consingan.workflows.reproduction.dataset import FoundScan
+from monai_consingan.workflows.run_folder import ResumableFolder, write_json
 
 __all__ = ["ReproductionCase", "ReproductionFolder"]
 
-_RUN, _CASES, _TIME = "run.json", "cases.json", "time.json"
+_CASES, _TIME = "cases.json", "time.json"
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class ReproductionCase:
         return float(self.facts["pixel_mm"])
 
 
-class ReproductionFolder:
+class ReproductionFolder(ResumableFolder):
     """An output folder: ``cases``, ``models`` and what is made of these.
 
     No file in it is named after a scan, and no name of one stands in it: scans are told by their number and their
@@ -63,9 +60,9 @@ class ReproductionFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        super().__init__(path, ".", "reproduction")
 
-    def begin(self, options: Mapping[str, Any], scans: Sequence[FoundScan]) -> None:
+    def ask(self, options: Mapping[str, Any], scans: Sequence[FoundScan]) -> None:
         """Note what is asked for, or find that it is what was asked for before.
 
         Args:
@@ -73,26 +70,10 @@ class ReproductionFolder:
             scans: the scans of the data set.
 
         Raises:
-            ConSinGANError: the folder holds something else, or what was asked for before is something else.
+            ConSinGANError: as :py:meth:`ResumableFolder.begin`.
         """
         sizes = [_size(path) for scan in scans for path in (scan.image, scan.mask)]
-        run = json.loads(json.dumps({"version": __version__, "data set": sizes, **options}))
-        path = self.path / _RUN
-        if path.is_file():
-            before = _read(path)
-            changed = sorted(key for key in before | run if before.get(key) != run.get(key))
-            if changed:
-                raise ConSinGANError(
-                    f"output {self.path} was begun with another value for {', '.join(changed)}: give another folder, "
-                    "or what was given before."
-                )
-            return
-        check_output(self.path)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            _write(path, run)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+        self.begin({"data set": sizes, **options})
 
     def cases(
         self, scans: Sequence[FoundScan], wanted: Mapping[str, int], note: Callable[[str], None]
@@ -107,8 +88,8 @@ class ReproductionFolder:
         Raises:
             ConSinGANError: no scan has a lesion that suits a task.
         """
-        listing = self.path / _CASES
-        if not listing.is_file():
+        listed = self.read(_CASES)
+        if listed is None:
             chosen = choose_cases(scans, wanted, note)
             hashes = {
                 number: {"image_sha256": file_sha256(scan.image), "mask_sha256": file_sha256(scan.mask)}
@@ -120,10 +101,10 @@ class ReproductionFolder:
                 for task, cases in chosen.items()
                 for number, case in enumerate(cases, 1)
             ]
-            _write(listing, listed)
+            self.write(_CASES, listed)
         return [
             ReproductionCase(facts["task"], facts["case"], self.path / "cases" / facts["case"], facts)
-            for facts in _read(listing)
+            for facts in listed
         ]
 
     def _keep(self, case: PreparedCase, name: str, hashes: Mapping[str, str]) -> dict[str, Any]:
@@ -144,12 +125,11 @@ class ReproductionFolder:
 
     def keep_time(self, model: Path, seconds: float, *, resumed: bool) -> None:
         """Note how long the training of a model took, and whether that is all of it."""
-        _write(model / _TIME, {"seconds_training": seconds, "resumed": resumed})
+        write_json(model / _TIME, {"seconds_training": seconds, "resumed": resumed})
 
     def time(self, model: Path) -> float | None:
         """Seconds that the training of a model took; ``None`` where a part of it was not measured."""
-        path = model / _TIME
-        found = _read(path) if path.is_file() else {"resumed": True}
+        found = self.read(str(model / _TIME)) or {"resumed": True}
         return None if found["resumed"] else float(found["seconds_training"])
 
 
@@ -160,17 +140,3 @@ def _size(path: Path) -> int:
         if path.is_dir()
         else path.stat().st_size
     )
-
-
-def _write(path: Path, values: Any) -> None:
-    for rest in leftovers(path):
-        rest.unlink(missing_ok=True)
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConSinGANError(f"{path} cannot be read ({error}): give another output folder.") from error

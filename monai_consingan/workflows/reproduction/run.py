@@ -104,7 +104,7 @@ def reproduce(
         "slices": wanted,
         "seed": seed,
     }
-    folder.begin(options, found.scans)
+    folder.ask(options, found.scans)
     try:
         cases = folder.cases(found.scans, wanted, say)
         say(f"{len(cases)} slices chosen, of {len({case.facts['scan'] for case in cases})} scans.")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.data import MetaTensor
 from monai.transforms import LoadImage
+from scipy.ndimage import gaussian_filter
 
 from monai_consingan.data.example import example
 from monai_consingan.errors import ConSinGANError
@@ -219,3 +220,31 @@ def test_bad_input():
         RemoveLesion(axis=5)(image, label)
     with pytest.raises(ConSinGANError, match="runs across the slices"):
         RemoveLesion("flipud", axis=2, flip_axis=2)(head((64, 60, 3)), lesion_at((64, 60, 3), *LEFT, (1, 2)))
+
+
+def symmetric(seed: int = 0) -> np.ndarray:
+    """Smooth tissue whose rows mirror to themselves between row 47 and 48."""
+    half = gaussian_filter(np.random.RandomState(seed).normal(size=(48, 96)), 3.0)
+    return 100 + 200 * np.concatenate([half, half[::-1]])[None]
+
+
+@pytest.mark.parametrize("symmetry", ["centre", "estimate"])
+def test_mirror_of_an_off_centre_crop_is_that_of_the_body(symmetry):
+    tissue = symmetric()[:, 24:]
+    label = lesion_at(tissue.shape[1:], (8, 15), (40, 48))
+    image = np.where(label > 0, 400.0, tissue)
+    removed = RemoveLesion("mirror", symmetry)(image, label)
+    filled = removed.mask > 0
+    assert removed.plane.offset == pytest.approx(47.5 - 24, abs=1)
+    assert np.corrcoef(removed.image[filled], tissue[filled])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("symmetry", ["centre", "estimate"])
+def test_crop_of_one_hemisphere_is_not_mirrored(symmetry):
+    tissue = symmetric()[:, :44]
+    label = lesion_at(tissue.shape[1:], (8, 15), (40, 48))
+    with pytest.raises(ConSinGANError, match="does not mirror to itself"):
+        RemoveLesion("mirror", symmetry)(tissue, label)
+    removed = RemoveLesion(("mirror", "biharmonic"), symmetry)(tissue, label)
+    assert (removed.method, removed.plane) == ("biharmonic", None)
+    assert RemoveLesion("mirror", 22.0)(tissue, label).method == "mirror"  # as the user says

@@ -21,7 +21,7 @@ import pytest
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import AugmentSettings, augment
-from monai_consingan.workflows.augmentation.workers import start_workers
+from monai_consingan.workflows.augmentation.workers import Execution, start_workers
 
 pytestmark = pytest.mark.timeout(900)  # processes that start import much, which takes long on a busy machine
 DASK, RAY = (pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("dask", "ray"))  # a process for each
@@ -153,5 +153,5 @@ def double(number: int) -> int:
 @pytest.mark.parametrize("backend", [DASK, RAY])
 def test_a_cluster_of_its_own(backend: str) -> None:
     pytest.importorskip({"dask": "distributed"}.get(backend, backend))
-    with start_workers(2, backend=backend) as workers:
+    with start_workers(Execution(jobs=2, backend=backend)) as workers:
         assert sorted(workers.each(double, [3, 1, 2])) == [2, 4, 6]

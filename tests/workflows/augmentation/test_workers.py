@@ -30,12 +30,12 @@ def die(number: int) -> int:
 
 
 def test_in_this_process() -> None:
-    with workers.start_workers() as these:
+    with workers.start_workers(workers.Execution()) as these:
         assert list(these.each(double, [1, 2, 3])) == [2, 4, 6]
 
 
 def test_in_processes_that_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with workers.start_workers(2) as these:
+    with workers.start_workers(workers.Execution(jobs=2)) as these:
         assert list(these.each(double, [])) == []
         assert sorted(these.each(die_once, [(tmp_path / "died", number) for number in range(6)])) == DOUBLED
         assert (tmp_path / "died").exists()
@@ -47,5 +47,5 @@ def test_in_processes_that_are_killed(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     wanted = r"needs the package distributed: install monai-consingan\[dask\]"
-    with pytest.raises(ConSinGANError, match=wanted), workers.start_workers(backend="dask"):
+    with pytest.raises(ConSinGANError, match=wanted), workers.start_workers(workers.Execution(backend="dask")):
         pass

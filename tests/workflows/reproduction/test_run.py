@@ -267,7 +267,7 @@ def test_refuses_bad_options(options: dict[str, Any], words: str, data_set: Path
 
 
 def test_refuses_a_folder_of_something_else(done: Run, data_set: Path, inception_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConSinGANError, match="was begun with another value for seed"):
+    with pytest.raises(ConSinGANError, match="was begun with other values for seed"):
         reproduce(data_set, done[0], inception=inception_file, **{**SMALL, "seed": 4})
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConSinGANError, match="is not empty"):

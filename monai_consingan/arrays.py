@@ -24,6 +24,7 @@ __all__ = [
     "check_axis",
     "check_host",
     "check_image",
+    "check_labels",
     "check_layers",
     "check_number",
     "check_range",
@@ -126,6 +127,19 @@ def check_range(value: Any, name: str, low: float = 0.0, high: float = np.inf) -
         return float(pair[0]), float(pair[1])
     limits = f"that are {low:g} or more" if high == np.inf else f"from {low:g} to {high:g}"
     raise ConSinGANError(f"{name} is {value!r}; give two rising numbers {limits}.")
+
+
+def check_labels(values: Any, name: str = "lesion_labels") -> tuple[int, ...] | None:
+    """Label values, each a whole number above 0, or None for all.
+
+    Raises:
+        ConSinGANError: for anything else.
+    """
+    if values is None:
+        return None
+    if np.ndim(values) != 1 or len(values) == 0:
+        raise ConSinGANError(f"{name} is {values!r}; give a list of label values, or None for all.")
+    return tuple(int_range(value, name, 1)[0] for value in values)
 
 
 def check_image(image: Any, *, name: str = "image") -> None:

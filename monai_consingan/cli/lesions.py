@@ -43,6 +43,13 @@ _source_options = together(
     click.option("--donor-label", type=PATH, required=True, help="Label of the donor's lesions."),
     click.option("--host-label", type=PATH, help="Label of the lesions that the host has already."),
     click.option("--output", type=PATH, required=True, help="Folder for the results."),
+    click.option(
+        "--lesion",
+        metavar="N|largest|random",
+        callback=lambda _, __, text: int(text) if text and text.isdecimal() else text,
+        help="Which lesion of a donor that has several, by its number from 1, the largest, or by chance "
+        "[default: largest].",
+    ),
     click.option("--donor-slice", type=int, help="Slice of the donor to take [default: the whole lesion]."),
     click.option("--host-slice", type=int, help="Slice of the host that the lesion goes to."),
     click.option("--at", type=NUMBERS, metavar="X Y Z", help="Voxel of the host for the lesion's centre."),

@@ -10,6 +10,7 @@ from .example import Example, example
 from .grid import to_host_grid
 from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
+from .lesions import LESION_CHOICES, check_lesion, keep_lesion, number_lesions
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
@@ -20,6 +21,7 @@ from .writer import HostGeometryWriter, case_file
 
 __all__ = [
     "BUNDLES",
+    "LESION_CHOICES",
     "Example",
     "HostGeometryWriter",
     "IntensityScale",
@@ -27,6 +29,7 @@ __all__ = [
     "Stored",
     "bundle_folder",
     "case_file",
+    "check_lesion",
     "check_slice",
     "example",
     "file_sha256",
@@ -35,9 +38,11 @@ __all__ = [
     "fit_scale",
     "image_pyramid",
     "keep_labels",
+    "keep_lesion",
     "keep_slice",
     "load_label",
     "load_scan",
+    "number_lesions",
     "output_suffix",
     "read_stored",
     "roi_region",

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai.data import MetaTensor
 
-from monai_consingan.data import slices_of
+from monai_consingan.data import check_lesion, slices_of
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import insertion_measures
 from monai_consingan.models.device import check_device
@@ -38,6 +38,11 @@ class LesionSource:
         offset: shift from the lesion's place in the donor, in voxels (row, column). With neither, the place is found.
         match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
             ``"none"``; ``None`` leaves it to the method.
+        lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
+            the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
+
+    Raises:
+        ConSinGANError: no such choice of a lesion.
     """
 
     host: str | Path
@@ -51,6 +56,10 @@ class LesionSource:
     at: Sequence[int] | None = None
     offset: Sequence[int] | None = None
     match: str | None = None
+    lesion: int | str = "largest"
+
+    def __post_init__(self) -> None:
+        check_lesion(self.lesion)
 
 
 def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed: int, title: str) -> LesionCase:
@@ -61,7 +70,7 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
     host_label = None
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
-    found = InsertLesion(match, method.paste_blend, source.axis, seed)(
+    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion)(
         host,
         donor,
         donor_label,
@@ -77,7 +86,13 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         lesion = found.donor_lesion
         return insertion_measures(results, found.mask, donor, lesion, others=found.host_label, axis=source.axis)
 
-    placement = {**found.placement.as_dict(), "axis": found.axis, "slices": slices_of(found.mask, found.axis)}
+    placement = {
+        **found.placement.as_dict(),
+        "axis": found.axis,
+        "slices": slices_of(found.mask, found.axis),
+        "lesion": found.lesion_number,
+        "lesions": found.lesion_count,
+    }
     return LesionCase(
         host=host,
         image=found.image,

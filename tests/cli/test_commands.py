@@ -138,8 +138,15 @@ def test_numbers_may_follow_or_be_joined(call: Any, tmp_path: Path) -> None:
         assert (result.exit_code, result.output) == (0, "")
         report = json.loads((tmp_path / str(number) / "report.json").read_text())
         assert report["placement"]["position"] == [60, 120, 6]
+        assert (report["placement"]["lesion"], report["placement"]["lesions"]) == (1, 2)
     row, column, _ = report["placement"]["offset"]
     assert row < 0
+    second = ["--donor-slice", 0, "--host-slice", 8, "--lesion", 2, "--output", tmp_path / "second", "--quiet"]
+    assert call(*base, *second).exit_code == 0
+    report = json.loads((tmp_path / "second" / "report.json").read_text())
+    assert report["placement"]["lesion"] == 2
+    result = call(*base, "--lesion", "smallest", "--output", tmp_path / "none")
+    assert result.exit_code == 1 and "lesion is 'smallest': give largest or random, or a number from 1" in result.output
     result = call(*base, "--host-slice", 6, "--offset", row, column, "--output", tmp_path / "offset")
     assert result.output.startswith(
         f"Lesion pasted: {tmp_path / 'offset'}\n  place         voxel (60, 120, 6), slices 6"

@@ -165,6 +165,8 @@ BAD: dict[str, dict[str, Any]] = {
     "spacing (1, 1, 1, 1) does not fit": {"spacing": (1, 1, 1, 1)},
     "spacing (1, nan, 1) does not fit": {"spacing": (1, float("nan"), 1)},
     "spacing mm does not fit": {"spacing": "mm"},
+    "lesion_labels is []": {"lesion_labels": []},
+    "lesion_labels is 'core'": {"lesion_labels": ["core"]},
     "donors is []": {"donors": []},
     "donors is 'scan.nii.gz'": {"donors": "scan.nii.gz"},
     "donors is {": {"donors": {"image": "a", "label": "b"}},
@@ -253,8 +255,10 @@ def test_what_has_no_place_stays_quiet() -> None:
             paste = RandLesion([case()], **PLAIN, **given)  # type: ignore[arg-type]
             out = paste(IMAGE, None, region)
             assert not out.mask.any() and "fits nowhere" in paste.log[0]["reason"]
-        apart = LABEL + np.roll(LABEL, 9, axis=1)  # with nothing in the middle
-        tiny = RandLesion([(IMAGE, apart)], **{**PLAIN, "scale_range": (0.01, 0.01)})
+        ring = LABEL.copy()
+        ring[0, 11:18, 18:25, 2:4] = 1
+        ring[0, 13:16, 20:23, 2:4] = 0
+        tiny = RandLesion([(IMAGE, ring)], **{**PLAIN, "scale_range": (0.01, 0.01)})
         assert not tiny.set_random_state(0)(IMAGE).mask.any() and "no voxel" in tiny.log[0]["reason"]
         removal = RandLesionRemoval(methods="mirror", axis=2)
         both = np.maximum(LABEL, LABEL[:, ::-1])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_consingan.data import example
+from monai_consingan.data import example, number_lesions
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import INSERTION_METHODS, MODEL_FREE_INSERTIONS
 from monai_consingan.models import TrainedModel
@@ -209,7 +209,9 @@ def test_whole_lesion_is_moved_with_one_model(save: Callable[..., Path], scan: A
     assert len(report["settings"]["region_taken"]["slices"]) == 6
     label, altered = (raw(tmp_path / "out" / f"{name}.nii.gz") for name in ("label", "alteration"))
     moved = np.zeros(deep.shape, label.dtype)
-    moved[..., up : up + 6] = np.roll(scan[1][..., :6], (rows, columns), axis=(0, 1))
+    largest = np.where(number_lesions(scan[1]) == 1, scan[1], 0)
+    moved[..., up : up + 6] = np.roll(largest[..., :6], (rows, columns), axis=(0, 1))
+    assert (report["placement"]["lesion"], report["placement"]["lesions"]) == (1, 2)
     assert np.array_equal(label, moved)
     assert np.array_equal(raw(tmp_path / "out" / "image.nii.gz")[altered == 0], deep[altered == 0])
 

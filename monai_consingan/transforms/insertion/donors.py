@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -17,11 +17,13 @@ from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects
 
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
+from monai_consingan.data import number_lesions
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.insertion.paste import move
-from monai_consingan.transforms.insertion.placement import level_around
+from monai_consingan.transforms.insertion.placement import Room, level_around
 
-__all__ = ["Donor", "DonorCrop", "Donors", "LesionDraw", "crop_donor", "read_donor", "turn_donor"]
+__all__ = ["Donor", "DonorCrop", "Donors", "LesionDraw", "crop_lesions", "read_donor", "turn_donor"]
 
 MARGIN_MM = 12.0
 
@@ -82,7 +84,7 @@ class Donor(NamedTuple):
     image: Any
     """Image of shape (C, \\*spatial)."""
     label: Any
-    """Its labels, (1, \\*spatial); values above 0 are the lesion."""
+    """Its labels, (1, \\*spatial); every part of values above 0 is a lesion."""
     valid: Any = None
     """Above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None for everywhere."""
     level: float | None = None
@@ -99,6 +101,7 @@ class DonorCrop:
         valid: where intensities are known, boolean (\\*spatial).
         spacing: mm per spatial axis.
         level: intensity of the surroundings, see :func:`level_around`.
+        number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
     """
 
     image: np.ndarray
@@ -106,6 +109,7 @@ class DonorCrop:
     valid: np.ndarray
     spacing: tuple[float, ...]
     level: float
+    number: int = 1
 
     def moved(self, offset: Sequence[int], shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image, labels and validity, each (C, \\*shape), on a host's grid, the crop's first voxel at ``offset``."""
@@ -116,13 +120,14 @@ class DonorCrop:
 
 
 class Donors:
-    """Donors by their keys: read when first needed, and kept as a lesion and 12 mm around it.
+    """Donors by their keys: read when first needed, and kept as their lesions and 12 mm around each.
 
     Args:
         read: reads the donor of a key, or makes one.
+        lesion_labels: label values that make a part of a donor's label a lesion; None for all.
         spacing: mm per spatial axis of hosts, and of donors without an affine; None takes it from a MetaTensor's
             affine, and 1 mm for other arrays.
-        keep: how many crops are kept in memory; None for all.
+        keep: how many donors are kept in memory; None for all.
     """
 
     def __init__(
@@ -130,13 +135,17 @@ class Donors:
         read: Callable[[Any], Donor],
         spacing: Sequence[float] | float | None = None,
         keep: int | None = None,
+        lesion_labels: Iterable[int] | None = None,
     ) -> None:
         self.read = read
         self.spacing = spacing
-        self._crops: LRUCache[Hashable, DonorCrop] = LRUCache(math.inf if keep is None else keep)
+        self.lesion_labels = lesion_labels if lesion_labels is None else tuple(lesion_labels)
+        self._crops: LRUCache[Hashable, list[DonorCrop]] = LRUCache(math.inf if keep is None else keep)
 
     def turned(self, draw: LesionDraw, host: Any, axis: int | None) -> DonorCrop:
         """The lesion of a draw, flipped, turned and scaled on the host's spacing.
+
+        Of a donor with several lesions the draw's seed takes one, all with the same chance.
 
         Args:
             draw: what chance decided.
@@ -150,11 +159,10 @@ class Donors:
         """
         axes = "".join(map(str, aff2axcodes(as_array(host.affine)))) if isinstance(host, MetaTensor) else ""
         key = (draw.donor, axes, axis)
-        crop = self._crops.get(key)
-        if crop is None:
-            donor = self.read(draw.donor)
-            crop = crop_donor(donor.image, donor.label, host, axis, self.spacing, donor.valid, donor.level)
-            self._crops[key] = crop
+        crops = self._crops.get(key)
+        if crops is None:
+            crops = self._crops[key] = crop_lesions(self.read(draw.donor), host, axis, self.spacing, self.lesion_labels)
+        crop = crops[np.random.RandomState(draw.seed).randint(len(crops))]
         ndim = host.ndim - 1
         flips = [flip and not (ndim == 3 and i == axis) for i, flip in enumerate(draw.flips[:ndim])]
         spacing = spacing_of(host, self.spacing)
@@ -193,29 +201,29 @@ def check_entry(entry: Any) -> tuple[Any, Any]:
     return entry[0], entry[1]
 
 
-def crop_donor(
-    image: Any,
-    label: Any,
+def crop_lesions(
+    donor: Donor,
     host: Any,
     axis: int | None = None,
     spacing: Sequence[float] | float | None = None,
-    valid: Any | None = None,
-    level: float | None = None,
-) -> DonorCrop:
-    """Cut a donor to its lesion and 12 mm around it, its axes ordered and directed as the host's.
+    lesion_labels: Iterable[int] | None = None,
+) -> list[DonorCrop]:
+    """Cut a donor to its lesions and 12 mm around each, its axes ordered and directed as the host's.
 
     Args:
-        image: donor image (C, \\*spatial).
-        label: its labels (1, \\*spatial).
+        donor: the donor.
         host: the host; where it and the donor are 3D MetaTensors, axes are put into the host's order and direction.
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis of a donor without an affine (1 mm when None).
-        valid: above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None everywhere.
-        level: intensity of the surroundings, if it is known (:func:`level_around`).
+        lesion_labels: label values that make a part of the label a lesion; None for all.
+
+    Returns:
+        The lesions, the largest first; tissue of the donor's others is not valid.
 
     Raises:
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
     """
+    image, label, valid, level = donor
     check_image(image, name="a donor")
     if image.ndim != host.ndim or image.shape[0] != host.shape[0]:
         raise ConSinGANError(
@@ -231,16 +239,26 @@ def crop_donor(
         image = turn(image)
     mm = spacing_of(image, None if isinstance(image, MetaTensor) else spacing)
     values, labels = as_array(image).astype(np.float32), as_array(label)[0]
-    lesion = as_mask(labels, name="a donor's label")
-    if not lesion.any():
-        raise ConSinGANError("a donor's label is empty; give labels that mark the lesion with values above 0.")
+    numbers = number_lesions(as_mask(labels, name="a donor's label") * labels, lesion_labels)
+    if not numbers.any():
+        what = "values above 0" if lesion_labels is None else f"the values {list(lesion_labels)}"
+        raise ConSinGANError(f"a donor's label is empty; give labels that mark the lesion with {what}.")
+    known = as_mask(valid, name="a donor's valid")[0]
     if level is None:
-        level = level_around(values[0], lesion, spacing=mm, axis=axis)
-    box = find_objects(lesion.astype(np.uint8))[0]
+        room = Room.of(values[0], mm)
+        tissue = tissue_level(values[0], room.mask & (numbers == 0), room.distance)
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]
-    near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(box, pads, strict=True))
-    inside = (slice(None), *near)
-    return DonorCrop(values[inside], labels[near], as_mask(valid, name="a donor's valid")[0][near], mm, level)
+    crops = []
+    for number, box in enumerate(find_objects(numbers), start=1):
+        near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(box, pads, strict=True))
+        lesion, other = numbers[near] == number, (numbers[near] != number) & (labels[near] > 0)
+        around = level
+        if around is None:
+            around = level_around(values[0], numbers == number, spacing=mm, axis=axis, room=room, tissue=tissue)
+        inside = (slice(None), *near)
+        label, valid = np.where(lesion, labels[near], 0), known[near] & ~other
+        crops.append(DonorCrop(values[inside].copy(), label, valid, mm, around, number))
+    return crops
 
 
 def turn_donor(
@@ -270,7 +288,7 @@ def turn_donor(
     image = np.flip(crop.image, tuple(i + 1 for i in flipped)).copy()
     label, valid = np.flip(crop.label, flipped).copy(), np.flip(crop.valid, flipped).copy()
     if degrees == 0 and scale == 1 and np.allclose(spacing, crop.spacing, rtol=1e-3):
-        return DonorCrop(image, label, valid, tuple(spacing), crop.level)
+        return replace(crop, image=image, label=label, valid=valid, spacing=tuple(spacing))
     first, second = [i for i in range(ndim) if ndim == 2 or i != (ndim - 1 if axis is None else axis)]
     turn = np.eye(ndim)
     angle = np.deg2rad(degrees)
@@ -291,4 +309,5 @@ def turn_donor(
     image, labels, known = (
         as_array(resample(torch.from_numpy(v), mode=mode, padding_mode=pad)) for v, mode, pad in parts
     )
-    return DonorCrop(image, np.rint(labels[0]).astype(crop.label.dtype), known[0] > 0.5, tuple(spacing), crop.level)
+    label = np.rint(labels[0]).astype(crop.label.dtype)
+    return replace(crop, image=image, label=label, valid=known[0] > 0.5, spacing=tuple(spacing))

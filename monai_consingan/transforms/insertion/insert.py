@@ -12,7 +12,17 @@ from monai.transforms import Transform
 from monai.utils import ImageMetaKey, TransformBackends
 
 from monai_consingan.arrays import as_array, chosen, spacing_of, wrap_like
-from monai_consingan.data import check_slice, keep_labels, keep_slice, slice_axis, slices_of, to_host_grid
+from monai_consingan.data import (
+    check_lesion,
+    check_slice,
+    keep_labels,
+    keep_lesion,
+    keep_slice,
+    number_lesions,
+    slice_axis,
+    slices_of,
+    to_host_grid,
+)
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
@@ -39,6 +49,10 @@ class InsertedLesion(NamedTuple):
     """The lesions that the host has had."""
     naive: Any
     """The host with the lesion's voxels, matched, in place of its own, which is the image if that is pasted hard."""
+    lesion_number: int
+    """The number of the donor's lesion that was taken (:func:`monai_consingan.data.number_lesions`)."""
+    lesion_count: int
+    """The number of lesions that the donor has."""
 
 
 class InsertLesion(Transform):
@@ -53,6 +67,11 @@ class InsertLesion(Transform):
         paste_blend: how the lesion is blended in, see :class:`PasteLesion`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the automatic placement; the same scans and seed give the same place.
+        lesion: which lesion of a donor that has several (:func:`monai_consingan.data.number_lesions`): its number from
+            1, the largest, ``"largest"``, or ``"random"``, which the seed decides.
+
+    Raises:
+        ConSinGANError: no such choice of a lesion.
 
     Example::
 
@@ -63,7 +82,16 @@ class InsertLesion(Transform):
 
     backend = [TransformBackends.NUMPY]
 
-    def __init__(self, match: str = "gain", paste_blend: str = "hard", axis: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        match: str = "gain",
+        paste_blend: str = "hard",
+        axis: int | None = None,
+        seed: int = 0,
+        lesion: int | str = "largest",
+    ) -> None:
+        check_lesion(lesion)
+        self.lesion = lesion
         self.match = match
         self.paste_blend = paste_blend
         self.axis = axis
@@ -91,7 +119,7 @@ class InsertLesion(Transform):
             host_label: lesions that the host has already; by default those of ``donor_label`` if host and donor were
                 read from the same file.
             lesion_labels: values of ``donor_label`` that are the lesion; ``None`` for all.
-            donor_slice: slice of the donor to take; ``None`` takes the whole lesion.
+            donor_slice: slice of the donor to take, of lesions that it shows; ``None`` takes the whole lesion.
             host_slice: slice of the host that the lesion (its middle slice) goes to; ``None`` leaves it to the
                 placement.
             at: voxel of the host for the lesion's centre, one number for each axis, or for each axis in the slice.
@@ -108,6 +136,8 @@ class InsertLesion(Transform):
         check_slice(donor, donor_axis, donor_slice, "donor slice")
         if donor_slice is not None:
             lesion = keep_slice(lesion, donor_axis, donor_slice, "donor slice")
+        numbers = number_lesions(as_array(donor_label)[0], lesion_labels)
+        lesion, number = keep_lesion(lesion, numbers, self.lesion, seed=self.seed, name="donor label")
         if host_label is not None and host_slice in slices_of(host_label, axis):
             raise ConSinGANError(
                 f"host slice {host_slice} of {host.meta.get(ImageMetaKey.FILENAME_OR_OBJ, 'the host')} already holds a "
@@ -139,7 +169,7 @@ class InsertLesion(Transform):
         pasted, naive = PasteLesion(blend=self.paste_blend, match=self.match, axis=axis).with_naive(
             host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
         )
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, number, int(numbers.max()))
 
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
@@ -167,7 +197,8 @@ class InsertLesiond(Transform):
     """Dictionary version of :class:`InsertLesion`.
 
     Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``donor_slice``,
-    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend`` and ``seed`` in the data.
+    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend`` and ``seed`` in the data, and ``lesion_number``, a
+    number or word instead of ``lesion``.
 
     Args:
         host_key: key of the host, which stays as it is.
@@ -182,7 +213,7 @@ class InsertLesiond(Transform):
         training_key: key of the image to train a model on, which is the host.
         placement_key: key of the :class:`Placement`, as a dictionary; None leaves it out.
         naive_key: key of the host with the lesion's voxels in place of its own, without a blend.
-        match, paste_blend, axis, seed: see :class:`InsertLesion`.
+        match, paste_blend, axis, seed, lesion: see :class:`InsertLesion`.
     """
 
     backend = InsertLesion.backend
@@ -205,7 +236,10 @@ class InsertLesiond(Transform):
         axis: int | None = None,
         seed: int = 0,
         naive_key: Hashable = "naive",
+        lesion: int | str = "largest",
     ) -> None:
+        check_lesion(lesion)
+        self.lesion = lesion
         self.naive_key = naive_key
         self.inputs = (host_key, donor_key, donor_label_key, host_label_key)
         self.outputs = (image_key, label_key, lesion_key)
@@ -222,7 +256,8 @@ class InsertLesiond(Transform):
         host, donor, donor_label, host_label = (data.get(key) for key in self.inputs)
         if host is None or donor is None or donor_label is None:
             raise ConSinGANError(f"The data lack one of {', '.join(map(str, self.inputs[:3]))}: load them before.")
-        insert = InsertLesion(axis=self.axis, **chosen(data, self.settings))
+        which_lesion = chosen(data, {"lesion_number": self.lesion})["lesion_number"]
+        insert = InsertLesion(axis=self.axis, lesion=which_lesion, **chosen(data, self.settings))
         which = chosen(data, dict.fromkeys(("lesion_labels", "donor_slice", "host_slice", "at", "offset")))
         inserted = insert(host, donor, donor_label, host_label, **which)
         for key, value in zip(self.outputs, inserted, strict=False):
@@ -234,7 +269,12 @@ class InsertLesiond(Transform):
         out[self.donor_lesion_key] = inserted.donor_lesion
         out[self.training_key] = host
         if self.placement_key is not None:
-            out[self.placement_key] = {**inserted.placement.as_dict(), "axis": inserted.axis}
+            out[self.placement_key] = {
+                **inserted.placement.as_dict(),
+                "axis": inserted.axis,
+                "lesion": inserted.lesion_number,
+                "lesions": inserted.lesion_count,
+            }
         return out
 
 

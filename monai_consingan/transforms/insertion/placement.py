@@ -58,6 +58,7 @@ def level_around(
     spacing: Sequence[float] | float,
     axis: int | None = None,
     room: Room | None = None,
+    tissue: tuple[float, float] | None = None,
 ) -> float:
     """Intensity of the tissue around a donor's lesion, in robust standard deviations from the median of its head.
 
@@ -67,6 +68,7 @@ def level_around(
         spacing: mm per spatial axis.
         axis: the spatial axis perpendicular to the slices to look within the slices only.
         room: the donor's head, if it was found before.
+        tissue: median and spread of the head's intensities off its lesions, if they are known.
 
     Returns:
         The score; 0 when there is no tissue around the lesion.
@@ -79,7 +81,7 @@ def level_around(
     near = reach_box(lesion, mm, RING_MM)
     away = outside_distance(lesion[near], mm, axis)
     ring = values[near][(away > 0) & (away <= RING_MM) & room.mask[near]]
-    median, spread = tissue_level(values, room.mask & ~lesion, room.distance)
+    median, spread = tissue or tissue_level(values, room.mask & ~lesion, room.distance)
     return float((np.median(ring) - median) / spread) if ring.size else 0.0
 
 

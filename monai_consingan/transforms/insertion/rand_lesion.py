@@ -19,6 +19,7 @@ from monai_consingan.arrays import (
     as_array,
     as_mask,
     check_host,
+    check_labels,
     check_number,
     check_range,
     image_and_label,
@@ -66,7 +67,8 @@ class RandLesion(RandomizableTransform):
             :mod:`monai_consingan.models`, or others with the methods of
             :class:`monai_consingan.transforms.redrawing.RedrawingModels`; None pastes only.
         prob: probability that anything is put in.
-        number: number of lesions, or a pair to draw it from (both ends included).
+        number: number of lesions, or a pair to draw it from (both ends included). Every part of a donor's label whose
+            voxels touch is a lesion (:func:`monai_consingan.data.number_lesions`): a donor is drawn, and one of its.
         method: how lesions are pasted and redrawn, a key of :data:`monai_consingan.methods.INSERTION_METHODS`; None is
             ``"tissue-consingan"`` with models and ``"tissue"`` without.
         fallback: a method without a model. None leaves a lesion out that the model cannot redraw, and refuses hosts
@@ -84,12 +86,14 @@ class RandLesion(RandomizableTransform):
             affine, and 1 mm for other arrays.
         loader: reads a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
         bank: refused; ``models`` is its name now.
+        lesion_labels: label values of donors that make a part of the label a lesion, which comes with its other values;
+            None for all.
 
     Attributes:
-        log: one dictionary per lesion of the last call: the donor's number, and its ``placement`` or the ``reason``
-            why it was left out. With models, ``how`` is the method or the fallback, and ``not_redrawn`` the reason,
-            where there is a model that could not redraw it. MetaTensor images carry it as JSON in
-            ``meta["pasted_lesions"]``.
+        log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
+            ``placement`` or the ``reason`` why it was left out. With models, ``how`` is the method or the fallback, and
+            ``not_redrawn`` the reason, where there is a model that could not redraw it. MetaTensor images carry it as
+            JSON in ``meta["pasted_lesions"]``.
 
     Raises:
         ConSinGANError: when there are no donors, a range is no range, or the method does not go with the models.
@@ -119,6 +123,7 @@ class RandLesion(RandomizableTransform):
         spacing: Sequence[float] | float | None = None,
         loader: Callable[[Any], Any] | None = None,
         bank: Any = None,
+        lesion_labels: Sequence[int] | None = None,
     ) -> None:
         RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         if isinstance(donors, (str, Path, Mapping)) or len(donors) == 0:
@@ -152,7 +157,7 @@ class RandLesion(RandomizableTransform):
             "axis": axis,
         }
         self.count = len(donors)
-        self.donors = Donors(partial(_read, donors, loader), spacing)
+        self.donors = Donors(partial(_read, donors, loader), spacing, lesion_labels=check_labels(lesion_labels))
         self.paste, self.paste_instead = (
             PasteLesion(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis, spacing)
             for own, by in ((blend, how), (None, instead))
@@ -202,6 +207,7 @@ class RandLesion(RandomizableTransform):
             entry: dict[str, Any] = {"donor": draw.donor}
             try:
                 crop = self.donors.turned(draw, img, self.axis)
+                entry["lesion"] = crop.number
                 pasted, told = self._put(image, labels, region, crop, draw.seed, model)
                 entry |= told
                 image, labels = pasted.image, pasted.label

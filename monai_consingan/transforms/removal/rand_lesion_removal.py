@@ -12,8 +12,8 @@ from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, check_host, check_number, image_and_label, int_range, wrap_like
-from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
+from monai_consingan.arrays import as_array, check_host, check_labels, check_number, image_and_label, wrap_like
+from monai_consingan.errors import ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
@@ -65,15 +65,8 @@ class RandLesionRemoval(RandomizableTransform):
     ) -> None:
         RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         check_models(models, "editing", bank)
-        if lesion_labels is not None:
-            if np.ndim(lesion_labels) != 1 or len(lesion_labels) == 0:
-                raise ConSinGANError(
-                    f"lesion_labels is {lesion_labels!r}; give a list of label values, or None for all."
-                )
-            for value in lesion_labels:
-                int_range(value, "lesion_labels", 1)
         self.models = models
-        self.lesion_labels = lesion_labels
+        self.lesion_labels = check_labels(lesion_labels)
         self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
         self.redrawn = check_blend(redrawn) or REMOVAL_BLEND
         self.log: dict[str, Any] = {}

@@ -58,6 +58,38 @@ def test_image_label_and_mask_agree():
     assert [e["donor"] for e in paste.log] == [0, 0] and all("placement" in e for e in paste.log)
 
 
+def test_every_part_of_a_donors_label_is_a_lesion():
+    image, label = brain(1), np.zeros((1, 60, 64), np.int16)
+    label[0, 10:16, 30:36], label[0, 24:34, 30:38], label[0, 44:48, 28:32] = 3, 4, 5
+    label[0, 24:26, 30:38], label[0, 41:44, 28:29] = 2, 2  # with the lesion of 4, and beside that of 5
+    image[label > 0] = 180
+    paste, sizes = RandPasteLesion([(image, label)], **PLAIN), {1: 80, 2: 36, 3: 16 + 3}
+    drawn = {}
+    for seed in range(12):
+        out = run(paste, brain(), seed=seed)
+        (entry,) = paste.log
+        drawn[entry["lesion"]] = set(np.unique(out.label[out.mask > 0]).tolist())
+        assert out.mask.sum() == sizes[entry["lesion"]] and ndimage.label(out.mask[0], np.ones((3, 3)))[1] == 1
+    assert drawn == {1: {2, 4}, 2: {3}, 3: {2, 5}}
+    some = RandPasteLesion([(image, label)], lesion_labels=[3, 5], number=4, edge_mm=3.0, **PLAIN)
+    for seed in range(4):
+        run(some, brain(), seed=seed)
+        assert {entry["lesion"] for entry in some.log} <= {1, 2}
+    with pytest.raises(ConSinGANError, match=r"mark the lesion with the values \[9\]"):
+        run(RandPasteLesion([(image, label)], lesion_labels=[9], **PLAIN), brain())
+
+
+def test_tissue_of_a_donors_other_lesions_stays_there():
+    image, label = brain(1), np.zeros((1, 60, 64), np.int16)
+    label[0, 26:32, 30:36], label[0, 33:36, 30:36] = 1, 2
+    image[label > 0] = 180
+    for seed in range(4):
+        out = run(
+            RandPasteLesion([(image, label)], **{**PLAIN, "blend": "feather", "feather_mm": 6.0}), brain(), seed=seed
+        )
+        assert out.mask.any() and out.image[out.mask == 0].max() < 150
+
+
 def test_lesions_keep_off_those_that_are_there():
     host, old = brain(), donor(half=6, value=7)[1]
     for seed in range(4):

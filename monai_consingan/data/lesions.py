@@ -1,0 +1,87 @@
+"""Lesions of a label: numbered, and one of them kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from monai.data import MetaTensor
+from monai.utils import ImageMetaKey
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.errors import ConSinGANError
+
+__all__ = ["LESION_CHOICES", "check_lesion", "keep_lesion", "number_lesions"]
+
+LESION_CHOICES = ("largest", "random")
+"""Words that choose one of several lesions; a number from 1 does, too."""
+
+
+def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] | None = None) -> NDArray[np.int32]:
+    """Number the lesions of a label, the largest first.
+
+    A lesion is a part of the whole label whose voxels touch each other, over edges and corners too, and that holds a
+    value that counts as lesion: a core and the oedema around it are one. It is as large as it has voxels of such
+    values; of lesions of one size that whose first voxel comes first in the array is first.
+
+    Args:
+        values: whole numbers of shape (\\*spatial), 0 for background.
+        lesion_labels: values that make a part a lesion, and that its size is measured by; ``None`` for all.
+
+    Returns:
+        Array of the same shape, 1 to the number of lesions in all voxels of each, 0 elsewhere.
+
+    Example:
+        >>> number_lesions(np.array([1, 0, 2, 1, 1, 0, 2]), [1]).tolist()
+        [2, 0, 1, 1, 1, 0, 0]
+    """
+    parts, count = ndimage.label(values > 0, np.ones((3,) * values.ndim))
+    wanted = values > 0 if lesion_labels is None else np.isin(values, list(lesion_labels))
+    sizes = np.bincount(parts[wanted], minlength=count + 1)
+    order = np.argsort(-sizes[1:], kind="stable")[: np.count_nonzero(sizes[1:])]
+    numbers = np.zeros(count + 1, np.int32)
+    numbers[order + 1] = np.arange(1, len(order) + 1)
+    return numbers[parts]
+
+
+def check_lesion(choice: int | str) -> None:
+    """Refuse what chooses no lesion.
+
+    Raises:
+        ConSinGANError: neither one of :data:`LESION_CHOICES` nor a whole number from 1.
+    """
+    if choice not in LESION_CHOICES and not (isinstance(choice, (int, np.integer)) and choice >= 1):
+        raise ConSinGANError(f"lesion is {choice!r}: give {' or '.join(LESION_CHOICES)}, or a number from 1.")
+
+
+def keep_lesion(
+    label: MetaTensor, numbers: np.ndarray, choice: int | str = "largest", *, seed: int = 0, name: str = "label"
+) -> tuple[MetaTensor, int]:
+    """A label of which one lesion is kept.
+
+    Args:
+        label: whole numbers, (1, \\*spatial).
+        numbers: its lesions by :func:`number_lesions`, (\\*spatial).
+        choice: a lesion's number, ``"largest"`` or ``"random"``, all that the label shows with the same chance.
+        seed: seed of a random choice.
+        name: what the label is to the user, for errors.
+
+    Returns:
+        The label, 0 outside of the lesion, and the lesion's number.
+
+    Raises:
+        ConSinGANError: the label shows no such lesion.
+    """
+    check_lesion(choice)
+    values = as_array(label)
+    present = np.unique(numbers[values[0] > 0])
+    if choice == "random":
+        choice = int(present[np.random.RandomState(seed).randint(len(present))])
+    number = int(present[0] if choice == "largest" else choice)
+    if number not in present:
+        what = f"{name} {label.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
+        there = ", ".join(map(str, present))
+        raise ConSinGANError(f"lesion is {number}, but {what} shows only {there}: give one of these.")
+    return wrap_like(np.where(numbers == number, values, 0).astype(values.dtype), label), number

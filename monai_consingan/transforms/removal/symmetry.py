@@ -22,7 +22,6 @@ __all__ = [
     "estimate_symmetry",
     "find_symmetry",
     "head_symmetry",
-    "left_right_axis",
     "reflection",
     "symmetry_plane",
 ]
@@ -43,31 +42,6 @@ class SymmetryPlane:
 
     normal: tuple[float, float, float] = (1.0, 0.0, 0.0)
     offset: float = 0.0
-
-
-def left_right_axis(affine: Any, dims: int | None = None) -> int:
-    """The spatial axis that runs most nearly from left to right.
-
-    Args:
-        affine: voxel to world (RAS+, mm), 4x4, or 3x3 for a 2D image whose first world axis is left-right.
-        dims: number of spatial axes; None takes it from the affine. A 2D image with a 4x4 affine has its first two.
-
-    Returns:
-        The number of the axis, from 0.
-
-    Raises:
-        ConSinGANError: when no axis comes within 60 degrees of left-right (sagittal 2D images).
-
-    Example:
-        >>> import numpy as np
-        >>> left_right_axis(np.diag([-1.0, -1.0, 5.0, 1.0])[[1, 0, 2, 3]])
-        1
-    """
-    columns, _ = _world(affine, dims)
-    cosines = np.abs(columns[0]) / np.linalg.norm(columns, axis=0)
-    if cosines.max() < 0.5:
-        raise NoPlaceError("the image is a sagittal slice, which has no other hemisphere; give a volume.")
-    return int(cosines.argmax())
 
 
 def _world(affine: Any, dims: int | None) -> tuple[np.ndarray, np.ndarray]:

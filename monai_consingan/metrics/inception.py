@@ -85,9 +85,11 @@ def load_inception(
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    state = read_weights(path, "inception")
+    exists = path.is_file()
+    state = read_weights(path, "inception") if exists else None
     if not isinstance(state, dict):
-        raise ConSinGANError(f"inception {path} is no state dict: give the file of the Inception weights (.pth).")
+        problem = "is no state dict" if exists else "does not exist"
+        raise ConSinGANError(f"inception {path} {problem}: give the file of the Inception weights (.pth).")
     return state
 
 

@@ -26,6 +26,7 @@ from monai_consingan.metrics import (
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.models.device import check_device
+from monai_consingan.names import unique_names
 from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
@@ -99,6 +100,9 @@ def evaluate(
             )
         if folders:
             report["results"] = [evaluate_result(place, originals=originals) for place in folders]
+            names = unique_names([result["folder"] for result in report["results"]])
+            for result, name in zip(report["results"], names, strict=True):
+                result["folder"] = name
         report["seconds"] = time.perf_counter() - begin
         figures = [place / "figure.png" for place in folders]
         write_evaluation_page(folder / PAGE, report, images_figure=folder / FIGURE, figures=figures)

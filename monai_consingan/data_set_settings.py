@@ -37,6 +37,7 @@ class CaseSettings(Settings):
     on_failure: str
     lesion_labels: tuple[int, ...]
     axis: int | None
+    dims: int | None
     seed: int
 
     usual: ClassVar[str]
@@ -51,6 +52,16 @@ class CaseSettings(Settings):
     def redrawn(self) -> BlendSettings | None:
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
         raise NotImplementedError
+
+    @property
+    def dims_asked(self) -> int | None:
+        """``dims``, 2 where a model redraws."""
+        return self.dims if self.redrawn is None else 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dims == 3 and self.redrawn is not None:
+            raise ConSinGANError(f"dims is 3, but method {self.method} redraws slices: leave dims out.")
 
     def _as_tuples(self, *names: str) -> None:
         for name in names:
@@ -93,6 +104,9 @@ class AugmentSettings(CaseSettings):
         seam_margin: the seam must lie in the range of the data set's own lesions, widened by this factor to both sides.
         lesion_labels: label values that are lesions; empty for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis is
+            given, the method needs a model, or slices are thick (:py:func:`monai_consingan.data.work_dims`). Measures
+            stay within the slices.
         seed: seed of everything random.
 
     Raises:
@@ -140,6 +154,7 @@ class AugmentSettings(CaseSettings):
     seam_margin: float = option(2.0, "Factor by which the seams of real lesions may be exceeded.")
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
+    dims: int | None = None
     seed: int = 0
 
     usual: ClassVar[str] = DEFAULT_INSERTION
@@ -185,6 +200,9 @@ class TwinSettings(CaseSettings):
         most_seam: largest seam around what was filled (:py:func:`monai_consingan.metrics.seam`).
         lesion_labels: label values that are lesions; empty for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis is
+            given, the method needs a model, or slices are thick (:py:func:`monai_consingan.data.work_dims`). Measures
+            stay within the slices.
         seed: seed of the trainings.
 
     Raises:
@@ -212,6 +230,7 @@ class TwinSettings(CaseSettings):
     most_seam: float = option(2.0, "Largest seam around what was filled.")
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
+    dims: int | None = None
     seed: int = 0
 
     usual: ClassVar[str] = "fill"

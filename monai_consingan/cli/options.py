@@ -158,6 +158,12 @@ lesion_options = together(
     click.option(
         "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
     ),
+    click.option(
+        "--dims",
+        type=click.IntRange(2, 3),
+        help="Work slice by slice (2), as models do, or in space (3). [default: 3 unless an axis, a slice or an option "
+        "of a model is given, or slices are thick]",
+    ),
 )
 
 _TYPES: dict[Any, dict[str, Any]] = {

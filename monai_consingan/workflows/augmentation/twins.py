@@ -26,7 +26,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
     def change(self, case: Case) -> dict[str, Any]:
         """Take all lesions out, one after the other; see :py:meth:`CaseMaker.change`."""
         settings, count = self.settings, int(case.numbers.max(initial=0))
-        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis)
+        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis, dims=case.dims)
         case.label = wrap_like(np.where(case.numbers > 0, 0, as_array(case.label)[0])[None], case.original)
         for number in range(1, count + 1):
             marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)

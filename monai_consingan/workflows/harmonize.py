@@ -47,8 +47,8 @@ class LesionSource:
             ``"none"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a slice
-            or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
+            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
 
     Raises:
         ConSinGANError: no such choice of a lesion.

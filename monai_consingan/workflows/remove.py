@@ -43,8 +43,8 @@ class LesionTarget:
         margin_mm: how far beyond the label is filled.
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a slice
-            or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
+            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
     """
 
     image: str | Path

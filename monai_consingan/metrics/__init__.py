@@ -7,7 +7,7 @@ FID and KID compare sets of images.
 from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
-from monai_consingan.metrics.contrast import contrast, kept
+from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
     DetectedLesion,
     Detection,
@@ -39,6 +39,7 @@ __all__ = [
     "changed_outside",
     "compare_sets",
     "contrast",
+    "contrast_to_noise",
     "detection",
     "detection_summary",
     "frechet_distance",

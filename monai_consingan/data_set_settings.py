@@ -20,7 +20,7 @@ from monai_consingan.methods import (
     BlendSettings,
 )
 
-__all__ = ["SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
+__all__ = ["BACKENDS", "SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
 
 SIZE_CLASSES: dict[str, tuple[float, float]] = {
     "small": (0.0, 6.0),
@@ -29,6 +29,9 @@ SIZE_CLASSES: dict[str, tuple[float, float]] = {
     "giant": (30.0, float("inf")),
 }
 """Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""
+
+BACKENDS = ("loky", "dask", "ray")
+"""Where processes are: on this machine, or on a cluster of Dask or Ray."""
 
 
 class CaseSettings(Settings):

@@ -9,6 +9,7 @@ import click
 
 from monai_consingan.cli.options import PATH, given_only, run_options, training_options, training_settings
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.tasks import TASKS
 
 __all__ = ["bank"]
 
@@ -18,7 +19,7 @@ __all__ = ["bank"]
 @click.option("--output", type=PATH, required=True, metavar="BANK", help="Folder of the models; it may hold some.")
 @click.option(
     "--task",
-    type=click.Choice(["harmonization", "editing"]),
+    type=click.Choice([name for name, task in TASKS.items() if task.image_input]),
     default="harmonization",
     show_default=True,
     help="Whether lesions are put in or taken out.",

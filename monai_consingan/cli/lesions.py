@@ -30,6 +30,7 @@ from monai_consingan.methods import (
     MATCHES,
     MODEL_FREE_INSERTIONS,
     REMOVAL_BLEND,
+    TRAINING_TISSUES,
     USUAL_FILLINGS,
 )
 
@@ -144,7 +145,7 @@ def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> s
 @click.option("--margin", "margin_mm", type=float, metavar="MM", help="How far beyond the label is filled.")
 @click.option(
     "--train-on",
-    type=click.Choice(["mirror", "image"]),
+    type=click.Choice(TRAINING_TISSUES),
     help="Train on the other hemisphere's tissue, or on the scan as it is.",
 )
 @lesion_options

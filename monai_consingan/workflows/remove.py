@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.data import slices_of
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
+from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import removal_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
@@ -59,8 +59,8 @@ class LesionTarget:
     dims: int | None = None
 
     def __post_init__(self) -> None:
-        if self.train_on not in ("mirror", "image"):
-            raise ConSinGANError(f"train on is {self.train_on!r}, but must be 'mirror' or 'image'.")
+        if self.train_on not in TRAINING_TISSUES:
+            raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
 
 
 def remove(

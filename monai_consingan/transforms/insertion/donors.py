@@ -16,9 +16,9 @@ from monai.transforms import Affine, LoadImage, Orientation
 from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects
 
-from monai_consingan.arrays import as_array, as_mask, check_shape, spacing_of
+from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
 from monai_consingan.data import number_lesions
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.insertion.paste import move
 from monai_consingan.transforms.insertion.placement import Room, level_around
@@ -154,7 +154,8 @@ class Donors:
                 work in space.
 
         Raises:
-            ConSinGANError: the donor cannot be read, or does not fit the host.
+            ConSinGANError: the donor cannot be read, or has other axes or channels than the host.
+            NoPlaceError: the lesion is too small for the host's grid.
         """
         axes = "".join(map(str, aff2axcodes(as_array(host.affine)))) if isinstance(host, MetaTensor) else ""
         key = (draw.donor, axes, axis)
@@ -165,7 +166,10 @@ class Donors:
         ndim = host.ndim - 1
         flips = [flip and not (ndim == 3 and i == axis) for i, flip in enumerate(draw.flips[:ndim])]
         spacing = spacing_of(host, self.spacing)
-        return turn_donor(crop, spacing, flips=flips, degrees=draw.degrees, scale=draw.scale, axis=axis)
+        turned = turn_donor(crop, spacing, flips=flips, degrees=draw.degrees, scale=draw.scale, axis=axis)
+        if not turned.label.any():
+            raise NoPlaceError(f"no voxel of the lesion is left at {draw.scale:.2f} times its size on this grid.")
+        return turned
 
 
 def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
@@ -175,11 +179,26 @@ def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
         entry: pair of image and label, or mapping with the keys ``"image"`` and ``"label"``; arrays, tensors or paths.
         loader: turns a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
     """
-    pair = (entry["image"], entry["label"]) if isinstance(entry, Mapping) else tuple(entry)
-    if len(pair) != 2:
-        raise ConSinGANError(f"a donor has {len(pair)} parts; give an image and a label.")
+    pair = check_entry(entry)
     load = loader or LoadImage(image_only=True, ensure_channel_first=True)
     return Donor(*(load(part) if isinstance(part, (str, PathLike)) else part for part in pair))
+
+
+def check_entry(entry: Any) -> tuple[Any, Any]:
+    """Image and label of a donor that a user gives, or their paths.
+
+    Raises:
+        ConSinGANError: for anything but a pair, or a mapping with the keys ``"image"`` and ``"label"``.
+    """
+    if isinstance(entry, Mapping):
+        missing = [key for key in ("image", "label") if key not in entry]
+        if missing:
+            raise ConSinGANError(f"a donor has no {' and no '.join(missing)}; give both under these keys.")
+        return entry["image"], entry["label"]
+    if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+        parts = f"{len(entry)} parts" if isinstance(entry, (tuple, list)) else f"the type {type(entry).__name__}"
+        raise ConSinGANError(f"a donor has {parts}; give an image and a label.")
+    return entry[0], entry[1]
 
 
 def crop_lesions(
@@ -205,6 +224,7 @@ def crop_lesions(
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
     """
     image, label, valid, level = donor
+    check_image(image, name="a donor")
     if image.ndim != host.ndim or image.shape[0] != host.shape[0]:
         raise ConSinGANError(
             f"a donor has shape {tuple(image.shape)} but the host {tuple(host.shape)}; give donors with the "

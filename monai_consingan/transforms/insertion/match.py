@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_consingan.distance import outside_distance, reach_box
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import air_level
 
 __all__ = ["match_intensities", "tissue_ring"]
@@ -55,7 +55,7 @@ def match_intensities(
     """
     for name, where in (("host", ring), ("donor", donor_ring)):
         if not where.any():
-            raise ConSinGANError(
+            raise NoPlaceError(
                 f'the {name} shows no tissue around the lesion to match by; use a wider ring_mm or match="none".'
             )
     out = donor.astype(np.float64)

@@ -17,12 +17,15 @@ from monai_consingan.arrays import (
     as_mask,
     cast_values,
     check_axis,
+    check_number,
+    check_range,
     check_shape,
+    check_spacing,
     spacing_of,
     wrap_like,
 )
 from monai_consingan.distance import reach_box
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
@@ -125,14 +128,14 @@ class PasteLesion(Transform):
             raise ConSinGANError(f'blend "{blend}" is unknown; choose one of {", ".join(BLENDS)}.')
         if match not in MATCHES:
             raise ConSinGANError(f'match "{match}" is unknown; choose one of {", ".join(MATCHES)}.')
-        if len(ring_mm) != 2 or not 0 <= ring_mm[0] < ring_mm[1]:
-            raise ConSinGANError(f"ring_mm is {ring_mm}; give two rising distances in mm.")
-        if not feather_mm >= 0:
-            raise ConSinGANError(f"feather_mm is {feather_mm}; give a number of mm that is 0 or more.")
+        check_axis(axis, 3)
+        check_spacing(spacing)
         self.blend = blend
-        self.feather_mm = feather_mm
+        self.feather_mm = check_number(feather_mm, "feather_mm")
         self.match = match
-        self.ring_mm = ring_mm
+        self.ring_mm = check_range(ring_mm, "ring_mm")
+        if self.ring_mm[0] == self.ring_mm[1]:
+            raise ConSinGANError(f"ring_mm is {ring_mm}, which is empty; give two rising distances in mm.")
         self.axis = axis
         self.spacing = spacing
 
@@ -244,7 +247,7 @@ class PasteLesion(Transform):
         shift = tuple(int(s) for s in shift)
         lost = int(lesion.sum()) - int(move(lesion, shift).sum())
         if lost:
-            raise ConSinGANError(
+            raise NoPlaceError(
                 f"offset {shift} moves {lost} of the lesion's {int(lesion.sum())} voxels out of the host of shape "
                 f"{lesion.shape}; choose a place further inside."
             )

@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.signal import fftconvolve
 
 from monai_consingan.distance import outside_distance, reach_box
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.head import edge_distance, head_mask, is_skull_stripped, tissue_level
 
 __all__ = ["RING_MM", "Room", "SearchSpace", "search_place"]
@@ -129,7 +129,7 @@ def search_place(
             break
     else:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(template.shape, place.mm, strict=True))
-        raise ConSinGANError(
+        raise NoPlaceError(
             f"the lesion of {size} mm fits nowhere in the {place.room.name} at least {edges[-1]:g} mm from its edge "
             f"and {clearance_mm:g} mm from other lesions{'' if prior is None else ' where the prior is above 0'}; give "
             "at or offset, or a smaller lesion."

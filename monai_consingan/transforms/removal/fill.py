@@ -13,7 +13,7 @@ from monai.utils import TransformBackends, ensure_tuple
 from monai_consingan.arrays import as_array, chosen, wrap_like
 from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis, work_dims
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
+from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
@@ -72,8 +72,8 @@ class FillLesion(Transform):
         axis: int | None = None,
         dims: int | None = None,
     ) -> None:
-        if train_on not in ("mirror", "image"):
-            raise ConSinGANError(f"train on is {train_on!r}, but must be 'mirror' or 'image'.")
+        if train_on not in TRAINING_TISSUES:
+            raise ConSinGANError(f"train on is {train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
         self.methods: tuple[str, ...] = ensure_tuple(methods)
         self.symmetry = symmetry
         self.margin_mm = margin_mm

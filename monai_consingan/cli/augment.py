@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -25,10 +25,7 @@ from monai_consingan.cli.options import (
     training_settings,
 )
 from monai_consingan.data_set_settings import BACKENDS, AugmentSettings, TwinSettings
-from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, insertion_method
-
-if TYPE_CHECKING:
-    from monai_consingan.methods import BlendSettings
+from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, BlendSettings, insertion_method
 
 __all__ = ["augment", "merge", "twins"]
 

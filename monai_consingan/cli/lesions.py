@@ -16,6 +16,7 @@ from monai_consingan.cli.options import (
     lesion_options,
     output_options,
     run_options,
+    seed_option,
     taken,
     together,
     training_options,
@@ -99,7 +100,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 @click.command(cls=NumbersCommand)
 @_source_options
 @lesion_options
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the place.")
+@seed_option("Seed of the place.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
 @output_options
 def paste(output: Path, quiet: bool, **options: Any) -> None:

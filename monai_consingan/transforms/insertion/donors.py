@@ -17,6 +17,7 @@ from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects
 
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
+from monai_consingan.background import find_background
 from monai_consingan.data import number_lesions
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
@@ -98,7 +99,7 @@ class DonorCrop:
     Attributes:
         image: intensities, float32 (C, \\*spatial).
         label: label values, (\\*spatial).
-        valid: where intensities are known, boolean (\\*spatial).
+        valid: where intensities are known and those of tissue, boolean (\\*spatial).
         spacing: mm per spatial axis.
         level: intensity of the surroundings, see :func:`level_around`.
         number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
@@ -244,6 +245,8 @@ def crop_lesions(
         what = "values above 0" if lesion_labels is None else f"the values {list(lesion_labels)}"
         raise ConSinGANError(f"a donor's label is empty; give labels that mark the lesion with {what}.")
     known = as_mask(valid, name="a donor's valid")[0]
+    for background, channel in ((find_background(channel), channel) for channel in values):
+        known = known & background.tissue(channel) if background else known
     if level is None:
         room = Room.of(values[0], mm)
         tissue = tissue_level(values[0], room.mask & (numbers == 0), room.distance)
@@ -272,8 +275,9 @@ def turn_donor(
 ) -> DonorCrop:
     """Flip, rotate and scale a donor about its centre, and bring it to the host's spacing.
 
-    Intensities are interpolated linearly, labels taken from the nearest voxel. Where nothing but flips is asked for
-    and spacings agree, nothing is interpolated.
+    Intensities are interpolated linearly, labels taken from the nearest voxel. Valid voxels are made of valid ones
+    only, so that no air at the brain's surface mixes with its tissue. Where nothing but flips is asked for and spacings
+    agree, nothing is interpolated.
 
     Args:
         crop: the donor.
@@ -301,13 +305,16 @@ def turn_donor(
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = matrix
     resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
-    parts = (
-        (image, "bilinear", "border"),
-        (label[None].astype(np.float32), "nearest", "zeros"),
-        (valid[None].astype(np.float32), "nearest", "zeros"),
-    )
-    image, labels, known = (
-        as_array(resample(torch.from_numpy(v), mode=mode, padding_mode=pad)) for v, mode, pad in parts
-    )
-    label = np.rint(labels[0]).astype(crop.label.dtype)
-    return replace(crop, image=image, label=label, valid=known[0] > 0.5, spacing=tuple(spacing))
+
+    def resampled(values: np.ndarray, mode: str = "bilinear", padding: str = "border") -> np.ndarray:
+        return as_array(resample(torch.from_numpy(values.astype(np.float32)), mode=mode, padding_mode=padding))
+
+    turned, labels = resampled(image), resampled(label[None], "nearest", "zeros")[0]
+    known = resampled(np.ones_like(valid)[None], "nearest", "zeros")[0] > 0.5
+    if not valid.all():
+        share = resampled(valid[None])[0]
+        known &= share > 0.5
+        partly = known & (share < 1 - 1e-4)
+        turned = np.where(partly, resampled(image * valid) / np.where(partly, share, 1), turned).astype(np.float32)
+    label = np.rint(labels).astype(crop.label.dtype)
+    return replace(crop, image=turned, label=label, valid=known, spacing=tuple(spacing))

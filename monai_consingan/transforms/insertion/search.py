@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.signal import fftconvolve
 
+from monai_consingan.background import find_background
 from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.head import edge_distance, head_mask, is_skull_stripped, tissue_level
@@ -43,7 +44,7 @@ class Room:
     @classmethod
     def of(cls, image: np.ndarray, spacing: Sequence[float], brain: np.ndarray | None = None) -> Room:
         """The room of a host: all of its head or brain."""
-        mask = head_mask(image, spacing=spacing) if brain is None else brain
+        mask = head_mask(image, spacing=spacing) if brain is None else brain & ~find_background(image).outside(image)
         return cls(mask, "head" if brain is None else "brain mask", edge_distance(mask, spacing))
 
     def narrowed(self, image: np.ndarray, spacing: Sequence[float]) -> Room:

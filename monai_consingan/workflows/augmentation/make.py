@@ -12,6 +12,7 @@ import numpy as np
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_scan, to_host_grid
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
@@ -22,7 +23,7 @@ from monai_consingan.transforms.insertion.placement import Placement, find_place
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Limits, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
-from monai_consingan.workflows.augmentation.survey import Lesion, lesion_voxels, read_lesion, seam_range
+from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 
 __all__ = ["ScanMaker"]
 

@@ -82,7 +82,8 @@ def evaluate(
     if images is None and not results:
         raise ConSinGANError("There is nothing to evaluate: give real and synthetic images, or folders of results.")
     folders = [place for folder in results for place in _results_in(Path(folder))]
-    with output_folder(output, overwrite=overwrite) as folder:
+    inputs = [*(images or ()), originals, inception, *folders]
+    with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
         report: dict[str, Any] = {"command": "evaluate", "versions": versions()}
         if images is not None:
             report["images"] = evaluate_images(

@@ -61,6 +61,11 @@ class LesionSource:
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
 
+    @property
+    def files(self) -> list[str | Path | None]:
+        """The files that are read."""
+        return [self.host, self.donor, self.donor_label, self.host_label]
+
 
 def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed: int, title: str) -> LesionCase:
     """The lesion pasted as the method wants it."""
@@ -125,7 +130,7 @@ def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite:
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
-    with lesion_run("paste", output, overwrite=overwrite) as run:
+    with lesion_run("paste", output, source.files, overwrite=overwrite) as run:
         return run.finish(_pasted(run, source, insertion_method("naive"), seed, "Naive paste"), seed)
 
 
@@ -185,7 +190,7 @@ def harmonize(
     redrawing = None
     if how.redrawn is not None:
         redrawing = Redrawing.chosen("harmonization", how.redrawn, **given, seed=seed, device=device, progress=progress)
-    with lesion_run("harmonize", output, overwrite=overwrite) as run:
+    with lesion_run("harmonize", output, [*source.files, model, start], overwrite=overwrite) as run:
         case = _pasted(run, source, how, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing)

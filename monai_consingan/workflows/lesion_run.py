@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,13 +223,15 @@ class LesionRun:
 
 
 @contextmanager
-def lesion_run(command: str, output: str | Path, *, overwrite: bool = False) -> Iterator[LesionRun]:
+def lesion_run(
+    command: str, output: str | Path, inputs: Iterable[str | Path | None], *, overwrite: bool = False
+) -> Iterator[LesionRun]:
     """A run whose files appear in the output folder when all went well (:py:func:`output_folder`).
 
     Raises:
         ConSinGANError: the folder cannot be used.
     """
-    with output_folder(output, overwrite=overwrite) as folder:
+    with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
         yield LesionRun(command, folder)
 
 

@@ -100,7 +100,7 @@ def remove(
     redrawing = None
     if any(value is not None for value in given.values()):
         redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given, seed=seed, device=device, progress=progress)
-    with lesion_run("remove", output, overwrite=overwrite) as run:
+    with lesion_run("remove", output, [target.image, target.label, model, start], overwrite=overwrite) as run:
         case = _filled(run, target)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing)

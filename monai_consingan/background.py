@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array
-from monai_consingan.errors import NoPlaceError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 
 __all__ = ["Background", "check_in_tissue", "find_background"]
 
@@ -160,28 +160,31 @@ def find_background(image: Any) -> Background:
     return Background(value, lowest, tolerance, mixed, (whole or tolerance > 0) and 0.01 < below < 0.99)
 
 
-def check_in_tissue(image: Any, mask: NDArray[np.bool_], name: str = "host") -> None:
+def check_in_tissue(image: Any, mask: NDArray[np.bool_], *, donor: bool = False) -> None:
     """Refuse a lesion that lies in the background of an image.
 
     Args:
         image: array of shape (C, \\*spatial).
         mask: the lesion, boolean (\\*spatial).
-        name: what errors call the image.
+        donor: whether the image is the lesion's donor, where up to half of it may be background, as labels are not as
+            exact as brain masks; in a host no voxel may.
 
     Raises:
-        NoPlaceError: a voxel of the lesion lies in background outside of the tissue, in any channel.
+        NoPlaceError: the lesion lies in background outside of the host's tissue, in any channel.
+        ConSinGANError: the same of its donor.
     """
     for channel in as_array(image):
         background = find_background(channel)
         inside = mask & background.mask(channel) if background else None
         if inside is None or not inside.any():
             continue
-        lost = int((inside & background.outside(channel)).sum())
-        if lost:
-            raise NoPlaceError(
-                f"{lost} of the lesion's {int(mask.sum())} voxels lie in the background of the {name}, which is "
-                f"{background.value:g} everywhere; choose a place in its tissue."
-            )
+        lost, total = int((inside & background.outside(channel)).sum()), int(mask.sum())
+        what = f"{lost} of the lesion's {total} voxels lie in the background of the {'donor' if donor else 'host'}, "
+        what += f"which is {background.value:g} everywhere; "
+        if donor and 2 * lost > total:
+            raise ConSinGANError(what + "give the label of this very image.")
+        if lost and not donor:
+            raise NoPlaceError(what + "choose a place in its tissue.")
 
 
 def _together(faces: list[NDArray[np.bool_]]) -> float:

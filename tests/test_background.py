@@ -140,6 +140,14 @@ def test_no_blend_paints_background_and_no_lesion_lies_in_it(constant: float, bl
         paste(host[None], donor[None], label[None], offset=(-28, 0))
 
 
+def test_a_label_in_the_donors_background_is_refused() -> None:
+    values, _ = brain((64, 56))
+    label = np.zeros(values.shape, np.uint8)
+    label[:4, :5] = 1
+    with pytest.raises(ConSinGANError, match="20 of the lesion's 20 voxels lie in the background of the donor"):
+        PasteLesion()(values[None], values[None], label[None], offset=(30, 25))
+
+
 def test_every_channel_counts() -> None:
     values, inside = brain((40, 44, 24))
     other = values.copy()

@@ -166,6 +166,12 @@ lesion_options = together(
         "--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all]."
     ),
     axis_option,
+    click.option(
+        "--dims",
+        type=click.IntRange(2, 3),
+        help="Work slice by slice (2), as models do, or in space (3). [default: 3 unless an axis, a slice or an option "
+        "of a model is given, or slices are thick]",
+    ),
 )
 
 _TYPES: dict[Any, dict[str, Any]] = {

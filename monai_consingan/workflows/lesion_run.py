@@ -13,7 +13,17 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import Stored, load_label, load_scan, output_suffix, read_stored, save_label_like, save_like
+from monai_consingan.data import (
+    Stored,
+    load_label,
+    load_scan,
+    output_suffix,
+    read_stored,
+    save_label_like,
+    save_like,
+    thick_slices,
+)
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
@@ -22,7 +32,7 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
 
-__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run"]
+__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "slices_of_model", "told_dims"]
 
 
 @dataclass(frozen=True)
@@ -233,6 +243,23 @@ def lesion_run(
     """
     with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
         yield LesionRun(command, folder)
+
+
+def slices_of_model(dims: int | None) -> int:
+    """2, as models redraw slices.
+
+    Raises:
+        ConSinGANError: work in space was asked for.
+    """
+    if dims == 3:
+        raise ConSinGANError("dims is 3, but a model redraws slices: leave dims out, or what asks for a model.")
+    return 2
+
+
+def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:
+    """What the report says of how a case was worked on."""
+    thick = thick_slices(host)
+    return {"dims": dims, **({"slices_because": thick} if dims == 2 and thick else {})}
 
 
 def _altered(case: LesionCase) -> MetaTensor:

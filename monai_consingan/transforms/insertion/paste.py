@@ -214,6 +214,7 @@ class PasteLesion(Transform):
 
         mask = move(lesion, shift)
         check_in_tissue(image, mask)
+        check_in_tissue(other, lesion, donor=True)
         # nothing farther away changes, or has a say in what does
         reach = self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
         source, near = (reach_box(part, mm, reach) for part in (lesion, mask))

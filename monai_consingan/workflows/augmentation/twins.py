@@ -32,7 +32,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
             removed = touched & lesion_voxels(values, (*settings.lesion_labels, *settings.fill_labels))
             case.numbers = number_lesions(removed.astype(np.uint8))
         count = int(case.numbers.max(initial=0))
-        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis)
+        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis, dims=case.dims)
         case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
         for number in range(1, count + 1):
             marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)

@@ -63,6 +63,10 @@ _source_options = together(
     ),
 )
 
+_strict = click.option(
+    "--strict", is_flag=True, help="Write nothing if the result does not pass its checks [default: warn]."
+)
+
 
 @click.command(cls=NumbersCommand)
 @_source_options
@@ -76,6 +80,7 @@ _source_options = together(
 @training_options
 @blend_options
 @run_options
+@_strict
 @output_options
 def harmonize(output: Path, quiet: bool, **options: Any) -> None:
     """Put a donor's lesion into a host and blend it in.
@@ -100,6 +105,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 @lesion_options
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the place.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
+@_strict
 @output_options
 def paste(output: Path, quiet: bool, **options: Any) -> None:
     """Paste a donor's lesion into a host, and no more: nothing is trained."""
@@ -151,6 +157,7 @@ def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> s
 @training_options
 @blend_options
 @run_options
+@_strict
 @output_options
 def remove(output: Path, quiet: bool, **options: Any) -> None:
     """Take a lesion out: fill it with healthy tissue.

@@ -9,7 +9,7 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["RING_MM", "contrast", "kept"]
+__all__ = ["RING_MM", "contrast", "kept", "noise"]
 
 RING_MM = (2.0, 8.0)
 
@@ -43,14 +43,25 @@ def contrast(
     return (float(case.image[case.inside].mean(dtype=np.float64)) - around) / around
 
 
-def kept(result: float, donor: float) -> float:
+def noise(case: Surroundings, ring_mm: tuple[float, float] = RING_MM) -> float:
+    """Standard deviation of the ring around a lesion relative to its mean: what a :func:`contrast` has to exceed.
+
+    Raises:
+        ConSinGANError: as :func:`contrast`.
+    """
+    mean = case.mean(ring_mm)
+    return float(case.image[case.ring(ring_mm)].std(dtype=np.float64)) / mean
+
+
+def kept(result: float, donor: float, noise: float = 0.0) -> float:
     """A measure of the result as a share of the donor's; 1 is all of it.
 
     Args:
         result: the measure in the result.
         donor: the same measure in the donor.
+        noise: how much it varies in tissue (:func:`noise`).
 
     Returns:
-        result / donor, NaN when the donor's is 0.
+        result / donor; NaN, which is not measurable, when the donor's is below a quarter of the noise, or 0.
     """
-    return result / donor if donor != 0 else float("nan")
+    return result / donor if abs(donor) > 0.25 * noise else float("nan")

@@ -11,7 +11,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
+from monai_consingan.cli.results import show_case
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models import TrainedModel
@@ -124,3 +126,17 @@ def test_png_in_png_out(scan: Any, tiny: Any, tmp_path: Path) -> None:
 def test_unknown_way_to_train() -> None:
     with pytest.raises(ConSinGANError, match="train on is 'both'"):
         replace(TARGET, train_on="both")
+
+
+def test_what_is_left_of_next_to_no_contrast_is_not_measurable(
+    save: Callable[..., Path], scan: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, lesion = scan[0].astype(np.float32), scan[1][..., 4] > 0
+    ring = ndimage.binary_dilation(lesion, iterations=10) & ~ndimage.binary_dilation(lesion, iterations=3)
+    image[lesion, 4] = image[ring, 4].mean()
+    target = replace(TARGET, image=save("faint.nii.gz", image), methods=("biharmonic",))
+    report = remove(target, tmp_path / "out")
+    assert np.isnan(report["contrast_kept"])
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["contrast_kept"] is None
+    show_case(report, tmp_path / "out", "Lesion removed", quiet=False)
+    assert "contrast kept not measurable (naive not measurable)" in capsys.readouterr().out

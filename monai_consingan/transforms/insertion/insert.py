@@ -53,6 +53,8 @@ class InsertedLesion(NamedTuple):
     """The number of the donor's lesion that was taken (:func:`monai_consingan.data.number_lesions`)."""
     lesion_count: int
     """The number of lesions that the donor has."""
+    match: str
+    """How its intensities were matched: ``"gain"``, ``"mean_std"`` or ``"none"``."""
 
 
 class InsertLesion(Transform):
@@ -62,8 +64,8 @@ class InsertLesion(Transform):
     by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, slice by slice.
 
     Args:
-        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
-            ``"none"``.
+        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"``,
+            ``"none"`` or ``"scale"`` (:class:`PasteLesion`).
         paste_blend: how the lesion is blended in, see :class:`PasteLesion`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the automatic placement; the same scans and seed give the same place.
@@ -166,10 +168,10 @@ class InsertLesion(Transform):
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, slice_offset, "offset"),
         )
-        pasted, naive = PasteLesion(blend=self.paste_blend, match=self.match, axis=axis).with_naive(
+        pasted, naive, match = PasteLesion(blend=self.paste_blend, match=self.match, axis=axis).with_naive(
             host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
         )
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, number, int(numbers.max()))
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, number, int(numbers.max()), match)
 
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:

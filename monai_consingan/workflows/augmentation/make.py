@@ -13,12 +13,13 @@ from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Surroundings, contrast, kept, seam
+from monai_consingan.metrics import Limits, kept, measure_change
+from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.insertion.search import Room
-from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Limits, Refusal, refused, require
+from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 
@@ -55,6 +56,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         self.limits: Limits = {
             "seam": seam_range(self.lesions, self.settings.seam_margin),
             "contrast_kept": self.settings.contrast_range,
+            **{name: INSERTION_LIMITS[name] for name in ("black_gained", "visibility")},
         }
         self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
 
@@ -156,8 +158,10 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            measured = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
-            measures = {"seam": seam(measured), "contrast_kept": kept(contrast(measured), draw.donor.contrast)}
+            where = {"head": site.room.mask, "others": others, "axis": case.axis}
+            found = measure_change(pasted.image, case.image, mask, **where)
+        measures = {name: found[name] for name in ("seam", "seam_through", "black_gained", "visibility")}
+        measures["contrast_kept"] = kept(found["contrast"], draw.donor.contrast)
         require(measures, self.limits, how)
         return pasted, measures
 

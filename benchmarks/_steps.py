@@ -11,6 +11,7 @@ from _plain import PlainTraining
 from monai_consingan.data import image_pyramid
 from monai_consingan.engines import ConSinGANTrainer, TrainingDraws
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.tasks import get_task
 
 Step = Callable[[], dict[str, float]]
@@ -84,9 +85,7 @@ def package_step(setting: Setting, *, fast: bool | None = None) -> Step:
         [image],
         generator,
         discriminator,
-        task="harmonization",
-        iterations=10**9,
-        concurrent_stages=setting.concurrent,
+        TrainingSettings("harmonization", iterations=10**9, concurrent_stages=setting.concurrent, augment=False),
         first_stage=stage,
         warm_start=True,
         fast=fast,

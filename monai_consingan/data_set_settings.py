@@ -25,7 +25,8 @@ __all__ = ["SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
 SIZE_CLASSES: dict[str, tuple[float, float]] = {
     "small": (0.0, 6.0),
     "medium": (6.0, 15.0),
-    "large": (15.0, float("inf")),
+    "large": (15.0, 30.0),
+    "giant": (30.0, float("inf")),
 }
 """Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""
 
@@ -76,7 +77,11 @@ class AugmentSettings(CaseSettings):
             to try instead, or ``"drop"``, which leaves the lesion out.
         sizes: how often each class of donors' sizes is drawn, relative to the others
             (:py:data:`monai_consingan.workflows.augmentation.SIZE_CLASSES`); classes that are not named are not drawn.
-            Empty draws all donors alike.
+            Empty draws all donors alike, but no giant ones unless there are no others.
+        min_volume: smallest volume in mm3 (in 2D, area in mm2) of a new lesion; smaller ones are no donors.
+        min_cnr: smallest contrast-to-noise ratio, brighter or darker, of a lesion in its donor
+            (:py:func:`monai_consingan.metrics.contrast_to_noise`); of several label values the one that stands out most
+            counts.
         location: ``"alike"``, where the tissue is like that around the donor's lesion
             (:py:func:`monai_consingan.transforms.find_placement`), ``"uniform"``, anywhere in the head, or a file with
             a prior map, or the key of each scan's map in a datalist; a place's chance is then proportional to the map
@@ -89,9 +94,11 @@ class AugmentSettings(CaseSettings):
         match: how the donor's intensities are fitted to the host's, ``"gain"``, ``"mean_std"`` or ``"none"``; ``None``
             leaves it to the method.
         attempts: how many draws of donor and place a lesion gets until one passes.
-        contrast_range: smallest and largest share of the donor lesion's contrast that must be kept.
+        contrast_range: smallest and largest share of the lesion's contrast-to-noise ratio in its donor that it must
+            have in its host.
         seam_margin: the seam must lie in the range of the data set's own lesions, widened by this factor to both sides.
-        lesion_labels: label values that are lesions; empty for all.
+        lesion_labels: label values that make a lesion one, and that it is measured by; empty for all. A lesion is all
+            that touches it in the label: other values, such as oedema, move along and stay what they are.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of everything random.
 
@@ -114,10 +121,12 @@ class AugmentSettings(CaseSettings):
     )
     sizes: Mapping[str, float] = option(
         dict,
-        "How often donors of each size are drawn: small (below 6 mm), medium, large (15 mm or more). [default: all "
-        "donors alike]",
+        "How often donors of each size are drawn: small (below 6 mm), medium, large (15 mm or more), giant (30 mm or "
+        "more). [default: all donors alike, but giant ones only if there are no others]",
         metavar="small=2,medium=1",
     )
+    min_volume: float = option(10.0, "Smallest volume of a new lesion. [default: 10]", metavar="MM3")
+    min_cnr: float = option(2.0, "Smallest contrast-to-noise ratio of a lesion in its donor. [default: 2]")
     location: str = option(
         "alike",
         "Where lesions go: where tissue is like the donor's, anywhere in the head, or by a map of chances (a file, or "
@@ -135,7 +144,7 @@ class AugmentSettings(CaseSettings):
     match: str | None = option(None, "How intensities are fitted to the host.", choices=MATCHES)
     attempts: int = option(10, "Draws of donor and place that a lesion gets.")
     contrast_range: tuple[float, float] = option(
-        (0.5, 2.0), "Share of the contrast that must be kept.", flag="contrast"
+        (0.5, 2.0), "Share of the contrast-to-noise ratio that must be kept.", flag="contrast"
     )
     seam_margin: float = option(2.0, "Factor by which the seams of real lesions may be exceeded.")
     lesion_labels: tuple[int, ...] = ()
@@ -148,7 +157,7 @@ class AugmentSettings(CaseSettings):
         self._as_tuples("lesions", "scale_range", "contrast_range", "lesion_labels")
         super().__post_init__()
         self._check_least(1, "per_scan", "attempts", "seam_margin")
-        self._check_least(0, "clearance_mm", "rotate_range", "edge_mm")
+        self._check_least(0, "clearance_mm", "rotate_range", "edge_mm", "min_volume", "min_cnr")
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
             raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
         unknown = set(self.sizes) - set(SIZE_CLASSES)
@@ -183,7 +192,8 @@ class TwinSettings(CaseSettings):
         margin_mm: how far beyond the label is filled.
         most_contrast: largest share of the lesion's contrast that may be left, brighter or darker.
         most_seam: largest seam around what was filled (:py:func:`monai_consingan.metrics.seam`).
-        lesion_labels: label values that are lesions; empty for all.
+        lesion_labels: label values that are removed; empty for all. Others, such as oedema, are left as they are.
+        fill_labels: label values that are removed as well where they touch a lesion.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the trainings.
 
@@ -211,14 +221,25 @@ class TwinSettings(CaseSettings):
     most_contrast: float = option(0.5, "Share of a lesion's contrast that may be left.")
     most_seam: float = option(2.0, "Largest seam around what was filled.")
     lesion_labels: tuple[int, ...] = ()
+    fill_labels: tuple[int, ...] = option(
+        (),
+        "Label values, such as oedema, that are filled with the lesions of --lesion-labels that they touch. [default: "
+        "they are left]",
+        metavar="1",
+    )
     axis: int | None = None
     seed: int = 0
 
     usual: ClassVar[str] = "fill"
 
     def __post_init__(self) -> None:
-        self._as_tuples("fillings", "lesion_labels")
+        self._as_tuples("fillings", "lesion_labels", "fill_labels")
         super().__post_init__()
+        if self.fill_labels and not self.lesion_labels:
+            raise ConSinGANError(
+                f"fill labels is {self.fill_labels}, but all label values are removed: give the lesion labels, or "
+                "leave it out."
+            )
         for name in ("most_contrast", "most_seam"):
             if not getattr(self, name) > 0:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be above 0.")

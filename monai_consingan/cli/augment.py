@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,10 +143,13 @@ def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:
     if not quiet:
         click.echo(f"Synthetic scans: {output}")
         click.echo(f"  made      {summary['made']}, dropped {summary['dropped']}, failed {len(summary['failed'])}")
-        for title in ("lesions", "refused"):
-            counts = ", ".join(f"{count} x {name}" for name, count in summary.get(title, {}).items())
-            if counts:
-                click.echo(f"  {title:<9} {counts}")
+        left = summary.get("left_out", [])
+        counts = {title: summary.get(title, {}) for title in ("lesions", "refused")}
+        counts["left out"] = Counter(lesion["why"] for lesion in left)
+        counts["left"] = {f"label value {value}": count for value, count in summary.get("labels_left", {}).items()}
+        for title, numbers in counts.items():
+            if numbers:
+                click.echo(f"  {title:<9} " + ", ".join(f"{count} x {name}" for name, count in numbers.items()))
         if "lesions" in summary:
             click.echo(f"  look at   {output / 'manifest.csv'}")
     return 1 if summary["failed"] or summary.get("missing") else 0

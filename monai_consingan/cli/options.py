@@ -168,6 +168,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
     tuple[float, float]: {"type": float, "nargs": 2},
     tuple[int, int]: {"type": RANGE},
     tuple[str, ...]: {"multiple": True},
+    tuple[int, ...]: {"type": NUMBERS},
     Mapping[str, float]: {"type": _Weights()},
 }
 """What :py:func:`click.option` is told of the types of settings."""

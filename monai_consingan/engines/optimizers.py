@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+from monai_consingan.settings import TrainingSettings
 
 __all__ = ["decay_rates", "discriminator_optimizer", "generator_optimizer", "start_stage"]
 
@@ -40,33 +41,30 @@ def start_stage(
     generator_adam: torch.optim.Optimizer,
     discriminator_adam: torch.optim.Optimizer,
     stage: int,
-    concurrent_stages: int,
-    learning_rate: float,
-    lr_scale: float,
+    settings: TrainingSettings,
     *,
     fresh: bool,
 ) -> None:
     """Set what is trained at a stage, and how fast.
 
-    The newest ``concurrent_stages`` stages are trained, at ``learning_rate * lr_scale ** (stages below the newest)``,
-    the head at ``learning_rate * lr_scale ** stage`` while ``stage < concurrent_stages``, and the tail at the full
-    rate. Everything else is frozen.
+    By the settings the newest ``concurrent_stages`` stages are trained, at ``learning_rate * lr_scale ** (stages below
+    the newest)``, the head at ``learning_rate * lr_scale ** stage`` while ``stage < concurrent_stages``, and the tail
+    at the full rate. Everything else is frozen.
 
     Args:
         generator_adam: of :py:func:`generator_optimizer`.
         discriminator_adam: of :py:func:`discriminator_optimizer`.
         stage: the newest stage.
-        concurrent_stages: number of stages trained together.
-        learning_rate: the full rate.
-        lr_scale: factor for every stage below the newest.
+        settings: settings of the training.
         fresh: whether the stage begins, so that rates are set and the moments forgotten; otherwise it is resumed.
     """
     *bodies, head, tail = generator_adam.param_groups
+    learning_rate, lr_scale, concurrent = settings.learning_rate, settings.lr_scale, settings.concurrent_stages
     rates: list[float | None] = [
-        learning_rate * lr_scale ** (stage - index) if stage - concurrent_stages < index <= stage else None
+        learning_rate * lr_scale ** (stage - index) if stage - concurrent < index <= stage else None
         for index in range(len(bodies))
     ]
-    rates.append(learning_rate * lr_scale**stage if stage < concurrent_stages else None)
+    rates.append(learning_rate * lr_scale**stage if stage < concurrent else None)
     rates.append(learning_rate)
     for group, rate in zip([*bodies, head, tail], rates, strict=True):
         for parameter in group["params"]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ignite.engine import Events
+from typing import Any
 
-from monai_consingan.engines.trainer import ConSinGANTrainer
+from ignite.engine import Engine, Events
+
 from monai_consingan.errors import ConSinGANError
 
 __all__ = ["StageSettling"]
@@ -28,7 +29,7 @@ class StageSettling:
 
     Example::
 
-        StageSettling(0.05).attach(trainer)
+        StageSettling(0.05).attach(trainer)  # what ``TrainingSettings(..., settle=0.05)`` does
     """
 
     def __init__(self, share: float, window: int = 25) -> None:
@@ -39,21 +40,23 @@ class StageSettling:
         self.share = share
         self.window = window
 
-    def attach(self, engine: ConSinGANTrainer) -> None:
-        """Watch a :py:class:`ConSinGANTrainer`; before a checkpoint is restored."""
-        engine.state.settling = []
+    def attach(self, engine: Engine) -> None:
+        """Watch a trainer of ConSinGAN; before a checkpoint is restored."""
+        state: Any = engine.state
+        state.settling = []
         engine.state_dict_user_keys.append("settling")
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
-    def __call__(self, engine: ConSinGANTrainer) -> None:
+    def __call__(self, engine: Engine) -> None:
         """Take the last iteration into account."""
-        done = engine.state.iteration - (engine.state.epoch - 1) * engine.state.epoch_length
+        state: Any = engine.state
+        done = state.iteration - (state.epoch - 1) * state.epoch_length
         if done == 1:
-            engine.state.settling = []
-        output = engine.state.output[0]
+            state.settling = []
+        output = state.output[0]
         error, distance = output["reconstruction_loss"], -(output["critic_real"] + output["critic_fake"])
         place = (done - 1) // self.window
-        sums: list[list[float]] = engine.state.settling
+        sums: list[list[float]] = state.settling
         if len(sums) <= place:
             sums.append([0.0, 0.0])
         sums[place][0] += float(error)
@@ -63,6 +66,6 @@ class StageSettling:
         (error_before, distance_before), (error_now, distance_now) = sums[place - 1 :]
         falls = error_before - error_now >= self.share * error_before
         moves = abs(distance_now - distance_before) >= self.share * abs(distance_before)
-        if not falls and not moves and done < engine.state.epoch_length:
-            engine.state.iteration = engine.state.epoch * engine.state.epoch_length  # as after a whole stage
+        if not falls and not moves and done < state.epoch_length:
+            state.iteration = state.epoch * state.epoch_length  # as after a whole stage
             engine.terminate_epoch()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from monai.utils.enums import CommonKeys as Keys
 
+from monai_consingan.engines.draws import TrainingDraws
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks import ConSinGANGenerator
-
-if TYPE_CHECKING:
-    from monai_consingan.engines.trainer import ConSinGANTrainer
 
 __all__ = ["DrawnSlices", "read_slices"]
 
@@ -51,17 +49,20 @@ def _check_shape(slices: torch.Tensor, generator: ConSinGANGenerator) -> None:
 
 
 class DrawnSlices:
-    """The slices of a trainer as its engine sees them: one for every iteration, for ever.
+    """What an engine sees of its slices: one for every iteration, for ever.
 
     Args:
-        trainer: the trainer, whose slices are there once it runs.
+        draws: source of the numbers.
+        state: state of the engine, of which seed and iteration are read.
     """
 
-    def __init__(self, trainer: ConSinGANTrainer) -> None:
-        self.trainer = trainer
+    def __init__(self, draws: TrainingDraws, state: Any) -> None:
+        self.draws = draws
+        self.state = state
+        self.slices = torch.empty(0)
+        """The slices, once they are read."""
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         while True:
-            trainer = self.trainer
-            index = trainer.draws.slice_index(trainer.state.seed, trainer.state.iteration + 1, len(trainer.slices))
-            yield {Keys.IMAGE: trainer.slices[index : index + 1], "index": torch.tensor([index])}
+            index = self.draws.slice_index(self.state.seed, self.state.iteration + 1, len(self.slices))
+            yield {Keys.IMAGE: self.slices[index : index + 1], "index": torch.tensor([index])}

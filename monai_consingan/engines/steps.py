@@ -208,7 +208,7 @@ def training_steps(
     Raises:
         ConSinGANError: ``fast`` is ``True``, but cannot be had.
     """
-    other = [name for name in ("plain", "compile") if kwargs.get(name)]
+    other = [name for name in ("plain", "compile") if kwargs.get(name) not in (None, False)]
     other += ["precision"] if kwargs.get("precision") == "bf16" else []
     if fast and other:
         raise ConSinGANError(f"fast and {other[0]} are two ways to compute: choose one of the two.")

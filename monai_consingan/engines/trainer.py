@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,11 +15,14 @@ from monai.utils.enums import CommonKeys as Keys
 from monai_consingan.data.pyramid import image_pyramid
 from monai_consingan.engines.draws import TrainingDraws
 from monai_consingan.engines.optimizers import decay_rates, discriminator_optimizer, generator_optimizer, start_stage
+from monai_consingan.engines.settling import StageSettling
 from monai_consingan.engines.slices import DrawnSlices, read_slices
 from monai_consingan.engines.steps import training_steps
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.tasks import get_task
+from monai_consingan.transforms import training_augmentation
 
 __all__ = ["ConSinGANTrainer"]
 
@@ -44,35 +48,25 @@ class ConSinGANTrainer(Trainer):
         train_data_loader: iterable of batches with ``image``, (N, C, H, W) in [-1, 1], all of one size.
         generator: a new generator, whose sizes are those of the slices' pyramid.
         discriminator: a new discriminator.
-        task: ``harmonization``, ``editing``, ``generation``, ``retarget`` or ``animation``.
-        iterations: iterations a stage.
-        concurrent_stages: how many of the newest stages are trained together.
-        learning_rate: learning rate of the newest stage, the tail and the discriminator.
-        lr_scale: factor of the learning rate for every stage below the newest.
-        discriminator_steps: steps of the discriminator an iteration.
-        generator_steps: Adam steps of the generator with one and the same gradient.
-        reconstruction_weight: factor of the reconstruction's mean squared error.
-        penalty_weight: factor of the gradient penalty.
-        noise_amplitude: factor of a stage's reconstruction error in the amplitude of its noise.
-        augmentation: random transform of the stage-0 input (:py:class:`TrainingDraws`).
+        settings: what the training depends on besides; its sizes and the shape of its networks are those of the given
+            ones. Its augmentation is :py:func:`monai_consingan.transforms.training_augmentation`, its ``settle`` a
+            :py:class:`StageSettling`.
         seed: seed of everything that is random here; the initial weights are the networks' own.
         first_stage: the stage to begin with; the networks must then be trained up to it.
         warm_start: keep the weights, noise and amplitudes that the generator has, instead of making each stage from
             the one before it.
         stage_input: images at full size, one for each slice, to train on as stage-0 input instead of the augmented
             slice: with ``first_stage`` the last stage and ``warm_start``, the published fine-tuning on naive images.
-        plain: take the textbook's path instead of the faster exact one. For comparisons.
         fast: whether to compute with the compiled functions for the CPU
             (:py:func:`~monai_consingan.networks.fast_networks`), which give the same numbers up to rounding; by
             default where they can and pay.
-        precision: ``"float32"``, or less exact and faster on a GPU ``"tf32"`` or ``"bf16"``.
-        compile: whether to use :py:func:`torch.compile`.
-        compile_kwargs: its arguments; ``{"mode": "reduce-overhead"}`` makes CUDA graphs (:py:class:`TrainingSteps`).
+        compile: arguments of :py:func:`torch.compile` to use it; ``{"mode": "reduce-overhead"}`` makes CUDA graphs
+            (:py:class:`TrainingSteps`).
         check_every: iterations between checks for NaN and infinity; by default 1, on a GPU 50: each waits for it.
-        draws: source of the random numbers.
+        draws: source of the random numbers, such as :py:class:`TrainingDraws` with another augmentation.
         max_epochs: number of stages to train, by default all; the last one trained is then that of the generator.
-        handlers: handlers of MONAI or Ignite.
-        train_handlers: more of them, under the name that MONAI's bundles use.
+        epoch_length: iterations a stage, by default those of the settings.
+        train_handlers: handlers of MONAI or Ignite.
         **kwargs: of :py:class:`monai.engines.Trainer`, such as ``postprocessing``, ``key_metric`` (or, as in bundles,
             ``key_train_metric``) and ``additional_metrics``.
 
@@ -82,11 +76,20 @@ class ConSinGANTrainer(Trainer):
 
     Example::
 
-        sizes = stage_sizes((96, 96), min_size=48, max_size=250, num_stages=3, task="harmonization")
-        generator, discriminator = ConSinGANGenerator(sizes, channels=32), ConSinGANDiscriminator(channels=32)
+        settings = preset_settings("quick", "harmonization")
+        generator, discriminator = new_networks(settings, (96, 96), seed=0)
         loader = DataLoader(Dataset([{"image": host_slice}]), batch_size=1)
-        ConSinGANTrainer("cpu", loader, generator, discriminator, task="harmonization", iterations=200).run()
+        ConSinGANTrainer("cpu", loader, generator, discriminator, settings).run()
     """
+
+    generator_steps = 3
+    """Adam steps of the generator with one and the same gradient."""
+    reconstruction_weight = 10.0
+    """Factor of the reconstruction's mean squared error."""
+    penalty_weight = 0.1
+    """Factor of the gradient penalty."""
+    noise_amplitude = 0.1
+    """Factor of a stage's reconstruction error in the amplitude of its noise."""
 
     def __init__(
         self,
@@ -94,45 +97,27 @@ class ConSinGANTrainer(Trainer):
         train_data_loader: Iterable[Any],
         generator: ConSinGANGenerator,
         discriminator: ConSinGANDiscriminator,
+        settings: TrainingSettings,
         *,
-        task: str,
-        iterations: int = 1000,
-        concurrent_stages: int = 3,
-        learning_rate: float = 5e-4,
-        lr_scale: float = 0.1,
-        discriminator_steps: int = 3,
-        generator_steps: int = 3,
-        reconstruction_weight: float = 10.0,
-        penalty_weight: float = 0.1,
-        noise_amplitude: float = 0.1,
-        augmentation: Callable[[torch.Tensor], torch.Tensor] | None = None,
         seed: int = 0,
         first_stage: int = 0,
         warm_start: bool = False,
         stage_input: torch.Tensor | None = None,
-        plain: bool = False,
         fast: bool | None = None,
-        precision: str = "float32",
-        compile: bool = False,
-        compile_kwargs: dict[str, Any] | None = None,
+        compile: dict[str, Any] | None = None,
         check_every: int | None = None,
         draws: TrainingDraws | None = None,
         max_epochs: int | None = None,
-        handlers: Sequence[Any] | None = None,
+        epoch_length: int | None = None,
         train_handlers: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        if epoch_length is not None:
+            settings = replace(settings, iterations=epoch_length)
         if check_every is None:
             check_every = 1 if torch.device(device).type == "cpu" else 50
-        for name, value in (
-            ("iterations", iterations),
-            ("concurrent stages", concurrent_stages),
-            ("discriminator steps", discriminator_steps),
-            ("generator steps", generator_steps),
-            ("check every", check_every),
-        ):
-            if value < 1:
-                raise ConSinGANError(f"{name} is {value}, but must be 1 or more.")
+        if check_every < 1:
+            raise ConSinGANError(f"check every is {check_every}, but must be 1 or more.")
         if seed < 0:
             raise ConSinGANError(f"seed is {seed}, but must be 0 or more.")
         if not 0 <= first_stage < generator.num_stages:
@@ -148,40 +133,37 @@ class ConSinGANTrainer(Trainer):
         super().__init__(
             device=device,
             max_epochs=stages if max_epochs is None else max_epochs,
-            data_loader=DrawnSlices(self),
-            epoch_length=iterations,
+            data_loader=(),  # below, as it hangs on the state
+            epoch_length=settings.iterations,
             decollate=False,  # would read numbers from the device
             **kwargs,
         )
         self.train_data_loader = train_data_loader
         self.generator = generator.to(self.state.device)
         self.discriminator = discriminator.to(self.state.device)
-        self.task = get_task(task)
-        self.concurrent_stages = concurrent_stages
-        self.learning_rate = learning_rate
-        self.lr_scale = lr_scale
-        self.discriminator_steps = discriminator_steps
-        self.generator_steps = generator_steps
-        self.reconstruction_weight = reconstruction_weight
-        self.noise_amplitude = noise_amplitude
+        self.settings = settings
+        self.task = get_task(settings.task)
         self.first_stage = first_stage
         self.warm_start = warm_start
         self.stage_input = stage_input
         self.check_every = check_every
-        self.draws = draws if draws is not None else TrainingDraws(self.task, augmentation)
+        if draws is None:
+            augments = settings.augment and self.task.image_input
+            draws = TrainingDraws(self.task, training_augmentation(settings.task) if augments else None)
+        self.draws = draws
         self.steps = training_steps(
             self.generator,
             self.discriminator,
-            concurrent_stages=concurrent_stages,
-            penalty_weight=penalty_weight,
-            plain=plain,
+            concurrent_stages=settings.concurrent_stages,
+            penalty_weight=self.penalty_weight,
+            plain=settings.plain,
             fast=fast,
-            precision=precision,
-            compile=(compile_kwargs or {}) if compile else None,
+            precision=settings.precision,
+            compile=compile,
         )
-        self.generator_optimizer = generator_optimizer(generator, learning_rate)
-        self.discriminator_optimizer = discriminator_optimizer(discriminator, learning_rate)
-        self.slices = torch.empty(0)
+        self.generator_optimizer = generator_optimizer(generator, settings.learning_rate)
+        self.discriminator_optimizer = discriminator_optimizer(discriminator, settings.learning_rate)
+        self.data_loader = self._drawn = DrawnSlices(self.draws, self.state)
         self.pyramid: list[torch.Tensor] = []
         self.inputs = torch.empty(0)
         self.state.seed = seed
@@ -189,7 +171,9 @@ class ConSinGANTrainer(Trainer):
         self.add_event_handler(Events.STARTED, ConSinGANTrainer._read_slices)
         self.add_event_handler(Events.EPOCH_STARTED, ConSinGANTrainer._start_stage)
         self.add_event_handler(Events.EPOCH_COMPLETED, ConSinGANTrainer._check_weights)
-        self._register_handlers([*(handlers or ()), *(train_handlers or ())])
+        if settings.settle is not None:
+            StageSettling(settings.settle).attach(self)
+        self._register_handlers(list(train_handlers or ()))
 
     def run(self) -> None:  # type: ignore[override]
         """Train; a training that a checkpoint brought to its end already is left as it is."""
@@ -201,6 +185,11 @@ class ConSinGANTrainer(Trainer):
     def stage(self) -> int:
         """The stage in training."""
         return self.first_stage + max(self.state.epoch, 1) - 1
+
+    @property
+    def slices(self) -> torch.Tensor:
+        """The slices, (S, C, H, W) or (S, C, H, W, D), once the training has begun."""
+        return self._drawn.slices
 
     @property
     def is_finite(self) -> bool:
@@ -219,7 +208,7 @@ class ConSinGANTrainer(Trainer):
         }
 
     def _read_slices(self) -> None:
-        self.slices = read_slices(self.train_data_loader, self.generator).to(self.state.device)
+        self._drawn.slices = read_slices(self.train_data_loader, self.generator).to(self.state.device)
         self.pyramid = image_pyramid(self.slices, self.generator.stage_sizes)
         if self.stage_input is None:
             self.inputs = self.pyramid[0]
@@ -250,9 +239,7 @@ class ConSinGANTrainer(Trainer):
             self.generator_optimizer,
             self.discriminator_optimizer,
             stage,
-            self.concurrent_stages,
-            self.learning_rate,
-            self.lr_scale,
+            self.settings,
             fresh=begins,
         )
 
@@ -270,18 +257,22 @@ class ConSinGANTrainer(Trainer):
         fixed = self.task.fixed_input(image, self.generator.body[0].fixed_noise)
         return self.steps.generate(fixed, None, stage, index)
 
+    @property
+    def _remedy(self) -> str:
+        return f"lower the learning rate ({self.settings.learning_rate}) or look at the intensities"
+
     def _check(self, loss: torch.Tensor, name: str) -> None:
         if self.state.iteration % self.check_every == 0 and not bool(torch.isfinite(loss)):
             raise ConSinGANError(
                 f"Training ended at stage {self.stage}, iteration {self.state.iteration}: the {name} loss is "
-                f"{float(loss.detach())}; lower the learning rate ({self.learning_rate}) or look at the intensities."
+                f"{float(loss.detach())}; {self._remedy}."
             )
 
     def _check_weights(self) -> None:
         if not self.is_finite:
             raise ConSinGANError(
                 f"Training ended at stage {self.stage}, iteration {self.state.iteration}: weights are NaN or infinite; "
-                f"lower the learning rate ({self.learning_rate}) or look at the intensities."
+                f"{self._remedy}."
             )
 
     def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> Any:
@@ -336,7 +327,7 @@ class ConSinGANTrainer(Trainer):
         return state.output
 
     def _train_discriminator(self, real: torch.Tensor, fake: torch.Tensor) -> dict[str, torch.Tensor]:
-        for step in range(self.discriminator_steps):
+        for step in range(self.settings.discriminator_steps):
             alpha = self.draws.alpha(self.state.seed, self.state.iteration, step, real)
             self.discriminator_optimizer.zero_grad()
             losses = self.steps.critic_losses(real, fake, alpha)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
 from monai_consingan.metrics.checks import Checks, Limits, beyond, check_insertion, check_removal, measure_change
-from monai_consingan.metrics.contrast import contrast, kept
+from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
     DetectedLesion,
     Detection,
@@ -45,6 +45,7 @@ __all__ = [
     "check_removal",
     "compare_sets",
     "contrast",
+    "contrast_to_noise",
     "detection",
     "detection_summary",
     "frechet_distance",

@@ -12,7 +12,7 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import slice_axis, slices_of
-from monai_consingan.metrics.contrast import contrast, noise
+from monai_consingan.metrics.contrast import contrast_to_noise
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.surroundings import Surroundings, tissue_mask
 from monai_consingan.transforms.head import head_mask
@@ -40,7 +40,7 @@ REMOVAL_LIMITS: Limits = {
 """What the measures of a filled lesion may be."""
 
 _DROP = 0.05  # of the image's range: smaller changes make nothing black
-_SEEN = 1.0  # times the noise around: smaller differences do not count as contrast
+_SEEN = 1.0  # times the noise around: smaller differences of contrast do not count
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def measure_change(
 
     Returns:
         ``in_tissue``, the share of the lesion that lies in the host's head; ``seam`` and, where the mask has several
-        slices, ``seam_through``, the same across the slices (:func:`seam`); ``black_gained``, the voxels that
-        became as dark as air, but for those of a lesion that was put in, as a share of the mask's; ``visibility``, the lesion's contrast-to-noise ratio;
-        and ``contrast`` and ``noise`` themselves.
+        slices, ``seam_through``, the same across the slices (:func:`seam`); ``black_gained``, the voxels that became as
+        dark as air, but for those of a lesion that was put in, as a share of the mask's; ``visibility``, how far the
+        lesion stands out (:func:`contrast_to_noise`), brighter or darker.
     """
     lesion = mask if lesion is None else lesion
     axis = slice_axis(mask, axis)
@@ -121,7 +121,6 @@ def measure_change(
     through = float("nan")
     if axis is not None and len(slices_of(mask, axis)) > 1:
         through = seam(Surroundings(result, mask, exclude=others), along=axis)
-    found, spread = contrast(of_lesion), noise(of_lesion)
     low, high = np.percentile(before, (0.5, 99.5))
     dropped = np.abs(before.astype(np.float64) - after) > _DROP * (high - low)
     black = dropped & tissue_mask(before) & ~tissue_mask(after)
@@ -133,9 +132,7 @@ def measure_change(
         "seam": seam(filled),
         "seam_through": through,
         "black_gained": float(black.sum() / inside.sum()),
-        "visibility": abs(found) / spread if spread > 0 else math.inf if found else float("nan"),
-        "contrast": found,
-        "noise": spread,
+        "visibility": abs(contrast_to_noise(of_lesion)),
     }
 
 
@@ -167,7 +164,7 @@ def check_insertion(
     limits = dict(INSERTION_LIMITS)
     for name in ("seam", "seam_through"):
         limits[name] = (0.0, 2 * max(1.0, _number(in_donor[name])))
-    if abs(found["contrast"] - in_donor["contrast"]) < _SEEN * found["noise"]:
+    if abs(found["visibility"] - in_donor["visibility"]) < _SEEN and measures["contrast_kept"] > 0:
         del limits["contrast_kept"]
     return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
 

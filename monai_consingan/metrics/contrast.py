@@ -1,4 +1,4 @@
-"""Contrast of a lesion to the tissue around it, and how much of it a result kept."""
+"""Contrast of a lesion to the tissue around it, also in units of noise, and how much of it a result kept."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
+from numpy.typing import NDArray
+from scipy.stats import median_abs_deviation
 
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["RING_MM", "contrast", "kept", "noise"]
+__all__ = ["RING_MM", "contrast", "contrast_to_noise", "kept", "noise"]
 
 RING_MM = (2.0, 8.0)
 
@@ -43,14 +45,62 @@ def contrast(
     return (float(case.image[case.inside].mean(dtype=np.float64)) - around) / around
 
 
+def contrast_to_noise(
+    image: NdarrayOrTensor | Surroundings,
+    mask: NdarrayOrTensor | None = None,
+    *,
+    part: NDArray[np.bool_] | None = None,
+    ring_mm: tuple[float, float] = RING_MM,
+    **where: Any,
+) -> float:
+    """Contrast-to-noise ratio of a lesion: how many standard deviations of the tissue around it it stands out by.
+
+    It is (mean of the lesion - median of the ring around it) / standard deviation of the ring, which is taken from the
+    median absolute deviation, so that a vessel or some fluid in the ring counts little. It does not change when the
+    image is multiplied by a constant or when one is added, so that normalised images will do.
+
+    Args:
+        image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
+        mask: channel-first mask of the lesion on the same grid.
+        part: the part of the lesion that is looked at, such as its enhancing rim, boolean (\\*spatial); None for all.
+            The ring is around the whole lesion.
+        ring_mm: where the ring begins and ends, as distances to the lesion in mm.
+        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+
+    Returns:
+        The ratio, below 0 for a lesion that is darker; infinite in a perfectly flat ring, NaN if the lesion is as flat.
+
+    Raises:
+        ConSinGANError: for an empty mask, shapes that differ, or no tissue around.
+
+    Example:
+
+        >>> image, mask = np.zeros((1, 32, 32)), np.zeros((1, 32, 32))
+        >>> image[0, ::2] = 2
+        >>> mask[0, 12:20, 12:20] = 1
+        >>> image[mask > 0] = 7
+        >>> round(contrast_to_noise(image, mask), 2)
+        4.05
+    """
+    case = Surroundings.of(image, mask, **where)
+    around = case.values(ring_mm).astype(np.float64)
+    inside = case.inside if part is None else part
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.float64(case.image[inside].mean(dtype=np.float64) - np.median(around)) / _spread(around))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Standard deviation, taken from the median absolute deviation."""
+    return float(median_abs_deviation(values, scale="normal")) or float(values.std())
+
+
 def noise(case: Surroundings, ring_mm: tuple[float, float] = RING_MM) -> float:
     """Standard deviation of the ring around a lesion relative to its mean: what a :func:`contrast` has to exceed.
 
     Raises:
         ConSinGANError: as :func:`contrast`.
     """
-    mean = case.mean(ring_mm)
-    return float(case.image[case.ring(ring_mm)].std(dtype=np.float64)) / mean
+    return _spread(case.values(ring_mm).astype(np.float64)) / case.mean(ring_mm)
 
 
 def kept(result: float, donor: float, noise: float = 0.0) -> float:

@@ -172,18 +172,26 @@ class Surroundings:
             raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
         return self.ring((0.0, outer_mm))
 
-    def mean(self, ring_mm: tuple[float, float]) -> float:
-        """Mean intensity of a ring of tissue around the mask.
+    def values(self, ring_mm: tuple[float, float]) -> NDArray[Any]:
+        """Intensities of a ring of tissue around the mask, one for each voxel.
 
         Raises:
-            ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
+            ConSinGANError: when nothing is left of the ring.
         """
         around = self.ring(ring_mm)
         if not around.any():
             raise ConSinGANError(
                 f"No tissue lies between {ring_mm[0]:g} and {ring_mm[1]:g} mm around the lesion: give a wider ring_mm."
             )
-        mean = float(self.image[around].mean(dtype=np.float64))
+        return np.asarray(self.image[around])
+
+    def mean(self, ring_mm: tuple[float, float]) -> float:
+        """Mean intensity of a ring of tissue around the mask.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
+        """
+        mean = float(self.values(ring_mm).mean(dtype=np.float64))
         if mean <= 0:
             raise ConSinGANError(
                 f"The tissue around the lesion has the mean intensity {mean:.4g}: contrast needs intensities above 0, "

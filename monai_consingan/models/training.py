@@ -11,13 +11,11 @@ from typing import Any
 import torch
 from monai.data import DataLoader, Dataset
 
-from monai_consingan.engines import ConSinGANTrainer, StageSettling, TrainingCheckpoint
+from monai_consingan.engines import ConSinGANTrainer, TrainingCheckpoint
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.model import TrainedModel, new_networks
 from monai_consingan.models.progress import TrainingProgress
 from monai_consingan.settings import TrainingSettings
-from monai_consingan.tasks import get_task
-from monai_consingan.transforms import training_augmentation
 
 __all__ = ["fingerprint", "train_model"]
 
@@ -72,45 +70,21 @@ def train_model(
         more += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
     elif fine_tune_input is not None:
         raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
-    trainer = ConSinGANTrainer(
+    if checkpoint is not None:
+        handlers = [*handlers, TrainingCheckpoint(checkpoint, fingerprint(slices, settings, seed, *more), resume=True)]
+    ConSinGANTrainer(
         device,
         DataLoader(Dataset([{"image": image} for image in slices]), batch_size=1, generator=torch.Generator()),
         generator,
         discriminator,
-        task=settings.task,
-        iterations=settings.iterations,
-        concurrent_stages=settings.concurrent_stages,
-        learning_rate=settings.learning_rate,
-        lr_scale=settings.lr_scale,
-        discriminator_steps=settings.discriminator_steps,
-        precision=settings.precision,
-        plain=settings.plain,
-        augmentation=_augmentation(settings),
+        settings,
         seed=seed,
         warm_start=start is not None,
         first_stage=0 if fine_tune_input is None else settings.stages - 1,
         stage_input=fine_tune_input,
-        handlers=list(handlers),
-    )
-    if settings.settle is not None:
-        StageSettling(settings.settle).attach(trainer)
-    if checkpoint is not None:
-        keeper = TrainingCheckpoint(checkpoint, fingerprint(slices, settings, seed, *more))
-        keeper.restore(trainer)
-        keeper.attach(trainer)
-    if progress:
-        TrainingProgress().attach(trainer)
-    if trainer.state.epoch < trainer.state.max_epochs or not _is_done(trainer):
-        trainer.run()
+        train_handlers=[*handlers, TrainingProgress()] if progress else handlers,
+    ).run()
     return TrainedModel(generator.cpu().eval(), discriminator.cpu().eval(), settings, seed)
-
-
-def _is_done(trainer: ConSinGANTrainer) -> bool:
-    return bool(trainer.state.iteration >= trainer.state.max_epochs * trainer.state.epoch_length)
-
-
-def _augmentation(settings: TrainingSettings) -> Any:
-    return training_augmentation(settings.task) if settings.augment and get_task(settings.task).image_input else None
 
 
 def _copy_weights(start: TrainedModel, generator: torch.nn.Module, discriminator: torch.nn.Module) -> None:

@@ -70,9 +70,10 @@ def test_several_cases_of_a_datalist(call: Any, folder: Path, trained: Path) -> 
     assert np.array_equal(raw(Path("out/first/first_image.nii.gz")), raw(Path("out/second/second_image.nii.gz")))
 
 
-def test_fewer_stages_and_resume_end_like_an_uninterrupted_training(call: Any, folder: Path, trained: Path) -> None:
+def test_words_of_monai_and_resuming_end_like_an_uninterrupted_training(call: Any, folder: Path, trained: Path) -> None:
     config = folder / "configs" / "train.json"
-    rest = ["--output_dir", "resumed", "--iterations", 2, "--channels", 4, "--device", "cpu", "--stages", 2]
+    rest = ["--output_dir", "resumed", "--channels", 4, "--device", "cpu", "--stages", 2]
+    rest += ["--train#trainer#epoch_length", 2]
     call("run", "--config_file", config, *rest, "--train#trainer#max_epochs", 1)
     cut = weights(Path("resumed/model.pt"))
     assert not all(torch.equal(a, b) for a, b in zip(cut, weights(trained), strict=True))

@@ -36,8 +36,7 @@ def raw(path: Path) -> np.ndarray:
     return np.asarray(nib.load(path).dataobj)
 
 
-@pytest.mark.parametrize("region", ["roi", "slice"])
-@pytest.mark.parametrize("task", ["harmonization", "editing"])
+@pytest.mark.parametrize(("task", "region"), [("harmonization", "roi"), ("editing", "slice")])
 def test_images_have_the_same_bits(call: Any, task: str, region: str) -> None:
     """A slice that goes where there is place for it, and all slices of a lesion."""
     small = ["--stages", "2", "--iterations", "2", "--channels", "4", "--region", region, "--seed", "3"]
@@ -52,24 +51,6 @@ def test_images_have_the_same_bits(call: Any, task: str, region: str) -> None:
     (results,) = Path("results").iterdir()
     for name in ("image", "naive", "label", "alteration"):
         assert np.array_equal(raw(Path("command") / f"{name}.nii.gz"), raw(results / f"{results.name}_{name}.nii.gz"))
-    _check_weights(Path("command"), Path("run"))
-
-
-def test_whole_slices_train_the_same_weights(call: Any) -> None:
-    small = ["--stages", "2", "--iterations", "2", "--channels", "4", "--region", "slice", "--max-size", "64"]
-    slices = [word for number in ("6", "7", "8", "9") for word in ("--slice", number)]
-    command = ["train", str(FILES.image), "--task", "harmonization", *slices, "--min-size", "25"]
-    done = CliRunner().invoke(main, [*command, *small, "--quiet", "--output", "command"])
-    assert done.exit_code == 0, done.output
-    configs = bundle_folder("consingan_harmonization") / "configs"
-    merged = str([str(configs / "train.json"), str(configs / "slices.json")])
-    given = ["--region", "slice", "--max_size", "64", "--min_size", "25", "--output_dir", "run"]
-    call("run", "--config_file", merged, *SMALL, *given)
-    _check_weights(Path("command"), Path("run"))
-
-
-def _check_weights(command: Path, run: Path) -> None:
-    ours = torch.load(command / "model.pt", weights_only=True)["generator"]
-    bundled = torch.load(run / "model.pt", weights_only=True)
-    assert ours.keys() == bundled.keys()
+    ours = torch.load(Path("command") / "model.pt", weights_only=True)["generator"]
+    bundled = torch.load(Path("run") / "model.pt", weights_only=True)
     assert all(torch.equal(ours[name], bundled[name]) for name in ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def test_augment(call: Any, data_set: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "made      2, dropped 0, failed 0" in result.output
     assert "lesions   2 x poisson" in result.output
+    assert re.search(r"left out  \d+ x ", result.output)
     with (out / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["size"] in ("small", "medium") for row in rows] == [True, True]

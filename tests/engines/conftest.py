@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from monai_consingan.data import stage_sizes
 from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.tasks import get_task
 
 MakeTrainer = Callable[..., ConSinGANTrainer]
@@ -49,7 +51,10 @@ def _make_trainer(
             ConSinGANGenerator(sizes, norm=kind.norm, border=kind.border, **shape),
             ConSinGANDiscriminator(**shape),
         )
-    return trainer("cpu", [{"image": slices}], *networks, task=task, iterations=iterations, **kwargs)
+    names = {field.name for field in fields(TrainingSettings)}
+    chosen = {name: kwargs.pop(name) for name in names & kwargs.keys()}
+    settings = TrainingSettings(task, stages=stages, iterations=iterations, **{"augment": False, **chosen})
+    return trainer("cpu", [{"image": slices}], *networks, settings, **kwargs)
 
 
 def _fingerprint(trainer: ConSinGANTrainer) -> str:

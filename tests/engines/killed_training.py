@@ -19,7 +19,6 @@ import torch
 from ignite.engine import Events
 
 from monai_consingan.engines import ConSinGANTrainer, TrainingCheckpoint
-from monai_consingan.transforms import training_augmentation
 
 torch.set_num_threads(1)
 spec = importlib.util.spec_from_file_location("tools", Path(__file__).with_name("conftest.py"))
@@ -63,10 +62,7 @@ def slowly(trainer: ConSinGANTrainer) -> None:
 
 
 def train(path: Path, slices: int, task: str, prepare: Kill | None) -> None:
-    augmentation = training_augmentation(task)
-    trainer = tools._make_trainer(
-        slices, task=task, stages=2, iterations=5, concurrent_stages=1, augmentation=augmentation
-    )
+    trainer = tools._make_trainer(slices, task=task, stages=2, iterations=5, concurrent_stages=1, augment=True)
     checkpoint = TrainingCheckpoint(path, "a training", every=2)
     resumed = checkpoint.restore(trainer)
     start = trainer.state.iteration

@@ -12,6 +12,7 @@ from ignite.engine import Events
 from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+from monai_consingan.settings import TrainingSettings
 
 pytest.importorskip("numba")
 
@@ -25,9 +26,8 @@ def train(fast: bool, *, slices: int = 1, task: str = "harmonization", on: Calla
     generator = ConSinGANGenerator(SIZES, norm=norm, border=border, **shape)
     discriminator = ConSinGANDiscriminator(**shape)
     images = torch.rand(slices, 1, *SIZES[-1]) * 2 - 1
-    trainer = ConSinGANTrainer(
-        "cpu", [images], generator, discriminator, task=task, iterations=3, concurrent_stages=2, fast=fast
-    )
+    settings = TrainingSettings(task, iterations=3, concurrent_stages=2, augment=False)
+    trainer = ConSinGANTrainer("cpu", [images], generator, discriminator, settings, fast=fast)
     outputs: list[dict[str, float]] = []
 
     @trainer.on(Events.ITERATION_COMPLETED)

@@ -16,6 +16,7 @@ from torch import nn
 from monai_consingan.engines import ConSinGANTrainer, TrainingDraws
 from monai_consingan.engines.steps import CriticLosses
 from monai_consingan.networks import load_reference_discriminator, load_reference_generator
+from monai_consingan.settings import TrainingSettings
 from monai_consingan.tasks import get_task
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "golden"
@@ -120,7 +121,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-WAYS: dict[str, dict[str, bool]] = {"plain": {"plain": True}, "exact": {"fast": False}, "compiled": {"fast": True}}
+WAYS = {"plain": None, "exact": False, "compiled": True}
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -139,12 +140,10 @@ def test_whole_training(task: str, way: str, monkeypatch: pytest.MonkeyPatch) ->
         [recording.reals[-1]],
         generator,
         discriminator,
-        task=task,
-        iterations=ITERATIONS,
-        concurrent_stages=2,
+        TrainingSettings(task, stages=3, iterations=ITERATIONS, concurrent_stages=2, plain=way == "plain"),
         draws=RecordedDraws(recording),
         max_epochs=stages,
-        **WAYS[way],
+        fast=WAYS[way],
     )
     critic: list[list[float]] = []
     compute = trainer.steps.critic_losses

@@ -22,7 +22,6 @@ from monai.handlers import (
 from torch.optim.lr_scheduler import StepLR
 
 from monai_consingan.engines import ConSinGANTrainer
-from monai_consingan.transforms import training_augmentation
 
 Make = Callable[..., ConSinGANTrainer]
 Fingerprint = Callable[[ConSinGANTrainer], str]
@@ -30,7 +29,7 @@ Fingerprint = Callable[[ConSinGANTrainer], str]
 
 def test_stats_handler(make_trainer: Make, capsys: pytest.CaptureFixture[str]) -> None:
     handler = StatsHandler(name="stats of a training", output_transform=from_engine(["loss"], first=True))
-    make_trainer(stages=2, handlers=[handler]).run()
+    make_trainer(stages=2, train_handlers=[handler]).run()
     lines = [line for line in capsys.readouterr().out.splitlines() if "Loss:" in line]
     assert len(lines) == 6
     assert "Epoch: 2/2, Iter: 3/3" in lines[-1]
@@ -39,7 +38,7 @@ def test_stats_handler(make_trainer: Make, capsys: pytest.CaptureFixture[str]) -
 def test_metric_logger_and_a_metric(make_trainer: Make) -> None:
     kept = MetricLogger(loss_transform=from_engine(["loss"], first=True))
     error = MeanSquaredError(output_transform=from_engine(["reconstruction", "image"]))
-    trainer = make_trainer(stages=2, handlers=[kept], key_metric={"mse": error})
+    trainer = make_trainer(stages=2, train_handlers=[kept], key_train_metric={"mse": error})
     losses: list[float] = []
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output[0]["loss"]))
     per_epoch: list[float] = []
@@ -90,7 +89,7 @@ def test_tensorboard(make_trainer: Make, tmp_path: Path) -> None:
             output_transform=from_engine(["pred"]),
         ),
     ]
-    make_trainer(stages=2, handlers=handlers).run()
+    make_trainer(stages=2, train_handlers=handlers).run()
     assert any(path.stat().st_size for path in tmp_path.glob("events.*"))
 
 
@@ -99,8 +98,7 @@ def test_checkpoint_saver_and_loader_resume_in_mid_stage(
     make_trainer: Make, fingerprint: Fingerprint, tmp_path: Path, slices: int
 ) -> None:
     def make() -> ConSinGANTrainer:
-        augmentation = training_augmentation("harmonization")
-        return make_trainer(slices, iterations=5, concurrent_stages=2, augmentation=augmentation)
+        return make_trainer(slices, iterations=5, concurrent_stages=2, augment=True)
 
     whole = make()
     CheckpointSaver(

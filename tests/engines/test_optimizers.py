@@ -12,6 +12,7 @@ from monai_consingan.engines.optimizers import (
     start_stage,
 )
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+from monai_consingan.settings import TrainingSettings
 
 
 def make(stages: int = 4) -> tuple[ConSinGANGenerator, torch.optim.Adam, torch.optim.Adam]:
@@ -21,6 +22,10 @@ def make(stages: int = 4) -> tuple[ConSinGANGenerator, torch.optim.Adam, torch.o
         generator_optimizer(generator, 5e-4),
         discriminator_optimizer(ConSinGANDiscriminator(channels=2, num_layers=1), 5e-4),
     )
+
+
+def settings(concurrent: int, rate: float, scale: float = 0.1) -> TrainingSettings:
+    return TrainingSettings("harmonization", concurrent_stages=concurrent, learning_rate=rate, lr_scale=scale)
 
 
 def test_groups_are_stages_then_head_then_tail() -> None:
@@ -41,7 +46,7 @@ def test_groups_are_stages_then_head_then_tail() -> None:
 )
 def test_rates(stage: int, concurrent: int, rate: float, scale: float) -> None:
     generator, adam, critic_adam = make()
-    start_stage(adam, critic_adam, stage, concurrent, rate, scale, fresh=True)
+    start_stage(adam, critic_adam, stage, settings(concurrent, rate, scale), fresh=True)
     names = {group["name"]: group for group in adam.param_groups}
     for index, body in enumerate(generator.body):
         trained = 0 <= stage - index < concurrent
@@ -58,12 +63,12 @@ def test_rates(stage: int, concurrent: int, rate: float, scale: float) -> None:
 @pytest.mark.parametrize("fresh", [True, False])
 def test_only_a_fresh_stage_forgets_moments_and_rates(fresh: bool) -> None:
     generator, adam, critic_adam = make(2)
-    start_stage(adam, critic_adam, 1, 2, 1e-2, 0.1, fresh=True)
+    start_stage(adam, critic_adam, 1, settings(2, 1e-2), fresh=True)
     generator(torch.randn(1, 1, 7, 7)).sum().backward()
     adam.step()
     decay_rates(adam, critic_adam)
     assert adam.state
-    start_stage(adam, critic_adam, 1, 1, 1e-2, 0.1, fresh=fresh)
+    start_stage(adam, critic_adam, 1, settings(1, 1e-2), fresh=fresh)
     assert bool(adam.state) is not fresh
     tail = adam.param_groups[-1]
     assert tail["lr"] == pytest.approx(1e-2 if fresh else 1e-3)

@@ -16,7 +16,6 @@ from monai.engines.utils import IterationEvents
 
 from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.tasks import TASKS
-from monai_consingan.transforms import training_augmentation
 
 Make = Callable[..., ConSinGANTrainer]
 Fingerprint = Callable[[ConSinGANTrainer], str]
@@ -207,7 +206,7 @@ def test_plain_is_the_same_up_to_rounding(make_trainer: Make) -> None:
 def test_seed_alone_decides(make_trainer: Make, fingerprint: Fingerprint) -> None:
     results = []
     for seed, global_seed in ((0, 1), (0, 2), (1, 1)):
-        trainer = make_trainer(2, seed=seed, augmentation=training_augmentation("harmonization"))
+        trainer = make_trainer(2, seed=seed, augment=True)
         torch.manual_seed(global_seed)
         np.random.seed(global_seed)
         random.seed(global_seed)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from monai_consingan.engines import ConSinGANTrainer
+from monai_consingan.engines import ConSinGANTrainer, TrainingDraws
 
 Make = Callable[..., ConSinGANTrainer]
 
@@ -59,7 +59,7 @@ def test_fine_tuning_repeats_the_last_stage_on_naive_images(make_trainer: Make, 
         first_stage=2,
         warm_start=True,
         stage_input=naive,
-        augmentation=lambda image: image * 0 / 0,
+        draws=TrainingDraws(first.task, lambda image: image * 0 / 0),
     )
     for ours, theirs in ((trainer.generator, first.generator), (trainer.discriminator, first.discriminator)):
         ours.load_state_dict(theirs.state_dict())

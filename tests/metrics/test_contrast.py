@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import contrast, kept
+from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, kept
 
 
 def lesion(value: float = 150.0, size: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -22,6 +22,41 @@ def lesion(value: float = 150.0, size: int = 40) -> tuple[np.ndarray, np.ndarray
 def test_weber_contrast_whatever_the_gain(value: float, gain: float) -> None:
     image, mask = lesion(value)
     assert contrast(image * gain, mask) == pytest.approx((value - 100) / 100)
+
+
+@given(seed=st.integers(0, 99), gain=st.floats(0.01, 100.0), level=st.floats(-1e3, 1e3), above=st.floats(-9.0, 9.0))
+def test_contrast_in_units_of_noise_whatever_gain_and_level(seed: int, gain: float, level: float, above: float) -> None:
+    image, mask = lesion()
+    image[:] = np.random.default_rng(seed).normal(0, 1, image.shape)
+    image[mask > 0] += above
+    expected = contrast_to_noise(image, mask)
+    assert expected == pytest.approx(above, abs=0.6 + 0.25 * abs(above))
+    tissue = np.ones_like(mask)
+    assert contrast_to_noise(image * gain + level, mask, tissue=tissue) == pytest.approx(
+        contrast_to_noise(image, mask, tissue=tissue), abs=1e-6
+    )
+
+
+def test_a_vessel_in_the_ring_is_no_noise() -> None:
+    image, mask = lesion()
+    image += np.random.default_rng(0).normal(0, 10, image.shape)
+    without = contrast_to_noise(image, mask)
+    image[0, 18:22, 29:31] = 900
+    assert contrast_to_noise(image, mask) == pytest.approx(without, rel=0.1)
+
+
+def test_contrast_to_noise_of_a_part() -> None:
+    image, mask = lesion()
+    image += np.random.default_rng(0).normal(0, 10, image.shape)
+    rim = (mask[0] > 0) & (np.arange(40) < 18)
+    image[0][rim] = 50
+    case = Surroundings(image, mask)
+    assert contrast_to_noise(case, part=rim) < -4 < 4 < contrast_to_noise(case, part=(mask[0] > 0) & ~rim)
+    image, mask = lesion()
+    assert contrast_to_noise(image, mask) == np.inf
+    assert np.isnan(contrast_to_noise(*lesion(100.0)))
+    with pytest.raises(ConSinGANError, match="No tissue lies between"):
+        contrast_to_noise(image, mask, exclude=1 - mask)
 
 
 def test_ring_begins_and_ends_where_told() -> None:

@@ -8,13 +8,15 @@ from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.progress import TrainingProgress
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
+from monai_consingan.settings import TrainingSettings
 
 
 def trainer() -> ConSinGANTrainer:
     torch.manual_seed(0)
     generator = ConSinGANGenerator([(12, 12), (16, 16)], channels=2)
     slices = [torch.zeros(1, 1, 16, 16)]
-    return ConSinGANTrainer("cpu", slices, generator, ConSinGANDiscriminator(channels=2), task="editing", iterations=3)
+    settings = TrainingSettings("editing", stages=2, iterations=3)
+    return ConSinGANTrainer("cpu", slices, generator, ConSinGANDiscriminator(channels=2), settings)
 
 
 def test_one_bar_for_all_stages_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:

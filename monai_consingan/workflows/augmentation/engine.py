@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -12,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from monai_consingan.data import file_sha256
-from monai_consingan.data_set_settings import CaseSettings, TwinSettings
+from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
@@ -22,7 +23,7 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.merge import merge
-from monai_consingan.workflows.augmentation.plan import ScanTask
+from monai_consingan.workflows.augmentation.plan import ScanTask, describe_donors
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import survey_scan
@@ -113,16 +114,27 @@ class Run:
         hosts = self.how.turned(self.scans.of("training"))
         unread = [host for host in hosts if folder.survey(host.name) is None]
         failed = self._all(workers, partial(_survey, folder.path), unread, len(unread), "reading")
-        if not any(survey.lesions for survey in folder.surveys().values()):
-            reasons = f" ({next(iter(failed.values()))})" if failed else ""
-            raise ConSinGANError(
-                f"data set {self.scans.root} has no lesion in its training scans that is of use{reasons}: give labels."
-            )
+        self._require_lesions(failed)
         tasks = self.how.part(folder.tasks)
         todo = [task for task in tasks if folder.outcome(task.name) is None]
         bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
         work = partial(_make, str(folder.path), folder.token, str(bank), self.how.device)
         return failed | self._all(workers, work, todo, len(tasks), "making")
+
+    def _require_lesions(self, failed: dict[str, str]) -> None:
+        surveys, settings = self.folder.surveys(), self.folder.settings
+        if isinstance(settings, AugmentSettings):
+            found = describe_donors(self.scans, surveys, settings)
+            usable, reasons = found["donors"], Counter(lesion["why"] for lesion in found["left_out"])
+        else:
+            usable, reasons = sum(len(survey.lesions) + len(survey.unfit) for survey in surveys.values()), Counter()
+        if not usable:
+            why = [f"{count} x {reason}" for reason, count in reasons.items()] or list(failed.values())[:1]
+            raise ConSinGANError(
+                f"data set {self.scans.root} has no lesion in its training scans that is of use"
+                f"{' (' + ', '.join(why) + ')' if why else ''}: give labels"
+                f"{', or another --min-volume, --min-cnr, --sizes or --lesion-labels' if reasons else ''}."
+            )
 
     def _all(
         self, workers: Workers, work: Callable[[Any], tuple[str, str | None]], items: list[Any], total: int, what: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,16 +13,17 @@ import numpy as np
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data_set_settings import AugmentSettings
+from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, kept, measure_change
+from monai_consingan.metrics import Limits, contrast_to_noise, kept, measure_change
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
-from monai_consingan.workflows.augmentation.plan import donors_of, draw_lesion
-from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
+from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
+from monai_consingan.workflows.augmentation.survey import Lesion, lesion_voxels, read_lesion, seam_range
 
 __all__ = ["ScanMaker"]
 
@@ -56,7 +58,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         self.limits: Limits = {
             "seam": seam_range(self.lesions, self.settings.seam_margin),
             "contrast_kept": self.settings.contrast_range,
-            **{name: INSERTION_LIMITS[name] for name in ("black_gained", "visibility")},
+            "black_gained": INSERTION_LIMITS["black_gained"],
         }
         self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
 
@@ -68,7 +70,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         site = _Site(
             room=Room.of(values, mm, self._brain(case)).narrowed(values, mm),
             prior=self._prior(case),
-            donors=donors_of(case.record, self.scans.records, self.lesions),
+            donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )
         rng = np.random.RandomState(case.task.seed)
         count = int(rng.randint(fewest, most + 1))
@@ -97,7 +99,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 return
             donor = {"scan": draw.donor.scan, "lesion": draw.donor.number}
             try:
-                crop, placement = self._place(case, site, draw)
+                crop, volume, placement = self._place(case, site, draw)
             except Refusal as refusal:
                 case.refuse(refusal, donor=donor)
                 continue
@@ -112,16 +114,20 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 "donor": {**self.source(draw.donor.scan), "lesion": draw.donor.number},
                 **draw.as_dict(),
                 "size": draw.donor.size,
-                "diameter_mm": draw.donor.diameter_mm * draw.scale,
+                "diameter_mm": ball_diameter(volume, case.numbers.ndim),
+                "volume_mm3": volume,
                 "placement": placement.as_dict(),
             }
             case.lesions.append({**about, **measures, **how})
             return
 
-    def _place(self, case: Case, site: _Site, draw: LesionDraw) -> tuple[DonorCrop, Placement]:
-        """The lesion of a draw on the host's spacing, and a place for it."""
+    def _place(self, case: Case, site: _Site, draw: LesionDraw) -> tuple[DonorCrop, float, Placement]:
+        """The lesion of a draw on the host's spacing, its volume in mm3, and a place for it."""
         with refused("donor unfit", hide=self.records[draw.donor.scan]):
             crop = self.donors.turned(draw, case.image, case.axis)
+        volume = float(lesion_voxels(crop.label, self.settings.lesion_labels).sum() * math.prod(crop.spacing))
+        if volume < self.settings.min_volume or not (crop.label == draw.donor.value).any():
+            raise Refusal("too small", f"the lesion has {volume:.1f} mm3, below {self.settings.min_volume:g}")
         with refused("no place"):
             placement = find_placement(
                 as_array(case.image)[0],
@@ -137,7 +143,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 prior=site.prior,
                 room=site.room,
             )
-        return crop, placement
+        return crop, volume, placement
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
@@ -153,15 +159,17 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             pasted = paste(case.image, donor, label, host_label=case.label, donor_valid=valid)
         if method.redrawn is not None:
             pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, case.image, how))
-        mask, others = as_array(pasted.mask) > 0, case.numbers[None] > 0
+        mask, others = as_array(pasted.mask) > 0, as_array(case.label) > 0
         outside = int((mask[0] & ~site.room.mask).sum())
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
             where = {"head": site.room.mask, "others": others, "axis": case.axis}
             found = measure_change(pasted.image, case.image, mask, **where)
-        measures = {name: found[name] for name in ("seam", "seam_through", "black_gained", "visibility")}
-        measures["contrast_kept"] = kept(found["contrast"], draw.donor.contrast)
+            part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
+            cnr = contrast_to_noise(pasted.image, mask, part=part, axis=case.axis, exclude=others)
+        measures = {name: found[name] for name in ("seam", "seam_through", "black_gained")}
+        measures |= {"contrast_kept": kept(cnr, draw.donor.cnr), "cnr": cnr}
         require(measures, self.limits, how)
         return pasted, measures
 

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
+from monai_consingan.workflows.augmentation.plan import describe_donors
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 
@@ -19,8 +21,8 @@ __all__ = ["MANIFEST", "merge"]
 
 MANIFEST = (
     *("name", "image", "label", "host", "fold", "instance", "donor", "donor_lesion", "size", "diameter_mm"),
-    *("position", "flips", "degrees", "scale", "how", "seam", "contrast_kept", "scan_seed", "place_seed", "model"),
-    *("settings", "versions", "warnings"),
+    *("volume_mm3", "position", "flips", "degrees", "scale", "how", "seam", "contrast_kept", "cnr", "scan_seed"),
+    *("place_seed", "model", "settings", "versions", "warnings"),
 )
 """The columns of ``manifest.csv``."""
 
@@ -34,8 +36,9 @@ def merge(output: str | Path) -> dict[str, Any]:
     Returns:
         What ``summary.json`` holds: ``made`` and ``dropped``, the numbers of synthetic scans; ``missing``, those that
         are still to be made; ``failed``, what went wrong by name; ``lesions``, the numbers of lesions that were put in
-        or removed, by method;
-        and ``refused``, the numbers of refusals by method and reason.
+        or removed, by method; and ``refused``, the numbers of refusals by method and reason. Of synthetic scans also
+        ``donors``, the number of lesions to take, and ``left_out``, which of the data set's lesions are no donors, and
+        why; of twins ``labels_left``, the numbers of twins that keep a label value beside what was removed.
 
     Raises:
         ConSinGANError: the folder is of no augmentation, or cannot be written to.
@@ -61,6 +64,11 @@ def merge(output: str | Path) -> dict[str, Any]:
             for refusal in told["refused"]
         ),
     }
+    settings = folder.settings
+    if isinstance(settings, AugmentSettings):
+        summary |= describe_donors(scans, folder.surveys(), settings)
+    else:
+        summary["labels_left"] = _counted(str(value) for told in made for value in told["labels_left"])
     try:
         _write_json(folder.path / "summary.json", summary)
         with whole_file(folder.path / "manifest.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
@@ -104,7 +112,7 @@ def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
         row = {**shared, "warnings": "; ".join([*told["warnings"], *lesion["warnings"]])}
         row |= {key: lesion[key] for key in ("instance", "how", "seam", "contrast_kept")}
         if "donor" in lesion:
-            row |= {key: lesion[key] for key in ("size", "diameter_mm", "degrees", "scale")}
+            row |= {key: lesion[key] for key in ("size", "diameter_mm", "volume_mm3", "cnr", "degrees", "scale")}
             row |= {"donor": lesion["donor"]["scan"], "donor_lesion": lesion["donor"]["lesion"]}
             row["position"] = " ".join(map(str, lesion["placement"]["position"]))
             row["flips"] = " ".join(str(int(flip)) for flip in lesion["flips"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,9 @@ from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donors import LesionDraw
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.survey import Lesion
+from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey
 
-__all__ = ["ScanTask", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]
+__all__ = ["ScanTask", "choose_donors", "describe_donors", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]
 
 
 @dataclass(frozen=True)
@@ -73,26 +74,72 @@ def donors_of(host: ScanRecord, records: Iterable[ScanRecord], lesions: Sequence
     return [lesion for lesion in lesions if lesion.scan in allowed]
 
 
+def choose_donors(lesions: Iterable[Lesion], settings: AugmentSettings) -> tuple[list[Lesion], dict[Lesion, str]]:
+    """The lesions that are donors, and why others are not.
+
+    Args:
+        lesions: those that may go into a host (:py:func:`donors_of`).
+        settings: what the user asks for.
+
+    Returns:
+        The donors, and the reason for each of the others.
+    """
+    fit: list[Lesion] = []
+    left: dict[Lesion, str] = {}
+    for lesion in lesions:
+        if lesion.volume_mm3 < settings.min_volume:
+            left[lesion] = f"smaller than {settings.min_volume:g} mm3"
+        elif abs(lesion.cnr) < settings.min_cnr:
+            left[lesion] = f"contrast-to-noise ratio below {settings.min_cnr:g}"
+        elif settings.sizes and not settings.sizes.get(lesion.size):
+            left[lesion] = "of a size that is not asked for"
+        else:
+            fit.append(lesion)
+    usual = [lesion for lesion in fit if lesion.size != "giant"]
+    if usual and not settings.sizes:
+        left |= {lesion: "30 mm or more in diameter" for lesion in fit if lesion.size == "giant"}
+        fit = usual
+    return fit, left
+
+
+def describe_donors(scans: ScanSet, surveys: Mapping[str, ScanSurvey], settings: AugmentSettings) -> dict[str, Any]:
+    """Which lesions of a data set are donors.
+
+    Returns:
+        ``donors``, how many are, and ``left_out``, which are not and why.
+    """
+    lesions = [lesion for survey in surveys.values() for lesion in survey.lesions]
+    left = [
+        {"scan": survey.scan, "lesion": int(number), "diameter_mm": None, "cnr": None, "why": why}
+        for survey in surveys.values()
+        for number, why in survey.unfit.items()
+    ]
+    count = 0
+    for host in {record.fold: record for record in scans.of("training")}.values():  # each fold has donors of its own
+        donors, others = choose_donors(donors_of(host, scans.records, lesions), settings)
+        count += len(donors)
+        for lesion, why in others.items():
+            sizes: dict[str, Any] = {"diameter_mm": round(lesion.diameter_mm, 2), "cnr": round(lesion.cnr, 2)}
+            left.append({"scan": lesion.scan, "lesion": lesion.number, **sizes, "why": why})
+    return {"donors": count, "left_out": left}
+
+
 def draw_lesion(donors: Sequence[Lesion], settings: AugmentSettings, rng: np.random.RandomState) -> LesionDraw:
     """Draw a donor, by class of sizes if these were asked for, and how it is turned.
 
     Raises:
-        ConSinGANError: there is no donor of a size that was asked for.
+        ConSinGANError: there is no donor.
     """
-    choice: Sequence[Lesion] = donors
-    if settings.sizes:
-        there = {lesion.size for lesion in donors}
-        classes = {name: weight for name, weight in settings.sizes.items() if weight > 0 and name in there}
-        if classes:
-            shares = np.cumsum(list(classes.values()))
-            name = list(classes)[int(np.searchsorted(shares, rng.uniform(0, shares[-1]), side="right"))]
-            choice = [lesion for lesion in donors if lesion.size == name]
-        else:
-            choice = []
+    choice = donors
+    classes = {name: weight for name, weight in settings.sizes.items() if any(d.size == name for d in donors)}
+    if classes:
+        shares = np.cumsum(list(classes.values()))
+        name = list(classes)[int(np.searchsorted(shares, rng.uniform(0, shares[-1]), side="right"))]
+        choice = [lesion for lesion in donors if lesion.size == name]
     if not choice:
         raise ConSinGANError(
-            "There is no donor in the host's fold of a size that is asked for: give other sizes, fewer folds or more "
-            "scans."
+            "There is no donor in the host's fold of what is asked for: give other sizes, a smaller volume or "
+            "contrast-to-noise ratio, fewer folds or more scans."
         )
     return LesionDraw.random(
         choice,

@@ -187,8 +187,9 @@ def without_paths(text: str, records: Iterable[ScanRecord]) -> str:
 
     Of other files in the same folders the names are left.
     """
-    for record in records:
-        for path in (record.image, record.label):
-            if path is not None:
-                text = text.replace(str(path), record.name).replace(f"{path.parent}/", "")
+    paths = {path: record.name for record in records for path in (record.image, record.label) if path is not None}
+    for path, name in paths.items():
+        text = text.replace(str(path), name)
+    for path in paths:  # only now, as they are parts of the other scans' paths
+        text = text.replace(f"{path.parent}/", "")
     return text

@@ -16,7 +16,7 @@ from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Surroundings, contrast, seam
+from monai_consingan.metrics import Surroundings, contrast_to_noise, seam
 from monai_consingan.metrics.surroundings import tissue_mask
 from monai_consingan.transforms.insertion.donors import Donor
 from monai_consingan.transforms.insertion.placement import level_around
@@ -26,8 +26,9 @@ from monai_consingan.workflows.augmentation.records import ScanRecord
 __all__ = [
     "Lesion",
     "ScanSurvey",
-    "diameter_mm",
+    "lesion_voxels",
     "load_pair",
+    "number_lesions",
     "read_lesion",
     "seam_range",
     "size_class",
@@ -39,24 +40,29 @@ _FEWEST_VOXELS = 4
 
 @dataclass(frozen=True)
 class Lesion:
-    """One lesion of a scan: voxels that touch each other.
+    """One lesion of a scan: labelled voxels that touch each other, some of which have a value that is a lesion's.
 
     Args:
         scan: name of the scan.
         number: its number in the scan, from 1.
-        diameter_mm: diameter of the ball (in 2D, the disc) of its size.
+        volume_mm3: volume (in 2D, area) of what is lesion of it, in mm.
+        diameter_mm: diameter of the ball (in 2D, the disc) of that size.
         size: its class of sizes.
-        seam: how hard its border looks (:py:func:`monai_consingan.metrics.seam`).
-        contrast: its contrast to the tissue around it (:py:func:`monai_consingan.metrics.contrast`).
+        seam: how hard the border of all of it looks (:py:func:`monai_consingan.metrics.seam`).
+        cnr: its contrast-to-noise ratio (:py:func:`monai_consingan.metrics.contrast_to_noise`), by the label value of
+            those that are lesion that stands out most.
+        value: that label value.
         level: intensity of the tissue around it, as placement compares it with hosts.
     """
 
     scan: str
     number: int
+    volume_mm3: float
     diameter_mm: float
     size: str
     seam: float
-    contrast: float
+    cnr: float
+    value: int
     level: float = 0.0
 
 
@@ -104,16 +110,36 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     if record.label is None:
         return image, None, np.zeros(image.shape[1:], np.int32)
     label = load_label(record.label, image=image, name=f"label of {record.name}", allow_empty=True)
-    values = label.numpy()[0]
+    return image, label, number_lesions(label.numpy()[0], lesion_labels, record.ignored)
+
+
+def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] = (), ignored: Iterable[int] = ()) -> np.ndarray:
+    """Number the lesions of a label: voxels of any value that touch each other, one of which is a lesion's.
+
+    Args:
+        values: the label, whole numbers (\\*spatial).
+        lesion_labels: label values that are lesions; empty for all.
+        ignored: label values that mark nothing.
+
+    Returns:
+        The number of each voxel's lesion from 1, and 0 where there is none, whole numbers (\\*spatial).
+    """
+    marked = (values > 0) & ~np.isin(values, tuple(ignored))
+    parts, count = ndimage.label(marked, structure=np.ones((3,) * values.ndim))
+    held = np.unique(parts[marked & lesion_voxels(values, lesion_labels)])
+    numbers = np.zeros(count + 1, np.uint16 if len(held) < 2**16 - 2**10 else np.int32)
+    numbers[held] = np.arange(1, len(held) + 1)
+    return np.asarray(numbers[parts])
+
+
+def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] = ()) -> np.ndarray:
+    """Where a label has a value that is a lesion's, boolean; all values above 0 if none are given."""
     wanted = tuple(lesion_labels)
-    lesions = np.isin(values, wanted) if wanted else values > 0
-    lesions &= ~np.isin(values, record.ignored)
-    numbers, _ = ndimage.label(lesions, structure=np.ones((3,) * lesions.ndim))
-    return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
+    return np.isin(values, wanted) if wanted else values > 0
 
 
 def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int], lesion: Lesion) -> Donor:
-    """A lesion as a donor, without the tissue of its scan's other lesions.
+    """A lesion as a donor, without the tissue of whatever else its scan's label marks.
 
     Args:
         records: the scans by name.
@@ -124,10 +150,11 @@ def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int],
         ConSinGANError: a file that cannot be used.
     """
     image, label, numbers = load_pair(records[lesion.scan], lesion_labels)
-    inside = numbers == lesion.number
-    values = np.where(inside, 0 if label is None else label.numpy()[0], 0)[None]
-    free = ((numbers == 0) | inside)[None].astype(np.uint8)
-    return Donor(image, wrap_like(values, image), wrap_like(free, image), lesion.level)
+    values = np.zeros(image.shape, np.uint8) if label is None else label.numpy()
+    inside = (numbers == lesion.number)[None]
+    free = (values == 0) | inside
+    lesion_only = np.where(inside, values, 0)
+    return Donor(image, wrap_like(lesion_only, image), wrap_like(free.astype(np.uint8), image), lesion.level)
 
 
 def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:
@@ -141,35 +168,49 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
     Raises:
         ConSinGANError: a file that cannot be used.
     """
-    image, _, numbers = load_pair(record, lesion_labels)
+    image, label, numbers = load_pair(record, lesion_labels)
     axis, mm = slice_axis(image, axis), spacing_of(image)
     values = as_array(image)[0]
+    labels = np.zeros(values.shape, np.uint8) if label is None else label.numpy()[0]
+    counted = lesion_voxels(labels, lesion_labels)
     tissue, room = tissue_mask(values)[None], Room.of(values, mm) if numbers.any() else None
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
-        inside = (numbers == number)[None]
-        others = ((numbers > 0) & (numbers != number))[None]
-        diameter = diameter_mm(int(inside.sum()), mm)
+        inside = numbers == number
+        others = (labels > 0) & ~inside
         try:
-            if inside.sum() < _FEWEST_VOXELS:
-                raise ConSinGANError(f"it has fewer than {_FEWEST_VOXELS} voxels")
-            case = Surroundings(image, inside, axis=axis, exclude=others, tissue=tissue)
-            measures = seam(case), contrast(case)
-            if not all(math.isfinite(value) for value in measures):
+            case = Surroundings(image, inside[None], axis=axis, exclude=others[None], tissue=tissue)
+            border, (cnr, value) = seam(case), _stands_out(case, np.where(counted, labels, 0))
+            if not (math.isfinite(border) and math.isfinite(cnr)):
                 raise ConSinGANError("its border or contrast cannot be measured")
         except ConSinGANError as error:
             unfit[str(number)] = str(error)
             continue
-        level = level_around(values, inside[0], spacing=mm, axis=axis, room=room)
-        size = size_class(diameter)
-        lesions.append(Lesion(record.name, number, diameter, size, measures[0], measures[1], level))
+        volume = float((inside & counted).sum() * math.prod(mm))
+        diameter = ball_diameter(volume, values.ndim)
+        level = level_around(values, inside, spacing=mm, axis=axis, room=room)
+        about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level}
+        lesions.append(Lesion(record.name, number, volume, diameter, size_class(diameter), **about))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
 
 
-def diameter_mm(voxels: int, spacing: tuple[float, ...]) -> float:
-    """Diameter of the ball (of the disc, in 2D) that has the size of so many voxels."""
-    return ball_diameter(voxels * math.prod(spacing), len(spacing))
+def _stands_out(case: Surroundings, labels: np.ndarray) -> tuple[float, int]:
+    """The contrast-to-noise ratio of the part of a lesion that stands out most, and the label value of this part.
+
+    Args:
+        case: the lesion and its surroundings.
+        labels: its label values that are measured, and 0 elsewhere.
+
+    Raises:
+        ConSinGANError: it has too few voxels, or no tissue around it.
+    """
+    found, counts = np.unique(labels[case.inside], return_counts=True)
+    values = [int(value) for value, count in zip(found, counts, strict=True) if value and count >= _FEWEST_VOXELS]
+    if not values:
+        raise ConSinGANError(f"it has fewer than {_FEWEST_VOXELS} voxels")
+    ratios = [(contrast_to_noise(case, part=case.inside & (labels == value)), value) for value in values]
+    return max(ratios, key=lambda ratio: abs(ratio[0]))
 
 
 def size_class(diameter: float) -> str:

@@ -14,6 +14,7 @@ from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
+from monai_consingan.workflows.augmentation.survey import lesion_voxels, number_lesions
 
 __all__ = ["TwinMaker"]
 
@@ -25,9 +26,14 @@ class TwinMaker(CaseMaker[TwinSettings]):
 
     def change(self, case: Case) -> dict[str, Any]:
         """Take all lesions out, one after the other; see :py:meth:`CaseMaker.change`."""
-        settings, count = self.settings, int(case.numbers.max(initial=0))
+        settings, values, touched = self.settings, as_array(case.label)[0], case.numbers > 0
+        removed = touched
+        if settings.lesion_labels:
+            removed = touched & lesion_voxels(values, (*settings.lesion_labels, *settings.fill_labels))
+            case.numbers = number_lesions(removed.astype(np.uint8))
+        count = int(case.numbers.max(initial=0))
         fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis)
-        case.label = wrap_like(np.where(case.numbers > 0, 0, as_array(case.label)[0])[None], case.original)
+        case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
         for number in range(1, count + 1):
             marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)
             try:
@@ -41,7 +47,8 @@ class TwinMaker(CaseMaker[TwinSettings]):
                 break
             (case.image, measures), how = done
             case.lesions.append({"instance": number, "filling": filled.method, **measures, **how})
-        return {"made": len(case.lesions) == count > 0}
+        left = np.unique(values[touched & ~removed]).tolist()
+        return {"made": len(case.lesions) == count > 0, "labels_left": left}
 
     def _remove(self, case: Case, filled: FilledLesion, how: str) -> tuple[MetaTensor, dict[str, float]]:
         """The image without the lesion by one method, and its measures, which pass the checks."""

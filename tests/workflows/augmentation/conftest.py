@@ -50,6 +50,23 @@ def data_set(tmp_path_factory: pytest.TempPathFactory, small: Any) -> Path:
     return folder / "list.json"
 
 
+@pytest.fixture
+def with_oedema(tmp_path: Path, small: Any) -> Path:
+    """A datalist of two scans with a lesion of the values 2 and 3 in oedema of value 1, and oedema by itself."""
+    image, label, affine = small
+    values, bright = np.zeros(label.shape, np.uint8), image.astype(np.int16)
+    values[40:50, 80:88, 4:7], values[43:47, 82:86, 5:7], values[44:46, 83:85, 5] = 1, 2, 3
+    values[60:64, 60:64, 2:4] = 1
+    bright[values == 2] = 2 * image.max()
+    entries = []
+    for number in range(2):
+        for name, part in (("image", bright + number), ("label", values)):
+            nib.save(nib.Nifti1Image(part, affine), tmp_path / f"{name}{number}.nii.gz")
+        entries.append({"image": f"image{number}.nii.gz", "label": f"label{number}.nii.gz"})
+    (tmp_path / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
+    return tmp_path / "list.json"
+
+
 @pytest.fixture(scope="session")
 def quick() -> AugmentSettings:
     """One or two lesions for each scan, without a model."""

@@ -17,7 +17,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models import HostModels, train_model
 from monai_consingan.transforms import head_mask
-from monai_consingan.workflows.augmentation import AugmentSettings, read_scans
+from monai_consingan.workflows.augmentation import AugmentSettings, augment, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.plan import plan_tasks
 from monai_consingan.workflows.augmentation.survey import survey_scan
@@ -81,6 +81,47 @@ def test_a_synthetic_scan(maker: Maker, tmp_path: Path, method: str) -> None:
     json.dumps(told, allow_nan=False)
     for name in files:
         assert nib.load(tmp_path / "out" / name).header["descrip"].item() == b"synthetic, monai-consingan"
+
+
+def test_oedema_moves_with_its_lesion_and_is_not_free(with_oedema: Path, tmp_path: Path) -> None:
+    settings = AugmentSettings(
+        *(1, (1, 1), "naive"),
+        lesion_labels=(2, 3),
+        contrast_range=(0.01, 100),
+        seam_margin=99,
+        scale_range=(1, 1),
+    )
+    summary = augment(with_oedema, tmp_path / "out", settings)
+    assert (summary["made"], summary["donors"], summary["left_out"]) == (2, 2, [])
+    for number in range(2):
+        name = f"image{number}_syn-000"
+        label, numbers = (stored(tmp_path / "out" / part / f"{name}.nii.gz") for part in ("labels", "instances"))
+        old = stored(with_oedema.parent / f"label{number}.nii.gz")
+        told = json.loads((tmp_path / "out" / "images" / f"{name}.json").read_text())
+        (lesion,) = told["lesions"]
+        assert told["own_lesions"] == 1  # oedema by itself is no lesion
+        assert np.array_equal(label[old > 0], old[old > 0])  # and stays, as no lesion is put there
+        assert set(np.unique(label[numbers == 2])) == {1, 2, 3}
+        assert not old[numbers == 2].any()
+        voxel = abs(np.linalg.det(nib.load(with_oedema.parent / "label0.nii.gz").affine[:3, :3]))
+        assert lesion["volume_mm3"] == pytest.approx((np.isin(label, (2, 3)) & (numbers == 2)).sum() * voxel)
+
+
+def test_a_lesion_that_gets_too_small_is_refused(with_oedema: Path, tmp_path: Path) -> None:
+    """The donor's 32 voxels of 2 x 2 x 5 mm or so are enough, but not when they are scaled to half of that."""
+    volume = survey_scan(read_scans(with_oedema).records[0], (2, 3)).lesions[0].volume_mm3
+    settings = AugmentSettings(
+        *(1, (1, 1), "naive"),
+        lesion_labels=(2, 3),
+        scale_range=(0.6, 0.6),
+        min_volume=0.9 * volume,
+        attempts=2,
+    )
+    summary = augment(with_oedema, tmp_path / "out", settings)
+    assert (summary["made"], summary["dropped"], summary["donors"]) == (0, 2, 2)
+    assert summary["refused"] == {"too small": 4}
+    with pytest.raises(ConSinGANError, match=r"no lesion .* of use \(2 x smaller than 1e\+06 mm3\).*--min-volume"):
+        augment(with_oedema, tmp_path / "none", replace(settings, min_volume=1e6))
 
 
 def test_a_scan_depends_on_its_task_only(maker: Maker, tmp_path: Path) -> None:

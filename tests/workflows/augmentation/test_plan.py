@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import AugmentSettings, Lesion, ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.plan import donors_of, draw_lesion, plan_tasks
-from monai_consingan.workflows.augmentation.survey import size_class
+from monai_consingan.workflows.augmentation.plan import (
+    choose_donors,
+    describe_donors,
+    donors_of,
+    draw_lesion,
+    plan_tasks,
+)
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, size_class
 
 
 def scan_set(kinds: list[tuple[str, int | None]]) -> ScanSet:
@@ -27,7 +33,7 @@ def scan_set(kinds: list[tuple[str, int | None]]) -> ScanSet:
 
 def lesions(scans: ScanSet, sizes: str = "small medium") -> list[Lesion]:
     return [
-        Lesion(record.name, number, 5.0, size, 1.0, 0.5)
+        Lesion(record.name, number, 65.0, 5.0, size, 1.0, 3.0, 1)
         for record in scans.records
         for number, size in enumerate(sizes.split(), 1)
     ]
@@ -91,17 +97,49 @@ def test_draws() -> None:
     alike = Counter(draw_lesion(donors, AugmentSettings(), rng).donor for _ in range(900))
     assert set(alike) == set(donors)
     assert min(alike.values()) > 60
-    with pytest.raises(ConSinGANError, match="no donor in the host's fold of a size"):
-        draw_lesion(donors[:1], AugmentSettings(sizes={"large": 1}), rng)
+    with pytest.raises(ConSinGANError, match="no donor in the host's fold"):
+        draw_lesion(choose_donors(donors[:1], AugmentSettings(sizes={"large": 1}))[0], settings, rng)
     with pytest.raises(ConSinGANError, match="no donor"):
         draw_lesion([], AugmentSettings(), rng)
 
 
+def test_what_is_no_donor_and_why() -> None:
+    scans = scan_set([("training", None)] * 2)
+    usual, bright, dark, speck, faint, giant = (
+        replace(lesion, scan="s0", number=number)
+        for number, lesion in enumerate(lesions(scans, "small medium large small small giant")[:6], 1)
+    )
+    dark, speck, faint = replace(dark, cnr=-2.5), replace(speck, volume_mm3=9.9), replace(faint, cnr=-1.9)
+    every = [usual, bright, dark, speck, faint, giant]
+    found, left = choose_donors(every, AugmentSettings())
+    assert found == [usual, bright, dark]
+    assert left == {
+        speck: "smaller than 10 mm3",
+        faint: "contrast-to-noise ratio below 2",
+        giant: "30 mm or more in diameter",
+    }
+    assert choose_donors([giant, speck], AugmentSettings())[0] == [giant]  # nothing else is there
+    assert choose_donors(every, AugmentSettings(min_volume=0, min_cnr=0))[0] == every[:5]
+    found, left = choose_donors(every, AugmentSettings(sizes={"giant": 1, "small": 2, "large": 0}))
+    assert found == [usual, giant]
+    assert left[dark] == left[bright] == "of a size that is not asked for"
+    surveys = {"s0": ScanSurvey("s0", "", "", tuple(every), {"7": "it has fewer than 4 voxels"})}
+    told = describe_donors(scans, surveys, AugmentSettings())
+    assert told["donors"] == 3
+    assert [(lesion["scan"], lesion["lesion"], lesion["why"]) for lesion in told["left_out"]] == [
+        ("s0", 7, "it has fewer than 4 voxels"),
+        ("s0", 4, "smaller than 10 mm3"),
+        ("s0", 5, "contrast-to-noise ratio below 2"),
+        ("s0", 6, "30 mm or more in diameter"),
+    ]
+
+
 def test_size_classes() -> None:
-    assert [size_class(diameter) for diameter in (0.1, 5.99, 6, 14.9, 15, 80)] == [
+    assert [size_class(diameter) for diameter in (0.1, 5.99, 6, 14.9, 15, 29.9, 30, 80)] == [
         *["small"] * 2,
         *["medium"] * 2,
         *["large"] * 2,
+        *["giant"] * 2,
     ]
 
 
@@ -120,6 +158,8 @@ BAD: dict[str, dict[str, Any]] = {
     "seam margin is 0.5": {"seam_margin": 0.5},
     "clearance mm is -1": {"clearance_mm": -1},
     "edge mm is -1": {"edge_mm": -1.0},
+    "min volume is -1": {"min_volume": -1},
+    "min cnr is nan": {"min_cnr": float("nan")},
 }
 
 

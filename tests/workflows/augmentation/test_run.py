@@ -212,7 +212,9 @@ def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any, quick: Au
     (tmp_path / "raw" / "dataset.json").write_text(json.dumps(head))
     folds = [{"train": ["c1"], "val": ["c0"]}, {"train": ["c0"], "val": ["c1"]}]
     (tmp_path / "raw" / "splits_final.json").write_text(json.dumps(folds))
-    settings = replace(quick, sizes={}, scale_range=(0.3, 0.5), seam_margin=3, lesions=(1, 1), clearance_mm=1)
+    settings = replace(
+        quick, sizes={}, scale_range=(0.3, 0.5), seam_margin=3, lesions=(1, 1), clearance_mm=1, min_cnr=0
+    )
     summary = augment(tmp_path / "raw", tmp_path / "out", settings)
     assert summary["made"] == 2, summary
     assert sorted(tree(tmp_path / "out" / "images")) == [

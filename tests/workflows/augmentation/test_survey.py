@@ -12,9 +12,9 @@ from scipy import ndimage
 
 from monai_consingan.data import load_label, load_scan
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import contrast, seam
+from monai_consingan.metrics import Surroundings, contrast_to_noise, seam
 from monai_consingan.workflows.augmentation import read_scans
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, diameter_mm, load_pair, seam_range, survey_scan
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_pair, read_lesion, seam_range, survey_scan
 
 
 def test_survey_of_a_scan(data_set: Path, tmp_path: Path) -> None:
@@ -38,12 +38,42 @@ def test_survey_of_a_scan(data_set: Path, tmp_path: Path) -> None:
     little, big = sorted(survey.lesions, key=lambda lesion: lesion.diameter_mm)
     others = (numbers != big.number)[None] & np.asarray(label > 0)
     assert big.seam == seam(image, (numbers == big.number)[None], axis=2, exclude=others)
-    assert big.contrast == contrast(image, (numbers == big.number)[None], axis=2, exclude=others)
+    assert big.cnr == contrast_to_noise(image, (numbers == big.number)[None], axis=2, exclude=others)
     voxel = abs(float(np.linalg.det(stored.affine[:3, :3])))
     assert little.diameter_mm == pytest.approx((6 * 32 * voxel / np.pi) ** (1 / 3))
     assert ScanSurvey.from_dict(json.loads(json.dumps(survey.as_dict()))) == survey
     only = survey_scan(record, (4,))
     assert [lesion.diameter_mm for lesion in only.lesions] == [big.diameter_mm]
+
+
+def test_a_lesion_is_all_that_touches_it(data_set: Path, tmp_path: Path) -> None:
+    record = read_scans(data_set).records[0]
+    stored_image, stored = nib.load(record.image), nib.load(record.label or "")
+    image, values = np.asarray(stored_image.dataobj).astype(np.int16), np.zeros(stored.shape, np.uint8)
+    values[40:56, 60:72, 6:9], values[44:52, 63:69, 7] = 2, 4  # a core in oedema
+    values[44:46, 63:69, 7] = 1
+    values[60:62, 60:62, 6:8] = 2  # oedema by itself
+    image[values == 4] = 2 * image.max()
+    for name, part in (("image", image), ("label", values)):
+        nib.save(nib.Nifti1Image(part, stored.affine), tmp_path / f"{name}.nii.gz")
+    record = replace(record, image=tmp_path / "image.nii.gz", label=tmp_path / "label.nii.gz")
+    numbers = load_pair(record, (1, 4))[2]
+    whole = values > 0
+    whole[60:62] = False
+    assert np.array_equal(numbers, whole)
+    (lesion,) = survey_scan(record, (1, 4)).lesions
+    voxel = abs(float(np.linalg.det(stored.affine[:3, :3])))
+    assert lesion.volume_mm3 == pytest.approx(48 * voxel)
+    assert lesion.diameter_mm == pytest.approx((6 * 48 * voxel / np.pi) ** (1 / 3))
+    scan = load_scan(record.image)
+    case = Surroundings(scan, whole[None], axis=2, exclude=((values > 0) & ~whole)[None])
+    assert (lesion.value, lesion.cnr) == (4, contrast_to_noise(case, part=values == 4))
+    assert lesion.cnr > 2
+    assert lesion.seam == seam(case)
+    donor = read_lesion({record.name: record}, (1, 4), lesion)
+    assert np.array_equal(np.asarray(donor.label)[0], np.where(whole, values, 0))
+    assert np.array_equal(np.asarray(donor.valid)[0] > 0, (values == 0) | whole)
+    assert len(survey_scan(record).lesions) == 2
 
 
 def test_a_scan_without_label_has_no_lesions(data_set: Path) -> None:
@@ -60,9 +90,7 @@ def test_a_scan_that_cannot_be_read_is_named(data_set: Path, tmp_path: Path) -> 
         survey_scan(record)
 
 
-def test_diameters_and_range_of_seams(data_set: Path) -> None:
-    assert diameter_mm(100, (1.0, 1.0)) == pytest.approx(2 * np.sqrt(100 / np.pi))
-    assert diameter_mm(1000, (1.0, 0.5, 2.0)) == pytest.approx(2 * (3 * 1000 / (4 * np.pi)) ** (1 / 3))
+def test_range_of_seams(data_set: Path) -> None:
     lesion = survey_scan(read_scans(data_set).records[0]).lesions[0]
     several = [replace(lesion, seam=value) for value in (3.0, 2.0, 6.0)]
     assert seam_range(several, 2.0) == (1.0, 12.0)

@@ -65,6 +65,19 @@ def test_twins(pair: Path, data_set: Path, tmp_path: Path) -> None:
         free_twins(pair, out, replace(FILL, margin_mm=3.0))
 
 
+def test_what_becomes_of_the_oedema(with_oedema: Path, tmp_path: Path) -> None:
+    old = stored(with_oedema.parent / "label0.nii.gz")
+    settings = replace(FILL, lesion_labels=(2, 3))
+    for name, chosen, left in (("left", settings, {"1": 2}), ("filled", replace(settings, fill_labels=(1,)), {})):
+        summary = free_twins(with_oedema, tmp_path / name, chosen)
+        assert (summary["made"], summary["labels_left"]) == (2, left)
+        label, removed = (stored(tmp_path / name / part / "image0_free.nii.gz") for part in ("labels", "removed"))
+        alone = old * (np.arange(old.shape[0])[:, None, None] >= 60)  # touches no lesion
+        expected = np.where(old == 1, 1, 0) if left else alone
+        assert np.array_equal(label, expected)
+        assert np.array_equal(removed > 0, (old > 0) & (expected == 0))
+
+
 def test_twins_by_a_model_of_the_scan(pair: Path, tmp_path: Path, tiny: Any) -> None:
     options: dict[str, Any] = {"training": tiny("editing"), "crops": 1, "side": 48, "bank": tmp_path / "bank"}
     summary = free_twins(pair, tmp_path / "out", replace(FILL, method="consingan", most_seam=1000), **options)
@@ -93,6 +106,7 @@ BAD: dict[str, dict[str, Any]] = {
     "method is 'gan'": {"method": "gan"},
     "on failure is 'poisson'": {"on_failure": "poisson"},
     "most seam is 0": {"most_seam": 0},
+    "fill labels is": {"fill_labels": (1,)},
     "most contrast is nan": {"most_contrast": float("nan")},
 }
 

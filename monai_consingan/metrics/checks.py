@@ -112,19 +112,19 @@ def measure_change(
         dark as air, but for those of a lesion that was put in, as a share of the mask's; ``visibility``, how far the
         lesion stands out (:func:`contrast_to_noise`), brighter or darker.
     """
-    lesion = mask if lesion is None else lesion
+    is_new, lesion = lesion is None, mask if lesion is None else lesion
     axis = slice_axis(mask, axis)
     before, after = (as_array(image)[0] for image in (host, result))
     marks, inside = as_array(lesion)[0] > 0, as_array(mask)[0] > 0
     filled = Surroundings(result, mask, axis=axis, exclude=others)
-    of_lesion = filled if lesion is mask else Surroundings(result, lesion, axis=axis, exclude=others)
+    of_lesion = filled if is_new else Surroundings(result, lesion, axis=axis, exclude=others)
     through = float("nan")
     if axis is not None and len(slices_of(mask, axis)) > 1:
         through = seam(Surroundings(result, mask, exclude=others), along=axis)
     low, high = np.percentile(before, (0.5, 99.5))
     dropped = np.abs(before.astype(np.float64) - after) > _DROP * (high - low)
     black = dropped & tissue_mask(before) & ~tissue_mask(after)
-    if lesion is mask:  # a lesion may be dark
+    if is_new:  # a lesion may be dark
         black &= ~inside
     head = head_mask(before, spacing=spacing_of(host)) if head is None else head
     return {
@@ -144,6 +144,7 @@ def check_insertion(
     donor_lesion: NdarrayOrTensor,
     measures: Mapping[str, float],
     *,
+    blended: bool = True,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
 ) -> Checks:
@@ -156,13 +157,14 @@ def check_insertion(
         donor: the donor, whose grid may be another.
         donor_lesion: where the lesion is in the donor.
         measures: what :func:`insertion_measures` found of the result.
+        blended: whether it was blended in; a mere paste may show a seam.
         others: lesions of the host.
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
     """
     found = measure_change(result, host, lesion, others=others, axis=axis)
     in_donor = measure_change(donor, donor, donor_lesion, axis=axis)
     limits = dict(INSERTION_LIMITS)
-    for name in ("seam", "seam_through"):
+    for name in ("seam", "seam_through") if blended else ():
         limits[name] = (0.0, 2 * max(1.0, _number(in_donor[name])))
     if abs(found["visibility"] - in_donor["visibility"]) < _SEEN and measures["contrast_kept"] > 0:
         del limits["contrast_kept"]

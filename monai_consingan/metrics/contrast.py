@@ -112,6 +112,6 @@ def kept(result: float, donor: float, noise: float = 0.0) -> float:
         noise: how much it varies in tissue (:func:`noise`).
 
     Returns:
-        result / donor; NaN, which is not measurable, when the donor's is below a quarter of the noise, or 0.
+        result / donor; NaN, which is not measurable, when the donor's is below half of the noise, or 0.
     """
-    return result / donor if abs(donor) > 0.25 * noise else float("nan")
+    return result / donor if abs(donor) > 0.5 * noise else float("nan")

@@ -92,8 +92,9 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         return insertion_measures(results, found.mask, donor, lesion, others=found.host_label, axis=source.axis)
 
     def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
-        given = (donor, found.donor_lesion, measures)
-        return check_insertion(result, host, found.mask, *given, others=found.host_label, axis=source.axis)
+        blended = method.paste_blend != "hard" or method.redrawn is not None
+        where: dict[str, Any] = {"others": found.host_label, "axis": source.axis, "blended": blended}
+        return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, **where)
 
     placement = {
         **found.placement.as_dict(),

@@ -164,11 +164,13 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            where = {"head": site.room.mask, "others": others, "axis": case.axis}
+            where: dict[str, Any] = {"head": site.room.mask, "others": others, "axis": case.axis}
             found = measure_change(pasted.image, case.image, mask, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
             cnr = contrast_to_noise(pasted.image, mask, part=part, axis=case.axis, exclude=others)
-        measures = {name: found[name] for name in ("seam", "seam_through", "black_gained")}
+        measures = {name: found[name] for name in ("seam", "black_gained")}
+        if math.isfinite(found["seam_through"]):  # of a lesion of several slices
+            measures["seam_through"] = found["seam_through"]
         measures |= {"contrast_kept": kept(cnr, draw.donor.cnr), "cnr": cnr}
         require(measures, self.limits, how)
         return pasted, measures

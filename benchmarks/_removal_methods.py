@@ -60,7 +60,7 @@ class Removal:
     def filled(self, method: str, train_on: str = "mirror") -> FilledLesion:
         """Filled by a method of the package, without a margin."""
         label = self.mask.astype(np.int16) if self.ill is None else np.where(self.mask, 1, 2 * self.ill)
-        fill = FillLesion(method, symmetry=self.plane, margin_mm=0.0, train_on=train_on)  # type: ignore[arg-type]
+        fill = FillLesion(method, symmetry=self.plane, margin_mm=0.0, train_on=train_on, dims=2)  # type: ignore[arg-type]
         return fill(self.tensor(self.image), self.tensor(label.astype(np.int16)), lesion_labels=[1])
 
     def mirror(self) -> tuple[np.ndarray, np.ndarray]:

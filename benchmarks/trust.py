@@ -66,11 +66,13 @@ def wait(pid: int) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files of a result by their names, without what tells how long it took or what a run keeps for itself."""
+    """All files of a result by their names, without what tells how a run went or what it keeps for itself."""
 
     def timeless(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: timeless(item) for key, item in value.items() if not key.startswith("seconds")}
+            return {
+                key: timeless(item) for key, item in value.items() if not key.startswith("seconds") and key != "resumed"
+            }
         return [timeless(item) for item in value] if isinstance(value, list) else value
 
     found = {}
@@ -253,8 +255,8 @@ def _by_files(random: np.random.Generator, folder: Path) -> str:
 PARTS: dict[str, tuple[Callable[..., list[str]], int, int]] = {
     "kills": (kills, 5, 1),
     "pairs": (pairs, 12, 4),
-    "hostile": (hostile, 3 * len(HOSTILE), len(HOSTILE)),
-    "voxels": (voxels, 400, 40),
+    "hostile": (hostile, 2 * len(HOSTILE), len(HOSTILE)),
+    "voxels": (voxels, 300, 40),
 }
 """What is tried, and how often; less often with ``--quick``. Kills are of each command."""
 

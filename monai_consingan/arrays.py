@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from copy import deepcopy
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,15 @@ __all__ = [
     "as_spacing",
     "cast_values",
     "check_axis",
+    "check_host",
+    "check_image",
+    "check_labels",
     "check_layers",
+    "check_number",
+    "check_range",
+    "check_same_grid",
     "check_shape",
+    "check_spacing",
     "chosen",
     "image_and_label",
     "int_range",
@@ -54,7 +62,10 @@ def as_spacing(spacing: Sequence[float] | float, ndim: int) -> tuple[float, ...]
     Raises:
         ConSinGANError: when the count does not fit ``ndim`` or a value is not positive and finite.
     """
-    values = as_array(spacing).astype(float)
+    try:
+        values = as_array(spacing).astype(float)
+    except (TypeError, ValueError):
+        values = np.zeros(0)
     values = np.full(ndim, values) if values.ndim == 0 else values
     if values.shape != (ndim,) or not (np.isfinite(values).all() and (values > 0).all()):
         raise ConSinGANError(
@@ -72,15 +83,97 @@ def spacing_of(image: NdarrayOrTensor, spacing: Sequence[float] | float | None =
     return as_spacing(1.0 if spacing is None else spacing, ndim)
 
 
-def check_axis(axis: int | None, ndim: int) -> int | None:
+def check_spacing(spacing: Any) -> None:
+    """Refuse what can be no spacing of any image.
+
+    Raises:
+        ConSinGANError: for anything but None, a positive number of mm, or two or three of them.
+    """
+    if spacing is not None:
+        as_spacing(spacing, 2 if np.shape(spacing) == (2,) else 3)
+
+
+def check_axis(axis: int | None, ndim: int, *, name: str = "axis") -> int | None:
     """The spatial axis as a number from 0, or None.
 
     Raises:
         ConSinGANError: when the axis does not exist.
     """
-    if axis is None or -ndim <= axis < ndim:
+    if axis is None or (isinstance(axis, Integral) and -ndim <= axis < ndim):
         return axis if axis is None else int(axis) % ndim
-    raise ConSinGANError(f"axis {axis} does not exist; give a spatial axis from 0 to {ndim - 1}.")
+    raise ConSinGANError(f"{name} {axis} does not exist; give a spatial axis from 0 to {ndim - 1}.")
+
+
+def check_number(value: Any, name: str, low: float = 0.0, high: float = np.inf) -> float:
+    """A finite number within two limits, both included.
+
+    Raises:
+        ConSinGANError: for anything else.
+    """
+    if isinstance(value, Real) and np.isfinite(float(value)) and low <= float(value) <= high:
+        return float(value)
+    limits = "" if low == -np.inf else f" that is {low:g} or more" if high == np.inf else f" from {low:g} to {high:g}"
+    raise ConSinGANError(f"{name} is {value!r}; give a number{limits}.")
+
+
+def check_range(value: Any, name: str, low: float = 0.0, high: float = np.inf) -> tuple[float, float]:
+    """A pair of finite numbers in rising order within two limits, all included.
+
+    Raises:
+        ConSinGANError: for anything else.
+    """
+    pair = tuple(value) if np.shape(value) == (2,) else (np.nan, np.nan)
+    if all(isinstance(end, Real) and np.isfinite(float(end)) for end in pair) and low <= pair[0] <= pair[1] <= high:
+        return float(pair[0]), float(pair[1])
+    limits = f"that are {low:g} or more" if high == np.inf else f"from {low:g} to {high:g}"
+    raise ConSinGANError(f"{name} is {value!r}; give two rising numbers {limits}.")
+
+
+def check_labels(values: Any, name: str = "lesion_labels") -> tuple[int, ...] | None:
+    """Label values, each a whole number above 0, or None for all.
+
+    Raises:
+        ConSinGANError: for anything else.
+    """
+    if values is None:
+        return None
+    if np.ndim(values) != 1 or len(values) == 0:
+        raise ConSinGANError(f"{name} is {values!r}; give a list of label values, or None for all.")
+    return tuple(int_range(value, name, 1)[0] for value in values)
+
+
+def check_image(image: Any, *, name: str = "image") -> None:
+    """Refuse what is no image of finite numbers, (C, \\*spatial) in 2D or 3D.
+
+    Raises:
+        ConSinGANError: for another number of axes, or a value that is NaN or infinite.
+    """
+    values = as_array(image)
+    if values.ndim not in (3, 4) or 0 in values.shape:
+        raise ConSinGANError(f"{name} has shape {values.shape}; give channels and 2 or 3 spatial axes.")
+    if np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
+        raise ConSinGANError(f"{name} holds NaN or infinite values; give an image of finite numbers.")
+
+
+def check_host(image: Any, label: Any = None, region: Any = None) -> None:
+    """Refuse an image, its labels or a region in it that do not go together.
+
+    Args:
+        image: (C, \\*spatial), 2D or 3D.
+        label: labels on its grid, (1, \\*spatial), or None.
+        region: a mask on its grid, (1, \\*spatial), or None.
+
+    Raises:
+        ConSinGANError: for shapes that differ, or a value that is NaN or infinite.
+    """
+    check_image(image)
+    for name, mask in (("label", label), ("region", region)):
+        if mask is None:
+            continue
+        shape, grid = np.shape(as_array(mask)), (1, *image.shape[1:])
+        if shape != grid:
+            raise ConSinGANError(f"{name} has shape {shape} but the image {tuple(image.shape)}; give it as {grid}.")
+        as_mask(mask, name=name)
 
 
 def check_shape(values: np.ndarray, shape: Sequence[int], *, name: str, other: str) -> None:
@@ -122,6 +215,19 @@ def check_layers(
         check_shape(given, target.shape, name=name, other="host")
         found.append(given)
     return target, guide, found, check_axis(axis, target.ndim), as_spacing(spacing, target.ndim)
+
+
+def check_same_grid(data: Mapping[Hashable, Any], keys: Sequence[Hashable]) -> None:
+    """Refuse images that are to be changed alike, but are not of one spatial shape.
+
+    Raises:
+        ConSinGANError: when the shapes differ; both are named.
+    """
+    first, shape = keys[0], tuple(data[keys[0]].shape)
+    for key in keys:
+        other = tuple(data[key].shape)
+        if other[1:] != shape[1:]:
+            raise ConSinGANError(f"{key} has shape {other} but {first} {shape}; give images of one spatial shape.")
 
 
 def cast_values(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -179,9 +285,12 @@ def int_range(value: int | Sequence[int], name: str, minimum: int) -> tuple[int,
     Raises:
         ConSinGANError: if ``value`` is no such number or pair.
     """
-    pair = (value, value) if isinstance(value, (int, float, np.number)) else tuple(value)
-    if len(pair) != 2 or any(int(end) != end for end in pair) or not minimum <= pair[0] <= pair[1]:
+    try:
+        low, high = check_range((value, value) if np.ndim(value) == 0 else value, name, minimum)
+    except ConSinGANError:
+        low = high = 0.5
+    if low % 1 or high % 1:
         raise ConSinGANError(
             f"{name} is {value!r}, but must be a whole number of at least {minimum} or a rising pair of such numbers."
         )
-    return int(pair[0]), int(pair[1])
+    return int(low), int(high)

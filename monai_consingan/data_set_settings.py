@@ -20,7 +20,7 @@ from monai_consingan.methods import (
     BlendSettings,
 )
 
-__all__ = ["SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
+__all__ = ["BACKENDS", "SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
 
 SIZE_CLASSES: dict[str, tuple[float, float]] = {
     "small": (0.0, 6.0),
@@ -30,6 +30,9 @@ SIZE_CLASSES: dict[str, tuple[float, float]] = {
 }
 """Classes of lesions by the diameter in mm of the ball (in 2D, the disc) of the same size: from, and below."""
 
+BACKENDS = ("loky", "dask", "ray")
+"""Where processes are: on this machine, or on a cluster of Dask or Ray."""
+
 
 class CaseSettings(Settings):
     """What `augment` and `twins` ask for alike, each as a dataclass."""
@@ -38,6 +41,7 @@ class CaseSettings(Settings):
     on_failure: str
     lesion_labels: tuple[int, ...]
     axis: int | None
+    dims: int | None
     seed: int
 
     usual: ClassVar[str]
@@ -52,6 +56,16 @@ class CaseSettings(Settings):
     def redrawn(self) -> BlendSettings | None:
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
         raise NotImplementedError
+
+    @property
+    def dims_asked(self) -> int | None:
+        """``dims``, 2 where a model redraws."""
+        return self.dims if self.redrawn is None else 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dims == 3 and self.redrawn is not None:
+            raise ConSinGANError(f"dims is 3, but method {self.method} redraws slices: leave dims out.")
 
     def _as_tuples(self, *names: str) -> None:
         for name in names:
@@ -100,6 +114,9 @@ class AugmentSettings(CaseSettings):
         lesion_labels: label values that make a lesion one, and that it is measured by; empty for all. A lesion is all
             that touches it in the label: other values, such as oedema, move along and stay what they are.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis is
+            given, the method needs a model, or slices are thick (:py:func:`monai_consingan.data.work_dims`). Measures
+            stay within the slices.
         seed: seed of everything random.
 
     Raises:
@@ -149,6 +166,7 @@ class AugmentSettings(CaseSettings):
     seam_margin: float = option(2.0, "Factor by which the seams of real lesions may be exceeded.")
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
+    dims: int | None = None
     seed: int = 0
 
     usual: ClassVar[str] = DEFAULT_INSERTION
@@ -195,6 +213,9 @@ class TwinSettings(CaseSettings):
         lesion_labels: label values that are removed; empty for all. Others, such as oedema, are left as they are.
         fill_labels: label values that are removed as well where they touch a lesion.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis is
+            given, the method needs a model, or slices are thick (:py:func:`monai_consingan.data.work_dims`). Measures
+            stay within the slices.
         seed: seed of the trainings.
 
     Raises:
@@ -228,6 +249,7 @@ class TwinSettings(CaseSettings):
         metavar="1",
     )
     axis: int | None = None
+    dims: int | None = None
     seed: int = 0
 
     usual: ClassVar[str] = "fill"

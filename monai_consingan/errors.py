@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConSinGANError", "ConSinGANWarning", "is_out_of_memory"]
+__all__ = ["ConSinGANError", "ConSinGANWarning", "NoPlaceError", "is_out_of_memory"]
 
 _MEMORY_WORDS = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "size calculation overflowed")
 
@@ -12,6 +12,14 @@ class ConSinGANError(ValueError):
 
     Its message is one sentence for the user: it names the file or the argument, the value found there and what to do.
     The command line prints the sentence alone, without a traceback, and ends with a non-zero exit code.
+    """
+
+
+class NoPlaceError(ConSinGANError):
+    """There is no place for a lesion, none to take its tissue from, or it does not fit where it should go.
+
+    The scans and chance decide on this, and not the request: random transforms leave such a lesion out and go on, and
+    removals try their next method. All other errors are raised by them.
     """
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "MODEL_FREE_INSERTIONS",
     "PUBLISHED_BLENDS",
     "REMOVAL_BLEND",
+    "TRAINING_TISSUES",
     "USUAL_FILLINGS",
     "BlendSettings",
     "Filling",
@@ -34,6 +35,9 @@ BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
 
 MATCHES = ("gain", "mean_std", "none", "scale")
 """How its intensities can be fitted to the host's (the same)."""
+
+TRAINING_TISSUES = ("mirror", "image")
+"""What a model that redraws a filled lesion is trained on: the other hemisphere's tissue, or the image as it is."""
 
 COMPOSITES = ("whole", "band", "outside", "smooth")
 """Where a redrawn image can be used (:py:func:`monai_consingan.transforms.alteration_weight`)."""

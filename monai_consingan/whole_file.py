@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -11,7 +12,9 @@ from uuid import uuid4
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["leftovers", "unwritable", "whole_file"]
+__all__ = ["is_leftover", "leftovers", "sweep", "unwritable", "whole_file"]
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8,}\.tmp\..+")
 
 
 @contextmanager
@@ -48,6 +51,19 @@ def leftovers(path: str | Path) -> list[Path]:
     """What is left of a file that a kill kept from being written."""
     path = Path(path)
     return sorted(path.parent.glob(f".*.tmp.{escape(path.name)}"))
+
+
+def is_leftover(path: str | Path) -> bool:
+    """Whether a file is what is left of any that a kill kept from being written."""
+    return _TEMPORARY.fullmatch(Path(path).name) is not None
+
+
+def sweep(folder: str | Path) -> None:
+    """Remove what is left in a folder of files that kills kept from being written; nobody may be writing there."""
+    folder = Path(folder)
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        if is_leftover(path):
+            path.unlink(missing_ok=True)
 
 
 def unwritable(path: str | Path, error: OSError) -> ConSinGANError:

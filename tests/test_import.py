@@ -11,8 +11,9 @@ import pytest
 import monai_consingan
 
 
-def test_package_imports_nothing_heavy() -> None:
-    code = "import sys, monai_consingan; print(sorted({'torch', 'monai', 'numpy', 'matplotlib'} & set(sys.modules)))"
+@pytest.mark.parametrize("module", ["monai_consingan", "monai_consingan.cli"])
+def test_package_and_command_line_import_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'torch', 'monai', 'numpy', 'matplotlib'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -24,11 +24,8 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
-from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
-from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, insertion_method
-
-if TYPE_CHECKING:
-    from monai_consingan.methods import BlendSettings
+from monai_consingan.data_set_settings import BACKENDS, AugmentSettings, TwinSettings
+from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, BlendSettings, insertion_method
 
 __all__ = ["augment", "merge", "twins"]
 
@@ -66,7 +63,7 @@ _data_set_options = together(
     click.option("--threads", type=int, default=1, show_default=True, help="Threads of each."),
     click.option(
         "--backend",
-        type=click.Choice(["loky", "dask", "ray"]),
+        type=click.Choice(BACKENDS),
         default="loky",
         show_default=True,
         help="Where the processes are: on this machine, or on a cluster.",

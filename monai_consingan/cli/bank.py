@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, given_only, run_options, training_options, training_settings
+from monai_consingan.cli.options import PATH, axis_option, given_only, run_options, training_options, training_settings
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.tasks import TASKS
 
 __all__ = ["bank"]
 
@@ -18,7 +19,7 @@ __all__ = ["bank"]
 @click.option("--output", type=PATH, required=True, metavar="BANK", help="Folder of the models; it may hold some.")
 @click.option(
     "--task",
-    type=click.Choice(["harmonization", "editing"]),
+    type=click.Choice([name for name, task in TASKS.items() if task.image_input]),
     default="harmonization",
     show_default=True,
     help="Whether lesions are put in or taken out.",
@@ -28,9 +29,7 @@ __all__ = ["bank"]
 )
 @click.option("--crops", type=int, help="Number of crops that a model is trained on [default: 3].")
 @click.option("--side", type=int, help="Side of a crop in pixels [default: 96].")
-@click.option(
-    "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
-)
+@axis_option
 @training_options
 @run_options
 def bank(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, inception_options, output_options
+from monai_consingan.cli.options import PATH, axis_option, inception_options, output_options, seed_option
 from monai_consingan.cli.results import show_table
 
 __all__ = ["evaluate"]
@@ -37,10 +37,8 @@ __all__ = ["evaluate"]
 )
 @inception_options
 @click.option("--max-slices", type=click.IntRange(2), metavar="N", help="At most N images of each set [default: all].")
-@click.option(
-    "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
-)
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all draws.")
+@axis_option
+@seed_option("Seed of all draws.")
 @click.option("--device", default="cpu", show_default=True, help="Where Inception runs: cpu, cuda, cuda:1, mps.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
 @output_options

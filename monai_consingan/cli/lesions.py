@@ -16,6 +16,7 @@ from monai_consingan.cli.options import (
     lesion_options,
     output_options,
     run_options,
+    seed_option,
     taken,
     together,
     training_options,
@@ -30,6 +31,7 @@ from monai_consingan.methods import (
     MATCHES,
     MODEL_FREE_INSERTIONS,
     REMOVAL_BLEND,
+    TRAINING_TISSUES,
     USUAL_FILLINGS,
 )
 
@@ -103,7 +105,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 @click.command(cls=NumbersCommand)
 @_source_options
 @lesion_options
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the place.")
+@seed_option("Seed of the place.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
 @_strict
 @output_options
@@ -150,7 +152,7 @@ def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> s
 @click.option("--margin", "margin_mm", type=float, metavar="MM", help="How far beyond the label is filled.")
 @click.option(
     "--train-on",
-    type=click.Choice(["mirror", "image"]),
+    type=click.Choice(TRAINING_TISSUES),
     help="Train on the other hemisphere's tissue, or on the scan as it is.",
 )
 @lesion_options

@@ -9,9 +9,11 @@ import click
 
 from monai_consingan.cli.options import (
     PATH,
+    axis_option,
     given_only,
     output_options,
     run_options,
+    seed_option,
     training_options,
     training_settings,
 )
@@ -22,9 +24,7 @@ __all__ = ["demo", "sample", "train"]
 
 @click.command()
 @click.option("--output", type=PATH, default=Path("demo"), show_default=True, help="Folder for the results.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of everything random."
-)
+@seed_option("Seed of everything random.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
 @output_options
 def demo(output: Path, seed: int, quiet: bool, overwrite: bool) -> None:
@@ -48,9 +48,7 @@ def demo(output: Path, seed: int, quiet: bool, overwrite: bool) -> None:
     multiple=True,
     help="Slice to train on, may be given several times [default: all that show enough of the head].",
 )
-@click.option(
-    "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
-)
+@axis_option
 @click.option(
     "--model", "start", type=PATH, metavar="RUN", help="Start from a trained model (same stages, channels, size)."
 )
@@ -108,7 +106,7 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
     show_default=True,
     help="Lowest stages that are held still in a GIF.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the noise.")
+@seed_option("Seed of the noise.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
 @output_options
 def sample(

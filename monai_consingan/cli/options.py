@@ -19,6 +19,7 @@ __all__ = [
     "NUMBERS",
     "PATH",
     "NumbersCommand",
+    "axis_option",
     "blend_options",
     "blend_settings",
     "composite_options",
@@ -27,6 +28,7 @@ __all__ = [
     "lesion_options",
     "output_options",
     "run_options",
+    "seed_option",
     "settings_options",
     "taken",
     "together",
@@ -122,14 +124,22 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function
     return decorate
 
 
+axis_option = click.option(
+    "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
+)
+
+
+def seed_option(help: str) -> Callable[[Function], Function]:
+    """The seed, and what it is the seed of."""
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=help)
+
+
 output_options = together(
     click.option("--overwrite", is_flag=True, help="Use an output folder that holds something already."),
 )
 
 run_options = together(
-    click.option(
-        "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of everything random."
-    ),
+    seed_option("Seed of everything random."),
     click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1, mps."),
     click.option("--quiet", is_flag=True, help="Show neither progress nor result."),
 )
@@ -155,8 +165,12 @@ lesion_options = together(
     click.option(
         "--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all]."
     ),
+    axis_option,
     click.option(
-        "--axis", type=int, help="Axis perpendicular to the slices: 0, 1 or 2 [default: the one of thick slices]."
+        "--dims",
+        type=click.IntRange(2, 3),
+        help="Work slice by slice (2), as models do, or in space (3). [default: 3 unless an axis, a slice or an option "
+        "of a model is given, or slices are thick]",
     ),
 )
 

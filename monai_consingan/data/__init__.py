@@ -15,7 +15,7 @@ from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
-from .slices import check_slice, keep_slice, slice_axis, slices_of
+from .slices import check_slice, keep_slice, slice_axis, slices_of, thick_slices, work_dims
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
 
@@ -53,5 +53,7 @@ __all__ = [
     "slice_region",
     "slices_of",
     "stage_sizes",
+    "thick_slices",
     "to_host_grid",
+    "work_dims",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConSinGANError
+from ..names import safe_name, unique_names
 from ..text_files import read_json
 from .names import public_name
 
@@ -42,7 +43,7 @@ def find_cases(
         section: which section of such a file to take.
 
     Returns:
-        The cases, with absolute paths and a name each.
+        The cases, with absolute paths and a name each, which is safe and no other's (``a/x`` becomes ``a-x``).
 
     Raises:
         ConSinGANError: there are no cases, a file of one is not given or does not exist, or the list cannot be read.
@@ -120,13 +121,10 @@ def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) ->
 
 
 def _name(cases: list[Case], main: str) -> None:
-    """Give every case a name of its own: its own ``case``, or that of its main file."""
-    taken: set[str] = set()
-    for case in cases:
-        base = str(case.get("case") or public_name(case[main]).split(".")[0].strip("()").replace(" ", "_"))
-        name, number = base, 1
-        while name in taken:
-            number += 1
-            name = f"{base}_{number}"
-        taken.add(name)
+    """Give every case a safe name of its own: that of its own ``case``, or of its main file."""
+    wanted = [
+        str(case.get("case") or public_name(case[main]).split(".")[0].strip("()").replace(" ", "_")) for case in cases
+    ]
+    names = [safe_name(name, f"case-{number:04d}") for number, name in enumerate(wanted)]
+    for case, name in zip(cases, unique_names(names), strict=True):
         case["case"] = name

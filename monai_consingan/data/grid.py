@@ -9,6 +9,8 @@ from monai.data.utils import affine_to_spacing, to_affine_nd
 from monai.transforms import SpatialResample
 from monai.utils import ImageMetaKey
 
+from ..arrays import as_array
+from ..background import find_background
 from ..errors import ConSinGANError
 from .scan import same_grid
 
@@ -37,7 +39,8 @@ def to_host_grid(
 
     Returns:
         The donor on the host's grid, with the host's affine. A donor on this grid already is returned untouched.
-        Where the donor has no voxels, an image takes its smallest value and a label 0.
+        Where the donor has no voxels, an image takes the constant of its background, or else its smallest value, and
+        a label 0. Background is not mixed with tissue: a voxel that is more than half tissue is made of tissue only.
 
     Raises:
         ConSinGANError: 2D with 3D, a lesion on another grid than its donor, or one that is larger than the host's
@@ -61,12 +64,11 @@ def to_host_grid(
                 f"The lesion has the shape {_shape(lesion)} but its donor {shape}: give the donor's own label."
             )
         source = _keep_lesion(lesion, source, target, host_shape)
-    resampled = _resample(donor.as_tensor(), source, target, host_shape, "nearest" if label else "bilinear")
     if label:
-        resampled = resampled.round().to(donor.dtype)
+        resampled = _resample(donor.as_tensor(), source, target, host_shape, "nearest").round().to(donor.dtype)
     else:
-        known = _resample(torch.ones_like(donor.as_tensor()), source, target, host_shape, "nearest") > 0
-        resampled = torch.where(known, resampled, donor.as_tensor().min().to(resampled.dtype))
+        channels = [_resample_tissue(channel[None], source, target, host_shape) for channel in donor.as_tensor()]
+        resampled = torch.cat(channels)
     meta = (
         {ImageMetaKey.FILENAME_OR_OBJ: donor.meta[ImageMetaKey.FILENAME_OR_OBJ]}
         if ImageMetaKey.FILENAME_OR_OBJ in donor.meta
@@ -114,6 +116,25 @@ def _resample(
     result = resampler(moved, dst_affine=torch.from_numpy(to_affine_nd(ndim, target)), spatial_size=shape)
     plain: torch.Tensor = result.as_tensor() if isinstance(result, MetaTensor) else result
     return plain
+
+
+def _resample_tissue(
+    image: torch.Tensor, source: np.ndarray, target: np.ndarray, shape: tuple[int, ...]
+) -> torch.Tensor:
+    """Resample a channel by linear interpolation: tissue of tissue only, so that nothing is mixed with background."""
+    known = _resample(torch.ones_like(image), source, target, shape, "nearest") > 0
+    plain = _resample(image, source, target, shape, "bilinear")
+    values = as_array(image)
+    background = find_background(values)
+    if not background:
+        return torch.where(known, plain, image.min().to(plain.dtype))
+    tissue = torch.from_numpy(~background.mask(values))
+    share, total = (
+        _resample(part, source, target, shape, "bilinear")
+        for part in (tissue.to(torch.float64), torch.where(tissue, image.to(torch.float64) - background.value, 0.0))
+    )
+    found = torch.where(known & (share > 0.5), total / share + background.value, background.value)
+    return found.to(plain.dtype)
 
 
 def _indices(voxels: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 
+from ..background import find_background
 from ..errors import ConSinGANError
 
 __all__ = ["IntensityScale"]
@@ -59,9 +60,10 @@ class IntensityScale:
     ) -> IntensityScale:
         """Find robust limits for one or several images of the same intensity scale.
 
-        The limits are percentiles of the foreground of all images together, the foreground being the voxels above
-        an image's smallest value (so that a skull-stripped scan's zeros do not count). The range is then widened to
-        hold every voxel that must be kept.
+        The limits are percentiles of the foreground of all images together. Foreground is what is neither the constant
+        that fills an image's border nor mixed with it (:func:`~monai_consingan.background.find_background`), so that
+        a skull-stripped scan's zeros do not count; in an image without such a constant, what is above its smallest
+        value. The range is then widened to hold every voxel that must be kept.
 
         Args:
             images: arrays or tensors of any shape, such as the host and the host with the pasted lesion.
@@ -141,7 +143,7 @@ def _plain(image: NdarrayOrTensor) -> np.ndarray:
 
 
 def _foreground(array: np.ndarray) -> np.ndarray:
-    above = array[array > array.min()]
+    above = array[find_background(array).tissue(array)]
     if above.size == 0:
         raise ConSinGANError(f"An image is constant (every voxel is {array.flat[0]:g}): give an image with content.")
     return above.astype(np.float64)

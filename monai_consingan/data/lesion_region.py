@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..errors import ConSinGANError
+from ..errors import ConSinGANError, NoPlaceError
 from .intensity import IntensityScale
 from .region import Region, roi_region, slice_region
 
@@ -50,7 +50,7 @@ def find_region(
         if found.size != (height, width):
             found = roi_region(alteration, axis=axis, margin=0, min_side=(height, width), max_side=max(height, width))
     if size is not None and found.size != tuple(size):
-        raise ConSinGANError(
+        raise NoPlaceError(
             f"The model was trained on slices of {tuple(size)} pixels, but region {region!r} is {found.size} here: "
             "train a model for this scan, or use one of that size."
         )

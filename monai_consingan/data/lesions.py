@@ -13,7 +13,7 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["LESION_CHOICES", "check_lesion", "keep_lesion", "number_lesions"]
+__all__ = ["LESION_CHOICES", "check_lesion", "keep_lesion", "lesion_voxels", "number_lesions"]
 
 LESION_CHOICES = ("largest", "random")
 """Words that choose one of several lesions; a number from 1 does, too."""
@@ -38,12 +38,17 @@ def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] | None = Non
         [2, 0, 1, 1, 1, 0, 0]
     """
     parts, count = ndimage.label(values > 0, np.ones((3,) * values.ndim))
-    wanted = values > 0 if lesion_labels is None else np.isin(values, list(lesion_labels))
-    sizes = np.bincount(parts[wanted], minlength=count + 1)
+    sizes = np.bincount(parts[lesion_voxels(values, lesion_labels) & (values > 0)], minlength=count + 1)
     order = np.argsort(-sizes[1:], kind="stable")[: np.count_nonzero(sizes[1:])]
     numbers = np.zeros(count + 1, np.int32)
     numbers[order + 1] = np.arange(1, len(order) + 1)
     return numbers[parts]
+
+
+def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] | None = None) -> NDArray[np.bool_]:
+    """Where a label has a value that counts as lesion: one of those given, or any above 0 if none are."""
+    wanted = () if lesion_labels is None else tuple(lesion_labels)
+    return np.isin(values, wanted) if wanted else values > 0
 
 
 def check_lesion(choice: int | str) -> None:

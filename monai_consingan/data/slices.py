@@ -14,7 +14,9 @@ from nibabel.orientations import aff2axcodes
 
 from ..errors import ConSinGANError
 
-__all__ = ["check_slice", "keep_slice", "slice_axis", "slices_of"]
+__all__ = ["check_slice", "keep_slice", "slice_axis", "slices_of", "thick_slices", "work_dims"]
+
+_THICK = 2.5
 
 
 def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
@@ -44,6 +46,46 @@ def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
     if spacing[thickest] > 1.5 * float(np.median(spacing)):
         return thickest
     return next(i for i, code in enumerate(aff2axcodes(affine)) if code in "SI")
+
+
+def thick_slices(image: NdarrayOrTensor) -> str:
+    """Why a volume is not worked on in space: what its voxels measure, if their sides differ by more than 2.5 times.
+
+    Returns:
+        A sentence; empty where they do not, and for 2D images.
+    """
+    if image.ndim == 3 or not isinstance(image, MetaTensor):
+        return ""
+    spacing = affine_to_spacing(np.asarray(image.affine, dtype=np.float64))
+    least, most = float(min(spacing)), float(max(spacing))
+    if most <= _THICK * least:
+        return ""
+    return f"voxels of {least:.4g} to {most:.4g} mm are too thick to work in space: each slice was worked on by itself"
+
+
+def work_dims(image: NdarrayOrTensor, axis: int | None = None, dims: int | None = None) -> int:
+    """Whether to work slice by slice or in space.
+
+    Args:
+        image: (1, \\*spatial); what is no MetaTensor has voxels of 1 mm.
+        axis: the axis that the user asks for, which means slices.
+        dims: 2 or 3 as the user asks for; ``None`` works in space unless an axis is given or slices are thick
+            (:func:`thick_slices`).
+
+    Returns:
+        2 for slices, and for 2D images; 3 for work in space.
+
+    Raises:
+        ConSinGANError: neither 2 nor 3, or 3 for a 2D image or together with an axis.
+    """
+    if dims not in (None, 2, 3):
+        raise ConSinGANError(f"dims is {dims}: give 2 to work slice by slice, or 3 to work in space.")
+    if dims == 3 and image.ndim == 3:
+        raise ConSinGANError("dims is 3, but the image is 2D: leave dims out.")
+    if dims == 3 and axis is not None:
+        raise ConSinGANError(f"dims is 3, but axis is {axis}, which means slices: leave one of them out.")
+    in_space = image.ndim > 3 and axis is None and not thick_slices(image)
+    return dims or (3 if in_space else 2)
 
 
 def slices_of(mask: NdarrayOrTensor, axis: int | None) -> list[int]:

@@ -253,7 +253,8 @@ def _read_itk(path: Path, name: str) -> Stored:
         order, frames_affine = frame_order(frames, f"{name} {path}")
     reader = ITKReader()
     with _quiet_itk(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("ignore")  # also for those that come as the program ends, of types of ITK
+        warnings.filterwarnings("always", message=".*more than one DICOM series")
         try:
             image = reader.read(path if frames is None else frames)
         except FileNotFoundError as err:

@@ -16,6 +16,7 @@ from monai_consingan.data.save import output_suffix, save_label_like, save_like
 from monai_consingan.data.scan import load_scan
 from monai_consingan.data.stored import read_stored
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import safe_name
 
 __all__ = ["HostGeometryWriter", "case_file"]
 
@@ -32,7 +33,8 @@ def case_file(meta: Mapping[str, Any] | None, saver: Any) -> dict[str, Any]:
         SaveImaged(keys="image", writer=HostGeometryWriter, output_name_formatter=case_file)
     """
     if meta and meta.get("case"):
-        return {"subject": str(meta["case"]), "idx": None}
+        # MONAI takes off what looks like a suffix, so that 1.2.840.1 and 1.2.840.2 would be one file
+        return {"subject": safe_name(str(meta["case"]), "case") + ".nii.gz", "idx": None}
     return dict(default_name_formatter(dict(meta or {}), saver))
 
 
@@ -78,13 +80,15 @@ class HostGeometryWriter(ImageWriter):
         """Write the file; it appears whole or not at all.
 
         Raises:
-            ConSinGANError: as :py:func:`monai_consingan.data.save_like`.
+            ConSinGANError: the file is the scan itself, or as :py:func:`monai_consingan.data.save_like`.
         """
         if self.host is None:
             raise ConSinGANError("The image to save has no meta data: call set_metadata first.")
         host = read_stored(self.host, name="host")
         if (suffix := output_suffix(host)) == ".png":
             filename = str(filename).removesuffix(".nii.gz").removesuffix(".png") + suffix
+        if Path(filename).resolve() == self.host.resolve():
+            raise ConSinGANError(f"output {filename} would take the place of the scan: give another folder.")
         super().write(filename, verbose=verbose)
         if self.is_label:
             save_label_like(Path(filename), self.data_obj, host)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_consingan.background import find_background
 from monai_consingan.figures.view import SliceView
 from monai_consingan.metrics.surroundings import AIR_FRACTION
 
@@ -29,7 +30,7 @@ def head_box(view: SliceView, masks: Sequence[SliceView] = ()) -> Box:
         The box with a small margin; the whole slice if nothing stands out.
     """
     low, high = float(view.values.min()), float(np.percentile(view.values, 99.8))
-    head = view.values > low + AIR_FRACTION * (high - low)
+    head = (view.values > low + AIR_FRACTION * (high - low)) & ~find_background(view.values).mask(view.values)
     for mask in masks:
         head = head | (mask.values > 0)
     return _box_of(head if head.any() else np.ones(head.shape, dtype=bool), view.pixel_mm, MARGIN_MM)

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from monai_consingan.background import find_background
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.framing import Box, focus_boxes, head_box, same_size
 from monai_consingan.figures.view import OPPOSITE, SliceView
@@ -228,7 +229,8 @@ def _grey_window(panels: Sequence[Panel]) -> tuple[float, float]:
     """From the lowest value to twice the level of tissue, or to the brightest part of what is focused on."""
     if not panels:
         return 0.0, 1.0
-    values = np.concatenate([np.ravel(panel.image.values) for panel in panels]).astype(np.float64)
+    images = [panel.image.values for panel in panels]
+    values = np.concatenate([np.ravel(find_background(image).darkest(image)) for image in images]).astype(np.float64)
     low, high = float(values.min()), float(np.percentile(values, 99.8))
     if high <= low:
         return low, low + 1.0

@@ -25,6 +25,7 @@ def insertion_measures(
     *,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
+    dims: int = 2,
 ) -> dict[str, float]:
     """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
 
@@ -35,12 +36,13 @@ def insertion_measures(
         donor_lesion: where the lesion is in the donor.
         others: lesions of the host, which do not count as surroundings.
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
 
     Returns:
         ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the tissue around), ``contrast_kept``,
         ``rim_core_kept`` and ``size_kept`` (:func:`measure_lesion`; 1 is as in the donor).
     """
-    sliced, donor_sliced = slice_axis(lesion, axis), slice_axis(donor, axis)
+    sliced, donor_sliced = (slice_axis(scan, axis) if dims == 2 else None for scan in (lesion, donor))
     of_donor = Surroundings(donor, donor_lesion, axis=donor_sliced)
     in_donor = measure_lesion(of_donor)
     measures: dict[str, float] = {"seam_donor": seam(of_donor)}
@@ -62,6 +64,7 @@ def removal_measures(
     *,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
+    dims: int = 2,
 ) -> dict[str, float]:
     """How smooth the border of what was filled is, and what is left of the lesion.
 
@@ -72,12 +75,13 @@ def removal_measures(
         host: the scan with the lesion.
         others: lesions that stay, which do not count as surroundings.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
 
     Returns:
         For every suffix ``seam`` (1 is like the tissue around) and ``contrast_kept`` (0 is nothing left; NaN where the
         lesion had next to no contrast).
     """
-    sliced = slice_axis(lesion, axis)
+    sliced = slice_axis(lesion, axis) if dims == 2 else None
     in_host = Surroundings(host, lesion, axis=sliced, exclude=others)
     before, spread = contrast(in_host), noise(in_host)
     measures: dict[str, float] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.progress_bar import forgiving_stderr
 from monai_consingan.state_file import read_weights
 
 __all__ = ["INCEPTION_DIMS", "INCEPTION_VARIABLE", "inception_features", "load_inception", "replaced"]
@@ -83,9 +85,11 @@ def load_inception(
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    state = read_weights(path, "inception")
+    exists = path.is_file()
+    state = read_weights(path, "inception") if exists else None
     if not isinstance(state, dict):
-        raise ConSinGANError(f"inception {path} is no state dict: give the file of the Inception weights (.pth).")
+        problem = "is no state dict" if exists else "does not exist"
+        raise ConSinGANError(f"inception {path} {problem}: give the file of the Inception weights (.pth).")
     return state
 
 
@@ -116,7 +120,7 @@ def inception_features(
     sizes = np.array([_size(file) for file in files])
     dims = INCEPTION_DIMS[network.output_blocks[0]]  # type: ignore[index]
     features = np.empty((len(files), dims))
-    bar: Callable[[Any], Any] = fid_score.tqdm if progress else iter
+    bar: Callable[[Any], Any] = partial(fid_score.tqdm, file=forgiving_stderr()) if progress else iter
     with replaced(fid_score, "tqdm", bar):
         for size in np.unique(sizes, axis=0):
             (same,) = np.nonzero((sizes == size).all(axis=1))

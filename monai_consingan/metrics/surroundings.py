@@ -11,6 +11,7 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
 from monai_consingan.arrays import as_array, check_axis, spacing_of
+from monai_consingan.background import find_background
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
 
@@ -74,7 +75,9 @@ def tissue_mask(image: NDArray[Any], tissue: NdarrayOrTensor | None = None) -> N
         image: spatial array.
         tissue: channel-first mask of tissue, such as a brain mask. None takes every voxel that is brighter than air:
             above 0 (above the minimum, for images with values below 0) by more than a tenth of the way to the 99.5th
-            percentile. That holds for scans with a skull, for stripped ones and for crops without any air.
+            percentile, and neither background nor mixed with it
+            (:func:`~monai_consingan.background.find_background`). That holds for scans with a skull, for stripped ones
+            and for crops without any air.
 
     Returns:
         Boolean array of the image's shape.
@@ -82,7 +85,8 @@ def tissue_mask(image: NDArray[Any], tissue: NdarrayOrTensor | None = None) -> N
     if tissue is not None:
         return spatial_mask(tissue, image.shape, "tissue")
     low, high = min(float(image.min()), 0.0), float(np.percentile(image, 99.5))
-    return np.asarray(image > low + AIR_FRACTION * (high - low))
+    bright, background = np.asarray(image > low + AIR_FRACTION * (high - low)), find_background(image)
+    return background.tissue(image) & bright if background else bright
 
 
 class Surroundings:

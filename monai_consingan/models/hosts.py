@@ -21,6 +21,7 @@ from monai_consingan.models.host_crops import host_crops
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.tasks import get_task
 
 __all__ = ["HostModels", "prepare_bank"]
 
@@ -70,7 +71,7 @@ class HostModels:
     ) -> None:
         self.bank = bank if isinstance(bank, ModelBank) else ModelBank(bank)
         self.settings = preset_settings("quick", task) if settings is None else settings
-        if self.settings.task != task or task not in ("harmonization", "editing"):
+        if self.settings.task != task or not get_task(task).image_input:
             raise ConSinGANError(
                 f"The settings are for task {self.settings.task!r} and the task is {task!r}: give harmonization or "
                 "editing for both."

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from ignite.engine import Events
-from tqdm import tqdm
 
 from monai_consingan.engines import ConSinGANTrainer
+from monai_consingan.progress_bar import progress_bar
 
 __all__ = ["TrainingProgress"]
 
@@ -26,13 +24,8 @@ class TrainingProgress:
 
     def _start(self, engine: ConSinGANTrainer) -> None:
         state = engine.state
-        self.bar = tqdm(
-            total=state.max_epochs * state.epoch_length,
-            initial=state.iteration,
-            desc="training",
-            mininterval=0.2 if sys.stderr.isatty() else 15.0,
-            bar_format="{desc} {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt}{postfix} [{elapsed}<{remaining}]",
-        )
+        total = state.max_epochs * state.epoch_length
+        self.bar = progress_bar(total, state.iteration, "training")
 
     def _advance(self, engine: ConSinGANTrainer) -> None:
         self.bar.set_postfix_str(f"stage {engine.state.epoch} of {engine.state.max_epochs}", refresh=False)

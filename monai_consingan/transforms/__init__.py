@@ -46,7 +46,7 @@ from .removal.rand_lesion_removal import (
     RandLesionRemovalDict,
 )
 from .removal.remove import RemovedLesion, RemoveLesion, RemoveLesionD, RemoveLesiond, RemoveLesionDict
-from .removal.symmetry import SymmetryPlane, estimate_symmetry, left_right_axis
+from .removal.symmetry import SymmetryPlane, estimate_symmetry
 from .training.augment import training_augmentation
 from .training.blobs import RandLesionBlob, RandLesionBlobD, RandLesionBlobd, RandLesionBlobDict
 from .training.slices import (
@@ -147,7 +147,6 @@ __all__ = [
     "flip_mirror",
     "head_mask",
     "head_slices",
-    "left_right_axis",
     "move",
     "poisson_blend",
     "region_slices",

@@ -10,10 +10,11 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from monai_consingan.arrays import as_array, as_spacing
+from monai_consingan.background import find_background
 from monai_consingan.distance import depth_within
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["air_level", "edge_distance", "head_mask", "is_skull_stripped", "tissue_level"]
+__all__ = ["air_level", "edge_distance", "head_mask", "is_skull_stripped", "tissue_in", "tissue_level"]
 
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
@@ -23,7 +24,8 @@ def air_level(image: Any) -> float:
     """Intensity that separates air (and other places without signal) from tissue.
 
     Otsu's threshold of the image, bright outliers such as fat and vessels cut off, lowered towards twice less where
-    the air is free of noise: cerebrospinal fluid then counts as tissue.
+    the air is free of noise: cerebrospinal fluid then counts as tissue. The constant that fills the border of an image
+    is taken for its darkest value, wherever it lies (:func:`~monai_consingan.background.find_background`).
 
     Args:
         image: array of any shape, in any intensity units.
@@ -38,6 +40,7 @@ def air_level(image: Any) -> float:
     values = as_array(image).astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         raise ConSinGANError("image holds NaN or infinite values; give an image of finite numbers.")
+    values = find_background(values).darkest(values)
     floor, ceiling = float(values.min()), float(values.max())
     if floor == ceiling:
         raise ConSinGANError(f"image is constant ({floor:g}); give an image that shows a head.")
@@ -50,6 +53,24 @@ def air_level(image: Any) -> float:
         return -np.inf
     noise = 1.4826 * float(np.median(np.abs(dark - air)))
     return min(otsu, max(air + 0.5 * (otsu - air), air + 4.0 * noise))
+
+
+def tissue_in(image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None) -> np.ndarray:
+    """Voxels in a box of an image that are neither air nor mixed with it.
+
+    Args:
+        image: one channel, array of shape (\\*spatial).
+        box: the part that is wanted.
+        known: boolean array of the image's shape, where its values count; None for everywhere.
+
+    Returns:
+        Boolean array of the box's shape.
+
+    Raises:
+        ConSinGANError: as :func:`air_level`.
+    """
+    shown = find_background(image).tissue(image[box], None if known is None else known[box])
+    return np.asarray(shown & (image[box] > air_level(image)))
 
 
 def head_mask(image: Any, *, spacing: Sequence[float] | float = 1.0) -> np.ndarray:
@@ -71,7 +92,7 @@ def head_mask(image: Any, *, spacing: Sequence[float] | float = 1.0) -> np.ndarr
     """
     values = as_array(image)
     mm = as_spacing(spacing, values.ndim)
-    tissue = values > air_level(values)
+    tissue = (values > air_level(values)) & ~find_background(values).mask(values)
     box = ndimage.find_objects(tissue.astype(np.uint8))[0]
     filled = _filled(tissue[box])
     opened = _largest(ndimage.binary_opening(filled, _ball(mm, OPENING_MM)))
@@ -136,11 +157,13 @@ def is_skull_stripped(image: np.ndarray, head: np.ndarray, distance: np.ndarray)
         head: the head in it, by :func:`head_mask`.
         distance: depth below the head's surface, by :func:`edge_distance`.
     """
+    background = find_background(image)
+    image = background.darkest(image)
     around, shell = image[~head], image[head & (distance > 1.0) & (distance <= 12.0)]
     if around.size == 0 or shell.size == 0:
         return around.size > 0
     floor = float(np.median(around))
-    if np.mean(around == floor) < 0.95:
+    if np.mean(np.abs(around - floor) <= background.tolerance) < 0.95:
         return False
     relative = (shell - floor) / (tissue_level(image, head, distance)[0] - floor)
     return bool(np.mean((relative < 0.5) | (relative > 1.5)) < 0.25)

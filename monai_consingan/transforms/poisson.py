@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import cg, spsolve
 
 from monai_consingan.arrays import check_layers
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import NoPlaceError
 
 __all__ = ["poisson_blend"]
 
@@ -104,7 +104,7 @@ def _membrane(
     lone = np.bincount(part, weights=anchors, minlength=parts)[part] == 0
     if lone.any():
         if alone is None and not anchors.any():
-            raise ConSinGANError(
+            raise NoPlaceError(
                 "no voxel of known tissue lies beside the mask to take a level from; choose another place, or a blend "
                 "that needs no level, such as hard."
             )
@@ -118,5 +118,5 @@ def _solve_in_space(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
     """Conjugate gradients with the diagonal as preconditioner."""
     solution, failed = cg(matrix, right, rtol=1e-8, atol=0.0, maxiter=10_000, M=diags(1.0 / matrix.diagonal()))
     if failed:
-        raise ConSinGANError("the Poisson equation of this mask has no stable solution; give axis.")
+        raise NoPlaceError("the Poisson equation of this mask has no stable solution; give axis.")
     return np.asarray(solution)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 
-__all__ = ["RedrawingModels", "check_models"]
+__all__ = ["RedrawingModels", "check_blend", "check_models"]
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ class RedrawingModels(Protocol):
             An image of the kind, type and metadata of ``naive``.
 
         Raises:
-            ConSinGANError: the model cannot redraw this lesion.
+            NoPlaceError: the lesion does not fit into what the model redraws.
         """
 
 
@@ -67,3 +67,10 @@ def check_models(models: Any, task: str, bank: Any = None) -> None:
         )
     if models is not None and models.task != task:
         raise ConSinGANError(f"The models are for task {models.task!r}, but {task!r} is needed: give others.")
+
+
+def check_blend(redrawn: BlendSettings | None) -> BlendSettings | None:
+    """Refuse what does not say where a redrawn image is used."""
+    if redrawn is None or isinstance(redrawn, BlendSettings):
+        return redrawn
+    raise ConSinGANError(f"redrawn is {redrawn!r}; give BlendSettings of monai_consingan.methods.")

@@ -10,9 +10,8 @@ from monai_consingan.data import example
 from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
-from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import check_output
+from monai_consingan.workflows.outputs import check_output, locked, refuse_links, whole_result
 from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import shown_number
 
@@ -72,36 +71,32 @@ def demo(
     page = output / PAGE
     files = example()
     chosen = {task: preset_settings("quick", task) for task in ("harmonization", "editing")} | dict(settings or {})
-    try:
-        for path in (page, page.with_suffix(".pdf")):
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(output, error) from error
-    inserted = harmonize(
-        LesionSource(files.image, files.image, files.label, donor_slice=DONOR_SLICE, host_slice=HOST_SLICE),
-        output / "insert",
-        method="tissue-consingan",
-        settings=chosen["harmonization"],
-        seed=seed,
-        overwrite=overwrite,
-        progress=progress,
-    )
-    removed = remove(
-        LesionTarget(files.image, files.label, slice_index=DONOR_SLICE),
-        output / "remove",
-        settings=chosen["editing"],
-        seed=seed,
-        overwrite=overwrite,
-        progress=progress,
-    )
-    try:
-        _write_page(page, inserted, removed)
-    except OSError as error:
-        raise unwritable(output, error) from error
+    with locked(output):
+        check_output(output, overwrite=overwrite)
+        refuse_links(output)
+        inserted = harmonize(
+            LesionSource(files.image, files.image, files.label, donor_slice=DONOR_SLICE, host_slice=HOST_SLICE),
+            output / "insert",
+            method="tissue-consingan",
+            settings=chosen["harmonization"],
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        removed = remove(
+            LesionTarget(files.image, files.label, slice_index=DONOR_SLICE),
+            output / "remove",
+            settings=chosen["editing"],
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        with whole_result(output) as folder:
+            _write_page(folder / PAGE, output, inserted, removed)
     return page
 
 
-def _write_page(page: Path, inserted: Mapping[str, Any], removed: Mapping[str, Any]) -> None:
+def _write_page(page: Path, output: Path, inserted: Mapping[str, Any], removed: Mapping[str, Any]) -> None:
     names = {"donor": DONOR_SLICE, "host": HOST_SLICE, "how": FILLINGS[removed["placement"]["how"]].words}
     sections = [
         ReportSection(
@@ -111,14 +106,14 @@ def _write_page(page: Path, inserted: Mapping[str, Any], removed: Mapping[str, A
                 inserted,
                 "brightness of the lesion relative to the tissue around it, as a fraction of the donor's; 1 is all",
             ),
-            page.parent / "insert" / "figure.png",
+            output / "insert" / "figure.png",
             "Donor, host, naive copy, result, and the result minus the host.",
         ),
         ReportSection(
             "A lesion taken out",
             _REMOVE.format(**names),
             _table(removed, "what is left of the lesion's brightness relative to the tissue around it; 0 is nothing"),
-            page.parent / "remove" / "figure.png",
+            output / "remove" / "figure.png",
             "Scan, naive filling, result, and the result minus the scan.",
         ),
         ReportSection("Where the scan comes from", _source_text()),

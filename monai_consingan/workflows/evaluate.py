@@ -26,6 +26,7 @@ from monai_consingan.metrics import (
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.models.device import check_device
+from monai_consingan.names import unique_names
 from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
@@ -82,7 +83,8 @@ def evaluate(
     if images is None and not results:
         raise ConSinGANError("There is nothing to evaluate: give real and synthetic images, or folders of results.")
     folders = [place for folder in results for place in _results_in(Path(folder))]
-    with output_folder(output, overwrite=overwrite) as folder:
+    inputs = [*(images or ()), originals, inception, *folders]
+    with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
         report: dict[str, Any] = {"command": "evaluate", "versions": versions()}
         if images is not None:
             report["images"] = evaluate_images(
@@ -98,6 +100,9 @@ def evaluate(
             )
         if folders:
             report["results"] = [evaluate_result(place, originals=originals) for place in folders]
+            names = unique_names([result["folder"] for result in report["results"]])
+            for result, name in zip(report["results"], names, strict=True):
+                result["folder"] = name
         report["seconds"] = time.perf_counter() - begin
         figures = [place / "figure.png" for place in folders]
         write_evaluation_page(folder / PAGE, report, images_figure=folder / FIGURE, figures=figures)

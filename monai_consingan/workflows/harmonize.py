@@ -15,7 +15,14 @@ from monai_consingan.metrics import Checks, check_insertion, insertion_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run
+from monai_consingan.workflows.lesion_run import (
+    LesionCase,
+    LesionRun,
+    Redrawing,
+    lesion_run,
+    slices_of_model,
+    told_dims,
+)
 
 __all__ = ["LesionSource", "harmonize", "paste"]
 
@@ -45,6 +52,8 @@ class LesionSource:
             ``"none"`` or ``"scale"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
+            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -62,20 +71,27 @@ class LesionSource:
     offset: Sequence[int] | None = None
     match: str | None = None
     lesion: int | str = "largest"
+    dims: int | None = None
 
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
+
+    @property
+    def files(self) -> list[str | Path | None]:
+        """The files that are read."""
+        return [self.host, self.donor, self.donor_label, self.host_label]
 
 
 def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed: int, title: str) -> LesionCase:
     """The lesion pasted as the method wants it."""
     match = method.match if source.match is None else source.match
+    dims = source.dims if method.redrawn is None else slices_of_model(source.dims)
     host, donor = run.scan("host", source.host), run.scan("donor", source.donor)
     donor_label = run.label("donor_label", source.donor_label, donor, "donor")
     host_label = None
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
-    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion)(
+    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion, dims)(
         host,
         donor,
         donor_label,
@@ -89,7 +105,9 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
 
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, float]:
         lesion = found.donor_lesion
-        return insertion_measures(results, found.mask, donor, lesion, others=found.host_label, axis=source.axis)
+        return insertion_measures(
+            results, found.mask, donor, lesion, others=found.host_label, axis=source.axis, dims=found.dims
+        )
 
     def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
@@ -102,6 +120,7 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         "slices": slices_of(found.mask, found.axis),
         "lesion": found.lesion_number,
         "lesions": found.lesion_count,
+        **told_dims(host, found.dims),
     }
     return LesionCase(
         host=host,
@@ -140,7 +159,7 @@ def paste(
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
-    with lesion_run("paste", output, overwrite=overwrite) as run:
+    with lesion_run("paste", output, source.files, overwrite=overwrite) as run:
         return run.finish(_pasted(run, source, insertion_method("naive"), seed, "Naive paste"), seed, strict=strict)
 
 
@@ -203,7 +222,7 @@ def harmonize(
     redrawing = None
     if how.redrawn is not None:
         redrawing = Redrawing.chosen("harmonization", how.redrawn, **given, seed=seed, device=device, progress=progress)
-    with lesion_run("harmonize", output, overwrite=overwrite) as run:
+    with lesion_run("harmonize", output, [*source.files, model, start], overwrite=overwrite) as run:
         case = _pasted(run, source, how, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

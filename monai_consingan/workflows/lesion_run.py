@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,16 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import Stored, load_label, load_scan, output_suffix, read_stored, save_label_like, save_like
+from monai_consingan.data import (
+    Stored,
+    load_label,
+    load_scan,
+    output_suffix,
+    read_stored,
+    save_label_like,
+    save_like,
+    thick_slices,
+)
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.metrics import Checks
@@ -24,7 +33,7 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
 
-__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run"]
+__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "slices_of_model", "told_dims"]
 
 
 @dataclass(frozen=True)
@@ -243,14 +252,33 @@ class LesionRun:
 
 
 @contextmanager
-def lesion_run(command: str, output: str | Path, *, overwrite: bool = False) -> Iterator[LesionRun]:
+def lesion_run(
+    command: str, output: str | Path, inputs: Iterable[str | Path | None], *, overwrite: bool = False
+) -> Iterator[LesionRun]:
     """A run whose files appear in the output folder when all went well (:py:func:`output_folder`).
 
     Raises:
         ConSinGANError: the folder cannot be used.
     """
-    with output_folder(output, overwrite=overwrite) as folder:
+    with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
         yield LesionRun(command, folder)
+
+
+def slices_of_model(dims: int | None) -> int:
+    """2, as models redraw slices.
+
+    Raises:
+        ConSinGANError: work in space was asked for.
+    """
+    if dims == 3:
+        raise ConSinGANError("dims is 3, but a model redraws slices: leave dims out, or what asks for a model.")
+    return 2
+
+
+def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:
+    """What the report says of how a case was worked on."""
+    thick = thick_slices(host)
+    return {"dims": dims, **({"slices_because": thick} if dims == 2 and thick else {})}
 
 
 def _altered(case: LesionCase) -> MetaTensor:

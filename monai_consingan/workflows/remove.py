@@ -11,12 +11,19 @@ from monai.data import MetaTensor
 
 from monai_consingan.data import slices_of
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
+from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import Checks, check_removal, removal_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run
+from monai_consingan.workflows.lesion_run import (
+    LesionCase,
+    LesionRun,
+    Redrawing,
+    lesion_run,
+    slices_of_model,
+    told_dims,
+)
 
 __all__ = ["LesionTarget", "remove"]
 
@@ -36,6 +43,8 @@ class LesionTarget:
         margin_mm: how far beyond the label is filled.
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
+        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
+            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
     """
 
     image: str | Path
@@ -47,10 +56,11 @@ class LesionTarget:
     symmetry: str | float = "estimate"
     margin_mm: float = 1.5
     train_on: str = "mirror"
+    dims: int | None = None
 
     def __post_init__(self) -> None:
-        if self.train_on not in ("mirror", "image"):
-            raise ConSinGANError(f"train on is {self.train_on!r}, but must be 'mirror' or 'image'.")
+        if self.train_on not in TRAINING_TISSUES:
+            raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
 
 
 def remove(
@@ -103,21 +113,22 @@ def remove(
     redrawing = None
     if any(value is not None for value in given.values()):
         redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given, seed=seed, device=device, progress=progress)
-    with lesion_run("remove", output, overwrite=overwrite) as run:
-        case = _filled(run, target)
+    with lesion_run("remove", output, [target.image, target.label, model, start], overwrite=overwrite) as run:
+        case = _filled(run, target, target.dims if redrawing is None else slices_of_model(target.dims))
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)
 
 
-def _filled(run: LesionRun, target: LesionTarget) -> LesionCase:
+def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCase:
     """The lesion filled."""
     image = run.scan("image", target.image)
     label = run.label("label", target.label, image, "image")
-    fill = FillLesion(target.methods, target.symmetry, target.margin_mm, target.train_on, target.axis)
+    fill = FillLesion(target.methods, target.symmetry, target.margin_mm, target.train_on, target.axis, dims)
     filled = fill(image, label, lesion_labels=target.lesion_labels, slice_index=target.slice_index)
 
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, float]:
-        return removal_measures(results, filled.mask, filled.lesion, image, others=filled.label, axis=filled.axis)
+        others, axis = filled.label, filled.axis
+        return removal_measures(results, filled.mask, filled.lesion, image, others=others, axis=axis, dims=filled.dims)
 
     def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
         given = (filled.mask, filled.lesion, measures)
@@ -138,6 +149,7 @@ def _filled(run: LesionRun, target: LesionTarget) -> LesionCase:
             "refused": [f"{name}: {why}" for name, why in filled.tried],
             "axis": filled.axis,
             "slices": slices_of(filled.mask, filled.axis),
+            **told_dims(image, filled.dims),
         },
         settings={"methods": target.methods, "symmetry": target.symmetry, "margin_mm": target.margin_mm},
         measures=measures,

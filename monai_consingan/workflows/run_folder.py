@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 
 from monai_consingan import __version__
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.whole_file import leftovers, unwritable, whole_file
-from monai_consingan.workflows.outputs import check_output
+from monai_consingan.whole_file import leftovers, sweep, unwritable, whole_file
+from monai_consingan.workflows.outputs import check_output, refuse_links
 
 __all__ = ["ResumableFolder", "write_json"]
 
@@ -33,7 +34,7 @@ class ResumableFolder:
         self.kind = kind
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """Note what is asked for, or find that it is what was asked for before.
+        """Note what is asked for, or find that it is what was asked for before. The folder has to be locked.
 
         Args:
             asked: all that the result depends on, as plain values. The version of this package is added.
@@ -42,31 +43,50 @@ class ResumableFolder:
             ConSinGANError: the folder holds something else, or what was asked for before is something else.
         """
         run = json.loads(json.dumps({"version": __version__, **asked}))
-        if (self.state / _RUN).is_file():
-            changed = sorted(key for key in self.run | run if self.run.get(key) != run.get(key))
-            if changed:
-                raise ConSinGANError(
-                    f"output {self.path} was begun with other values for {', '.join(changed)}: give another folder, or "
-                    "the same values."
-                )
-            return
-        check_output(self.path)
+        refuse_links(self.path)
         try:
-            self.write(_RUN, run)
+            if (self.state / _RUN).is_file():
+                changed = sorted(key for key in self.run | run if not self.fits(key, self.run.get(key), run.get(key)))
+                if changed:
+                    raise ConSinGANError(
+                        f"output {self.path} was begun with other values for {', '.join(changed)}: give another "
+                        "folder, or the same values."
+                    )
+            else:
+                sweep(self.path)
+                check_output(self.path, besides=[] if self.state == self.path else [self.state.name])
+                self.undo()  # what a run left that was killed before this
+            if self.__dict__.get("run") != run:
+                self.write(_RUN, run)
+                self.run = run
         except OSError as error:
             raise unwritable(self.path, error) from error
+
+    def fits(self, key: str, before: Any, now: Any) -> bool:
+        """Whether a run may go on in which something that was asked for is now something else."""
+        return bool(before == now)
+
+    def undo(self) -> None:
+        """Leave nothing of a run that has made nothing."""
+        if self.state == self.path:
+            (self.path / _RUN).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(self.state, ignore_errors=True)
 
     @cached_property
     def run(self) -> dict[str, Any]:
         """What is asked for.
 
         Raises:
-            ConSinGANError: nothing is.
+            ConSinGANError: nothing is, or what was noted is damaged.
         """
-        found = self.read(_RUN)
+        remedy = f"delete {self.path}, or give another folder"
+        found = self.read(_RUN, remedy=remedy)
         if found is None:
             raise ConSinGANError(f"output {self.path} is of no {self.kind}: give the folder of one.")
-        return dict(found)
+        if not isinstance(found, dict):
+            raise self.damaged(_RUN, "it holds no dictionary", remedy)
+        return found
 
     def write(self, name: str, values: Any) -> None:
         """Note plain values under a name, such as ``"surveys/scan-1.json"``; they are there whole or not at all."""
@@ -74,24 +94,35 @@ class ResumableFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, values)
 
-    def read(self, name: str) -> Any:
-        """What was noted under a name; ``None`` if nothing was.
+    def read(self, name: str, *, remedy: str = "delete this file, and it is made anew") -> Any:
+        """What was noted under a name, a dictionary or a list; ``None`` if nothing was.
+
+        Args:
+            name: the name.
+            remedy: what the user can do where it is damaged.
 
         Raises:
             ConSinGANError: it cannot be read.
         """
         path = self.state / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(found, dict | list):
+                raise ValueError("it holds neither a dictionary nor a list")
+            return found
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            raise ConSinGANError(f"{path} cannot be read ({error}): give another output folder.") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise self.damaged(name, error, remedy) from error
+
+    def damaged(self, name: str, error: Exception | str, remedy: str) -> ConSinGANError:
+        """The error for something that was noted and is not as it was."""
+        return ConSinGANError(f"{self.state / name} is damaged ({error}): {remedy}.")
 
 
-def write_json(path: Path, values: Any) -> None:
+def write_json(path: Path, values: Any, *, indent: int = 1) -> None:
     """Write plain values as a JSON file that appears whole or not at all, and clean up what a kill left of it."""
     for rest in leftovers(path):
         rest.unlink(missing_ok=True)
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(values, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -74,7 +74,7 @@ def sample(
     count = count or (1 if moving else 4)
     path = Path(run) / MODEL_NAME if Path(run).is_dir() else Path(run)
     affine, axis = _view(path.with_name(REPORT_NAME))
-    with output_folder(output, overwrite=overwrite) as folder:
+    with output_folder(output, overwrite=overwrite, inputs=[path, path.with_name(REPORT_NAME)]) as folder:
         files = []
         for number in range(count):
             if moving:

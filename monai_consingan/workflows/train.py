@@ -19,7 +19,7 @@ from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
 from monai_consingan.whole_file import leftovers, unwritable
-from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder
+from monai_consingan.workflows.outputs import REPORT_NAME, check_inputs, check_output, locked, whole_result
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 from monai_consingan.workflows.sample import draw_images, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
@@ -67,7 +67,7 @@ def train_run(
         device: where to train.
         resume: whether to go on from the folder's checkpoint, to the bytes of a training that was never ended; there
             may be none yet.
-        overwrite: whether the folder may hold something already.
+        overwrite: whether the folder may hold something already; a result in it stays until the new one is whole.
         progress: whether to show progress on the standard error stream.
 
     Returns:
@@ -79,6 +79,7 @@ def train_run(
     begin = time.perf_counter()
     output = Path(output)
     check_output(output, overwrite=overwrite or (resume and _is_run(output)))
+    check_inputs(output, [*images, start, *(fine_tune or ())])
     check_device(device)
     earlier = None if start is None else TrainedModel.load(start, task=task)
     if settings is None:
@@ -91,56 +92,56 @@ def train_run(
     if earlier is not None:
         more += [*earlier.generator.state_dict().values(), *earlier.discriminator.state_dict().values()]
     identity = fingerprint(found.images, settings, seed, *more)
-    if resume and (output / REPORT_NAME).exists():
-        _check_finished(output, identity)
-        return None
     checkpoint = output / CHECKPOINT_NAME
-    trained_before = resume and checkpoint.exists()
-    try:
-        _prepare(output, keep_checkpoint=resume)
-        began = time.perf_counter()
-        model = train_model(
-            found.images,
-            settings,
-            seed=seed,
-            device=device,
-            checkpoint=checkpoint,
-            start=earlier,
-            fine_tune_input=found.naive,
-            progress=progress,
-        )
-        seconds_training = time.perf_counter() - began
-        with output_folder(output, overwrite=True) as folder:
-            model.save(folder / MODEL_NAME)
-            reconstruction = _reconstruct(model, found.images)
-            _save_figure(folder / "figure.png", model, found, reconstruction)
-            report = {
-                "command": "train",
-                "task": task,
-                "inputs": describe_inputs(_named(images, start, fine_tune)),
-                "slices": len(found.images),
-                "slices_taken": found.taken,
-                "image_size": list(model.image_size),
-                "stage_sizes": [list(size) for size in model.generator.stage_sizes],
-                "settings": settings.as_dict(),
-                "seed": seed,
-                "fingerprint": identity,
-                "versions": versions(),
-                "view": {"affine": found.affine, "axis": found.axis},
-                "reconstruction_rmse": float(
-                    (reconstruction - _at_full_size(found.images, model)).square().mean().sqrt()
-                ),
-                "resumed": trained_before,
-                "seconds_training": seconds_training,
-                "seconds": time.perf_counter() - begin,
-            }
-            write_report(folder / REPORT_NAME, report)
-        checkpoint.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(output, error) from error
-    finally:
-        if output.is_dir() and not any(output.iterdir()):
-            output.rmdir()
+    with locked(output):
+        check_output(output, overwrite=overwrite or (resume and _is_run(output)))
+        trained_before = resume and checkpoint.exists()
+        if resume and not trained_before and (output / REPORT_NAME).exists():
+            _check_finished(output, identity)
+            return None
+        try:
+            for path in [*([] if resume else [checkpoint]), *leftovers(checkpoint)]:
+                path.unlink(missing_ok=True)
+            began = time.perf_counter()
+            model = train_model(
+                found.images,
+                settings,
+                seed=seed,
+                device=device,
+                checkpoint=checkpoint,
+                start=earlier,
+                fine_tune_input=found.naive,
+                progress=progress,
+            )
+            seconds_training = time.perf_counter() - began
+            with whole_result(output) as folder:
+                model.save(folder / MODEL_NAME)
+                reconstruction = _reconstruct(model, found.images)
+                _save_figure(folder / "figure.png", model, found, reconstruction)
+                report = {
+                    "command": "train",
+                    "task": task,
+                    "inputs": describe_inputs(_named(images, start, fine_tune)),
+                    "slices": len(found.images),
+                    "slices_taken": found.taken,
+                    "image_size": list(model.image_size),
+                    "stage_sizes": [list(size) for size in model.generator.stage_sizes],
+                    "settings": settings.as_dict(),
+                    "seed": seed,
+                    "fingerprint": identity,
+                    "versions": versions(),
+                    "view": {"affine": found.affine, "axis": found.axis},
+                    "reconstruction_rmse": float(
+                        (reconstruction - _at_full_size(found.images, model)).square().mean().sqrt()
+                    ),
+                    "resumed": trained_before,
+                    "seconds_training": seconds_training,
+                    "seconds": time.perf_counter() - begin,
+                }
+                write_report(folder / REPORT_NAME, report)
+            checkpoint.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(output, error) from error
     return report
 
 
@@ -162,14 +163,6 @@ def _check_finished(output: Path, identity: str) -> None:
             f"output {output} holds a finished training with other images, settings or seed: give those of that "
             "training, another folder, or --overwrite."
         )
-
-
-def _prepare(output: Path, *, keep_checkpoint: bool) -> None:
-    """Make the folder, and rid it of what an earlier run left there, its report first."""
-    output.mkdir(parents=True, exist_ok=True)
-    names = [REPORT_NAME, MODEL_NAME, "figure.png", *([] if keep_checkpoint else [CHECKPOINT_NAME])]
-    for path in [*(output / name for name in names), *leftovers(output / CHECKPOINT_NAME)]:
-        path.unlink(missing_ok=True)
 
 
 def _named(

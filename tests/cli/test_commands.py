@@ -153,6 +153,19 @@ def test_numbers_may_follow_or_be_joined(call: Any, tmp_path: Path) -> None:
     )
 
 
+def test_work_in_space(call: Any, tmp_path: Path) -> None:
+    files = example()
+    given = {
+        "paste": ["--host", files.image, "--donor", files.image, "--donor-label", files.label, "--lesion", 2],
+        "remove": ["--image", files.image, "--label", files.label],
+    }
+    for command, options in given.items():
+        assert call(command, *options, "--dims", 3, "--output", tmp_path / command).exit_code == 0
+        assert json.loads((tmp_path / command / "report.json").read_text())["placement"]["dims"] == 3
+        wrong = call(command, *options, "--dims", 3, "--axis", 2, "--output", tmp_path / "none")
+        assert wrong.exit_code == 1 and "dims is 3, but axis is 2, which means slices" in wrong.output
+
+
 def test_remove_says_what_it_did(call: Any, tmp_path: Path) -> None:
     files = example()
     ways = ["--method", "flipud", "--method", "biharmonic", "--symmetry", "0.5", "--margin", 2, "--train-on", "image"]

@@ -6,6 +6,8 @@ import errno
 import os
 import pickle
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -354,3 +356,17 @@ def test_training_that_diverges(call: Any, tmp_path: Path, monkeypatch: pytest.M
 
 def _nan(self: Any, scores: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     return scores.mean() * float("nan")
+
+
+def test_no_library_says_a_word_above_or_below_the_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.mha").write_text(
+        "ObjectType = Image\nNDims = 3\nCompressedData = False\nDimSize = 40 30 20\nElementType = MET_SHORT\n"
+        "ElementDataFile = LOCAL\nshort"
+    )
+    command = ["remove", "--image", tmp_path / "x.mha", "--label", example().label, "--output", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "monai_consingan", *map(str, command)], capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: image ") and done.stderr.count("\n") == 1

@@ -82,3 +82,11 @@ def test_bad_lists(tmp_path: Path, datalist: Any, message: str) -> None:
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ConSinGANError, match=r"dataset_dir .*no is not a folder"):
         find_cases(tmp_path / "no", WANTED)
+
+
+def test_names_are_safe_and_each_ones_own(tmp_path: Path) -> None:
+    touch(tmp_path, "x.nii.gz")
+    names = ["..", "a/x", "b/x", "a-x", "A-X", "1.2.840.1", "1.2.840.2", "../../etc"]
+    cases = find_cases(tmp_path, ["image"], [{"image": "x.nii.gz", "case": name} for name in names])
+    found = [case["case"] for case in cases]
+    assert found == ["case-0000", "a-x", "b-x", "a-x_2", "A-X_3", "1.2.840.1", "1.2.840.2", "etc"]

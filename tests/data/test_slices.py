@@ -7,7 +7,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_consingan.data import check_slice, keep_slice, slice_axis, slices_of
+from monai_consingan.data import check_slice, keep_slice, slice_axis, slices_of, thick_slices, work_dims
 from monai_consingan.errors import ConSinGANError
 
 
@@ -30,6 +30,14 @@ def volume(spacing: tuple[float, ...], order: tuple[int, ...] = (0, 1, 2)) -> Me
 )
 def test_axis_of_thick_slices_or_the_axial_one(spacing: Any, order: Any, axis: int) -> None:
     assert slice_axis(volume(spacing, order), None) == axis
+
+
+@pytest.mark.parametrize(("thickness", "dims"), [(0.4, 3), (1.0, 3), (2.5, 3), (2.6, 2), (0.39, 2)])
+def test_thin_slices_are_worked_on_in_space(thickness: float, dims: int) -> None:
+    image = volume((1.0, 1.0, thickness))
+    assert (work_dims(image), work_dims(image, 2), work_dims(image, None, 5 - dims)) == (dims, 2, 5 - dims)
+    assert bool(thick_slices(image)) == (dims == 2)
+    assert work_dims(torch.zeros(1, 4, 5, 6)) == 3 and work_dims(image[..., 0]) == 2
 
 
 def test_given_axis_is_checked() -> None:

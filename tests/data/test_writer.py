@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +10,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import SaveImage
 
-from monai_consingan.data import HostGeometryWriter, example, load_scan
+from monai_consingan.data import HostGeometryWriter, case_file, example, load_scan
 from monai_consingan.errors import ConSinGANError
 
 
@@ -56,3 +57,26 @@ def test_an_image_without_a_scan_is_refused() -> None:
         writer.set_metadata({})
     with pytest.raises(ConSinGANError, match="set_metadata"):
         HostGeometryWriter().write("x.nii.gz")
+
+
+def test_cases_with_dots_and_slashes_get_files_of_their_own(tmp_path: Path) -> None:
+    scan = load_scan(example().image)
+    saver = SaveImage(
+        output_dir=tmp_path / "out", writer=HostGeometryWriter, resample=False, print_log=False,
+        output_name_formatter=case_file,
+    )  # fmt: skip
+    for name in ("1.2.840.1", "1.2.840.2", "../x", "plain"):
+        scan.meta["case"] = name
+        saver(scan)
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.nii.gz"))
+    assert files == [f"out/{name}/{name}_trans.nii.gz" for name in ("1.2.840.1", "1.2.840.2", "plain", "x")]
+
+
+def test_the_scan_itself_is_not_replaced(tmp_path: Path) -> None:
+    shutil.copy(example().image, tmp_path / "scan.nii.gz")
+    scan = load_scan(tmp_path / "scan.nii.gz")
+    writer = HostGeometryWriter()
+    writer.set_data_array(scan)
+    writer.set_metadata(scan.meta)
+    with pytest.raises(ConSinGANError, match="would take the place of the scan"):
+        writer.write(tmp_path / "scan.nii.gz")

@@ -162,3 +162,12 @@ def test_an_original_is_found_by_its_name_and_not_by_a_pattern(removed: Any, tmp
     else:
         with pytest.raises(ConSinGANError, match="does not hold"):
             evaluate_result(folder, originals=originals)
+
+
+def test_results_of_one_name_are_told_apart(removed: Any, tmp_path: Path) -> None:
+    for site in ("a", "b"):
+        shutil.copytree(removed[0], tmp_path / site / "case")
+    report = evaluate(tmp_path / "out", results=[tmp_path / "a", tmp_path / "b"])
+    assert [result["folder"] for result in report["results"]] == ["case", "case_2"]
+    with pytest.raises(ConSinGANError, match="would take the place of"):
+        evaluate(tmp_path / "a" / "case", results=[tmp_path / "a" / "case"], overwrite=True)

@@ -2,13 +2,25 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import monai_consingan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import unwritable
-from monai_consingan.workflows.outputs import REPORT_NAME, check_output, output_folder
+from monai_consingan.workflows import outputs
+from monai_consingan.workflows.outputs import (
+    REPORT_NAME,
+    check_inputs,
+    check_output,
+    locked,
+    locked_part,
+    output_folder,
+    refuse_links,
+)
 
 
 def test_files_appear_at_the_end(tmp_path: Path) -> None:
@@ -81,3 +93,106 @@ def test_no_permission_is_said(tmp_path: Path) -> None:
 
 def test_error_without_a_reason_from_the_system() -> None:
     assert "(odd)" in str(unwritable("out", OSError("odd")))
+
+
+HOLD = """
+import sys, time
+from monai_consingan.workflows import outputs
+from monai_consingan.workflows.outputs import output_folder
+with output_folder(sys.argv[1]) as folder:
+    (folder / "x").write_text("1")
+    print("here", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_one_run_at_a_time_and_a_kill_frees_the_folder(
+    tmp_path: Path, by_file: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    hold = HOLD.replace("with ", "outputs.fcntl = None\nwith ", 1) if by_file else HOLD
+    place = str(Path(monai_consingan.__file__).parents[1])
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")])}
+    if by_file:
+        monkeypatch.setattr(outputs, "fcntl", None)
+    with subprocess.Popen([sys.executable, "-c", hold, str(out)], stdout=subprocess.PIPE, env=env) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"here\n"
+        for overwrite in (False, True):
+            said = "out is in use by another run: wait"
+            with pytest.raises(ConSinGANError, match=said), output_folder(out, overwrite=overwrite):
+                pass
+        other.kill()
+    with output_folder(out) as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "y").write_text("2")
+    assert [path.name for path in out.iterdir()] == ["y"]
+
+
+def test_parts_share_a_folder_and_the_whole_does_not(tmp_path: Path) -> None:
+    with locked(tmp_path / "out", wait=1), locked_part(tmp_path / "out", "1-of-2"):
+        pass
+    (tmp_path / "out").mkdir()
+    with locked_part(tmp_path / "out", "1-of-2"), locked_part(tmp_path / "out", "2-of-2"):
+        with pytest.raises(ConSinGANError, match="in use"), locked_part(tmp_path / "out", "2-of-2"):
+            pass
+        with pytest.raises(ConSinGANError, match="in use"), locked(tmp_path / "out"):
+            pass
+        with locked(tmp_path / "out", wait=1):
+            pass
+    with locked(tmp_path / "out"):
+        pass
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_a_kill_left_gets_into_no_result(tmp_path: Path) -> None:
+    (tmp_path / ".partial" / "folder").mkdir(parents=True)
+    left = (f".{'0f' * 16}.tmp.label.nii.gz", "model.pt", "checkpoint-0a.pt", "folder/x")
+    for name in left:
+        (tmp_path / ".partial" / name).write_text("of another command")
+    (tmp_path / f".{'0f' * 16}.tmp.checkpoint.pt").write_text("half")
+    with output_folder(tmp_path) as folder:
+        assert [path.name for path in folder.iterdir()] == ["checkpoint-0a.pt"]
+        (folder / "x").write_text("1")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_hidden_folder_that_leads_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine").write_text("mine")
+    (tmp_path / "out" / ".partial").symlink_to(tmp_path / "other")
+    with output_folder(tmp_path / "out") as folder:
+        (folder / "x").write_text("1")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["mine"]
+    (tmp_path / "out" / "images").symlink_to(tmp_path / "other")
+    with pytest.raises(ConSinGANError, match="holds the link images, which leads out of it"):
+        refuse_links(tmp_path / "out")
+
+
+def test_files_of_an_earlier_result_go_with_it(tmp_path: Path) -> None:
+    for name in ("model.pt", "naive.nii.gz", "image.nii.gz", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    (tmp_path / REPORT_NAME).write_text('{"command": "harmonize"}')
+    with output_folder(tmp_path, overwrite=True) as folder:
+        (folder / "image.nii.gz").write_text("new")
+        assert (tmp_path / "model.pt").exists() and (tmp_path / REPORT_NAME).exists()
+        (folder / REPORT_NAME).write_text("{}")
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"image.nii.gz": "new", REPORT_NAME: "{}", "notes.txt": "old"}
+    (tmp_path / "label.nii.gz").write_text("the user's: this report is none of ours")
+    with output_folder(tmp_path, overwrite=True) as folder:
+        (folder / "image.nii.gz").write_text("new")
+    assert (tmp_path / "label.nii.gz").exists()
+
+
+@pytest.mark.parametrize("name", ["image.nii.gz", "label.png", "model.pt", "report.json", "sample-001.png", "."])
+def test_inputs_are_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    for given in (tmp_path / "out" / name, tmp_path / "link" / name):
+        for out in (tmp_path / "out", tmp_path / "link"):
+            with pytest.raises(ConSinGANError, match="would take the place of"):
+                check_inputs(out, [None, tmp_path / "scan.nii.gz", given])
+    check_inputs(tmp_path / "out", [tmp_path / "out" / "scan.nii.gz", tmp_path / "out" / "case" / "image.nii.gz", None])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == []

@@ -123,6 +123,24 @@ def test_png_in_png_out(scan: Any, tiny: Any, tmp_path: Path) -> None:
     assert (after != before).any()
 
 
+def test_in_space_or_slice_by_slice(
+    removed: Any, save: Callable[..., Path], scan: Any, tiny: Any, tmp_path: Path
+) -> None:
+    image, label = (save(f"{name}.nii.gz", array, np.eye(4)) for name, array in zip("ab", scan, strict=True))
+    target = LesionTarget(image, label, methods=("flipud",))
+    placement = remove(target, tmp_path / "space")["placement"]
+    assert placement["dims"] == 3 and "slices_because" not in placement
+    assert remove(replace(target, axis=2), tmp_path / "slices")["placement"]["dims"] == 2
+    spaced, sliced = (raw(tmp_path / name / "alteration.nii.gz") for name in ("space", "slices"))
+    assert spaced[..., 6].any() and not sliced[..., 6].any()
+    thick = removed[1]["placement"]
+    assert thick["dims"] == 2
+    assert thick["slices_because"].startswith("voxels of 0.7812 to 6.5 mm are too thick to work in space")
+    with pytest.raises(ConSinGANError, match="dims is 3, but a model redraws slices"):
+        remove(replace(target, dims=3), tmp_path / "none", settings=tiny("editing"))
+    assert not (tmp_path / "none").exists()
+
+
 def test_unknown_way_to_train() -> None:
     with pytest.raises(ConSinGANError, match="train on is 'both'"):
         replace(TARGET, train_on="both")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from monai_consingan.data import example, load_scan
+from monai_consingan.engines import TrainingCheckpoint
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models import TrainedModel
 from monai_consingan.transforms import head_slices
@@ -72,6 +74,30 @@ def test_overwrites_when_asked(tiny: Any, tmp_path: Path) -> None:
         [example().image], tmp_path, task="editing", settings=tiny("editing", max_size=64), slices=[6], overwrite=True
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "model.pt", "notes.txt", "report.json"]
+
+
+def test_an_earlier_result_stays_until_the_new_one_is_whole(
+    trained: Any, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    given: dict[str, Any] = {"task": "editing", "settings": tiny("editing", max_size=64), "slices": [6]}
+    with pytest.raises(ConSinGANError, match=r"would take the place of .*run, which is read"):
+        train_run([example().image], run, task="generation", start=run, overwrite=True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TrainingCheckpoint, "__call__", interrupted)
+        train_run([example().image], run, overwrite=True, **given)
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.name in before} == before
+    assert (run / "checkpoint.pt").exists()
+    report = train_run([example().image], run, resume=True, **given)
+    assert report is not None and report["resumed"] and report["task"] == "editing"
+    assert sorted(path.name for path in run.iterdir()) == ["figure.png", "model.pt", "report.json"]
+
+
+def interrupted(self: TrainingCheckpoint, engine: Any, save: Any = TrainingCheckpoint.__call__) -> None:
+    save(self, engine)
+    raise KeyboardInterrupt
 
 
 def test_bad_input_leaves_nothing(tiny: Any, tmp_path: Path) -> None:

@@ -100,6 +100,6 @@ def _strength(
     known: np.ndarray,
 ) -> float:
     """Standard deviation of the texture around the mask; NaN where there is none."""
-    ring = tissue_ring(image[None], inside, ring_mm, mm, axis) & known
+    ring = tissue_ring(image[None], inside, ring_mm, mm, axis, known)
     strength = float(texture[ring].std()) if ring.any() else 0.0
     return strength if strength > 0 else float("nan")

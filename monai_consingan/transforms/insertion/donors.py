@@ -16,9 +16,10 @@ from monai.transforms import Affine, LoadImage, Orientation
 from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects
 
-from monai_consingan.arrays import as_array, as_mask, check_shape, spacing_of
+from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
+from monai_consingan.background import find_background
 from monai_consingan.data import number_lesions
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.insertion.paste import move
 from monai_consingan.transforms.insertion.placement import Room, level_around
@@ -98,7 +99,7 @@ class DonorCrop:
     Attributes:
         image: intensities, float32 (C, \\*spatial).
         label: label values, (\\*spatial).
-        valid: where intensities are known, boolean (\\*spatial).
+        valid: where intensities are known and those of tissue, boolean (\\*spatial).
         spacing: mm per spatial axis.
         level: intensity of the surroundings, see :func:`level_around`.
         number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
@@ -154,7 +155,8 @@ class Donors:
                 work in space.
 
         Raises:
-            ConSinGANError: the donor cannot be read, or does not fit the host.
+            ConSinGANError: the donor cannot be read, or has other axes or channels than the host.
+            NoPlaceError: the lesion is too small for the host's grid.
         """
         axes = "".join(map(str, aff2axcodes(as_array(host.affine)))) if isinstance(host, MetaTensor) else ""
         key = (draw.donor, axes, axis)
@@ -165,7 +167,10 @@ class Donors:
         ndim = host.ndim - 1
         flips = [flip and not (ndim == 3 and i == axis) for i, flip in enumerate(draw.flips[:ndim])]
         spacing = spacing_of(host, self.spacing)
-        return turn_donor(crop, spacing, flips=flips, degrees=draw.degrees, scale=draw.scale, axis=axis)
+        turned = turn_donor(crop, spacing, flips=flips, degrees=draw.degrees, scale=draw.scale, axis=axis)
+        if not turned.label.any():
+            raise NoPlaceError(f"no voxel of the lesion is left at {draw.scale:.2f} times its size on this grid.")
+        return turned
 
 
 def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
@@ -175,11 +180,26 @@ def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
         entry: pair of image and label, or mapping with the keys ``"image"`` and ``"label"``; arrays, tensors or paths.
         loader: turns a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
     """
-    pair = (entry["image"], entry["label"]) if isinstance(entry, Mapping) else tuple(entry)
-    if len(pair) != 2:
-        raise ConSinGANError(f"a donor has {len(pair)} parts; give an image and a label.")
+    pair = check_entry(entry)
     load = loader or LoadImage(image_only=True, ensure_channel_first=True)
     return Donor(*(load(part) if isinstance(part, (str, PathLike)) else part for part in pair))
+
+
+def check_entry(entry: Any) -> tuple[Any, Any]:
+    """Image and label of a donor that a user gives, or their paths.
+
+    Raises:
+        ConSinGANError: for anything but a pair, or a mapping with the keys ``"image"`` and ``"label"``.
+    """
+    if isinstance(entry, Mapping):
+        missing = [key for key in ("image", "label") if key not in entry]
+        if missing:
+            raise ConSinGANError(f"a donor has no {' and no '.join(missing)}; give both under these keys.")
+        return entry["image"], entry["label"]
+    if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+        parts = f"{len(entry)} parts" if isinstance(entry, (tuple, list)) else f"the type {type(entry).__name__}"
+        raise ConSinGANError(f"a donor has {parts}; give an image and a label.")
+    return entry[0], entry[1]
 
 
 def crop_lesions(
@@ -205,6 +225,7 @@ def crop_lesions(
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
     """
     image, label, valid, level = donor
+    check_image(image, name="a donor")
     if image.ndim != host.ndim or image.shape[0] != host.shape[0]:
         raise ConSinGANError(
             f"a donor has shape {tuple(image.shape)} but the host {tuple(host.shape)}; give donors with the "
@@ -224,6 +245,8 @@ def crop_lesions(
         what = "values above 0" if lesion_labels is None else f"the values {list(lesion_labels)}"
         raise ConSinGANError(f"a donor's label is empty; give labels that mark the lesion with {what}.")
     known = as_mask(valid, name="a donor's valid")[0]
+    for background, channel in ((find_background(channel), channel) for channel in values):
+        known = known & background.tissue(channel) if background else known
     if level is None:
         room = Room.of(values[0], mm)
         tissue = tissue_level(values[0], room.mask & (numbers == 0), room.distance)
@@ -252,8 +275,9 @@ def turn_donor(
 ) -> DonorCrop:
     """Flip, rotate and scale a donor about its centre, and bring it to the host's spacing.
 
-    Intensities are interpolated linearly, labels taken from the nearest voxel. Where nothing but flips is asked for
-    and spacings agree, nothing is interpolated.
+    Intensities are interpolated linearly, labels taken from the nearest voxel. Valid voxels are made of valid ones
+    only, so that no air at the brain's surface mixes with its tissue. Where nothing but flips is asked for and spacings
+    agree, nothing is interpolated.
 
     Args:
         crop: the donor.
@@ -281,13 +305,16 @@ def turn_donor(
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = matrix
     resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
-    parts = (
-        (image, "bilinear", "border"),
-        (label[None].astype(np.float32), "nearest", "zeros"),
-        (valid[None].astype(np.float32), "nearest", "zeros"),
-    )
-    image, labels, known = (
-        as_array(resample(torch.from_numpy(v), mode=mode, padding_mode=pad)) for v, mode, pad in parts
-    )
-    label = np.rint(labels[0]).astype(crop.label.dtype)
-    return replace(crop, image=image, label=label, valid=known[0] > 0.5, spacing=tuple(spacing))
+
+    def resampled(values: np.ndarray, mode: str = "bilinear", padding: str = "border") -> np.ndarray:
+        return as_array(resample(torch.from_numpy(values.astype(np.float32)), mode=mode, padding_mode=padding))
+
+    turned, labels = resampled(image), resampled(label[None], "nearest", "zeros")[0]
+    known = resampled(np.ones_like(valid)[None], "nearest", "zeros")[0] > 0.5
+    if not valid.all():
+        share = resampled(valid[None])[0]
+        known &= share > 0.5
+        partly = known & (share < 1 - 1e-4)
+        turned = np.where(partly, resampled(image * valid) / np.where(partly, share, 1), turned).astype(np.float32)
+    label = np.rint(labels).astype(crop.label.dtype)
+    return replace(crop, image=turned, label=label, valid=known, spacing=tuple(spacing))

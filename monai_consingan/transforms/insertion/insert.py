@@ -22,6 +22,7 @@ from monai_consingan.data import (
     slice_axis,
     slices_of,
     to_host_grid,
+    work_dims,
 )
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.paste import PasteLesion
@@ -53,6 +54,8 @@ class InsertedLesion(NamedTuple):
     """The number of the donor's lesion that was taken (:func:`monai_consingan.data.number_lesions`)."""
     lesion_count: int
     """The number of lesions that the donor has."""
+    dims: int
+    """3 where this was done in space, 2 where slice by slice."""
     match: str
     """How its intensities were matched: ``"gain"``, ``"mean_std"`` or ``"none"``."""
 
@@ -61,7 +64,7 @@ class InsertLesion(Transform):
     """Take a lesion from a donor, find a place for it in a host, and paste it there.
 
     The donor is brought to the host's grid (:func:`monai_consingan.data.to_host_grid`), the place is found or checked
-    by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, slice by slice.
+    by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, in space or slice by slice.
 
     Args:
         match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"``,
@@ -71,6 +74,8 @@ class InsertLesion(Transform):
         seed: seed of the automatic placement; the same scans and seed give the same place.
         lesion: which lesion of a donor that has several (:func:`monai_consingan.data.number_lesions`): its number from
             1, the largest, ``"largest"``, or ``"random"``, which the seed decides.
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` works in space unless an axis or a slice is given,
+            or slices are thick (:func:`monai_consingan.data.work_dims`).
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -91,9 +96,11 @@ class InsertLesion(Transform):
         axis: int | None = None,
         seed: int = 0,
         lesion: int | str = "largest",
+        dims: int | None = None,
     ) -> None:
         check_lesion(lesion)
         self.lesion = lesion
+        self.dims = dims
         self.match = match
         self.paste_blend = paste_blend
         self.axis = axis
@@ -134,6 +141,9 @@ class InsertLesion(Transform):
             host_label = donor_label
         lesion = keep_labels(donor_label, lesion_labels, name="donor label")
         axis, donor_axis = slice_axis(host, self.axis), slice_axis(donor, self.axis)
+        slices = {"donor slice": donor_slice, "host slice": host_slice}
+        dims = work_dims(host, self.axis, self.dims) if set(slices.values()) == {None} else self._by_slices(slices)
+        across = axis if dims == 2 else None
         check_slice(host, axis, host_slice, "host slice")
         check_slice(donor, donor_axis, donor_slice, "donor slice")
         if donor_slice is not None:
@@ -148,7 +158,7 @@ class InsertLesion(Transform):
         moved_donor = to_host_grid(donor, host, lesion=lesion)
         moved_lesion = to_host_grid(lesion, host, label=True, lesion=lesion)
         slice_offset = None
-        if axis is not None and (host_slice is not None or offset is not None):
+        if across is not None and (host_slice is not None or offset is not None):
             present = slices_of(moved_lesion, axis)
             if donor_slice is not None and len(present) > 1:
                 areas = [int((as_array(moved_lesion)[0] > 0).take(index, axis=axis).sum()) for index in present]
@@ -163,15 +173,23 @@ class InsertLesion(Transform):
             spacing=spacing_of(host),
             rng=np.random.RandomState(self.seed),
             host_label=None if host_label is None else as_array(host_label)[0],
-            axis=axis,
+            axis=across,
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
-            offset=_in_volume(offset, axis, slice_offset, "offset"),
+            offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
         )
-        pasted, naive, match = PasteLesion(blend=self.paste_blend, match=self.match, axis=axis).with_naive(
+        pasted, naive, match = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
         )
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, number, int(numbers.max()), match)
+        numbering = number, int(numbers.max())
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match)
+
+    def _by_slices(self, slices: Mapping[str, int | None]) -> int:
+        """2, as a slice is given."""
+        if self.dims == 3:
+            name = next(name for name, index in slices.items() if index is not None)
+            raise ConSinGANError(f"dims is 3, but {name} is {slices[name]}: leave one of them out.")
+        return 2
 
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
@@ -215,7 +233,7 @@ class InsertLesiond(Transform):
         training_key: key of the image to train a model on, which is the host.
         placement_key: key of the :class:`Placement`, as a dictionary; None leaves it out.
         naive_key: key of the host with the lesion's voxels in place of its own, without a blend.
-        match, paste_blend, axis, seed, lesion: see :class:`InsertLesion`.
+        match, paste_blend, axis, seed, lesion, dims: see :class:`InsertLesion`.
     """
 
     backend = InsertLesion.backend
@@ -239,9 +257,11 @@ class InsertLesiond(Transform):
         seed: int = 0,
         naive_key: Hashable = "naive",
         lesion: int | str = "largest",
+        dims: int | None = None,
     ) -> None:
         check_lesion(lesion)
         self.lesion = lesion
+        self.dims = dims
         self.naive_key = naive_key
         self.inputs = (host_key, donor_key, donor_label_key, host_label_key)
         self.outputs = (image_key, label_key, lesion_key)
@@ -259,7 +279,7 @@ class InsertLesiond(Transform):
         if host is None or donor is None or donor_label is None:
             raise ConSinGANError(f"The data lack one of {', '.join(map(str, self.inputs[:3]))}: load them before.")
         which_lesion = chosen(data, {"lesion_number": self.lesion})["lesion_number"]
-        insert = InsertLesion(axis=self.axis, lesion=which_lesion, **chosen(data, self.settings))
+        insert = InsertLesion(axis=self.axis, lesion=which_lesion, dims=self.dims, **chosen(data, self.settings))
         which = chosen(data, dict.fromkeys(("lesion_labels", "donor_slice", "host_slice", "at", "offset")))
         inserted = insert(host, donor, donor_label, host_label, **which)
         for key, value in zip(self.outputs, inserted, strict=False):
@@ -276,6 +296,7 @@ class InsertLesiond(Transform):
                 "axis": inserted.axis,
                 "lesion": inserted.lesion_number,
                 "lesions": inserted.lesion_count,
+                "dims": inserted.dims,
             }
         return out
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_consingan.distance import outside_distance, reach_box
-from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.head import air_level
+from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.transforms.head import tissue_in
 
 __all__ = ["match_intensities", "one_scale", "tissue_ring"]
 
@@ -33,9 +33,14 @@ def one_scale(host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring:
 
 
 def tissue_ring(
-    image: np.ndarray, lesion: np.ndarray, ring_mm: tuple[float, float], spacing: Sequence[float], axis: int | None
+    image: np.ndarray,
+    lesion: np.ndarray,
+    ring_mm: tuple[float, float],
+    spacing: Sequence[float],
+    axis: int | None,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Voxels around a lesion that are not air in any channel.
+    """Voxels around a lesion that are neither air nor mixed with it in any channel.
 
     Args:
         image: array of shape (C, \\*spatial).
@@ -43,13 +48,14 @@ def tissue_ring(
         ring_mm: distances in mm above which and up to which a voxel counts.
         spacing: mm per spatial axis.
         axis: the spatial axis perpendicular to the slices to stay within them, or None.
+        known: boolean array of shape (\\*spatial), where the image's values count; None for everywhere.
 
     Returns:
         Boolean array of shape (\\*spatial).
     """
     found, box = np.zeros(lesion.shape, bool), reach_box(lesion, spacing, ring_mm[1])
     away = outside_distance(lesion[box], spacing, axis)
-    tissue = np.all([channel[box] > air_level(channel) for channel in image], axis=0)
+    tissue = np.all([tissue_in(channel, box, known) for channel in image], axis=0)
     found[box] = (away > ring_mm[0]) & (away <= ring_mm[1]) & tissue
     return found
 
@@ -74,7 +80,7 @@ def match_intensities(
     """
     for name, where in (("host", ring), ("donor", donor_ring)):
         if not where.any():
-            raise ConSinGANError(
+            raise NoPlaceError(
                 f'the {name} shows no tissue around the lesion to match by; use a wider ring_mm or match="none".'
             )
     out = donor.astype(np.float64)

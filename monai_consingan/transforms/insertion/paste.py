@@ -17,12 +17,16 @@ from monai_consingan.arrays import (
     as_mask,
     cast_values,
     check_axis,
+    check_number,
+    check_range,
     check_shape,
+    check_spacing,
     spacing_of,
     wrap_like,
 )
+from monai_consingan.background import check_in_tissue, find_background
 from monai_consingan.distance import reach_box
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
@@ -127,14 +131,14 @@ class PasteLesion(Transform):
             raise ConSinGANError(f'blend "{blend}" is unknown; choose one of {", ".join(BLENDS)}.')
         if match not in MATCHES:
             raise ConSinGANError(f'match "{match}" is unknown; choose one of {", ".join(MATCHES)}.')
-        if len(ring_mm) != 2 or not 0 <= ring_mm[0] < ring_mm[1]:
-            raise ConSinGANError(f"ring_mm is {ring_mm}; give two rising distances in mm.")
-        if not feather_mm >= 0:
-            raise ConSinGANError(f"feather_mm is {feather_mm}; give a number of mm that is 0 or more.")
+        check_axis(axis, 3)
+        check_spacing(spacing)
         self.blend = blend
-        self.feather_mm = feather_mm
+        self.feather_mm = check_number(feather_mm, "feather_mm")
         self.match = match
-        self.ring_mm = ring_mm
+        self.ring_mm = check_range(ring_mm, "ring_mm")
+        if self.ring_mm[0] == self.ring_mm[1]:
+            raise ConSinGANError(f"ring_mm is {ring_mm}, which is empty; give two rising distances in mm.")
         self.axis = axis
         self.spacing = spacing
 
@@ -203,33 +207,35 @@ class PasteLesion(Transform):
         old_labels = None if host_label is None else as_array(host_label)
         if old_labels is not None:
             check_shape(old_labels, shape, name="host_label", other="the host's grid")
-        valid = np.ones(shape[1:], bool) if donor_valid is None else as_mask(donor_valid, name="donor_valid")[0]
-        check_shape(valid, shape[1:], name="donor_valid", other="the host's grid")
+        known = np.ones(shape[1:], bool) if donor_valid is None else as_mask(donor_valid, name="donor_valid")[0]
+        check_shape(known, shape[1:], name="donor_valid", other="the host's grid")
         lesion = as_mask(labels, name="donor_label")[0]
         shift = self._shift(lesion, offset)
         axis = check_axis(self.axis, lesion.ndim)
         mm = spacing_of(host, self.spacing)
 
         mask = move(lesion, shift)
+        check_in_tissue(image, mask)
+        check_in_tissue(other, lesion, donor=True)
         # nothing farther away changes, or has a say in what does
         reach = self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
         source, near = (reach_box(part, mm, reach) for part in (lesion, mask))
         of_donor, of_host = ((slice(None), *box) for box in (source, near))
-        shown = [channel[near] > channel.min() for channel in image], [part[source] > part.min() for part in other]
-        other, valid = other[of_donor], valid[source]
+        shown = self._shown(image, near, np.ones(mask.shape, bool))
+        valid = self._shown(other, source, known)
+        other = other[of_donor]
         match = self.match
         if match != "none":
             ring = tissue_ring(image, mask, self.ring_mm, mm, axis)
             ring = ring if old_labels is None else ring & (old_labels[0] <= 0)
-            donor_ring = tissue_ring(as_array(donor), lesion, self.ring_mm, mm, axis)[source] & valid
+            donor_ring = tissue_ring(as_array(donor), lesion, self.ring_mm, mm, axis, known)[source]
             around = image[of_host], ring[near], other, donor_ring
             if match == "scale":
                 match = "none" if one_scale(*around) else "gain"
             other = other if match == "none" else match_intensities(*around, match)
         start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
-        moved, valid, donor_shown = (move(part, start, shape=size) for part in (other, valid, np.all(shown[1], axis=0)))
-        if self.blend == "tissue":  # a stripped brain has no tissue where the image is at its lowest
-            valid = valid & donor_shown & np.all(shown[0], axis=0)
+        moved, valid = (move(part, start, shape=size) for part in (other, valid))
+        valid = valid & shown
         result = image.copy()
         result[of_host] = self._blended(image[of_host], moved, mask[near], valid, mm, axis)
         label_like = host_label if isinstance(host, torch.Tensor) and isinstance(host_label, MetaTensor) else host
@@ -250,11 +256,20 @@ class PasteLesion(Transform):
         shift = tuple(int(s) for s in shift)
         lost = int(lesion.sum()) - int(move(lesion, shift).sum())
         if lost:
-            raise ConSinGANError(
+            raise NoPlaceError(
                 f"offset {shift} moves {lost} of the lesion's {int(lesion.sum())} voxels out of the host of shape "
                 f"{lesion.shape}; choose a place further inside."
             )
         return shift
+
+    def _shown(self, image: np.ndarray, box: tuple[slice, ...], known: np.ndarray) -> np.ndarray:
+        """Where all channels of a part of an image are known and show tissue."""
+        shown = known[box]
+        for channel in image:
+            background = find_background(channel)
+            if background or self.blend == "tissue":
+                shown = shown & background.tissue(channel[box], known[box])
+        return shown
 
     def _blended(
         self,

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
 from monai_consingan.distance import outside_distance, reach_box
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.insertion.search import RING_MM, Room, SearchSpace, search_place
 
@@ -229,21 +229,19 @@ def _check_shift(place: SearchSpace, lesion: np.ndarray, shift: tuple[int, ...])
     spots = np.argwhere(lesion) + np.asarray(shift)
     lost = ((spots < 0) | (spots >= place.values.shape)).any(axis=1)
     if lost.any():
-        raise ConSinGANError(
+        raise NoPlaceError(
             f"offset {shift} moves {lost.sum()} of the lesion's {len(spots)} voxels out of the host of shape "
             f"{place.values.shape}; choose a place further inside."
         )
     where = tuple(spots.T)
     outside = int((~place.room.mask[where]).sum())
     if outside:
-        raise ConSinGANError(
+        raise NoPlaceError(
             f"offset {shift} puts {outside} of the lesion's {len(spots)} voxels outside the {place.room.name}; "
             "choose a place further inside."
         )
     covered = np.unique(place.others[where])
     if covered.any():
         names = ", ".join(str(v) for v in covered[covered != 0])
-        raise ConSinGANError(
-            f"offset {shift} puts the lesion over another lesion (label {names}); choose another place."
-        )
+        raise NoPlaceError(f"offset {shift} puts the lesion over another lesion (label {names}); choose another place.")
     return where

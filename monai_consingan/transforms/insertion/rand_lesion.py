@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,23 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends, ensure_tuple
 
-from monai_consingan.arrays import as_array, as_mask, check_shape, image_and_label, int_range, wrap_like
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.arrays import (
+    as_array,
+    as_mask,
+    check_host,
+    check_labels,
+    check_number,
+    check_range,
+    image_and_label,
+    int_range,
+    wrap_like,
+)
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
-from monai_consingan.transforms.insertion.donors import Donor, DonorCrop, Donors, LesionDraw, read_donor
+from monai_consingan.transforms.insertion.donors import Donor, DonorCrop, Donors, LesionDraw, check_entry, read_donor
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.placement import find_placement
-from monai_consingan.transforms.redrawing import RedrawingModels, check_models
+from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 
 __all__ = [
     "RandLesion",
@@ -39,12 +51,14 @@ class RandLesion(RandomizableTransform):
     Every lesion goes to a place found by :func:`find_placement`: inside the head or a given region, clear of the
     lesions that are there already and of those put in before. A lesion for which there is no place is left out, with
     its reason in ``log``. Donors may have another size and spacing than the host, and as 3D MetaTensors another
-    orientation; they are brought to the host's spacing together with their rotation and scale.
+    orientation; they are brought to the host's spacing together with their rotation and scale. Anything else that goes
+    wrong is an error.
 
     Without ``models`` lesions are pasted. With them, the host's model then redraws every lesion. It is found by the
     host's voxels: this transform has to get what the models were prepared with, so it is the first of a pipeline's
     random transforms. A lesion whose host has no model, or that the model cannot redraw, is pasted by ``fallback``
-    instead. What is not within the reach of a lesion's blended or redrawn border keeps its bits.
+    instead, of which one warning tells. What is not within the reach of a lesion's blended or redrawn border keeps its
+    bits.
 
     Args:
         donors: pairs of image and label, or dictionaries with these keys; arrays, tensors or paths. Paths are read when
@@ -111,13 +125,11 @@ class RandLesion(RandomizableTransform):
         bank: Any = None,
         lesion_labels: Sequence[int] | None = None,
     ) -> None:
-        RandomizableTransform.__init__(self, prob)
-        if len(donors) == 0:
-            raise ConSinGANError("donors is empty; give at least one image with its label.")
-        if len(scale_range) != 2 or not 0 < scale_range[0] <= scale_range[1]:
-            raise ConSinGANError(f"scale_range is {scale_range}; give two rising factors above 0.")
-        if not rotate_range >= 0:
-            raise ConSinGANError(f"rotate_range is {rotate_range}; give an angle in degrees that is 0 or more.")
+        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
+        if isinstance(donors, (str, Path, Mapping)) or len(donors) == 0:
+            raise ConSinGANError(f"donors is {donors!r}; give a list of at least one image with its label.")
+        for entry in donors if isinstance(donors, (list, tuple)) else ():
+            check_entry(entry)
         check_models(models, "harmonization", bank)
         self.method = method or (DEFAULT_INSERTION if models is None else DEFAULT_REDRAWN_INSERTION)
         self.fallback = fallback
@@ -131,23 +143,28 @@ class RandLesion(RandomizableTransform):
         if instead.redrawn is not None:
             raise ConSinGANError(f"fallback {fallback!r} uses a model: choose a method that needs none.")
         self.models = models
-        self.redrawn = redrawn or how.redrawn
+        self.redrawn = check_blend(redrawn) or how.redrawn
         self.number = int_range(number, "number", 1)
         self.turns: dict[str, Any] = {
-            "flip_prob": flip_prob,
-            "rotate_range": rotate_range,
-            "scale_range": tuple(scale_range),
+            "flip_prob": check_number(flip_prob, "flip_prob", 0, 1),
+            "rotate_range": check_number(rotate_range, "rotate_range"),
+            "scale_range": check_range(scale_range, "scale_range", 0.01),
         }
         self.axis = axis
-        self.placing: dict[str, Any] = {"edge_mm": edge_mm, "clearance_mm": clearance_mm, "axis": axis}
+        self.placing: dict[str, Any] = {
+            "edge_mm": None if edge_mm is None else check_number(edge_mm, "edge_mm"),
+            "clearance_mm": check_number(clearance_mm, "clearance_mm"),
+            "axis": axis,
+        }
         self.count = len(donors)
-        self.donors = Donors(partial(_read, donors, loader), spacing, lesion_labels=lesion_labels)
+        self.donors = Donors(partial(_read, donors, loader), spacing, lesion_labels=check_labels(lesion_labels))
         self.paste, self.paste_instead = (
             PasteLesion(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis, spacing)
             for own, by in ((blend, how), (None, instead))
         )
         self.log: list[dict[str, Any]] = []
         self._draws: list[LesionDraw] = []
+        self._warned = False
 
     def randomize(self, data: Any | None = None) -> None:
         """Draw everything that chance decides."""
@@ -174,27 +191,28 @@ class RandLesion(RandomizableTransform):
             Image, label (int16 when no label was given) and the mask of all new lesions.
 
         Raises:
-            ConSinGANError: the host has no model and there is no fallback, or a donor does not fit the host.
+            ConSinGANError: image, label or region do not go together or hold NaN, a donor has other axes or channels,
+                the host's intensities do not allow ``match``, or the host has no model and there is no fallback.
         """
         if randomize:
             self.randomize()
         self.log = []
+        check_host(img, label, region)
         shape = (1, *img.shape[1:])
-        if region is not None:
-            check_shape(as_array(region), shape, name="region", other="the host's grid")
         model = self._model(img) if self._draws else None
         image = img.clone() if isinstance(img, MetaTensor) else img
         labels = wrap_like(np.zeros(shape, np.int16), img) if label is None else label
         mask = np.zeros(shape, np.uint8)
         for draw in self._draws:
-            crop = self.donors.turned(draw, img, self.axis)
-            entry: dict[str, Any] = {"donor": draw.donor, "lesion": crop.number}
+            entry: dict[str, Any] = {"donor": draw.donor}
             try:
+                crop = self.donors.turned(draw, img, self.axis)
+                entry["lesion"] = crop.number
                 pasted, told = self._put(image, labels, region, crop, draw.seed, model)
                 entry |= told
                 image, labels = pasted.image, pasted.label
                 mask |= as_array(pasted.mask)
-            except ConSinGANError as error:
+            except NoPlaceError as error:
                 entry["reason"] = str(error)
             self.log.append(entry)
         if isinstance(image, MetaTensor) and self.log:
@@ -235,10 +253,16 @@ class RandLesion(RandomizableTransform):
             try:
                 redrawn = self.models.redraw(naive.image, naive.mask, image, model, self.redrawn)
                 return naive._replace(image=redrawn), {**told, "how": self.method}
-            except ConSinGANError as error:
+            except NoPlaceError as error:
                 if self.fallback is None:
                     raise
                 told["not_redrawn"] = str(error)
+        if not self._warned:
+            self._warned = True
+            why = told.get("not_redrawn", "The models have none of this host.")
+            warnings.warn(
+                f"A lesion is pasted by {self.fallback!r}, as no model redraws it: {why}", ConSinGANWarning, 3
+            )
         return self.paste_instead(image, donor, label, **given), {**told, "how": self.fallback}
 
 
@@ -286,11 +310,11 @@ class RandLesiond(RandomizableTransform, MapTransform):
         **kwargs: Any,
     ) -> None:
         image, self.label_key = image_and_label(keys if label_key is None else (*ensure_tuple(keys), label_key))
+        self.paste = RandLesion(donors, models, prob, **kwargs)
         MapTransform.__init__(self, image, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
+        RandomizableTransform.__init__(self, self.paste.prob)
         self.mask_key = mask_key
         self.region_key = region_key
-        self.paste = RandLesion(donors, models, prob, **kwargs)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesiond:
         """Set the random state, also of the array transform."""

@@ -11,8 +11,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.signal import fftconvolve
 
+from monai_consingan.background import find_background
 from monai_consingan.distance import outside_distance, reach_box
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.head import edge_distance, head_mask, is_skull_stripped, tissue_level
 
 __all__ = ["RING_MM", "Room", "SearchSpace", "search_place"]
@@ -43,7 +44,7 @@ class Room:
     @classmethod
     def of(cls, image: np.ndarray, spacing: Sequence[float], brain: np.ndarray | None = None) -> Room:
         """The room of a host: all of its head or brain."""
-        mask = head_mask(image, spacing=spacing) if brain is None else brain
+        mask = head_mask(image, spacing=spacing) if brain is None else brain & ~find_background(image).outside(image)
         return cls(mask, "head" if brain is None else "brain mask", edge_distance(mask, spacing))
 
     def narrowed(self, image: np.ndarray, spacing: Sequence[float]) -> Room:
@@ -129,7 +130,7 @@ def search_place(
             break
     else:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(template.shape, place.mm, strict=True))
-        raise ConSinGANError(
+        raise NoPlaceError(
             f"the lesion of {size} mm fits nowhere in the {place.room.name} at least {edges[-1]:g} mm from its edge "
             f"and {clearance_mm:g} mm from other lesions{'' if prior is None else ' where the prior is above 0'}; give "
             "at or offset, or a smaller lesion."

@@ -9,7 +9,7 @@ from scipy.ndimage import find_objects
 from skimage.restoration import inpaint_biharmonic
 
 from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 
 __all__ = ["biharmonic"]
 
@@ -66,7 +66,7 @@ def _fill(values: np.ndarray, unknown: np.ndarray) -> None:
     )
     known = values[box][~unknown[box]]
     if known.size == 0:
-        raise ConSinGANError("mask covers a whole slice, so there is nothing to fill it from; give a smaller mask.")
+        raise NoPlaceError("mask covers a whole slice, so there is nothing to fill it from; give a smaller mask.")
     if not np.isfinite(known).all():
         raise ConSinGANError("image holds NaN or infinite values around the mask; give an image of finite numbers.")
     low, span = float(known.min()), float(np.ptp(known)) or 1.0

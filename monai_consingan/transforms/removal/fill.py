@@ -11,9 +11,9 @@ from monai.transforms import Transform
 from monai.utils import TransformBackends, ensure_tuple
 
 from monai_consingan.arrays import as_array, chosen, wrap_like
-from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis
+from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis, work_dims
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import FILLINGS, USUAL_FILLINGS
+from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
@@ -40,6 +40,8 @@ class FilledLesion(NamedTuple):
     """The ways to fill that would not do, with the reasons."""
     axis: int | None
     """The spatial axis perpendicular to the slices; None in 2D."""
+    dims: int
+    """3 where this was done in space, 2 where slice by slice."""
 
 
 class FillLesion(Transform):
@@ -52,6 +54,8 @@ class FillLesion(Transform):
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 3 to work in space, 2 to work slice by slice, as a model does that redraws; ``None`` works in space unless
+            an axis or a slice is given, or slices are thick (:func:`monai_consingan.data.work_dims`).
 
     Raises:
         ConSinGANError: an unknown method or ``train_on``.
@@ -66,14 +70,16 @@ class FillLesion(Transform):
         margin_mm: float = 1.5,
         train_on: str = "mirror",
         axis: int | None = None,
+        dims: int | None = None,
     ) -> None:
-        if train_on not in ("mirror", "image"):
-            raise ConSinGANError(f"train on is {train_on!r}, but must be 'mirror' or 'image'.")
+        if train_on not in TRAINING_TISSUES:
+            raise ConSinGANError(f"train on is {train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
         self.methods: tuple[str, ...] = ensure_tuple(methods)
         self.symmetry = symmetry
         self.margin_mm = margin_mm
         self.train_on = train_on
         self.axis = axis
+        self.dims = dims
 
     def __call__(  # type: ignore[override]
         self,
@@ -99,11 +105,15 @@ class FillLesion(Transform):
         check_slice(image, axis, slice_index, "slice")
         if slice_index is not None:
             lesion = keep_slice(lesion, axis, slice_index, "slice")
+            if self.dims == 3:
+                raise ConSinGANError(f"dims is 3, but slice is {slice_index}: leave one of them out.")
+        dims = work_dims(image, self.axis, self.dims) if slice_index is None else 2
+        across = axis if dims == 2 else None
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values = as_array(label)
         stays = np.where(as_array(lesion) > 0, 1, np.where(values > 0, 2, 0)).astype(np.int16)
         removal = RemoveLesion(
-            self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=axis, flip_axis=flip_axis
+            self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis
         )
         removed = removal(image, wrap_like(stays, label), lesion_labels=[1])
         kept = np.where(as_array(removed.label) > 0, values, 0).astype(values.dtype)
@@ -111,11 +121,12 @@ class FillLesion(Transform):
             removed.image,
             wrap_like(kept, label),
             removed.mask,
-            self._training(image, removed, axis, flip_axis),
+            self._training(image, removed, across, flip_axis),
             wrap_like((as_array(lesion) > 0).astype(np.uint8), image),
             removed.method,
             removed.tried,
             axis,
+            dims,
         )
 
     def _training(self, image: MetaTensor, removed: RemovedLesion, axis: int | None, flip_axis: int) -> Any:
@@ -145,7 +156,7 @@ class FillLesiond(Transform):
         removed_key: key of the mask of the lesion that was removed.
         training_key: key of the image to train a model on.
         method_key: key of the name of the method; None leaves it out.
-        methods, symmetry, margin_mm, train_on, axis: see :class:`FillLesion`.
+        methods, symmetry, margin_mm, train_on, axis, dims: see :class:`FillLesion`.
     """
 
     backend = FillLesion.backend
@@ -164,7 +175,9 @@ class FillLesiond(Transform):
         margin_mm: float = 1.5,
         train_on: str = "mirror",
         axis: int | None = None,
+        dims: int | None = None,
     ) -> None:
+        self.dims = dims
         self.image_key = image_key
         self.label_key = label_key
         self.host_key = host_key
@@ -185,7 +198,9 @@ class FillLesiond(Transform):
         out = dict(data)
         which = chosen(data, dict.fromkeys(("lesion_labels", "slice_index")))
         image = data[self.image_key]
-        filled = FillLesion(axis=self.axis, **chosen(data, self.settings))(image, data[self.label_key], **which)
+        filled = FillLesion(axis=self.axis, dims=self.dims, **chosen(data, self.settings))(
+            image, data[self.label_key], **which
+        )
         out[self.host_key] = image
         out[self.image_key], out[self.label_key], out[self.lesion_key] = filled.image, filled.label, filled.mask
         out[self.training_key], out[self.removed_key] = filled.training, filled.lesion

@@ -12,7 +12,7 @@ from scipy.signal import fftconvolve
 
 from monai_consingan.arrays import check_layers
 from monai_consingan.distance import outside_distance
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
 
 __all__ = ["OUTSIDE", "MatchedFill"]
@@ -158,7 +158,7 @@ class MatchedFill:
         count = int(region.sum())
         open_ = (np.rint(bad) == 0) & (air <= OUTSIDE * count + 0.5)
         if not open_.any():
-            raise ConSinGANError(
+            raise NoPlaceError(
                 f"within {self.reach_mm:g} mm there is no place with healthy tissue for its {count} voxels."
             )
         here = np.where(ring, host - level, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +12,10 @@ from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, image_and_label, wrap_like
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.arrays import as_array, check_host, check_labels, check_number, image_and_label, wrap_like
+from monai_consingan.errors import ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
-from monai_consingan.transforms.redrawing import RedrawingModels, check_models
+from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
@@ -26,7 +27,8 @@ class RandLesionRemoval(RandomizableTransform):
 
     The host's model is found by the voxels of the host and the outline of its lesions: this transform has to get what
     the models were prepared with (:func:`monai_consingan.models.prepare_bank`). Where there is no model, the filling
-    stays as it is. Hosts without a lesion, and those whose lesions no method can fill, are left alone.
+    stays as it is, of which one warning tells. Hosts without a lesion, and those whose lesions no method can fill, are
+    left alone; anything else that goes wrong is an error.
 
     Args:
         models: models for editing, such as ``HostModels("bank", "editing")`` of :mod:`monai_consingan.models`, or
@@ -61,13 +63,14 @@ class RandLesionRemoval(RandomizableTransform):
         redrawn: BlendSettings | None = None,
         bank: Any = None,
     ) -> None:
-        RandomizableTransform.__init__(self, prob)
+        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         check_models(models, "editing", bank)
         self.models = models
-        self.lesion_labels = lesion_labels
+        self.lesion_labels = check_labels(lesion_labels)
         self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
-        self.redrawn = redrawn or REMOVAL_BLEND
+        self.redrawn = check_blend(redrawn) or REMOVAL_BLEND
         self.log: dict[str, Any] = {}
+        self._warned = False
 
     def __call__(  # type: ignore[override]
         self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
@@ -85,35 +88,39 @@ class RandLesionRemoval(RandomizableTransform):
         """
         if randomize:
             self.randomize(None)
+        check_host(img, label)
         self.log = {}
-        nothing = np.zeros((1, *img.shape[1:]), np.uint8)
+        untouched = RemovedLesion(img, label, wrap_like(np.zeros((1, *img.shape[1:]), np.uint8), img), "none", ())
         if not self._do_transform:
-            return RemovedLesion(img, label, wrap_like(nothing, img), "none", ())
+            return untouched
+        values = set(np.unique(as_array(label)).tolist()) - {0}
+        present = [value for value in self.lesion_labels or values if value in values]
+        if not present:
+            which = "" if self.lesion_labels is None else f" of lesion_labels {list(self.lesion_labels)}"
+            self.log = {"reason": f"label marks no lesion{which}"}
+            return untouched
         try:
-            removed = self.remove(img, label, self._present(label))
-        except ConSinGANError as error:
+            removed = self.remove(img, label, None if self.lesion_labels is None else present)
+        except NoPlaceError as error:
             self.log = {"reason": str(error)}
-            return RemovedLesion(img, label, wrap_like(nothing, img), "none", ())
+            return untouched
         self.log = {"method": removed.method, "redrawn": 0, "filled": 0}
         model = None if self.models is None else self.models.find(img, label)
         places, count = ndimage.label(as_array(removed.mask))
-        image = removed.image
+        image, why = removed.image, "The models have none of this host with these lesions."
         for number in range(1, count + 1):
             mask = wrap_like((places == number).astype(np.uint8), img)
             try:
                 if self.models is not None and model is not None:
                     image = self.models.redraw(image, mask, removed.image, model, self.redrawn)
                 self.log["filled" if model is None else "redrawn"] += 1
-            except ConSinGANError:
+            except NoPlaceError as error:
                 self.log["filled"] += 1
+                why = str(error)
+        if self.models is not None and self.log["filled"] and not self._warned:
+            self._warned = True
+            warnings.warn(f"A lesion stays as it was filled, as no model redraws it: {why}", ConSinGANWarning, 2)
         return removed._replace(image=image)
-
-    def _present(self, label: NdarrayOrTensor) -> list[int] | None:
-        """The values to remove that a label holds."""
-        if self.lesion_labels is None:
-            return None
-        present = set(np.unique(as_array(label)).tolist())
-        return [value for value in self.lesion_labels if value in present]
 
 
 class RandLesionRemovald(RandomizableTransform, MapTransform):
@@ -146,10 +153,10 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         **kwargs: Any,
     ) -> None:
         image, self.label_key = image_and_label(keys)
-        MapTransform.__init__(self, image, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.mask_key = mask_key
         self.remove = RandLesionRemoval(models, prob, **kwargs)
+        MapTransform.__init__(self, image, allow_missing_keys)
+        RandomizableTransform.__init__(self, self.remove.prob)
+        self.mask_key = mask_key
 
     def set_random_state(
         self, seed: int | None = None, state: np.random.RandomState | None = None

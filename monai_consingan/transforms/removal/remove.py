@@ -13,8 +13,18 @@ from monai.transforms.transform import MapTransform, Transform
 from monai.utils.enums import TransformBackends
 from monai.utils.misc import ensure_tuple
 
-from monai_consingan.arrays import as_array, cast_values, check_axis, check_shape, spacing_of, wrap_like
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.arrays import (
+    as_array,
+    cast_values,
+    check_axis,
+    check_host,
+    check_number,
+    check_spacing,
+    spacing_of,
+    wrap_like,
+)
+from monai_consingan.data import slice_axis
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.head import head_mask
@@ -23,7 +33,7 @@ from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
-from monai_consingan.transforms.removal.symmetry import SymmetryPlane, head_symmetry
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry, head_symmetry
 
 __all__ = [
     "RemoveLesion",
@@ -34,6 +44,7 @@ __all__ = [
 ]
 
 
+_MOST_IN_SPACE = 5000  # voxels
 _NEARBY = MatchedFill(reach_mm=30.0)
 _MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
 
@@ -72,7 +83,7 @@ class RemoveLesion(Transform):
     - ``"poisson_mirror"``: the same with its intensities fitted to the border (seamless cloning, see
       :func:`poisson_blend`);
     - ``"flipud"``: the flip of one axis as stored, which is the mirror of the published method;
-    - ``"biharmonic"``: smooth, from the border alone.
+    - ``"biharmonic"``: smooth, from the border alone; more than 5,000 voxels slice by slice, as it takes long in space.
 
     Args:
         methods: one or several of these names.
@@ -86,7 +97,7 @@ class RemoveLesion(Transform):
         spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 
     Raises:
-        ConSinGANError: on an unknown method, or a margin that is not a number of mm from 0.
+        ConSinGANError: on an unknown method or symmetry, or an axis, a spacing or a margin that can be none.
 
     Example:
         >>> import numpy as np
@@ -114,10 +125,14 @@ class RemoveLesion(Transform):
         if unknown or not self.methods:
             named = ", ".join(f'"{method}"' for method in unknown) or "nothing"
             raise ConSinGANError(f"methods names {named}; choose from {', '.join(FILLINGS)}.")
-        if not (np.isfinite(margin_mm) and margin_mm >= 0):
-            raise ConSinGANError(f"margin_mm is {margin_mm}; give a number of mm that is 0 or more.")
+        for name, along in (("axis", axis), ("flip_axis", flip_axis)):
+            check_axis(along, 3, name=name)
+        if axis is not None and axis == flip_axis:
+            raise ConSinGANError(f"flip_axis {flip_axis} runs across the slices; choose another axis than axis.")
+        check_spacing(spacing)
+        check_symmetry(symmetry)
+        self.margin_mm = check_number(margin_mm, "margin_mm")
         self.symmetry = symmetry
-        self.margin_mm = margin_mm
         self.axis = axis
         self.flip_axis = flip_axis
         self.spacing = spacing
@@ -137,11 +152,11 @@ class RemoveLesion(Transform):
             Image, label, filled voxels and the method.
 
         Raises:
-            ConSinGANError: when shapes differ, there is nothing to remove, or no method will do; the reason of every
-                method is named.
+            ConSinGANError: when shapes differ, values are not finite, or there is nothing to remove.
+            NoPlaceError: when no method will do; the reason of every method is named.
         """
+        check_host(image, label)
         values, marks = as_array(image), as_array(label)
-        check_shape(marks, (1, *values.shape[1:]), name="label", other="image (with one channel)")
         axis = check_axis(self.axis, marks.ndim - 1)
         lesion = _lesion(marks[0], lesion_labels)
         spacing = spacing_of(image, self.spacing)
@@ -154,7 +169,7 @@ class RemoveLesion(Transform):
         for method in self.methods:
             try:
                 filled = self._fill(method, image, fill, ill > 0, head, axis, spacing, affine, plane)
-            except ConSinGANError as reason:
+            except NoPlaceError as reason:
                 tried.append((method, str(reason).rstrip(".")))
                 continue
             result = np.where(fill, cast_values(np.where(fill, filled, 0), values.dtype), values)
@@ -169,7 +184,7 @@ class RemoveLesion(Transform):
         reasons = ", ".join(f"{method} ({reason})" for method, reason in tried)
         others = [method for method in FILLINGS if method not in self.methods]
         hint = f"add one of {', '.join(others)} to the methods" if others else "mark a smaller lesion"
-        raise ConSinGANError(f"the lesion cannot be removed by {reasons}; {hint}.")
+        raise NoPlaceError(f"the lesion cannot be removed by {reasons}; {hint}.")
 
     def _fill(
         self,
@@ -186,7 +201,8 @@ class RemoveLesion(Transform):
         """Values of shape (C, \\*spatial) for the voxels to fill, by one method."""
         values = as_array(image)
         if method == "biharmonic":
-            return np.stack([biharmonic(channel, fill, axis=axis) for channel in values])
+            many = axis is None and int(fill.sum()) > _MOST_IN_SPACE
+            return np.stack([biharmonic(c, fill, axis=slice_axis(image) if many else axis) for c in values])
         if method == "matched_nearby":
             return _matched(_NEARBY, values, values, fill, ill, ill, head, head, np.ones_like(fill), axis, spacing)
         maps = np.stack([ill, head]).astype(np.uint8)
@@ -260,11 +276,11 @@ def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: 
     count = int(fill.sum())
     beyond, sick, air = (int((fill & where).sum()) for where in (~valid, ill, outside))
     if beyond:
-        raise ConSinGANError(f"{beyond} of its {count} voxels mirror to places outside the image.")
+        raise NoPlaceError(f"{beyond} of its {count} voxels mirror to places outside the image.")
     if sick:
-        raise ConSinGANError(f"the mirrored place holds a lesion in {sick} of {count} voxels.")
+        raise NoPlaceError(f"the mirrored place holds a lesion in {sick} of {count} voxels.")
     if air > OUTSIDE * count:
-        raise ConSinGANError(f"the mirrored place lies outside the head in {air} of {count} voxels.")
+        raise NoPlaceError(f"the mirrored place lies outside the head in {air} of {count} voxels.")
 
 
 class RemoveLesiond(MapTransform):

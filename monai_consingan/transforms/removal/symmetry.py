@@ -13,15 +13,15 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 from skimage.measure import block_reduce
 
-from monai_consingan.arrays import as_array
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.arrays import as_array, check_number
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 
 __all__ = [
     "SymmetryPlane",
+    "check_symmetry",
     "estimate_symmetry",
     "find_symmetry",
     "head_symmetry",
-    "left_right_axis",
     "reflection",
     "symmetry_plane",
 ]
@@ -42,31 +42,6 @@ class SymmetryPlane:
 
     normal: tuple[float, float, float] = (1.0, 0.0, 0.0)
     offset: float = 0.0
-
-
-def left_right_axis(affine: Any, dims: int | None = None) -> int:
-    """The spatial axis that runs most nearly from left to right.
-
-    Args:
-        affine: voxel to world (RAS+, mm), 4x4, or 3x3 for a 2D image whose first world axis is left-right.
-        dims: number of spatial axes; None takes it from the affine. A 2D image with a 4x4 affine has its first two.
-
-    Returns:
-        The number of the axis, from 0.
-
-    Raises:
-        ConSinGANError: when no axis comes within 60 degrees of left-right (sagittal 2D images).
-
-    Example:
-        >>> import numpy as np
-        >>> left_right_axis(np.diag([-1.0, -1.0, 5.0, 1.0])[[1, 0, 2, 3]])
-        1
-    """
-    columns, _ = _world(affine, dims)
-    cosines = np.abs(columns[0]) / np.linalg.norm(columns, axis=0)
-    if cosines.max() < 0.5:
-        raise ConSinGANError("the image is a sagittal slice, which has no other hemisphere; give a volume.")
-    return int(cosines.argmax())
 
 
 def _world(affine: Any, dims: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -104,9 +79,7 @@ def symmetry_plane(shape: Sequence[int], affine: Any, position: float | None = N
     if position is None:
         columns, origin = _world(affine, len(shape))
         position = float((origin + columns @ ((np.array(shape) - 1) / 2))[0])
-    if not np.isfinite(position):
-        raise ConSinGANError(f"symmetry is {position}; give the plane's left-right coordinate in mm.")
-    return SymmetryPlane(offset=float(position))
+    return SymmetryPlane(offset=check_number(position, "symmetry", -np.inf))
 
 
 def reflection(affine: Any, dims: int, plane: SymmetryPlane, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +108,7 @@ def reflection(affine: Any, dims: int, plane: SymmetryPlane, axis: int | None = 
     rate = float(gradient @ step)
     if rate < 0.25:
         which = "the image is a sagittal slice" if axis is None else f"axis {axis} runs from left to right"
-        raise ConSinGANError(f"{which}, so its slices have no other hemisphere; choose other slices.")
+        raise NoPlaceError(f"{which}, so its slices have no other hemisphere; choose other slices.")
     matrix = np.eye(dims) - 2 * np.outer(step, gradient) / rate
     return matrix, -2 * step * float(normal @ origin - plane.offset) / rate
 
@@ -144,15 +117,20 @@ def find_symmetry(
     image: NdarrayOrTensor, affine: Any, symmetry: str | float | SymmetryPlane, axis: int | None = None
 ) -> SymmetryPlane:
     """The plane that the argument ``symmetry`` of :func:`anatomical_mirror` asks for."""
+    check_symmetry(symmetry)
     if isinstance(symmetry, SymmetryPlane):
         return symmetry
-    if isinstance(symmetry, (int, float, np.number)):
-        return symmetry_plane(image.shape[1:], affine, float(symmetry))
-    if symmetry == "centre":
-        return symmetry_plane(image.shape[1:], affine)
     if symmetry == "estimate":
         return estimate_symmetry(image, affine, axis=axis)
-    raise ConSinGANError(f'symmetry "{symmetry}" is unknown; choose "centre", "estimate" or a position in mm.')
+    return symmetry_plane(image.shape[1:], affine, None if isinstance(symmetry, str) else float(symmetry))
+
+
+def check_symmetry(symmetry: Any) -> None:
+    """Refuse what the argument ``symmetry`` of :func:`anatomical_mirror` cannot be."""
+    if not (isinstance(symmetry, SymmetryPlane) or symmetry in ("centre", "estimate")):
+        if isinstance(symmetry, str):
+            raise ConSinGANError(f'symmetry "{symmetry}" is unknown; choose "centre", "estimate" or a position in mm.')
+        check_number(symmetry, "symmetry", -np.inf)
 
 
 def head_symmetry(
@@ -187,7 +165,7 @@ def head_symmetry(
     if symmetry == "centre":
         return head_symmetry(image, affine, "estimate", axis, ill)
     seen = "it does not show enough of both hemispheres" if found < 0 else f"a correlation of {found:.2f} at best"
-    raise ConSinGANError(
+    raise NoPlaceError(
         f"the image does not mirror to itself ({seen}), so the other hemisphere is not known: give the plane's "
         "left-right position in mm (symmetry), a larger crop, or a filling that needs no mirror."
     )
@@ -202,9 +180,7 @@ def _clipped(image: NdarrayOrTensor) -> np.ndarray:
     values = as_array(image)[0].astype(np.float64)
     low, high = np.percentile(values, (1, 99))
     if not high > low:
-        raise ConSinGANError(
-            "the image is constant, so no plane of symmetry can be estimated; give its position in mm."
-        )
+        raise NoPlaceError("the image is constant, so no plane of symmetry can be estimated; give its position in mm.")
     clipped: np.ndarray = np.clip((values - low) / (high - low), 0, 1)
     return clipped
 

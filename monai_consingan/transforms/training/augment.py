@@ -17,6 +17,7 @@ from monai.transforms import (
 from monai.utils import convert_to_dst_type, convert_to_tensor
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.tasks import get_task
 from monai_consingan.transforms.training.blobs import (
     RandLesionBlob,
     RandLesionBlobD,
@@ -75,7 +76,7 @@ def training_augmentation(task: str) -> Compose:
         >>> augment(torch.zeros(1, 48, 48)).shape
         torch.Size([1, 48, 48])
     """
-    if task not in ("harmonization", "editing"):
+    if not get_task(task).image_input:
         raise ConSinGANError(f"task is {task!r}, but only harmonization and editing are trained on augmented images.")
     return Compose(
         [

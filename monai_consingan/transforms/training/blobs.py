@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, RandomizableTransform
-from monai.utils import TransformBackends, convert_data_type, convert_to_dst_type
+from monai.utils import TransformBackends, convert_data_type, convert_to_dst_type, ensure_tuple
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import int_range
+from monai_consingan.arrays import check_image, check_number, check_range, check_same_grid, int_range
 from monai_consingan.errors import ConSinGANError
 
 __all__ = [
@@ -91,13 +91,13 @@ class RandLesionBlob(RandomizableTransform):
         level: Sequence[float] = (0.15, 0.6),
         contents: Sequence[str] = BLOB_CONTENTS,
     ) -> None:
-        RandomizableTransform.__init__(self, prob)
+        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         self.number = int_range(number, "number", 1)
-        self.radius = _float_range(radius, "radius", 0.5)
-        self.irregularity = _float_range((0.0, irregularity), "irregularity", 0.9)[1]
-        self.softness = _float_range(softness, "softness", 1.0)
-        self.level = _float_range(level, "level", 1.0)
-        self.contents = tuple(contents)
+        self.radius = check_range(radius, "radius", 0, 0.5)
+        self.irregularity = check_number(irregularity, "irregularity", 0, 0.9)
+        self.softness = check_range(softness, "softness", 0, 1)
+        self.level = check_range(level, "level", 0, 1)
+        self.contents: tuple[str, ...] = ensure_tuple(contents)
         unknown = [content for content in self.contents if content not in BLOB_CONTENTS]
         if unknown or not self.contents:
             raise ConSinGANError(
@@ -115,6 +115,7 @@ class RandLesionBlob(RandomizableTransform):
         self._blobs = []
         if not self._do_transform:
             return
+        check_image(data)
         image: np.ndarray = convert_data_type(data, np.ndarray)[0][0]
         low, high = float(image.min()), float(image.max())
         tissue = np.flatnonzero(image > low + _FOREGROUND * (high - low))
@@ -169,6 +170,7 @@ class RandLesionBlob(RandomizableTransform):
         Returns:
             A changed copy of the same shape, type and meta data.
         """
+        check_image(img)
         if randomize:
             self.randomize(img)
         if not self._blobs:
@@ -203,14 +205,6 @@ def _content(image: np.ndarray, here: np.ndarray, blob: _Blob, low: float, span:
     return low + span * (blob.core + (0.5 + 0.5 * abs(blob.level) - blob.core) * rim) + texture
 
 
-def _float_range(value: Sequence[float], name: str, maximum: float) -> tuple[float, float]:
-    """Check a ``(low, high)`` pair within 0 and ``maximum``."""
-    pair = tuple(float(end) for end in value)
-    if len(pair) != 2 or not 0 <= pair[0] <= pair[1] <= maximum:
-        raise ConSinGANError(f"{name} is {value!r}, but must be a rising pair of numbers from 0 to {maximum}.")
-    return pair[0], pair[1]
-
-
 class RandLesionBlobd(MapTransform, RandomizableTransform):
     """Dictionary version of :class:`RandLesionBlob`: all keys get the same blobs, placed by the first one's tissue.
 
@@ -235,7 +229,7 @@ class RandLesionBlobd(MapTransform, RandomizableTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
+        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         self.blob = RandLesionBlob(1.0, number, radius, irregularity, softness, level, contents)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesionBlobd:
@@ -251,6 +245,7 @@ class RandLesionBlobd(MapTransform, RandomizableTransform):
         present = list(self.key_iterator(result))
         if not self._do_transform or not present:
             return result
+        check_same_grid(result, present)
         self.blob.randomize(result[present[0]])
         for key in present:
             result[key] = self.blob(result[key], randomize=False)

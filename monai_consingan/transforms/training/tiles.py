@@ -12,7 +12,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
 
-from monai_consingan.arrays import int_range
+from monai_consingan.arrays import check_image, check_number, check_same_grid, int_range
 
 __all__ = ["RandShuffleTiles", "RandShuffleTilesD", "RandShuffleTilesDict", "RandShuffleTilesd"]
 
@@ -49,7 +49,7 @@ class RandShuffleTiles(RandomizableTransform):
     def __init__(
         self, prob: float = 1.0, tiles: int | Sequence[int] = (2, 5), swaps: int | Sequence[int] = (1, 5)
     ) -> None:
-        RandomizableTransform.__init__(self, prob)
+        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         self.tiles = int_range(tiles, "tiles", 1)
         self.swaps = int_range(swaps, "swaps", 1)
         self._grid: tuple[int, ...] = ()
@@ -96,6 +96,7 @@ class RandShuffleTiles(RandomizableTransform):
         Returns:
             A shuffled copy of the same shape, type and meta data.
         """
+        check_image(img)
         if randomize:
             self.randomize(img.shape[1:])
         if not self._do_transform:
@@ -129,7 +130,7 @@ class RandShuffleTilesd(MapTransform, RandomizableTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
+        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         self.shuffle = RandShuffleTiles(prob=1.0, tiles=tiles, swaps=swaps)
 
     def set_random_state(
@@ -147,6 +148,7 @@ class RandShuffleTilesd(MapTransform, RandomizableTransform):
         present = list(self.key_iterator(result))
         if not self._do_transform or not present:
             return result
+        check_same_grid(result, present)
         self.shuffle.randomize(result[present[0]].shape[1:])
         for key in present:
             result[key] = self.shuffle(result[key], randomize=False)

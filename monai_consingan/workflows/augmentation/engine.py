@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from monai_consingan.data import file_sha256
 from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
@@ -19,16 +17,18 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, given_models, model_file
+from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.maker import CaseMaker
-from monai_consingan.workflows.augmentation.merge import merge
+from monai_consingan.workflows.augmentation.merge import write_lists
 from monai_consingan.workflows.augmentation.plan import ScanTask, describe_donors
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
+from monai_consingan.workflows.outputs import leaving_nothing, locked, locked_part
 
 __all__ = ["Run"]
 
@@ -91,19 +91,35 @@ class Run:
             },
         )
 
-    def go(self) -> dict[str, Any]:
-        """Do what is still to be done.
+    def go(self, *asked: Any) -> dict[str, Any]:
+        """Do what is still to be done, as the only run that does this part of it.
+
+        Args:
+            *asked: the arguments of :py:meth:`begin`.
 
         Returns:
             The summary: that of :py:func:`merge`, or of this part.
 
         Raises:
-            ConSinGANError: there is no lesion in the data set, or worker processes are killed again and again.
+            ConSinGANError: as :py:meth:`begin`, there is no lesion in the data set, a scan has changed since it was
+                read, another run is at work in the folder, or worker processes are killed again and again.
         """
+        with leaving_nothing(self.folder.path), ExitStack() as stack:
+            with ExitStack() as start:
+                start.enter_context(locked(self.folder.path, wait=10.0 if self.how.shard else 0.0))
+                self.begin(*asked)
+                if self.how.shard is None:
+                    stack.push(start.pop_all())
+                else:
+                    number, parts = self.how.shard
+                    stack.enter_context(locked_part(self.folder.path, f"{number}-of-{parts}"))
+            return self._go()
+
+    def _go(self) -> dict[str, Any]:
         with start_workers(self.how) as workers:
             failed = self._work(workers)
         if self.how.shard is None:
-            return merge(self.folder.path)
+            return write_lists(self.folder)
         part = self.how.part(self.folder.tasks)
         found = [told["status"] for task in part if (told := self.folder.outcome(task.name)) is not None]
         return {"made": found.count("made"), "dropped": found.count("dropped"), "failed": failed}
@@ -117,6 +133,7 @@ class Run:
         self._require_lesions(failed)
         tasks = self.how.part(folder.tasks)
         todo = [task for task in tasks if folder.outcome(task.name) is None]
+        folder.check_inputs(all_there=bool(todo))
         bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
         work = partial(_make, str(folder.path), folder.token, str(bank), self.how.device)
         return failed | self._all(workers, work, todo, len(tasks), "making")
@@ -129,6 +146,7 @@ class Run:
         else:
             usable, reasons = sum(len(survey.lesions) + len(survey.unfit) for survey in surveys.values()), Counter()
         if not usable:
+            self.folder.undo_if_nothing_is_made()
             why = [f"{count} x {reason}" for reason, count in reasons.items()] or list(failed.values())[:1]
             raise ConSinGANError(
                 f"data set {self.scans.root} has no lesion in its training scans that is of use"
@@ -140,14 +158,7 @@ class Run:
         self, workers: Workers, work: Callable[[Any], tuple[str, str | None]], items: list[Any], total: int, what: str
     ) -> dict[str, str]:
         """Do some work for all items, with a bar and the time that is left; what went wrong, by name."""
-        bar = tqdm(
-            total=total,
-            initial=total - len(items),
-            desc=what,
-            disable=not (self.how.progress and items),
-            mininterval=0.2 if sys.stderr.isatty() else 15.0,
-            bar_format="{desc} {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
-        )
+        bar = progress_bar(total, total - len(items), what, show=bool(self.how.progress and items))
         failed = {}
         with bar:
             for name, error in workers.each(work, items):

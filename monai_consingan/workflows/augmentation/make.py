@@ -12,6 +12,7 @@ import numpy as np
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_scan, to_host_grid
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
@@ -23,7 +24,7 @@ from monai_consingan.transforms.insertion.placement import Placement, find_place
 from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
-from monai_consingan.workflows.augmentation.survey import Lesion, lesion_voxels, read_lesion, seam_range
+from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 
 __all__ = ["ScanMaker"]
 
@@ -124,7 +125,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     def _place(self, case: Case, site: _Site, draw: LesionDraw) -> tuple[DonorCrop, float, Placement]:
         """The lesion of a draw on the host's spacing, its volume in mm3, and a place for it."""
         with refused("donor unfit", hide=self.records[draw.donor.scan]):
-            crop = self.donors.turned(draw, case.image, case.axis)
+            crop = self.donors.turned(draw, case.image, case.across)
         volume = float(lesion_voxels(crop.label, self.settings.lesion_labels).sum() * math.prod(crop.spacing))
         if volume < self.settings.min_volume or not (crop.label == draw.donor.value).any():
             raise Refusal("too small", f"the lesion has {volume:.1f} mm3, below {self.settings.min_volume:g}")
@@ -138,7 +139,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 host_label=as_array(case.label)[0],
                 edge_mm=self.settings.edge_mm,
                 clearance_mm=self.settings.clearance_mm,
-                axis=case.axis,
+                axis=case.across,
                 level=crop.level,
                 prior=site.prior,
                 room=site.room,
@@ -154,7 +155,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             self.require_model(case, how)
         mm = spacing_of(case.image)
         donor, label, valid = crop.moved(placement.offset, case.image.shape[1:])
-        paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.axis, spacing=mm)
+        paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=mm)
         with refused("does not fit", how):
             pasted = paste(case.image, donor, label, host_label=case.label, donor_valid=valid)
         if method.redrawn is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis
+from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis, work_dims
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
@@ -83,6 +83,7 @@ class Case:
         label: its label so far, whole numbers (1, \\*spatial).
         numbers: numbers of its lesions so far, whole numbers (\\*spatial).
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        dims: 3 for work in space, 2 for work slice by slice.
         model: its model and the model's name in the bank (or the hash of its file), if there is one.
         no_model: why there is none, if there should be one.
         lesions: what is told of each lesion that was put in or taken out.
@@ -97,11 +98,17 @@ class Case:
     label: Any
     numbers: np.ndarray
     axis: int | None
+    dims: int
     model: tuple[TrainedModel, str] | None = None
     no_model: str = ""
     lesions: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def across(self) -> int | None:
+        """The axis perpendicular to the slices, where these are worked on one by one; ``None`` for work in space."""
+        return self.axis if self.dims == 2 else None
 
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""
@@ -169,6 +176,7 @@ class CaseMaker(ABC, Generic[Settings]):
             "fold": task.fold,
             "seeds": {"settings": self.settings.seed},
             "axis": case.axis,
+            "dims": case.dims,
             "lesions": case.lesions,
             "refused": case.refused,
             "settings": self.settings.as_dict(),
@@ -247,7 +255,8 @@ class CaseMaker(ABC, Generic[Settings]):
         image, label, numbers = load_pair(record, self.settings.lesion_labels)
         values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
-        case = Case(task, record, image, image, wrap_like(values, image), numbers, axis, self.cohort)
+        dims = work_dims(image, self.settings.axis, self.settings.dims_asked)
+        case = Case(task, record, image, image, wrap_like(values, image), numbers, axis, dims, self.cohort)
         if self.settings.redrawn is None:
             case.model = None
         elif case.model is None:

@@ -16,8 +16,10 @@ from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.plan import describe_donors
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.outputs import locked
+from monai_consingan.workflows.run_folder import write_json
 
-__all__ = ["MANIFEST", "merge"]
+__all__ = ["MANIFEST", "merge", "write_lists"]
 
 MANIFEST = (
     *("name", "image", "label", "host", "fold", "instance", "donor", "donor_lesion", "size", "diameter_mm"),
@@ -41,9 +43,16 @@ def merge(output: str | Path) -> dict[str, Any]:
         why; of twins ``labels_left``, the numbers of twins that keep a label value beside what was removed.
 
     Raises:
-        ConSinGANError: the folder is of no augmentation, or cannot be written to.
+        ConSinGANError: the folder is of no augmentation, a shard is at work in it, or it cannot be written to.
     """
     folder = RunFolder(output)
+    folder.run  # noqa: B018  before it is locked, which makes the folder
+    with locked(folder.path):
+        return write_lists(folder)
+
+
+def write_lists(folder: RunFolder) -> dict[str, Any]:
+    """Write the lists of an augmentation, in whose folder nobody else is at work; what :py:func:`merge` returns."""
     scans = folder.scans
     outcomes = {task.name: folder.outcome(task.name) for task in folder.tasks}
     found = [told for told in outcomes.values() if told is not None]
@@ -70,7 +79,8 @@ def merge(output: str | Path) -> dict[str, Any]:
     else:
         summary["labels_left"] = _counted(str(value) for told in made for value in told["labels_left"])
     try:
-        _write_json(folder.path / "summary.json", summary)
+        folder.clean()
+        write_json(folder.path / "summary.json", summary, indent=2)
         with whole_file(folder.path / "manifest.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, MANIFEST, lineterminator="\n")
             table.writeheader()
@@ -78,8 +88,6 @@ def merge(output: str | Path) -> dict[str, Any]:
         _write_lists(folder.path, scans, made)
         if scans.kind == "nnunet":
             _write_nnunet(folder.path, scans, made)
-        if not summary["missing"]:
-            folder.clean()
     except OSError as error:
         raise unwritable(folder.path, error) from error
     return summary
@@ -87,11 +95,6 @@ def merge(output: str | Path) -> dict[str, Any]:
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
-
-
-def _write_json(path: Path, content: Any) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -133,7 +136,7 @@ def _write_lists(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None
     if "numTraining" in head:
         head["numTraining"] = len(lists["training"])
     content = {**head, **{split: entries for split, entries in lists.items() if entries}}
-    _write_json(path / "datalist.json", content)
+    write_json(path / "datalist.json", content, indent=2)
     for fold in scans.folds:
         split = {
             "training": [entry for entry in lists["training"] if entry.get("fold") != fold],
@@ -141,7 +144,7 @@ def _write_lists(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None
         }
         rest = {"test": lists["test"]} if lists["test"] else {}
         counted = {"numTraining": len(split["training"])} if "numTraining" in head else {}
-        _write_json(path / f"datalist-fold-{fold}.json", {**head, **counted, **split, **rest})
+        write_json(path / f"datalist-fold-{fold}.json", {**head, **counted, **split, **rest}, indent=2)
 
 
 def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None:
@@ -151,7 +154,7 @@ def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> Non
         **{told["name"]: (_new_entry(told), told["fold"]) for told in made},
     }
     files = {name: {"images": [entry["image"]], "label": entry["label"]} for name, (entry, _) in cases.items()}
-    _write_json(path / "dataset.json", {**scans.head, "numTraining": len(files), "dataset": files})
+    write_json(path / "dataset.json", {**scans.head, "numTraining": len(files), "dataset": files}, indent=2)
     if scans.folds:
         folds = [
             {
@@ -160,7 +163,7 @@ def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> Non
             }
             for fold in range(max(scans.folds) + 1)
         ]
-        _write_json(path / SPLITS_FILE, folds)
+        write_json(path / SPLITS_FILE, folds, indent=2)
 
 
 def _new_entry(told: Mapping[str, Any]) -> dict[str, Any]:

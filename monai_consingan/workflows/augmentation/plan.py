@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import unique_names
 from monai_consingan.transforms.insertion.donors import LesionDraw
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey
@@ -48,7 +49,7 @@ def plan_tasks(scans: ScanSet, settings: AugmentSettings) -> list[ScanTask]:
             digest = hashlib.sha256(f"{settings.seed} {number} {host.name}".encode()).digest()
             seed = int.from_bytes(digest[:4], "little")
             tasks.append(ScanTask(f"{host.name}_syn-{number:03d}", host.name, number, host.fold, seed))
-    return tasks
+    return _with_own_names(tasks, scans)
 
 
 def plan_twins(scans: ScanSet, with_lesions: Collection[str], seed: int) -> list[ScanTask]:
@@ -59,8 +60,15 @@ def plan_twins(scans: ScanSet, with_lesions: Collection[str], seed: int) -> list
         with_lesions: names of the scans that have lesions.
         seed: the user's seed.
     """
-    hosts = [host for host in scans.of("training") if host.name in with_lesions]
-    return [ScanTask(f"{host.name}_free", host.name, 0, host.fold, seed) for host in hosts]
+    hosts = scans.of("training")
+    tasks = _with_own_names([ScanTask(f"{host.name}_free", host.name, 0, host.fold, seed) for host in hosts], scans)
+    return [task for task in tasks if task.host in with_lesions]
+
+
+def _with_own_names(tasks: Sequence[ScanTask], scans: ScanSet) -> list[ScanTask]:
+    """The tasks, none of which has the name of a scan, as in a data set that was augmented before."""
+    names = unique_names([task.name for task in tasks], [record.name for record in scans.records])
+    return [replace(task, name=name) for task, name in zip(tasks, names, strict=True)]
 
 
 def donors_of(host: ScanRecord, records: Iterable[ScanRecord], lesions: Sequence[Lesion]) -> list[Lesion]:

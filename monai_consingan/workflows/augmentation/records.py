@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import safe_name, unique_names
 
 __all__ = [
     "SPLITS",
@@ -114,19 +115,16 @@ def name_records(records: Sequence[ScanRecord]) -> tuple[ScanRecord, ...]:
     file and its folder. Names of DICOM files and folders, which may be those of people, are replaced by numbers.
     """
     stems = [record.name or _stem(record.image) for record in records]
-    often = Counter(stems)
-    taken: Counter[str] = Counter()
-    named = []
+    often = Counter(stem.casefold() for stem in stems)
+    names = []
     for number, (record, stem) in enumerate(zip(records, stems, strict=True)):
         if not record.name:
             if _is_dicom(record.image):
                 stem = f"scan-{number:04d}"
-            elif often[stem] > 1:
+            elif often[stem.casefold()] > 1:
                 stem = f"{record.image.parent.name}_{stem}"
-        base = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-") or f"scan-{number:04d}"
-        taken[base] += 1
-        named.append(replace(record, name=base if taken[base] == 1 else f"{base}_{taken[base]}"))
-    return tuple(named)
+        names.append(safe_name(stem, f"scan-{number:04d}"))
+    return tuple(replace(record, name=name) for record, name in zip(records, unique_names(names), strict=True))
 
 
 def public_entry(entry: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -77,8 +77,7 @@ def augment(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
     run = Run("augment", scans, output, bank, how)
-    run.begin(settings, training, blend, model, {"crops": crops, "side": side})
-    return run.go()
+    return run.go(settings, training, blend, model, {"crops": crops, "side": side})
 
 
 def free_twins(
@@ -128,8 +127,7 @@ def free_twins(
     how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
     run = Run("twins", scans, output, bank, how)
-    run.begin(settings, training, blend, model, {"crops": crops, "side": side})
-    return run.go()
+    return run.go(settings, training, blend, model, {"crops": crops, "side": side})
 
 
 def _located(settings: AugmentSettings, scans: ScanSet) -> AugmentSettings:

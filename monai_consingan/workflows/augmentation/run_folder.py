@@ -13,8 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from monai_consingan.data import file_sha256
 from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
-from monai_consingan.whole_file import whole_file
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import safe_name
+from monai_consingan.whole_file import sweep, whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
@@ -56,14 +59,34 @@ class RunFolder(ResumableFolder):
         told = {"kind": scans.kind, "root": str(scans.root), "head": scans.head, "records": records}
         self.begin({**options, **told})
 
+    def fits(self, key: str, before: Any, now: Any) -> bool:
+        """Scans that could not be read may be corrected; all else has to be as before."""
+        if key != "records" or not isinstance(before, list):
+            return super().fits(key, before, now)
+        return len(before) == len(now) and all(
+            old == new or self.read(f"surveys/{old['name']}.json") is None for old, new in zip(before, now, strict=True)
+        )
+
     @property
     def scans(self) -> ScanSet:
-        """The data set."""
-        records = [
-            ScanRecord(**{**values, "image": Path(values["image"]), "label": values["label"] and Path(values["label"])})
-            for values in self.run["records"]
-        ]
-        return ScanSet(self.run["kind"], Path(self.run["root"]), tuple(records), self.run["head"])
+        """The data set.
+
+        Raises:
+            ConSinGANError: what was noted of it is damaged.
+        """
+        try:
+            records = [
+                ScanRecord(
+                    **{**values, "image": Path(values["image"]), "label": values["label"] and Path(values["label"])}
+                )
+                for values in self.run["records"]
+            ]
+            wrong = [record.name for record in records if record.name != safe_name(record.name, "")]
+            if wrong:
+                raise ValueError(f"it has the name {wrong[0]!r}")
+            return ScanSet(self.run["kind"], Path(self.run["root"]), tuple(records), self.run["head"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.damaged("run.json", error, f"delete {self.path}, or give another folder") from error
 
     @property
     def settings(self) -> AugmentSettings | TwinSettings:
@@ -80,10 +103,24 @@ class RunFolder(ResumableFolder):
         with_lesions = {name for name, survey in self.surveys().items() if survey.lesions or survey.unfit}
         return plan_twins(self.scans, with_lesions, settings.seed)
 
+    def undo_if_nothing_is_made(self) -> None:
+        """Leave nothing of a run that is refused, unless it made something before or a part of it is at work."""
+        made = any(path != self.state and path.is_dir() for path in self.path.iterdir())
+        if not made and sum(path.name.endswith(".lock") for path in self.path.iterdir()) <= 1:
+            self.undo()
+
     def survey(self, scan: str) -> ScanSurvey | None:
-        """What is known of a scan, if it was read."""
-        found = self.read(f"surveys/{scan}.json")
-        return None if found is None else ScanSurvey.from_dict(found)
+        """What is known of a scan, if it was read.
+
+        Raises:
+            ConSinGANError: what was noted of it is damaged.
+        """
+        name = f"surveys/{scan}.json"
+        found = self.read(name)
+        try:
+            return None if found is None else ScanSurvey.from_dict(found)
+        except (KeyError, TypeError) as error:
+            raise self.damaged(name, error, "delete this file, and the scan is read again") from error
 
     def surveys(self) -> dict[str, ScanSurvey]:
         """What is known of all training scans that were read, by their names, in the data set's order."""
@@ -94,6 +131,28 @@ class RunFolder(ResumableFolder):
         """Keep what is known of a scan."""
         self.write(f"surveys/{survey.scan}.json", survey.as_dict())
 
+    def check_inputs(self, *, all_there: bool) -> None:
+        """Find that the scans which were read are as they were then.
+
+        Args:
+            all_there: whether they have to be there, as more is to be made of them.
+
+        Raises:
+            ConSinGANError: one is not.
+        """
+        for record in self.scans.of("training"):
+            found = self.survey(record.name)
+            if found is None:
+                continue
+            for path, sha256 in ((record.image, found.image_sha256), (record.label, found.label_sha256)):
+                if path is None or _is_as_before(path, sha256, self.state / f"surveys/{record.name}.json"):
+                    continue
+                if all_there or path.exists():
+                    raise ConSinGANError(
+                        f"{path} of scan {record.name} {'has changed' if path.exists() else 'is gone'} since output "
+                        f"{self.path} was begun: give it as it was, or another output folder."
+                    )
+
     @property
     def token(self) -> str:
         """A hash of all that synthetic scans depend on."""
@@ -101,8 +160,18 @@ class RunFolder(ResumableFolder):
         return hashlib.sha256(json.dumps([self.run, known]).encode()).hexdigest()
 
     def outcome(self, name: str) -> dict[str, Any] | None:
-        """The provenance of a synthetic scan that is complete or was dropped; ``None`` if it has to be made."""
-        found: dict[str, Any] | None = self.read(f"../images/{name}.json") or self.read(f"../dropped/{name}.json")
+        """The provenance of a synthetic scan that is complete or was dropped; ``None`` if it has to be made.
+
+        It has to be made, too, if a file of it is gone or is not what was made.
+        """
+        noted = f"made/{name}.json"
+        try:
+            files = self.read(noted) or {}
+            if not files or not all(_is_as_before(self.path / file, files[file], self.state / noted) for file in files):
+                return None
+            found: dict[str, Any] = self.read(f"../{list(files)[-1]}")
+        except (OSError, TypeError, ConSinGANError):
+            return None
         return found
 
     def error(self, name: str) -> str | None:
@@ -136,17 +205,31 @@ class RunFolder(ResumableFolder):
             folder: the workplace.
             told: the provenance.
         """
-        name, made = told["name"], told["status"] == "made"
-        for part in told["files"]:
-            target = self.path / _FOLDERS[part] / f"{name}{told['suffix']}"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(folder / f"{part}{told['suffix']}", target)
-        target = self.path / ("images" if made else "dropped") / f"{name}.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        name, suffix = told["name"], told["suffix"]
+        moves = {f"{part}{suffix}": f"{_FOLDERS[part]}/{name}{suffix}" for part in told["files"]}
+        moves["provenance.json"] = f"{'images' if told['status'] == 'made' else 'dropped'}/{name}.json"
         with whole_file(folder / "provenance.json") as temporary:
             write_report(temporary, told)
-        os.replace(folder / "provenance.json", target)
+        made = {new: file_sha256(folder / old) for old, new in moves.items()}
+        for old, new in moves.items():
+            if old == "provenance.json":
+                self.write(f"made/{name}.json", made)
+            target = self.path / new
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder / old, target)
 
     def clean(self) -> None:
-        """Remove what killed runs left; no run may be going on in the folder."""
+        """Remove what killed runs left; no other run may be going on in the folder."""
         shutil.rmtree(self.state / "tmp", ignore_errors=True)
+        for folder in (self.path, *self.path.glob("*/"), *self.state.glob("*/")):
+            if folder.name != "models":  # which other runs may share
+                sweep(folder)
+
+
+def _is_as_before(path: Path, sha256: str, noted: Path) -> bool:
+    """Whether a file, or a folder of a series, is as it was when something was noted; read only if it may not be."""
+    if not path.exists():
+        return False
+    times = [part.stat() for part in ([path, *path.iterdir()] if path.is_dir() else [path])]
+    latest = max(max(time.st_mtime_ns, time.st_ctime_ns) for time in times)
+    return latest < noted.stat().st_mtime_ns or file_sha256(path) == sha256

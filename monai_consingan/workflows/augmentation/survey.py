@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
-from scipy import ndimage
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
+from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
@@ -26,9 +26,7 @@ from monai_consingan.workflows.augmentation.records import ScanRecord
 __all__ = [
     "Lesion",
     "ScanSurvey",
-    "lesion_voxels",
     "load_pair",
-    "number_lesions",
     "read_lesion",
     "seam_range",
     "size_class",
@@ -101,7 +99,8 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
         lesion_labels: label values that are lesions; empty for all.
 
     Returns:
-        Image, label (``None`` if there is none) and the numbers of its lesions, whole numbers (\\*spatial).
+        Image, label (``None`` if there is none) and the numbers of its lesions, the largest first, whole numbers
+        (\\*spatial).
 
     Raises:
         ConSinGANError: a file that cannot be used.
@@ -110,32 +109,9 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     if record.label is None:
         return image, None, np.zeros(image.shape[1:], np.int32)
     label = load_label(record.label, image=image, name=f"label of {record.name}", allow_empty=True)
-    return image, label, number_lesions(label.numpy()[0], lesion_labels, record.ignored)
-
-
-def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] = (), ignored: Iterable[int] = ()) -> np.ndarray:
-    """Number the lesions of a label: voxels of any value that touch each other, one of which is a lesion's.
-
-    Args:
-        values: the label, whole numbers (\\*spatial).
-        lesion_labels: label values that are lesions; empty for all.
-        ignored: label values that mark nothing.
-
-    Returns:
-        The number of each voxel's lesion from 1, and 0 where there is none, whole numbers (\\*spatial).
-    """
-    marked = (values > 0) & ~np.isin(values, tuple(ignored))
-    parts, count = ndimage.label(marked, structure=np.ones((3,) * values.ndim))
-    held = np.unique(parts[marked & lesion_voxels(values, lesion_labels)])
-    numbers = np.zeros(count + 1, np.uint16 if len(held) < 2**16 - 2**10 else np.int32)
-    numbers[held] = np.arange(1, len(held) + 1)
-    return np.asarray(numbers[parts])
-
-
-def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] = ()) -> np.ndarray:
-    """Where a label has a value that is a lesion's, boolean; all values above 0 if none are given."""
-    wanted = tuple(lesion_labels)
-    return np.isin(values, wanted) if wanted else values > 0
+    values = label.numpy()[0]
+    numbers = number_lesions(np.where(np.isin(values, record.ignored), 0, values), tuple(lesion_labels) or None)
+    return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
 
 
 def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int], lesion: Lesion) -> Donor:

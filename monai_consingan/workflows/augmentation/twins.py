@@ -10,11 +10,11 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.metrics import removal_measures
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
-from monai_consingan.workflows.augmentation.survey import lesion_voxels, number_lesions
 
 __all__ = ["TwinMaker"]
 
@@ -32,7 +32,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
             removed = touched & lesion_voxels(values, (*settings.lesion_labels, *settings.fill_labels))
             case.numbers = number_lesions(removed.astype(np.uint8))
         count = int(case.numbers.max(initial=0))
-        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis)
+        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis, dims=case.dims)
         case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
         for number in range(1, count + 1):
             marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)

@@ -12,13 +12,11 @@ import joblib
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from monai_consingan.data_set_settings import BACKENDS
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.device import check_device
 
-__all__ = ["BACKENDS", "Execution", "Workers", "start_workers"]
-
-BACKENDS = ("loky", "dask", "ray")
-"""Where processes are: on this machine, or on a cluster of Dask or Ray."""
+__all__ = ["Execution", "Workers", "start_workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

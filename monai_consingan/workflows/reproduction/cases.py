@@ -25,10 +25,10 @@ __all__ = ["FILL", "INSERT", "PreparedCase", "choose_cases", "scan_cases"]
 
 _PASTE = insertion_method("consingan")
 
-INSERT = InsertLesion(match=_PASTE.match, paste_blend=_PASTE.paste_blend)
+INSERT = InsertLesion(match=_PASTE.match, paste_blend=_PASTE.paste_blend, dims=2)
 """The published paste, ``mask * donor + (1 - mask) * host``."""
 
-FILL = FillLesion(methods=("flipud",), margin_mm=0.0, train_on="image")
+FILL = FillLesion(methods=("flipud",), margin_mm=0.0, train_on="image", dims=2)
 """The published filling, the flipped slice within the mask."""
 
 _ENHANCING, _NECROTIC = 1, 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -17,10 +16,11 @@ from monai_consingan.methods import PUBLISHED_BLENDS
 from monai_consingan.metrics import load_inception
 from monai_consingan.metrics.inception import INCEPTION_DIMS, INCEPTION_VARIABLE
 from monai_consingan.models.device import check_device
+from monai_consingan.progress_bar import forgiving_stderr
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import REPORT_NAME
+from monai_consingan.workflows.outputs import REPORT_NAME, locked
 from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import versions, write_report
 from monai_consingan.workflows.reproduction.cases import FILL
@@ -90,7 +90,9 @@ def reproduce(
         for group in groups
         for setting in group.settings
     }
-    say: Callable[[str], None] = (lambda line: print(line, file=sys.stderr, flush=True)) if progress else _silent
+    say: Callable[[str], None] = (
+        (lambda line: print(line, file=forgiving_stderr(), flush=True)) if progress else _silent
+    )
     found = list_data_set(dataset)
     for line in found.lines():
         say(line)
@@ -104,36 +106,44 @@ def reproduce(
         "slices": wanted,
         "seed": seed,
     }
-    folder.ask(options, found.scans)
-    try:
-        cases = folder.cases(found.scans, wanted, say)
-        say(f"{len(cases)} slices chosen, of {len({case.facts['scan'] for case in cases})} scans.")
-        work = [
-            (setting.preset, case) for group in groups for setting in group.settings for case in _of_group(group, cases)
-        ]
-        for number, (preset, case) in enumerate(work, 1):
-            say(f"Model {number} of {len(work)}: {preset}, {case.name}")
-            _result(folder, preset, case, trainings[preset], seed=seed, device=device, progress=progress)
-        report: dict[str, Any] = {
-            "command": "reproduce",
-            "dataset": {"scans": len(found.scans), "left_out": len(found.left_out)},
-            "settings": options["settings"],
-            "seed": seed,
-            "device": device,
-            "dims": dims,
-            "versions": versions(),
-            "cases": [dict(case.facts) for case in cases],
-            "groups": [
-                measure_group(folder, group, _of_group(group, cases), network, seed=seed, device=device)
+    with locked(folder.path):
+        folder.ask(options, found.scans)
+        try:
+            try:
+                cases = folder.cases(found.scans, wanted, say)
+            except ConSinGANError:
+                folder.undo()
+                raise
+            say(f"{len(cases)} slices chosen, of {len({case.facts['scan'] for case in cases})} scans.")
+            work = [
+                (setting.preset, case)
                 for group in groups
-            ],
-        }
-        report["warnings"] = _warnings(report, trainings, missing)
-        report["seconds"] = time.perf_counter() - begin
-        write_pages(folder, groups, cases, report)
-        write_report(folder.path / REPORT_NAME, report)
-    except OSError as error:
-        raise unwritable(output, error) from error
+                for setting in group.settings
+                for case in _of_group(group, cases)
+            ]
+            for number, (preset, case) in enumerate(work, 1):
+                say(f"Model {number} of {len(work)}: {preset}, {case.name}")
+                _result(folder, preset, case, trainings[preset], seed=seed, device=device, progress=progress)
+            report: dict[str, Any] = {
+                "command": "reproduce",
+                "dataset": {"scans": len(found.scans), "left_out": len(found.left_out)},
+                "settings": options["settings"],
+                "seed": seed,
+                "device": device,
+                "dims": dims,
+                "versions": versions(),
+                "cases": [dict(case.facts) for case in cases],
+                "groups": [
+                    measure_group(folder, group, _of_group(group, cases), network, seed=seed, device=device)
+                    for group in groups
+                ],
+            }
+            report["warnings"] = _warnings(report, trainings, missing)
+            report["seconds"] = time.perf_counter() - begin
+            write_pages(folder, groups, cases, report)
+            write_report(folder.path / REPORT_NAME, report)
+        except OSError as error:
+            raise unwritable(output, error) from error
     return report
 
 

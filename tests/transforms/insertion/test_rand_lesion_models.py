@@ -12,7 +12,7 @@ from monai.data import CacheDataset, DataLoader, MetaTensor
 from monai.transforms import Compose, RandFlipd
 from monai.utils import set_determinism
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models import HostModels, prepare_bank
 from monai_consingan.settings import TrainingSettings
@@ -115,7 +115,7 @@ def test_without_a_model_the_fallback_pastes(models: HostModels, ndim: int, fall
 
 def test_what_the_model_cannot_redraw_is_pasted(models: HostModels, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*given: Any) -> None:
-        raise ConSinGANError("too large.")
+        raise NoPlaceError("too large.")
 
     monkeypatch.setattr(models, "redraw", refuse)
     paste = RandLesion([donor(2)], models).set_random_state(0)
@@ -131,7 +131,7 @@ def test_without_a_fallback(models: HostModels, monkeypatch: pytest.MonkeyPatch)
         paste(brain(2, seed=1))
 
     def refuse(*given: Any) -> None:
-        raise ConSinGANError("too large.")
+        raise NoPlaceError("too large.")
 
     monkeypatch.setattr(models, "redraw", refuse)
     out = paste(brain(2))

@@ -10,7 +10,7 @@ import torch
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.utils import set_determinism
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import USUAL_FILLINGS
 from monai_consingan.models import HostModels, prepare_bank
 from monai_consingan.settings import TrainingSettings
@@ -105,7 +105,7 @@ def test_lesions_too_large_for_the_model_stay_filled(models: HostModels, monkeyp
 
     def only_low(naive: Any, mask: Any, *more: Any) -> Any:
         if mask[0, :, 32:].any():
-            raise ConSinGANError("too large.")
+            raise NoPlaceError("too large.")
         return redraw(naive, mask, *more)
 
     monkeypatch.setattr(models, "redraw", only_low)

@@ -18,6 +18,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.models import ModelBank
 from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine, merge, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
+from monai_consingan.workflows.outputs import locked_part
 
 Tree = Callable[..., dict[str, str]]
 
@@ -235,3 +236,106 @@ def test_nnunet_and_2d_png(data_set: Path, tmp_path: Path, small: Any, quick: Au
         assert all((tmp_path / "out" / name).is_file() for name in [*case["images"], case["label"]])
     splits = json.loads((tmp_path / "out" / "splits_final.json").read_text())
     assert splits == [{"train": ["c1", "c1_syn-000"], "val": ["c0"]}, {"train": ["c0", "c0_syn-000"], "val": ["c1"]}]
+
+
+def test_files_that_are_gone_or_changed_are_made_anew(
+    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, quick: AugmentSettings, tree: Tree
+) -> None:
+    folder, summary = augmented
+    shutil.copytree(folder, tmp_path / "out")
+    names = sorted(path.stem for path in (folder / "images").glob("*.json"))
+    (tmp_path / "out" / "images" / f"{names[0]}.nii.gz").unlink()
+    (tmp_path / "out" / "labels" / f"{names[1]}.nii.gz").write_bytes(b"changed")
+    (tmp_path / "out" / "images" / f"{names[2]}.json").write_text("{")
+    assert merge(tmp_path / "out")["missing"] == 3
+    assert augment(data_set, tmp_path / "out", quick) == summary
+    assert tree(tmp_path / "out") == tree(folder)
+
+
+def test_damaged_state_is_told(
+    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path: Path, quick: AugmentSettings, tree: Tree
+) -> None:
+    shutil.copytree(augmented[0], tmp_path / "out")
+    for content in ("{", "[]", "{}", '"x"'):
+        damaged = tmp_path / "out" / ".augment" / "surveys" / "image0.json"
+        damaged.write_text(content)
+        with pytest.raises(ConSinGANError, match=r"image0\.json is damaged .*: delete this file"):
+            augment(data_set, tmp_path / "out", quick)
+        damaged.unlink()
+        assert augment(data_set, tmp_path / "out", quick) == augmented[1]
+    state = tmp_path / "out" / ".augment" / "run.json"
+    good = state.read_text()
+    for content in ("{", "[1]", good.replace('"name": "image0"', '"name": "../../image0"')):
+        state.write_text(content)
+        with pytest.raises(ConSinGANError, match=r"run\.json is damaged .*: delete .*/out, or give another folder"):
+            merge(tmp_path / "out")
+    assert augment(data_set, tmp_path / "out", quick) == augmented[1]  # as if what could not be read was corrected
+    assert not (tmp_path / "image0_syn-000.nii.gz").exists()
+
+
+def test_scans_that_changed_between_shards_are_refused(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    shutil.copytree(data_set.parent, tmp_path / "data")
+    again = [tmp_path / "data" / "list.json", tmp_path / "out", quick]
+    augment(*again, shard=(1, 2))
+    os.utime(tmp_path / "data" / "image1.nii.gz")  # touched, but not changed
+    augment(*again, shard=(2, 2))
+    shutil.copy(tmp_path / "data" / "label0.nii.gz", tmp_path / "kept")
+    shutil.copy(tmp_path / "data" / "label1.nii.gz", tmp_path / "data" / "label0.nii.gz")
+    with pytest.raises(ConSinGANError, match=r"label0\.nii\.gz of scan image0 has changed since"):
+        augment(*again, shard=(2, 2))
+    (tmp_path / "data" / "label0.nii.gz").unlink()
+    augment(*again, shard=(2, 2))  # nothing of it is left to make
+    next((tmp_path / "out" / "images").glob("*.nii.gz")).unlink()
+    with pytest.raises(ConSinGANError, match=r"label0\.nii\.gz of scan image0 is gone since"):
+        augment(*again)
+    shutil.copy(tmp_path / "kept", tmp_path / "data" / "label0.nii.gz")
+    assert augment(*again)["missing"] == 0
+
+
+def test_what_could_not_be_read_may_be_corrected(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    content = json.loads(data_set.read_text())
+    for entry in [*content["training"], *content["validation"]]:
+        entry |= {key: str(data_set.parent / entry[key]) for key in ("image", "label")}
+    content["test"] = []
+    right = content["training"][3]["image"]
+    for wrong in (str(tmp_path / "typo.nii.gz"), right):
+        content["training"][3]["image"] = wrong
+        (tmp_path / "list.json").write_text(json.dumps(content))
+        summary = augment(tmp_path / "list.json", tmp_path / "out", quick)
+        assert bool(summary["failed"]) == (wrong != right)
+    assert summary["made"] + summary["dropped"] == 4
+    content["training"][3]["image"] = content["training"][2]["image"]
+    (tmp_path / "list.json").write_text(json.dumps(content))
+    with pytest.raises(ConSinGANError, match="begun with other values for records"):
+        augment(tmp_path / "list.json", tmp_path / "out", quick)
+
+
+def test_a_refused_run_leaves_nothing(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    (tmp_path / "list.json").write_text(json.dumps({"training": [{"image": "typo.nii.gz", "label": "l.nii.gz"}]}))
+    for shard in (None, (1, 2)):
+        with pytest.raises(ConSinGANError, match="has no lesion"):
+            augment(tmp_path / "list.json", tmp_path / "new" / "out", quick, shard=shard)
+    with pytest.raises(ConSinGANError, match="is of no augmentation"):
+        merge(tmp_path / "new" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["list.json"]
+
+
+def test_one_run_at_a_time(augmented: tuple[Path, dict[str, Any]], data_set: Path, quick: AugmentSettings) -> None:
+    folder, summary = augmented
+    with locked_part(folder, "1-of-2"):
+        for start in (lambda: augment(data_set, folder, quick), lambda: merge(folder)):
+            with pytest.raises(ConSinGANError, match="in use by another run"):
+                start()
+        with pytest.raises(ConSinGANError, match="in use by another run"):
+            augment(data_set, folder, quick, shard=(1, 2))
+        augment(data_set, folder, quick, shard=(2, 2))
+    assert merge(folder) == summary
+
+
+def test_an_augmented_data_set_augmented_again(
+    augmented: tuple[Path, dict[str, Any]], tmp_path: Path, quick: AugmentSettings
+) -> None:
+    augment(augmented[0], tmp_path / "out", replace(quick, contrast_range=(0.01, 100), seam_margin=100))
+    content = json.loads((tmp_path / "out" / "datalist.json").read_text())
+    files = [Path(entry["image"]).name for entry in content["training"]]
+    assert len(set(files)) == len(files)

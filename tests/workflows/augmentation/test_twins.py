@@ -61,6 +61,7 @@ def test_twins(pair: Path, data_set: Path, tmp_path: Path) -> None:
     }
     assert len((out / "manifest.csv").read_text().splitlines()) == 1 + len(told["lesions"])
     assert free_twins(pair, out, FILL) == merge(out) == summary
+    assert told["dims"] == 2
     with pytest.raises(ConSinGANError, match="begun with other values for settings"):
         free_twins(pair, out, replace(FILL, margin_mm=3.0))
 

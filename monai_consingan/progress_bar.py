@@ -1,0 +1,62 @@
+"""What is told of a run while it goes on, which never ends it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+__all__ = ["forgiving_stderr", "progress_bar"]
+
+
+class _Forgiving(io.TextIOBase):
+    """The standard error stream, to which nothing is written any more once its reader has left."""
+
+    def write(self, text: str) -> int:
+        try:
+            if sys.stderr is not None:
+                sys.stderr.write(text)
+        except (OSError, ValueError):
+            pass
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
+
+    def isatty(self) -> bool:
+        try:
+            return sys.stderr is not None and sys.stderr.isatty()
+        except ValueError:
+            return False
+
+
+def forgiving_stderr() -> io.TextIOBase:
+    """The standard error stream, of which it is no error that it is closed or that its reader has left."""
+    return _Forgiving()
+
+
+def progress_bar(total: int, done: int, what: str, *, show: bool = True) -> Any:
+    """A bar on the standard error stream, with the time that is left; into a file or a pipe a line now and then only.
+
+    Args:
+        total: number of steps.
+        done: how many of them were done before.
+        what: its title.
+        show: whether it is shown.
+    """
+    stream = forgiving_stderr()
+    return tqdm(
+        total=total,
+        initial=done,
+        desc=what,
+        disable=not show,
+        file=stream,
+        mininterval=0.2 if stream.isatty() else 15.0,
+        bar_format="{desc} {percentage:3.0f}%|{bar:30}| {n_fmt}/{total_fmt}{postfix} [{elapsed}<{remaining}]",
+    )

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from monai_consingan.background import check_in_tissue, find_background
+from monai_consingan.data import IntensityScale
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics import contrast
+from monai_consingan.transforms import PasteLesion, find_placement, head_mask
+from monai_consingan.transforms.insertion.donors import Donor, crop_lesions, turn_donor
+
+
+def brain(shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A stripped brain, and where it is."""
+    rng = np.random.RandomState(seed)
+    grid = np.meshgrid(*[np.linspace(-1, 1, size) for size in shape], indexing="ij")
+    inside = sum(axis**2 for axis in grid) < 0.7
+    tissue = 600 + 60 * ndimage.gaussian_filter(rng.randn(*shape), 1) + 15 * rng.randn(*shape)
+    return np.where(inside, tissue, 0), inside
+
+
+SHAPES = [(64, 56), (40, 44, 24), (48, 44, 5)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(gain=st.floats(0.01, 100.0), constant=st.floats(-1.0, 1.0), whole=st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_background_is_found_wherever_it_lies_among_the_values(
+    shape: tuple[int, ...], gain: float, constant: float, whole: bool
+) -> None:
+    values, inside = brain(shape)
+    scores = (values - values[inside].mean()) / values[inside].std()
+    image = np.where(inside, scores, 6 * constant)
+    image = np.rint(200 * image) if whole else gain * image
+    found = find_background(image[None])
+    assert found
+    assert (found.mask(image) != ~inside).mean() < (0.002 if whole else 1e-9)
+    assert (found.outside(image) == ~inside).mean() > 0.998
+    assert found.darkest(image)[~inside].max() <= image[inside].min()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_noise_and_tissue_are_no_background(dtype: type) -> None:
+    values, inside = brain((48, 48, 24))
+    rng = np.random.RandomState(1)
+    for sigma in (1.5, 3.0, 20.0):  # of air, which is clipped at 0, as scanners do
+        noisy = np.clip(np.where(inside, values, sigma * rng.randn(*values.shape)), 0, None).astype(dtype)
+        found = find_background(noisy)
+        assert not found and not found.mask(noisy).any()
+    crop = values[14:34, 14:34, 8:16].astype(dtype)
+    assert not find_background(crop)
+    assert not find_background(np.full((20, 20), 5, dtype))
+    assert not find_background(np.where(inside, 150, 100).astype(dtype))  # a drawing
+
+
+def test_a_crop_with_a_corner_of_background() -> None:
+    values, inside = brain((48, 48, 24))
+    crop = (slice(12, 48), slice(10, 38), slice(6, 18))
+    found = find_background(values[crop])
+    assert found
+    np.testing.assert_array_equal(found.mask(values[crop]), ~inside[crop])
+
+
+def test_rounding_and_undershoot_do_not_hide_it() -> None:
+    values, inside = brain((48, 48, 24))
+    image = np.where(inside, values, 7.3).astype(np.float32)
+    image[~inside] += np.float32(1e-6) * np.random.RandomState(0).choice([-1, 0, 1], (~inside).sum()).astype(np.float32)
+    image[0, 0, 0] = -1
+    found = find_background(image)
+    assert found.value == pytest.approx(7.3, abs=1e-4)
+    assert int((found.mask(image) != ~inside).sum()) == 1
+    assert not found.tissue(image)[~inside].any()
+
+
+def test_what_was_interpolated_from_it_is_no_tissue() -> None:
+    values, inside = brain((48, 48, 24))
+    image = ndimage.zoom(values, 2, order=1)
+    share = ndimage.zoom(inside.astype(float), 2, order=1)
+    tissue = find_background(image).tissue(image)
+    assert not tissue[share < 0.3].any()
+    assert tissue[share > 0.8].mean() > 0.999
+    spline = ndimage.zoom(values, 2, order=3)
+    assert not find_background(spline).tissue(spline)[share == 0].mean() > 0.01
+
+
+def test_chance_is_told_from_background() -> None:
+    values, inside = brain((48, 48, 24))
+    image = np.where(inside, np.rint(values) - 600, 0)
+    image[20:24, 20:24, 10:14] = 0  # a hole
+    found = find_background(image)
+    chance = (image == 0) & inside
+    chance[20:24, 20:24, 10:14] = False
+    assert chance.sum() > 50
+    assert found.mask(image)[chance].mean() < 0.3
+    assert found.mask(image)[20:24, 20:24, 10:14].all() and not found.outside(image)[20:24, 20:24, 10:14].any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_head_and_the_intensities_are_those_of_the_brain(shape: tuple[int, ...]) -> None:
+    values, inside = brain(shape)
+    scores = np.where(inside, (values - 600) / 60, 0)
+    assert (head_mask(scores) != inside).sum() < 0.05 * inside.sum()
+    scale, plain = IntensityScale.fit(scores), IntensityScale.fit(values)
+    assert 600 + 60 * scale.lower == pytest.approx(plain.lower, rel=0.01)
+    undershot = values.copy()
+    undershot.flat[0] = -1
+    assert IntensityScale.fit(undershot) == plain
+
+
+def test_contrast_leaves_background_out_wherever_it_is() -> None:
+    values, inside = brain((64, 56))
+    image = np.where(inside, values, 650)
+    lesion = np.zeros_like(inside)
+    lesion[8:16, 22:32] = True  # at the brain's edge
+    image = np.where(lesion & inside, 900, image)
+    expected = contrast(np.where(inside, image, 0)[None], lesion[None] & inside)
+    assert contrast(image[None], lesion[None] & inside) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("constant", [0.0, 600.0])
+@pytest.mark.parametrize("blend", ["hard", "feather", "poisson", "crossfade", "tissue"])
+def test_no_blend_paints_background_and_no_lesion_lies_in_it(constant: float, blend: str) -> None:
+    values, inside = brain((64, 56))
+    host = np.where(inside, values, constant)
+    host[0, 0] = constant - 1
+    donor, _ = brain((64, 56), seed=1)
+    label = np.zeros(host.shape, np.uint8)
+    label[30:36, 8:14] = 1
+    donor = np.where(label > 0, 1000, donor)
+    assert inside[label > 0].all()
+    paste = PasteLesion(blend=blend, match="gain", axis=None)
+    result = paste(host[None], donor[None], label[None]).image[0]
+    assert (result != host)[label > 0].any()
+    np.testing.assert_array_equal(result[~inside], host[~inside])
+    with pytest.raises(ConSinGANError, match=r"36 of the lesion's 36 voxels lie in the background of the host"):
+        paste(host[None], donor[None], label[None], offset=(-28, 0))
+
+
+def test_a_label_in_the_donors_background_is_refused() -> None:
+    values, _ = brain((64, 56))
+    label = np.zeros(values.shape, np.uint8)
+    label[:4, :5] = 1
+    with pytest.raises(ConSinGANError, match="20 of the lesion's 20 voxels lie in the background of the donor"):
+        PasteLesion()(values[None], values[None], label[None], offset=(30, 25))
+
+
+def test_every_channel_counts() -> None:
+    values, inside = brain((40, 44, 24))
+    other = values.copy()
+    other[:20] = 0
+    mask = np.zeros(inside.shape, bool)
+    mask[14:17, 20:24, 10:14] = True
+    check_in_tissue(values[None], mask)
+    with pytest.raises(ConSinGANError, match="48 of the lesion's 48 voxels lie in the background"):
+        check_in_tissue(np.stack([values, other]), mask)
+
+
+def test_automatic_places_lie_in_tissue_of_a_normalised_scan() -> None:
+    values, inside = brain((64, 64, 20))
+    scores = np.where(inside, (values - 600) / 60, 0)
+    label = np.zeros(inside.shape)
+    label[30:35, 30:35, 9:12] = 1
+    for region in (None, np.ones(inside.shape)):
+        place = find_placement(
+            scores, scores, label, spacing=1.0, rng=np.random.RandomState(0), axis=2, brain_mask=region
+        )
+        moved = np.roll(label, place.offset, (0, 1, 2)) > 0
+        assert inside[moved].all()
+
+
+def test_a_turned_donor_brings_no_air_along() -> None:
+    values, inside = brain((64, 56))
+    label = np.zeros(inside.shape, np.uint8)
+    rows = np.flatnonzero(inside[:, 28])
+    label[rows[0] : rows[0] + 8, 24:32] = 1
+    label &= inside
+    (crop,) = crop_lesions(Donor(values[None], label[None]), values[None])
+    turned = turn_donor(crop, (1.0, 1.0), flips=(False, False), degrees=25.0, scale=0.9, axis=None)
+    assert turned.valid.any() and not turned.valid.all()
+    assert turned.image[0][turned.valid].min() > 0.9 * values[inside].min()

@@ -33,7 +33,7 @@ __all__ = [
 BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
 """How a lesion can be pasted (:py:class:`monai_consingan.transforms.PasteLesion`)."""
 
-MATCHES = ("gain", "mean_std", "none")
+MATCHES = ("gain", "mean_std", "none", "scale")
 """How its intensities can be fitted to the host's (the same)."""
 
 TRAINING_TISSUES = ("mirror", "image")
@@ -119,7 +119,7 @@ INSERTION_METHODS: Mapping[str, InsertionMethod] = MappingProxyType(
         "naive": InsertionMethod("hard"),
         "tissue-consingan": InsertionMethod("tissue", redrawn=BlendSettings("outside", detail_mm=1.0)),
         "consingan-band": InsertionMethod("hard", redrawn=BlendSettings("band")),
-        "consingan": InsertionMethod("hard", "none", PUBLISHED_BLENDS["harmonization"]),
+        "consingan": InsertionMethod("hard", "scale", PUBLISHED_BLENDS["harmonization"]),
     }
 )
 """Methods by name.
@@ -127,7 +127,8 @@ INSERTION_METHODS: Mapping[str, InsertionMethod] = MappingProxyType(
 ``"tissue"``: the tissue blend (:py:class:`monai_consingan.transforms.TissueBlend`), which needs no model.
 ``"tissue-consingan"``: the same, whose middle frequencies around the lesion are then redrawn; the lesion itself stays
 as it was blended.
-``"consingan"``: as published, the redrawn image with a soft edge over a paste at the donor's intensities.
+``"consingan"``: as published, the redrawn image with a soft edge over a paste at the donor's intensities, which are
+matched by gain only where donor and host are clearly of other scales.
 ``"consingan-band"``: redrawn in a band along the border of a paste. The others need no model either.
 """
 

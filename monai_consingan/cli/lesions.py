@@ -65,6 +65,10 @@ _source_options = together(
     ),
 )
 
+_strict = click.option(
+    "--strict", is_flag=True, help="Write nothing if the result does not pass its checks [default: warn]."
+)
+
 
 @click.command(cls=NumbersCommand)
 @_source_options
@@ -78,6 +82,7 @@ _source_options = together(
 @training_options
 @blend_options
 @run_options
+@_strict
 @output_options
 def harmonize(output: Path, quiet: bool, **options: Any) -> None:
     """Put a donor's lesion into a host and blend it in.
@@ -102,6 +107,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 @lesion_options
 @seed_option("Seed of the place.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
+@_strict
 @output_options
 def paste(output: Path, quiet: bool, **options: Any) -> None:
     """Paste a donor's lesion into a host, and no more: nothing is trained."""
@@ -153,6 +159,7 @@ def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> s
 @training_options
 @blend_options
 @run_options
+@_strict
 @output_options
 def remove(output: Path, quiet: bool, **options: Any) -> None:
     """Take a lesion out: fill it with healthy tissue.

@@ -12,7 +12,12 @@ __all__ = ["show_case", "show_table"]
 
 
 def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -> None:
-    """Print where the results of ``harmonize``, ``paste`` or ``remove`` are, and their main numbers."""
+    """Print where the results of ``harmonize``, ``paste`` or ``remove`` are, and their main numbers.
+
+    What the user should know before the result is used goes to the standard error stream, also if the rest is quiet.
+    """
+    for warning in report["warnings"]:
+        click.echo(f"Warning: {output}: {warning}", err=True)
     if quiet:
         return
     place = report["placement"]
@@ -38,7 +43,9 @@ def show_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _compared(report: Mapping[str, Any], name: str) -> str:
-    naive = f"{name}_naive"
+    from monai_consingan.workflows.report import shown_number
+
+    shown, naive = shown_number(report[name], 2, "not measurable"), f"{name}_naive"
     if report["command"] == "paste" or naive not in report:
-        return f"{report[name]:.2f}"
-    return f"{report[name]:.2f} (naive {report[naive]:.2f})"
+        return shown
+    return f"{shown} (naive {shown_number(report[naive], 2, 'not measurable')})"

@@ -7,6 +7,7 @@ FID and KID compare sets of images.
 from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
+from monai_consingan.metrics.checks import Checks, Limits, beyond, check_insertion, check_removal, measure_change
 from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
     DetectedLesion,
@@ -28,15 +29,20 @@ from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
     "KID",
+    "Checks",
     "DetectedLesion",
     "Detection",
     "LesionMeasures",
+    "Limits",
     "MeasureInsertiond",
     "MeasureRemovald",
     "SetComparison",
     "Surroundings",
     "TissueAgreement",
+    "beyond",
     "changed_outside",
+    "check_insertion",
+    "check_removal",
     "compare_sets",
     "contrast",
     "contrast_to_noise",
@@ -50,6 +56,7 @@ __all__ = [
     "kernel_distance",
     "load_feature_network",
     "load_inception",
+    "measure_change",
     "measure_lesion",
     "removal_measures",
     "rim_core_difference",

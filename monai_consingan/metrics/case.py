@@ -9,7 +9,7 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 
 from monai_consingan.data import slice_axis
-from monai_consingan.metrics.contrast import contrast, kept
+from monai_consingan.metrics.contrast import contrast, kept, noise
 from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.surroundings import Surroundings
@@ -78,14 +78,16 @@ def removal_measures(
         dims: 2 measures within the slices, 3 in space.
 
     Returns:
-        For every suffix ``seam`` (1 is like the tissue around) and ``contrast_kept`` (0 is nothing left).
+        For every suffix ``seam`` (1 is like the tissue around) and ``contrast_kept`` (0 is nothing left; NaN where the
+        lesion had next to no contrast).
     """
     sliced = slice_axis(lesion, axis) if dims == 2 else None
-    before = contrast(host, lesion, axis=sliced, exclude=others)
+    in_host = Surroundings(host, lesion, axis=sliced, exclude=others)
+    before, spread = contrast(in_host), noise(in_host)
     measures: dict[str, float] = {}
     for suffix, result in results.items():
         measures[f"seam{suffix}"] = seam(result, filled, axis=sliced, exclude=others)
-        measures[f"contrast_kept{suffix}"] = kept(contrast(result, lesion, axis=sliced, exclude=others), before)
+        measures[f"contrast_kept{suffix}"] = kept(contrast(result, lesion, axis=sliced, exclude=others), before, spread)
     return measures
 
 

@@ -11,7 +11,7 @@ from scipy.stats import median_abs_deviation
 
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["RING_MM", "contrast", "contrast_to_noise", "kept"]
+__all__ = ["RING_MM", "contrast", "contrast_to_noise", "kept", "noise"]
 
 RING_MM = (2.0, 8.0)
 
@@ -84,20 +84,34 @@ def contrast_to_noise(
     """
     case = Surroundings.of(image, mask, **where)
     around = case.values(ring_mm).astype(np.float64)
-    noise = float(median_abs_deviation(around, scale="normal")) or float(around.std())
     inside = case.inside if part is None else part
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.float64(case.image[inside].mean(dtype=np.float64) - np.median(around)) / noise)
+        return float(np.float64(case.image[inside].mean(dtype=np.float64) - np.median(around)) / _spread(around))
 
 
-def kept(result: float, donor: float) -> float:
+def _spread(values: NDArray[np.float64]) -> float:
+    """Standard deviation, taken from the median absolute deviation."""
+    return float(median_abs_deviation(values, scale="normal")) or float(values.std())
+
+
+def noise(case: Surroundings, ring_mm: tuple[float, float] = RING_MM) -> float:
+    """Standard deviation of the ring around a lesion relative to its mean: what a :func:`contrast` has to exceed.
+
+    Raises:
+        ConSinGANError: as :func:`contrast`.
+    """
+    return _spread(case.values(ring_mm).astype(np.float64)) / case.mean(ring_mm)
+
+
+def kept(result: float, donor: float, noise: float = 0.0) -> float:
     """A measure of the result as a share of the donor's; 1 is all of it.
 
     Args:
         result: the measure in the result.
         donor: the same measure in the donor.
+        noise: how much it varies in tissue (:func:`noise`).
 
     Returns:
-        result / donor, NaN when the donor's is 0.
+        result / donor; NaN, which is not measurable, when the donor's is below half of the noise, or 0.
     """
-    return result / donor if donor != 0 else float("nan")
+    return result / donor if abs(donor) > 0.5 * noise else float("nan")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.distance import ball_diameter, bounding_box, depth_inside, distance_outside
-from monai_consingan.metrics.contrast import RING_MM, contrast, kept
+from monai_consingan.metrics.contrast import RING_MM, contrast, kept, noise
 from monai_consingan.metrics.surroundings import Surroundings
 
 __all__ = ["LesionMeasures", "half_maximum_size", "measure_lesion", "rim_core_difference"]
@@ -122,14 +122,16 @@ class LesionMeasures:
         contrast: Weber contrast to the ring around it.
         rim_core_difference: how much brighter the rim is than the core, relative to the ring around the lesion.
         half_maximum_size: equivalent diameter at half maximum, in mm.
+        noise: standard deviation of the ring relative to its mean.
     """
 
     contrast: float
     rim_core_difference: float
     half_maximum_size: float
+    noise: float = 0.0
 
     def kept_from(self, donor: LesionMeasures) -> LesionMeasures:
-        """Each measure as a share of the donor's; 1 is all of it, NaN where the donor has none.
+        """Each measure as a share of the donor's; 1 is all of it, NaN where the donor has next to none.
 
         Args:
             donor: the measures of the lesion in the donor.
@@ -138,8 +140,8 @@ class LesionMeasures:
             The shares.
         """
         return LesionMeasures(
-            contrast=kept(self.contrast, donor.contrast),
-            rim_core_difference=kept(self.rim_core_difference, donor.rim_core_difference),
+            contrast=kept(self.contrast, donor.contrast, donor.noise),
+            rim_core_difference=kept(self.rim_core_difference, donor.rim_core_difference, donor.noise),
             half_maximum_size=kept(self.half_maximum_size, donor.half_maximum_size),
         )
 
@@ -183,4 +185,5 @@ def measure_lesion(
         contrast=contrast(case, ring_mm=ring_mm),
         rim_core_difference=rim_core_difference(case, ring_mm=ring_mm),
         half_maximum_size=half_maximum_size(case, ring_mm=ring_mm),
+        noise=noise(case, ring_mm),
     )

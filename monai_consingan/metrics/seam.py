@@ -15,7 +15,12 @@ __all__ = ["seam"]
 
 
 def seam(
-    image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, *, outer_mm: float = 8.0, **where: Any
+    image: NdarrayOrTensor | Surroundings,
+    mask: NdarrayOrTensor | None = None,
+    *,
+    outer_mm: float = 8.0,
+    along: int | None = None,
+    **where: Any,
 ) -> float:
     r"""Intensity steps across the border of a mask, relative to the steps in the tissue around it.
 
@@ -33,6 +38,7 @@ def seam(
         image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
         mask: channel-first mask of the lesion on the same grid.
         outer_mm: the ring reaches this far from the mask, in mm.
+        along: the only spatial axis to compare along, such as the one across slices; None compares along all.
         where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`; with an axis, pairs along
             it are left out.
 
@@ -59,15 +65,15 @@ def seam(
     around = around[box]
 
     border_sum, expected_sum, pairs = 0.0, 0.0, 0
-    for along in range(array.ndim):
-        if along == case.axis:
+    for direction in range(array.ndim) if along is None else (along,):
+        if direction == case.axis:
             continue
-        step = np.abs(np.diff(array, axis=along))
-        first, second = _side(inside, along, 0), _side(inside, along, 1)
+        step = np.abs(np.diff(array, axis=direction))
+        first, second = _side(inside, direction, 0), _side(inside, direction, 1)
         # The voxel outside has to be tissue; the one inside may be as dark as a necrotic core.
-        outside_counts = np.where(first, _side(countable, along, 1), _side(countable, along, 0))
+        outside_counts = np.where(first, _side(countable, direction, 1), _side(countable, direction, 0))
         border = (first != second) & outside_counts
-        pairs_around = _side(around, along, 0) & _side(around, along, 1)
+        pairs_around = _side(around, direction, 0) & _side(around, direction, 1)
         if not border.any():
             continue
         if not pairs_around.any():

@@ -13,6 +13,7 @@ from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.outputs import check_output, locked, refuse_links, whole_result
 from monai_consingan.workflows.remove import LesionTarget, remove
+from monai_consingan.workflows.report import shown_number
 
 __all__ = ["demo"]
 
@@ -128,7 +129,7 @@ def _source_text() -> str:
 
 def _table(report: Mapping[str, Any], contrast: str) -> list[list[object]]:
     def measure(name: str) -> list[object]:
-        return [f"{report[f'{name}_naive']:.3f}", f"{report[name]:.3f}"]
+        return [shown_number(report[key], 3, "not measurable") for key in (f"{name}_naive", name)]
 
     seam = "step of intensity across the lesion's border, as a multiple of the steps in the tissue around; 1 is none"
     settings = report["settings"]

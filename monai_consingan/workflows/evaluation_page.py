@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_consingan.figures import ReportSection, write_reports
+from monai_consingan.workflows.report import shown_number
 
-__all__ = ["images_table", "results_table", "shown_number", "warnings_of", "write_evaluation_page"]
+__all__ = ["images_table", "results_table", "warnings_of", "write_evaluation_page"]
 
 _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
@@ -118,11 +118,5 @@ def _with_naive(result: Mapping[str, Any], name: str) -> str:
     if name not in result:
         return "-"
     naive = f"{name}_naive"
-    return shown_number(result[name], 2) + (f" ({shown_number(result[naive], 2)})" if naive in result else "")
-
-
-def shown_number(value: float | None, decimals: int | None = None) -> str:
-    """A number for a table: four digits, or with so many decimals; a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"
+    shown = [shown_number(result[key], 2, "not measurable") for key in (name, naive) if key in result]
+    return shown[0] + "".join(f" ({other})" for other in shown[1:])

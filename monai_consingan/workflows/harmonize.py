@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.data import check_lesion, slices_of
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
-from monai_consingan.metrics import insertion_measures
+from monai_consingan.metrics import Checks, check_insertion, insertion_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
@@ -25,6 +25,11 @@ from monai_consingan.workflows.lesion_run import (
 )
 
 __all__ = ["LesionSource", "harmonize", "paste"]
+
+_SCALED = (
+    "The donor's intensities around the lesion differ from the host's by more than a factor of 2: they were matched by "
+    "gain and not taken as they are; --match none takes them nevertheless."
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class LesionSource:
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         at: voxel of the host for the lesion's centre, one number for each axis, or for each axis in the slice.
         offset: shift from the lesion's place in the donor, in voxels (row, column). With neither, the place is found.
-        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
-            ``"none"``; ``None`` leaves it to the method.
+        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"``,
+            ``"none"`` or ``"scale"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
         dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
@@ -104,6 +109,11 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
             results, found.mask, donor, lesion, others=found.host_label, axis=source.axis, dims=found.dims
         )
 
+    def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
+        blended = method.paste_blend != "hard" or method.redrawn is not None
+        where: dict[str, Any] = {"others": found.host_label, "axis": source.axis, "blended": blended}
+        return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, **where)
+
     placement = {
         **found.placement.as_dict(),
         "axis": found.axis,
@@ -123,13 +133,17 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         axis=found.axis,
         title=title,
         placement=placement,
-        settings={"match": match},
+        settings={"match": found.match},
         measures=measures,
+        checks=checks,
+        warnings=[_SCALED] if (match, found.match) == ("scale", "gain") else [],
         donor=(donor, found.donor_lesion),
     )
 
 
-def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite: bool = False) -> dict[str, Any]:
+def paste(
+    source: LesionSource, output: str | Path, *, seed: int = 0, overwrite: bool = False, strict: bool = False
+) -> dict[str, Any]:
     """Write the naive image of a paste, and no more: nothing is blended or trained.
 
     Args:
@@ -137,6 +151,7 @@ def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite:
         output: folder for ``image``, ``label``, ``alteration``, ``figure.png`` and ``report.json``.
         seed: seed of the automatic placement.
         overwrite: whether the folder may hold something already.
+        strict: whether a result that does not pass its checks is an error.
 
     Returns:
         The report.
@@ -145,7 +160,7 @@ def paste(source: LesionSource, output: str | Path, *, seed: int = 0, overwrite:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
     with lesion_run("paste", output, source.files, overwrite=overwrite) as run:
-        return run.finish(_pasted(run, source, insertion_method("naive"), seed, "Naive paste"), seed)
+        return run.finish(_pasted(run, source, insertion_method("naive"), seed, "Naive paste"), seed, strict=strict)
 
 
 def harmonize(
@@ -162,6 +177,7 @@ def harmonize(
     device: str = "cpu",
     overwrite: bool = False,
     progress: bool = False,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Put a donor's lesion into a host so that it blends in, by a ConSinGAN of the host's slices or without a model.
 
@@ -183,6 +199,8 @@ def harmonize(
         device: where to train.
         overwrite: whether the folder may hold something already.
         progress: whether to show progress on the standard error stream.
+        strict: whether a result that does not pass its checks (:py:mod:`monai_consingan.metrics.checks`) is an error;
+            otherwise ``warnings`` of the report says so.
 
     Returns:
         The report.
@@ -207,4 +225,4 @@ def harmonize(
     with lesion_run("harmonize", output, [*source.files, model, start], overwrite=overwrite) as run:
         case = _pasted(run, source, how, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
-        return run.finish(case, seed, redrawing)
+        return run.finish(case, seed, redrawing, strict=strict)

@@ -25,6 +25,7 @@ from monai_consingan.data import (
 )
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
+from monai_consingan.metrics import Checks
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
 from monai_consingan.models.redraw import redraw
@@ -104,8 +105,10 @@ class LesionCase:
         placement: where the lesion went, or how it was filled, for the report.
         settings: what the user asked for, for the report; ``redrawn`` is added where a model redraws.
         measures: measures of images by their suffixes.
+        checks: checks of the result, of which the measures are known.
         donor: donor and its lesion's mask, for the figure.
         redrawn: more settings for the report where a model redraws.
+        warnings: sentences on what the user should know.
     """
 
     host: MetaTensor
@@ -120,8 +123,10 @@ class LesionCase:
     placement: dict[str, Any]
     settings: dict[str, Any]
     measures: Callable[[Mapping[str, MetaTensor]], dict[str, float]]
+    checks: Callable[[MetaTensor, dict[str, float]], Checks]
     donor: tuple[MetaTensor, MetaTensor] | None = None
     redrawn: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 class LesionRun:
@@ -150,19 +155,31 @@ class LesionRun:
         self.inputs[name] = stored = read_stored(path, name=_words(name), indices=True)
         return load_label(stored, image=image, image_name=_words(of), name=_words(name), **options)
 
-    def finish(self, case: LesionCase, seed: int, redrawing: Redrawing | None = None) -> dict[str, Any]:
-        """Let a model redraw the lesion's surroundings, if one is given, and write all files.
+    def finish(
+        self, case: LesionCase, seed: int, redrawing: Redrawing | None = None, *, strict: bool = False
+    ) -> dict[str, Any]:
+        """Let a model redraw the lesion's surroundings, if one is given, check the result, and write all files.
+
+        Args:
+            case: what was pasted or filled.
+            seed: the seed, for the report.
+            redrawing: the model.
+            strict: whether a result that does not pass its checks is an error; otherwise ``warnings`` says so.
 
         Returns:
             The report.
 
         Raises:
-            ConSinGANError: the region does not fit the model, or a file cannot be written.
+            ConSinGANError: the region does not fit the model, a result does not pass, or a file cannot be written.
         """
         image, alteration, told, seconds = case.image, _altered(case), {**case.settings}, 0.0
         if redrawing is not None:
             image, alteration, more, seconds = self._redraw(case, redrawing)
             told |= more
+        measures = case.measures({"": image, "_naive": case.naive})
+        checks = case.checks(image, measures)
+        if checks.failed and strict:
+            raise ConSinGANError(f"Nothing is written, as {checks.sentence()}")
         report = {
             "command": self.command,
             "inputs": describe_inputs({**self.inputs, **({} if redrawing is None else redrawing.files)}),
@@ -170,7 +187,9 @@ class LesionRun:
             "seed": seed,
             "versions": versions(),
             "settings": told,
-            **case.measures({"": image, "_naive": case.naive}),
+            **measures,
+            "checks": checks.as_dict(),
+            "warnings": [*case.warnings, *([_capital(checks.sentence())] if checks.failed else [])],
             **({} if self.command == "paste" else {"seconds_training": seconds}),
         }
         self._save(case, image, alteration, is_redrawn=redrawing is not None)
@@ -267,6 +286,10 @@ def _altered(case: LesionCase) -> MetaTensor:
     changed = (as_array(case.image) != as_array(case.host)) | (as_array(case.mask) > 0)
     altered: MetaTensor = wrap_like(changed.astype(np.uint8), case.host)
     return altered
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _words(name: str) -> str:

@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from monai_consingan.data import slices_of
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
-from monai_consingan.metrics import removal_measures
+from monai_consingan.metrics import Checks, check_removal, removal_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
@@ -76,6 +76,7 @@ def remove(
     device: str = "cpu",
     overwrite: bool = False,
     progress: bool = False,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Fill a lesion with healthy tissue and, if anything of a model is given, let a ConSinGAN redraw it.
 
@@ -97,6 +98,8 @@ def remove(
         device: where to train.
         overwrite: whether the folder may hold something already.
         progress: whether to show progress on the standard error stream.
+        strict: whether a result that does not pass its checks (:py:mod:`monai_consingan.metrics.checks`) is an error;
+            otherwise ``warnings`` of the report says so.
 
     Returns:
         The report. Its ``contrast_kept`` is what is left of the lesion's contrast to the ring around it: 0 is none.
@@ -113,7 +116,7 @@ def remove(
     with lesion_run("remove", output, [target.image, target.label, model, start], overwrite=overwrite) as run:
         case = _filled(run, target, target.dims if redrawing is None else slices_of_model(target.dims))
         case.settings["redrawn"] = redrawing is not None
-        return run.finish(case, seed, redrawing)
+        return run.finish(case, seed, redrawing, strict=strict)
 
 
 def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCase:
@@ -126,6 +129,10 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, float]:
         others, axis = filled.label, filled.axis
         return removal_measures(results, filled.mask, filled.lesion, image, others=others, axis=axis, dims=filled.dims)
+
+    def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
+        given = (filled.mask, filled.lesion, measures)
+        return check_removal(result, image, *given, others=filled.label, axis=filled.axis)
 
     return LesionCase(
         host=image,
@@ -146,5 +153,6 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
         },
         settings={"methods": target.methods, "symmetry": target.symmetry, "margin_mm": target.margin_mm},
         measures=measures,
+        checks=checks,
         redrawn={"train_on": target.train_on},
     )

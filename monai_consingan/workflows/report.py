@@ -19,7 +19,7 @@ from monai_consingan.data import Stored, file_sha256, slices_of
 from monai_consingan.data.names import public_name
 from monai_consingan.figures import Panel, difference_panel, save_panel, slice_view
 
-__all__ = ["describe_inputs", "save_case_figure", "versions", "write_report"]
+__all__ = ["describe_inputs", "save_case_figure", "shown_number", "versions", "write_report"]
 
 
 def versions() -> dict[str, str]:
@@ -109,3 +109,10 @@ def save_case_figure(
     ]
     panels.append(difference_panel(views[names[-1]], views[names[0]], contours={"altered": changed}, focus=changed))
     save_panel(path, panels, title=title)
+
+
+def shown_number(value: float | None, decimals: int | None = None, none: str = "-") -> str:
+    """A number for a table: four digits, or with so many decimals; ``none`` where there is none."""
+    if value is None or math.isnan(value):
+        return none
+    return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"

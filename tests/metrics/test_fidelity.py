@@ -106,5 +106,5 @@ def test_kept_shares() -> None:
     assert faded.half_maximum_size == pytest.approx(1.0)
     blurred = measure_lesion(ndimage.gaussian_filter(image, (0, 2, 2)), mask).kept_from(donor)
     assert abs(blurred.rim_core_difference) < 0.6
-    assert set(faded.as_dict()) == {"contrast", "rim_core_difference", "half_maximum_size"}
+    assert set(faded.as_dict()) == {"contrast", "rim_core_difference", "half_maximum_size", "noise"}
     assert np.isnan(donor.kept_from(LesionMeasures(0.0, 0.0, 0.0)).contrast)

@@ -98,7 +98,7 @@ def test_both_ways_give_one_report_and_one_page(
 
 def test_tables_show_the_naive_image_beside_the_result_and_the_floor() -> None:
     results = [{"folder": "a", "command": "remove", "seam": 1.0, "seam_naive": 2.345, "contrast_kept": None}]
-    assert results_table(results)[1] == ["a", "remove", "1.00 (2.35)", "-", "-", "-", "-", "-"]
+    assert results_table(results)[1] == ["a", "remove", "1.00 (2.35)", "-", "not measurable", "-", "-", "-"]
     kid = {"value": 0.12345, "lower": -0.1, "upper": 0.2}
     images = {"n_real": 9, "n_synthetic": 7, "n_floor": 4, "fid": 1.5, "fid_floor": 1.25, "fid_at_n_floor": 2.0}
     table = images_table({**images, "kid": kid, "kid_floor": kid})

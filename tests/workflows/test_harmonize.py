@@ -163,6 +163,7 @@ def test_a_method_without_a_model_trains_nothing(
     monkeypatch.setattr("monai_consingan.models.redraw.train_model", None)
     report = harmonize(source, tmp_path / "out", method=method, seed=1)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [name for name in FILES if name != "model.pt"]
+    assert report["checks"]["passed"] or method in ("poisson", "crossfade", "feather"), report["warnings"]
     assert report["settings"] == {"method": method, "match": "gain", "paste_blend": report["settings"]["paste_blend"]}
     altered = raw(tmp_path / "out" / "alteration.nii.gz") > 0
     assert np.array_equal(raw(tmp_path / "out" / "image.nii.gz")[~altered], scan[0][~altered])
@@ -327,3 +328,28 @@ def test_start_that_does_not_fit(inserted: Any, source: LesionSource, tiny: Any,
     with pytest.raises(ConSinGANError, match="has other networks"):
         harmonize(source, tmp_path / "out", start=inserted[0], settings=tiny("harmonization", channels=2))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("gain", "match"), [(8, "gain"), (0.125, "gain"), (1.2, "none")])
+def test_the_published_method_between_scans_of_other_scale(
+    save: Callable[..., Path], scan: Any, tiny: Any, tmp_path: Path, gain: float, match: str
+) -> None:
+    host = save("host.nii.gz", (scan[0] * gain).astype(np.float32))
+    source = LesionSource(host, example().image, example().label, donor_slice=4, host_slice=6)
+    report = harmonize(source, tmp_path / "out", method="consingan", settings=tiny("harmonization"))
+    assert report["settings"]["match"] == match
+    assert report["contrast_kept_naive"] == pytest.approx(1 if match == "gain" else 0.5, abs=0.4)
+    assert any("matched by gain" in warning for warning in report["warnings"]) == (match == "gain")
+
+
+def test_a_result_that_does_not_pass(save: Callable[..., Path], scan: Any, tmp_path: Path) -> None:
+    host = save("host.nii.gz", (scan[0] * 8).astype(np.float32))
+    source = LesionSource(host, example().image, example().label, donor_slice=4, host_slice=6, match="none")
+    report = paste(source, tmp_path / "out")
+    assert not report["checks"]["passed"]
+    (warning,) = report["warnings"]
+    assert warning.startswith("The result does not pass its checks: contrast kept is -")
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["warnings"] == [warning]
+    with pytest.raises(ConSinGANError, match=r"^Nothing is written, as the result does not pass its checks: .*\.$"):
+        paste(source, tmp_path / "strict", strict=True)
+    assert not (tmp_path / "strict").exists()

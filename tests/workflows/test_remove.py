@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from monai_consingan.cli.results import show_case
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics import Surroundings
 from monai_consingan.models import TrainedModel
 from monai_consingan.workflows import LesionTarget, remove
 
@@ -142,3 +144,18 @@ def test_in_space_or_slice_by_slice(
 def test_unknown_way_to_train() -> None:
     with pytest.raises(ConSinGANError, match="train on is 'both'"):
         replace(TARGET, train_on="both")
+
+
+def test_what_is_left_of_next_to_no_contrast_is_not_measurable(
+    save: Callable[..., Path], scan: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, lesion = scan[0].astype(np.float32), scan[1][..., 4] > 0
+    spacing = np.abs(np.diag(nib.load(example().image).affine))[:3]
+    mask = np.where(np.arange(10) == 4, scan[1], 0)[None]
+    image[lesion, 4] = Surroundings(image[None], mask, spacing=spacing, axis=2).mean((2, 8))
+    target = replace(TARGET, image=save("faint.nii.gz", image), methods=("biharmonic",))
+    report = remove(target, tmp_path / "out")
+    assert np.isnan(report["contrast_kept"])
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["contrast_kept"] is None
+    show_case(report, tmp_path / "out", "Lesion removed", quiet=False)
+    assert "contrast kept not measurable (naive not measurable)" in capsys.readouterr().out

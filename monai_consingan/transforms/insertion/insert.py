@@ -56,6 +56,8 @@ class InsertedLesion(NamedTuple):
     """The number of lesions that the donor has."""
     dims: int
     """3 where this was done in space, 2 where slice by slice."""
+    match: str
+    """How its intensities were matched: ``"gain"``, ``"mean_std"`` or ``"none"``."""
 
 
 class InsertLesion(Transform):
@@ -65,8 +67,8 @@ class InsertLesion(Transform):
     by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, in space or slice by slice.
 
     Args:
-        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"`` or
-            ``"none"``.
+        match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"``,
+            ``"none"`` or ``"scale"`` (:class:`PasteLesion`).
         paste_blend: how the lesion is blended in, see :class:`PasteLesion`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the automatic placement; the same scans and seed give the same place.
@@ -176,10 +178,11 @@ class InsertLesion(Transform):
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
         )
-        pasted, naive = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
+        pasted, naive, match = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
         )
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, number, int(numbers.max()), dims)
+        numbering = number, int(numbers.max())
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""

@@ -10,7 +10,26 @@ from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_in
 
-__all__ = ["match_intensities", "tissue_ring"]
+__all__ = ["match_intensities", "one_scale", "tissue_ring"]
+
+_ONE_SCALE = 2.0
+"""Tissue of one scan differs by less than this factor from place to place, and scans of other gain by more."""
+
+
+def one_scale(host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring: np.ndarray) -> bool:
+    """Whether a donor's intensities mean the same in the host: their means around the lesion differ by no factor of 2.
+
+    Args:
+        host, ring, donor, donor_ring: as of :func:`match_intensities`. Where a ring is empty or not above 0, nothing
+            speaks against it.
+    """
+    if not (ring.any() and donor_ring.any()):
+        return True
+    means = [
+        (old[ring].mean(dtype=np.float64), new[donor_ring].mean(dtype=np.float64))
+        for old, new in zip(host, donor, strict=True)
+    ]
+    return all(not (a > 0 and b > 0) or 1 / _ONE_SCALE <= a / b <= _ONE_SCALE for a, b in means)
 
 
 def tissue_ring(

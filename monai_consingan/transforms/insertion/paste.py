@@ -31,7 +31,7 @@ from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
 from monai_consingan.transforms.insertion.crossfade import crossfade
-from monai_consingan.transforms.insertion.match import match_intensities, tissue_ring
+from monai_consingan.transforms.insertion.match import match_intensities, one_scale, tissue_ring
 from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
@@ -97,6 +97,8 @@ class PasteLesion(Transform):
         match: ``"none"`` takes the donor's intensities as they are. ``"gain"`` multiplies them so that the mean around
             the lesion equals the mean around its new place in the host, which keeps the lesion's relative contrast.
             ``"mean_std"`` maps mean and standard deviation around the lesion to those around the new place.
+            ``"scale"`` is ``"none"`` where both scans have one scale, and ``"gain"`` where the means around the lesion
+            differ by more than a factor of 2.
         ring_mm: what counts as around: voxels at a distance above the first and up to the second number of mm, without
             lesions and without air.
         axis: the spatial axis perpendicular to the slices, to keep distances and Poisson's equation within slices.
@@ -175,17 +177,17 @@ class PasteLesion(Transform):
         donor_label: NdarrayOrTensor,
         offset: Sequence[int] | None = None,
         host_label: NdarrayOrTensor | None = None,
-    ) -> tuple[PastedLesion, Any]:
-        """Paste, and also give the naive image: the same matched voxels in place of the host's, without a blend.
+    ) -> tuple[PastedLesion, Any, str]:
+        """Paste, and also give the naive image, the same matched voxels without a blend, and how they were matched.
 
         Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one.
         """
-        pasted, moved, near = self._paste(host, donor, donor_label, offset, host_label, None)
+        pasted, moved, near, match = self._paste(host, donor, donor_label, offset, host_label, None)
         if self.blend == "hard":
-            return pasted, pasted.image
+            return pasted, pasted.image, match
         naive, of_host = as_array(host).copy(), (slice(None), *near)
         naive[of_host] = naive_paste(naive[of_host], moved, as_array(pasted.mask)[0][near] > 0)
-        return pasted, wrap_like(naive, host)
+        return pasted, wrap_like(naive, host), match
 
     def _paste(
         self,
@@ -195,8 +197,8 @@ class PasteLesion(Transform):
         offset: Sequence[int] | None,
         host_label: NdarrayOrTensor | None,
         donor_valid: NdarrayOrTensor | None,
-    ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...]]:
-        """The paste, and the donor's matched values around the new place, with the box where that is."""
+    ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...], str]:
+        """The paste, the donor's matched values around the new place, where that is, and how they were matched."""
         image, other = as_array(host), as_array(donor)
         check_shape(other, image.shape, name="donor", other="host")
         labels = as_array(donor_label)
@@ -222,11 +224,15 @@ class PasteLesion(Transform):
         shown = self._shown(image, near, np.ones(mask.shape, bool))
         valid = self._shown(other, source, known)
         other = other[of_donor]
-        if self.match != "none":
+        match = self.match
+        if match != "none":
             ring = tissue_ring(image, mask, self.ring_mm, mm, axis)
             ring = ring if old_labels is None else ring & (old_labels[0] <= 0)
             donor_ring = tissue_ring(as_array(donor), lesion, self.ring_mm, mm, axis, known)[source]
-            other = match_intensities(image[of_host], ring[near], other, donor_ring, self.match)
+            around = image[of_host], ring[near], other, donor_ring
+            if match == "scale":
+                match = "none" if one_scale(*around) else "gain"
+            other = other if match == "none" else match_intensities(*around, match)
         start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
         moved, valid = (move(part, start, shape=size) for part in (other, valid))
         valid = valid & shown
@@ -238,7 +244,7 @@ class PasteLesion(Transform):
             wrap_like(_written(old_labels, move(labels, shift), mask), label_like),
             wrap_like(mask[None].astype(np.uint8), host),
         )
-        return pasted, moved, near
+        return pasted, moved, near, match
 
     @staticmethod
     def _shift(lesion: np.ndarray, offset: Sequence[int] | None) -> tuple[int, ...]:

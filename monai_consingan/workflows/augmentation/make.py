@@ -16,12 +16,13 @@ from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Surroundings, contrast_to_noise, kept, seam
+from monai_consingan.metrics import Limits, contrast_to_noise, kept, measure_change
+from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.insertion.search import Room
-from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Limits, Refusal, refused, require
+from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 
@@ -58,6 +59,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         self.limits: Limits = {
             "seam": seam_range(self.lesions, self.settings.seam_margin),
             "contrast_kept": self.settings.contrast_range,
+            "black_gained": INSERTION_LIMITS["black_gained"],
         }
         self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
 
@@ -163,10 +165,14 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            measured = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
+            where: dict[str, Any] = {"head": site.room.mask, "others": others, "axis": case.axis}
+            found = measure_change(pasted.image, case.image, mask, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            cnr = contrast_to_noise(measured, part=part)
-            measures = {"seam": seam(measured), "contrast_kept": kept(cnr, draw.donor.cnr), "cnr": cnr}
+            cnr = contrast_to_noise(pasted.image, mask, part=part, axis=case.axis, exclude=others)
+        measures = {name: found[name] for name in ("seam", "black_gained")}
+        if math.isfinite(found["seam_through"]):  # of a lesion of several slices
+            measures["seam_through"] = found["seam_through"]
+        measures |= {"contrast_kept": kept(cnr, draw.donor.cnr), "cnr": cnr}
         require(measures, self.limits, how)
         return pasted, measures
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from monai_consingan.data import output_suffix, save_label_like, save_like, slic
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
+from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.workflows.augmentation.plan import ScanTask
@@ -25,10 +25,7 @@ from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, 
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_pair
 from monai_consingan.workflows.report import versions
 
-__all__ = ["Case", "CaseMaker", "Limits", "Refusal", "refused", "require"]
-
-Limits = Mapping[str, tuple[float, float]]
-"""The smallest and the largest value that measures may have, by their names."""
+__all__ = ["Case", "CaseMaker", "Refusal", "refused", "require"]
 
 Settings = TypeVar("Settings", bound=CaseSettings)
 Result = TypeVar("Result")
@@ -64,17 +61,14 @@ def require(measures: Mapping[str, float], limits: Limits, how: str) -> None:
 
     Args:
         measures: the measures by name.
-        limits: what they may be; below ``-inf`` only the largest value is told.
+        limits: what they may be (:py:func:`monai_consingan.metrics.beyond`).
         how: the method that it was made by.
 
     Raises:
         Refusal: the first measure that is out of its limits.
     """
-    for name, (low, high) in limits.items():
-        value = measures[name]
-        if not (math.isfinite(value) and low <= value <= high):
-            allowed = f"above {high:.2f}" if low == -math.inf else f"not {low:.2f} to {high:.2f}"
-            raise Refusal(name, f"{name.replace('_', ' ')} is {value:.2f}, {allowed}", how)
+    for name, detail in beyond(measures, limits).items():
+        raise Refusal(name, detail, how)
 
 
 @dataclass

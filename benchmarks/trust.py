@@ -253,10 +253,10 @@ def _by_files(random: np.random.Generator, folder: Path) -> str:
 
 
 PARTS: dict[str, tuple[Callable[..., list[str]], int, int]] = {
-    "kills": (kills, 5, 1),
-    "pairs": (pairs, 12, 4),
-    "hostile": (hostile, 2 * len(HOSTILE), len(HOSTILE)),
-    "voxels": (voxels, 300, 40),
+    "kills": (kills, 10, 1),
+    "pairs": (pairs, 24, 4),
+    "hostile": (hostile, 3 * len(HOSTILE), len(HOSTILE)),
+    "voxels": (voxels, 600, 40),
 }
 """What is tried, and how often; less often with ``--quick``. Kills are of each command."""
 

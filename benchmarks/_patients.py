@@ -16,6 +16,7 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_label, load_scan, slice_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, estimate_symmetry
 from monai_consingan.workflows.augmentation import read_scans
 
@@ -193,13 +194,29 @@ def read_patients(
     if path is None or not _is_data_set(path):
         return [replace(patient, core_labels=core_labels) for patient in find_patients(data)]
     found: dict[str, Patient] = {}
+    owners = _owners(path)
     for record in read_scans(path, channel=channel).records:
-        name = str(record.entry.get("patient") or record.entry.get("subject") or record.name.split("_ses-")[0])
+        name = owners.get(Path(record.image).resolve(), record.name.split("_ses-")[0])
         if record.label is not None:
             found.setdefault(name, Patient(name, record.image, record.label, core_labels))
     if not found:
         raise ConSinGANError(f"No scan of {path} has a label: list them with 'image' and 'label'.")
     return list(found.values())
+
+
+def _owners(path: Path) -> dict[Path, str]:
+    """Whose scan a file is, as a datalist says; the package itself does not pass such names on."""
+    listed = path if path.is_file() else path / "datalist.json"
+    if not listed.is_file():
+        return {}
+    sections = read_json_dictionary(listed, "datalist").values()
+    entries = [entry for section in sections if isinstance(section, list) for entry in section]
+    named = [(entry, entry.get("patient") or entry.get("subject")) for entry in entries if isinstance(entry, dict)]
+    return {
+        (listed.parent / entry["image"]).resolve(): str(name)
+        for entry, name in named
+        if name and isinstance(entry.get("image"), str)
+    }
 
 
 def _is_data_set(path: Path) -> bool:

@@ -104,7 +104,7 @@ class AugmentSettings(CaseSettings):
             it, and in scans without the key, they stay inside the head.
         edge_mm, clearance_mm: distances to keep from the edge of the head and from other lesions, see
             :py:func:`monai_consingan.transforms.find_placement`.
-        flip_prob, rotate_range, scale_range: see :py:class:`monai_consingan.transforms.RandPasteLesion`.
+        flip_prob, rotate_range, scale_range: see :py:class:`monai_consingan.transforms.RandLesion`.
         match: how the donor's intensities are fitted to the host's, ``"gain"``, ``"mean_std"`` or ``"none"``; ``None``
             leaves it to the method.
         attempts: how many draws of donor and place a lesion gets until one passes.

@@ -122,7 +122,7 @@ class TrainingSettings(Settings):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingSettings:
-        """The settings that :py:meth:`as_dict` gave.
+        """The settings that ``as_dict`` gave.
 
         Raises:
             ConSinGANError: an unknown setting.

@@ -61,7 +61,7 @@ class IntensityScale:
         """Find robust limits for one or several images of the same intensity scale.
 
         The limits are percentiles of the foreground of all images together. Foreground is what is neither the constant
-        that fills an image's border nor mixed with it (:func:`~monai_consingan.background.find_background`), so that
+        that fills an image's border nor mixed with it (``monai_consingan.background.find_background``), so that
         a skull-stripped scan's zeros do not count; in an image without such a constant, what is above its smallest
         value. The range is then widened to hold every voxel that must be kept.
 

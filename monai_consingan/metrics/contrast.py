@@ -109,7 +109,7 @@ def kept(result: float, donor: float, noise: float = 0.0) -> float:
     Args:
         result: the measure in the result.
         donor: the same measure in the donor.
-        noise: how much it varies in tissue (:func:`noise`).
+        noise: how much it varies in tissue (``noise``).
 
     Returns:
         result / donor; NaN, which is not measurable, when the donor's is below half of the noise, or 0.

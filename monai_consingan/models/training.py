@@ -59,9 +59,11 @@ def train_model(
         The trained model, on the CPU.
 
     Raises:
-        ConSinGANError: slices too small for the settings, an earlier model with other networks, a checkpoint of
-            another training, or a training that does not stay finite.
+        ConSinGANError: slices of NaN or too small for the settings, an earlier model with other networks, a checkpoint
+            of another training, or a training that does not stay finite.
     """
+    if not bool(torch.isfinite(slices).all()):
+        raise ConSinGANError("The slices to train on hold NaN or infinite values: give slices of finite numbers.")
     height, width = slices.shape[2:]
     generator, discriminator = new_networks(settings, (height, width), seed)
     more = [] if fine_tune_input is None else [fine_tune_input]

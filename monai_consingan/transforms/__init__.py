@@ -34,6 +34,7 @@ from .insertion.rand_lesion import (
 from .insertion.tissue_blend import TissueBlend
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
 from .poisson import poisson_blend
+from .redrawing import RedrawingModels
 from .removal.biharmonic import biharmonic
 from .removal.fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
 from .removal.flipud import flip_mirror
@@ -127,6 +128,7 @@ __all__ = [
     "RandShuffleTilesD",
     "RandShuffleTilesDict",
     "RandShuffleTilesd",
+    "RedrawingModels",
     "RegionSlicesD",
     "RegionSlicesDict",
     "RegionSlicesd",

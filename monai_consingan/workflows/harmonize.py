@@ -199,7 +199,7 @@ def harmonize(
         device: where to train.
         overwrite: whether the folder may hold something already.
         progress: whether to show progress on the standard error stream.
-        strict: whether a result that does not pass its checks (:py:mod:`monai_consingan.metrics.checks`) is an error;
+        strict: whether a result that does not pass its checks (``monai_consingan.metrics.checks``) is an error;
             otherwise ``warnings`` of the report says so.
 
     Returns:

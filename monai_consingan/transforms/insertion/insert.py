@@ -57,7 +57,7 @@ class InsertedLesion(NamedTuple):
     dims: int
     """3 where this was done in space, 2 where slice by slice."""
     match: str
-    """How its intensities were matched: ``"gain"``, ``"mean_std"`` or ``"none"``."""
+    """The way its intensities were matched, ``"gain"``, ``"mean_std"`` or ``"none"``."""
 
 
 class InsertLesion(Transform):

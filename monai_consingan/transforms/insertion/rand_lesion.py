@@ -65,12 +65,13 @@ class RandLesion(RandomizableTransform):
             first needed and kept as a crop around the lesion.
         models: models for harmonization, such as ``HostModels("bank", "harmonization")`` of
             :mod:`monai_consingan.models`, or others with the methods of
-            :class:`monai_consingan.transforms.redrawing.RedrawingModels`; None pastes only.
+            :class:`monai_consingan.transforms.RedrawingModels`; None pastes only.
         prob: probability that anything is put in.
         number: number of lesions, or a pair to draw it from (both ends included). Every part of a donor's label whose
             voxels touch is a lesion (:func:`monai_consingan.data.number_lesions`): a donor is drawn, and one of its.
-        method: how lesions are pasted and redrawn, a key of :data:`monai_consingan.methods.INSERTION_METHODS`; None is
-            ``"tissue-consingan"`` with models and ``"tissue"`` without.
+        method: how lesions are pasted and redrawn, a key of
+            :data:`monai_consingan.workflows.INSERTION_METHODS`; None is ``"tissue-consingan"`` with models and
+            ``"tissue"`` without.
         fallback: a method without a model. None leaves a lesion out that the model cannot redraw, and refuses hosts
             without a model.
         redrawn: where the redrawn image is used, if not as is usual for the method.

@@ -32,7 +32,7 @@ class RandLesionRemoval(RandomizableTransform):
 
     Args:
         models: models for editing, such as ``HostModels("bank", "editing")`` of :mod:`monai_consingan.models`, or
-            others with the methods of :class:`monai_consingan.transforms.redrawing.RedrawingModels`; None fills only.
+            others with the methods of :class:`monai_consingan.transforms.RedrawingModels`; None fills only.
         prob: probability of a removal.
         lesion_labels: the label values to remove; None removes all.
         methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.

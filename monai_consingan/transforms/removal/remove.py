@@ -89,7 +89,7 @@ class RemoveLesion(Transform):
         methods: one or several of these names.
         symmetry: where the anatomical mirror is: ``"centre"`` of the image, if it mirrors to itself there, or else
             estimated; ``"estimate"`` from the image, its left-right world coordinate (RAS+) in mm, or a plane. Where
-            none is found, as in a crop of one hemisphere, no method that mirrors will do (:func:`head_symmetry`).
+            none is found, as in a crop of one hemisphere, no method that mirrors will do (``head_symmetry``).
         margin_mm: how far beyond the lesion's border is filled, as labels seldom hold all of a lesion.
         axis: the spatial axis perpendicular to the slices when each slice counts by itself; None works in space.
         flip_axis: the spatial axis that ``"flipud"`` flips; None takes the first that is not ``axis``. For a PNG read

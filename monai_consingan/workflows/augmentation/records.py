@@ -45,7 +45,7 @@ class ScanRecord:
         label: the label of its lesions; ``None`` if there is none.
         split: ``"training"``, ``"validation"`` or ``"test"``.
         fold: the fold of a cross-validation whose validation it belongs to; ``None`` if it belongs to none.
-        entry: what the data set says of it, with paths as they are written there (:py:func:`public_entry`).
+        entry: what the data set says of it, with paths as they are written there (``public_entry``).
         ignored: label values that mark what nobody annotated: neither a lesion nor free.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import find_objects
+from scipy.ndimage import distance_transform_edt, find_objects
 from skimage.restoration import inpaint_biharmonic
 
 from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
@@ -16,7 +16,7 @@ __all__ = ["biharmonic"]
 _MARGIN = 8  # voxels around the mask that are handed to the solver; its stencil reaches 2
 
 
-def biharmonic(image: Any, mask: Any, *, axis: int | None = None) -> np.ndarray:
+def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | None = None) -> np.ndarray:
     """Fill the masked voxels smoothly from the values and slopes around them.
 
     This is ``skimage.restoration.inpaint_biharmonic`` (Damelin and Hoang: On surface completion and image inpainting
@@ -29,13 +29,15 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None) -> np.ndarray:
         mask: array of the same shape; values above 0 are filled.
         axis: the spatial axis perpendicular to the slices to fill each slice by itself; None fills in space, which is
             slow for masks of more than some thousand voxels.
+        valid: array of the same shape, above 0 where the image shows tissue; None for everywhere. The air beside a mask
+            at the head's surface has no say: the nearest tissue goes on there.
 
     Returns:
         float64 array of the image's shape; unmasked voxels keep their exact values.
 
     Raises:
-        ConSinGANError: when shapes differ, the axis does not exist, known values are not finite, or nothing but masked
-            voxels is left around a part of the mask.
+        ConSinGANError: when shapes differ, the axis does not exist, or known values are not finite.
+        NoPlaceError: when nothing to fill from is left around a part of the mask.
 
     Example:
         >>> import numpy as np
@@ -47,29 +49,34 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None) -> np.ndarray:
     values = as_array(image).astype(np.float64)
     unknown = as_mask(mask)
     check_shape(unknown, values.shape, name="mask", other="image")
+    known = ~unknown if valid is None else ~unknown & as_mask(valid, name="valid")
+    check_shape(known, values.shape, name="valid", other="image")
     axis = check_axis(axis, values.ndim)
     result = values.copy()
     if axis is None:
-        _fill(result, unknown)
+        _fill(result, unknown, known)
         return result
-    for plane, plane_mask in zip(np.moveaxis(result, axis, 0), np.moveaxis(unknown, axis, 0), strict=True):
-        _fill(plane, plane_mask)
+    for planes in zip(*(np.moveaxis(part, axis, 0) for part in (result, unknown, known)), strict=True):
+        _fill(*planes)
     return result
 
 
-def _fill(values: np.ndarray, unknown: np.ndarray) -> None:
-    """Fill the unknown voxels of an array in place."""
+def _fill(values: np.ndarray, unknown: np.ndarray, known: np.ndarray) -> None:
+    """Fill the unknown voxels of an array in place, from those that are known."""
     if not unknown.any():
         return
     box = tuple(
         slice(max(side.start - _MARGIN, 0), side.stop + _MARGIN) for side in find_objects(unknown.astype(np.uint8))[0]
     )
-    known = values[box][~unknown[box]]
-    if known.size == 0:
+    part, gaps, sound = values[box], unknown[box], known[box]
+    if not sound.any():
         raise NoPlaceError("mask covers a whole slice, so there is nothing to fill it from; give a smaller mask.")
-    if not np.isfinite(known).all():
+    if not np.isfinite(part[sound]).all():
         raise ConSinGANError("image holds NaN or infinite values around the mask; give an image of finite numbers.")
-    low, span = float(known.min()), float(np.ptp(known)) or 1.0
-    scaled = np.where(unknown[box], 0.0, (values[box] - low) / span)
-    filled = inpaint_biharmonic(scaled, unknown[box], split_into_regions=True)
-    values[box] = np.where(unknown[box], low + span * filled, values[box])
+    if not (sound | gaps).all():
+        nearest = distance_transform_edt(~sound, return_distances=False, return_indices=True)
+        part = np.where(sound | gaps, part, part[tuple(nearest)])
+    low, span = float(part[sound].min()), float(np.ptp(part[sound])) or 1.0
+    scaled = np.where(gaps, 0.0, (part - low) / span)
+    filled = inpaint_biharmonic(scaled, gaps, split_into_regions=True)
+    values[box] = np.where(gaps, low + span * filled, values[box])

@@ -202,7 +202,8 @@ class RemoveLesion(Transform):
         values = as_array(image)
         if method == "biharmonic":
             many = axis is None and int(fill.sum()) > _MOST_IN_SPACE
-            return np.stack([biharmonic(c, fill, axis=slice_axis(image) if many else axis) for c in values])
+            across = slice_axis(image) if many else axis
+            return np.stack([biharmonic(channel, fill, axis=across, valid=head) for channel in values])
         if method == "matched_nearby":
             return _matched(_NEARBY, values, values, fill, ill, ill, head, head, np.ones_like(fill), axis, spacing)
         maps = np.stack([ill, head]).astype(np.uint8)

@@ -9,6 +9,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.removal.biharmonic import biharmonic
+from monai_consingan.transforms.removal.remove import RemoveLesion
 
 
 def test_agrees_with_scikit_image():
@@ -82,3 +83,25 @@ def test_bad_input():
     image[2, 2], mask[3, 3] = np.nan, 1
     with pytest.raises(ConSinGANError, match="NaN"):
         biharmonic(image, mask)
+
+
+@pytest.mark.parametrize("axis", [0, None])
+def test_air_beside_the_mask_has_no_say(axis: int | None) -> None:
+    image = np.full((3, 20, 20), 100.0) + np.arange(20.0)
+    image[:, :6] = 0  # air
+    mask = np.zeros(image.shape)
+    mask[:, 6:12, 5:12] = 1
+    filled = biharmonic(image, mask, axis=axis, valid=image > 0)
+    assert filled[mask > 0].min() > 95
+    np.testing.assert_array_equal(filled[mask == 0], image[mask == 0])
+    assert biharmonic(image, mask, axis=axis)[mask > 0].min() < 60  # as it would be without
+
+
+def test_lesion_at_the_surface_is_not_filled_with_air() -> None:
+    image = np.zeros((1, 60, 60), np.float32)
+    rows, columns = np.mgrid[:60, :60] - 30.0
+    brain = np.hypot(rows, columns) < 25
+    image[0, brain] = 100 + np.random.default_rng(0).normal(0, 3, int(brain.sum()))
+    label = (brain & (np.hypot(rows + 20, columns) < 7))[None].astype(np.uint8)
+    removed = RemoveLesion(("biharmonic",))(image, label)
+    assert removed.image[0][brain].min() > 70

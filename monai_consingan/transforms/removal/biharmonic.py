@@ -52,31 +52,41 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | N
     known = ~unknown if valid is None else ~unknown & as_mask(valid, name="valid")
     check_shape(known, values.shape, name="valid", other="image")
     axis = check_axis(axis, values.ndim)
-    result = values.copy()
-    if axis is None:
-        _fill(result, unknown, known)
-        return result
-    for planes in zip(*(np.moveaxis(part, axis, 0) for part in (result, unknown, known)), strict=True):
-        _fill(*planes)
+    result, alone = values.copy(), unknown.copy()
+    layers = [part if axis is None else np.moveaxis(part, axis, 0) for part in (result, alone, known)]
+    for filled, gaps, sound in zip(*([part] if axis is None else part for part in layers), strict=True):
+        if _fill(filled, gaps, sound):
+            gaps[...] = False
+    if alone.any():  # slices in which no tissue is near the mask
+        sound = known | (unknown & ~alone)
+        if not sound.any():
+            raise NoPlaceError("no tissue is around the mask, so there is nothing to fill it from; mark less.")
+        result[alone] = _nearest(result, sound)[alone]
     return result
 
 
-def _fill(values: np.ndarray, unknown: np.ndarray, known: np.ndarray) -> None:
-    """Fill the unknown voxels of an array in place, from those that are known."""
+def _nearest(values: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """At every voxel the value of the nearest sound one."""
+    nearest = distance_transform_edt(~sound, return_distances=False, return_indices=True)
+    return np.asarray(values[tuple(nearest)])
+
+
+def _fill(values: np.ndarray, unknown: np.ndarray, known: np.ndarray) -> bool:
+    """Fill the unknown voxels of an array in place from those near them that are known, if there are any."""
     if not unknown.any():
-        return
+        return True
     box = tuple(
         slice(max(side.start - _MARGIN, 0), side.stop + _MARGIN) for side in find_objects(unknown.astype(np.uint8))[0]
     )
     part, gaps, sound = values[box], unknown[box], known[box]
     if not sound.any():
-        raise NoPlaceError("mask covers a whole slice, so there is nothing to fill it from; give a smaller mask.")
+        return False
     if not np.isfinite(part[sound]).all():
         raise ConSinGANError("image holds NaN or infinite values around the mask; give an image of finite numbers.")
     if not (sound | gaps).all():
-        nearest = distance_transform_edt(~sound, return_distances=False, return_indices=True)
-        part = np.where(sound | gaps, part, part[tuple(nearest)])
+        part = np.where(sound | gaps, part, _nearest(part, sound))
     low, span = float(part[sound].min()), float(np.ptp(part[sound])) or 1.0
     scaled = np.where(gaps, 0.0, (part - low) / span)
     filled = inpaint_biharmonic(scaled, gaps, split_into_regions=True)
     values[box] = np.where(gaps, low + span * filled, values[box])
+    return True

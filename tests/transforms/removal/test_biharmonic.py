@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.restoration import inpaint_biharmonic
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.remove import RemoveLesion
 
@@ -67,11 +67,10 @@ def test_empty_mask_and_constant_surroundings():
     np.testing.assert_array_equal(biharmonic(np.where(mask, 0, image), mask), image)
 
 
-def test_whole_slice_masked():
-    mask = np.zeros((6, 6, 3))
-    mask[..., 1] = 1
-    with pytest.raises(ConSinGANError, match="covers a whole slice"):
-        biharmonic(np.ones((6, 6, 3)), mask, axis=2)
+def test_everything_masked():
+    for axis in (2, None):
+        with pytest.raises(NoPlaceError, match="nothing to fill it from"):
+            biharmonic(np.ones((6, 6, 3)), np.ones((6, 6, 3)), axis=axis)
 
 
 def test_bad_input():
@@ -105,3 +104,11 @@ def test_lesion_at_the_surface_is_not_filled_with_air() -> None:
     label = (brain & (np.hypot(rows + 20, columns) < 7))[None].astype(np.uint8)
     removed = RemoveLesion(("biharmonic",))(image, label)
     assert removed.image[0][brain].min() > 70
+
+
+def test_a_slice_of_nothing_but_the_mask_is_filled_from_its_neighbours() -> None:
+    image = np.full((3, 12, 12), 50.0)
+    mask = np.zeros(image.shape)
+    mask[0], mask[1, 4:8, 4:8] = 1, 1
+    image[mask > 0] = 200
+    np.testing.assert_allclose(biharmonic(image, mask, axis=0), 50, atol=1e-6)

@@ -75,14 +75,16 @@ def test_removal() -> None:
     assert jumps(filled) < jumps(sliced)
 
 
-def test_many_voxels_are_filled_smoothly_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_voxels_are_filled_in_space_too(monkeypatch: pytest.MonkeyPatch) -> None:
     image, label = with_lesion(brain(3))
-    in_space = RemoveLesion("biharmonic")(image, label).image
-    monkeypatch.setattr("monai_consingan.transforms.removal.remove._MOST_IN_SPACE", 100)
+    in_space = RemoveLesion("biharmonic")(image, label)
+    monkeypatch.setattr("monai_consingan.transforms.removal.biharmonic._MOST_IN_SPACE", 100)
     many = RemoveLesion("biharmonic")(image, label)
-    assert not torch.equal(many.image, in_space)
-    sliced = biharmonic(image[0], many.mask[0], axis=2).astype(np.float32)
-    assert np.array_equal(many.image[0].numpy(), sliced)
+    assert not torch.equal(many.image, in_space.image)  # on a coarser grid
+    sliced = torch.as_tensor(biharmonic(image[0], many.mask[0], axis=2).astype(np.float32))
+    fill = many.mask[0] > 0
+    error, by_slices = (float((found[fill] - in_space.image[0][fill]).std()) for found in (many.image[0], sliced))
+    assert error < by_slices
 
 
 def test_thick_slices_are_worked_on_by_themselves() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects
+from scipy.ndimage import distance_transform_edt, find_objects, map_coordinates
+from skimage.measure import block_reduce
 from skimage.restoration import inpaint_biharmonic
 
 from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.transforms.poisson import poisson_blend
 
 __all__ = ["biharmonic"]
 
+_MOST_IN_SPACE = 5000  # voxels
 _MARGIN = 8  # voxels around the mask that are handed to the solver; its stencil reaches 2
 
 
@@ -27,8 +31,9 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | N
     Args:
         image: array of shape (\\*spatial), 2D or 3D, no channel, any intensity units.
         mask: array of the same shape; values above 0 are filled.
-        axis: the spatial axis perpendicular to the slices to fill each slice by itself; None fills in space, which is
-            slow for masks of more than some thousand voxels.
+        axis: the spatial axis perpendicular to the slices to fill each slice by itself; None fills in space, a mask of
+            more than 5,000 voxels on a coarser grid, as solving takes long there. A membrane
+            (:func:`poisson_blend`) then fits what was found to the voxels around.
         valid: array of the same shape, above 0 where the image shows tissue; None for everywhere. The air beside a mask
             at the head's surface has no say: the nearest tissue goes on there.
 
@@ -52,6 +57,9 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | N
     known = ~unknown if valid is None else ~unknown & as_mask(valid, name="valid")
     check_shape(known, values.shape, name="valid", other="image")
     axis = check_axis(axis, values.ndim)
+    factor = math.ceil((unknown.sum() / _MOST_IN_SPACE) ** (1 / 3)) if axis is None and values.ndim == 3 else 1
+    if factor > 1:
+        return _filled_coarsely(values, unknown, known, factor)
     result, alone = values.copy(), unknown.copy()
     layers = [part if axis is None else np.moveaxis(part, axis, 0) for part in (result, alone, known)]
     for filled, gaps, sound in zip(*([part] if axis is None else part for part in layers), strict=True):
@@ -62,6 +70,26 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | N
         if not sound.any():
             raise NoPlaceError("no tissue is around the mask, so there is nothing to fill it from; mark less.")
         result[alone] = _nearest(result, sound)[alone]
+    return result
+
+
+def _filled_coarsely(values: np.ndarray, unknown: np.ndarray, known: np.ndarray, factor: int) -> np.ndarray:
+    """A volume filled on a grid of so many times the spacing, of the means of known voxels."""
+    box = tuple(
+        slice(max(side.start - 2 * _MARGIN, 0), side.stop + 2 * _MARGIN)
+        for side in find_objects(unknown.astype(np.uint8))[0]
+    )
+    part, gaps, sound = values[box], unknown[box], known[box]
+    counts, sums = (block_reduce(array, factor, np.sum) for array in (sound.astype(float), np.where(sound, part, 0.0)))
+    open_ = block_reduce(gaps, factor, np.max) > 0  # a mean of a part of a block would be one of another place
+    means = sums / np.maximum(counts, 1)
+    coarse = biharmonic(means, open_, valid=counts > 0)
+    coarse = _nearest(coarse, open_ | (counts > 0))
+    # the middle of a block lies between its voxels
+    places = np.meshgrid(*((np.arange(side) + 0.5) / factor - 0.5 for side in part.shape), indexing="ij")
+    smooth = map_coordinates(coarse, places, order=1, mode="nearest")
+    result = values.copy()
+    result[box] = np.where(gaps, poisson_blend(part, smooth, gaps, valid=sound, alone=0.0), part)
     return result
 
 

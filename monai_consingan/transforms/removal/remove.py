@@ -23,7 +23,6 @@ from monai_consingan.arrays import (
     spacing_of,
     wrap_like,
 )
-from monai_consingan.data import slice_axis
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
@@ -44,7 +43,6 @@ __all__ = [
 ]
 
 
-_MOST_IN_SPACE = 5000  # voxels
 _NEARBY = MatchedFill(reach_mm=30.0)
 _MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
 
@@ -83,7 +81,7 @@ class RemoveLesion(Transform):
     - ``"poisson_mirror"``: the same with its intensities fitted to the border (seamless cloning, see
       :func:`poisson_blend`);
     - ``"flipud"``: the flip of one axis as stored, which is the mirror of the published method;
-    - ``"biharmonic"``: smooth, from the border alone; more than 5,000 voxels slice by slice, as it takes long in space.
+    - ``"biharmonic"``: smooth, from the border alone (:func:`biharmonic`).
 
     Args:
         methods: one or several of these names.
@@ -201,9 +199,7 @@ class RemoveLesion(Transform):
         """Values of shape (C, \\*spatial) for the voxels to fill, by one method."""
         values = as_array(image)
         if method == "biharmonic":
-            many = axis is None and int(fill.sum()) > _MOST_IN_SPACE
-            across = slice_axis(image) if many else axis
-            return np.stack([biharmonic(channel, fill, axis=across, valid=head) for channel in values])
+            return np.stack([biharmonic(channel, fill, axis=axis, valid=head) for channel in values])
         if method == "matched_nearby":
             return _matched(_NEARBY, values, values, fill, ill, ill, head, head, np.ones_like(fill), axis, spacing)
         maps = np.stack([ill, head]).astype(np.uint8)

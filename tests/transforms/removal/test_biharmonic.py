@@ -112,3 +112,14 @@ def test_a_slice_of_nothing_but_the_mask_is_filled_from_its_neighbours() -> None
     mask[0], mask[1, 4:8, 4:8] = 1, 1
     image[mask > 0] = 200
     np.testing.assert_allclose(biharmonic(image, mask, axis=0), 50, atol=1e-6)
+
+
+def test_a_large_mask_in_space_is_filled_alike_in_all_directions() -> None:
+    rows, columns, slices = np.mgrid[:40, :40, :40] - 20.0
+    image = 100 + 2 * rows - columns + 0.5 * slices
+    mask = np.sqrt(rows**2 + columns**2 + slices**2) < 13  # more voxels than are solved at once
+    filled = biharmonic(np.where(mask, 300, image), mask)
+    np.testing.assert_array_equal(filled[~mask], image[~mask])
+    assert np.abs(filled - image)[mask].max() < 2  # a slope goes on
+    jumps = [np.abs(np.diff(filled - image, axis=axis)).max() for axis in range(3)]
+    assert max(jumps) < 1

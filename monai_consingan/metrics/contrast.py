@@ -20,6 +20,7 @@ def contrast(
     image: NdarrayOrTensor | Surroundings,
     mask: NdarrayOrTensor | None = None,
     *,
+    part: NDArray[np.bool_] | None = None,
     ring_mm: tuple[float, float] = RING_MM,
     **where: Any,
 ) -> float:
@@ -31,6 +32,7 @@ def contrast(
         image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
             were found before.
         mask: channel-first mask of the lesion on the same grid.
+        part: the part of the lesion that is looked at, boolean (\\*spatial); None for all.
         ring_mm: where the ring begins and ends, as distances to the lesion in mm.
         where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
 
@@ -42,7 +44,8 @@ def contrast(
     """
     case = Surroundings.of(image, mask, **where)
     around = case.mean(ring_mm)
-    return (float(case.image[case.inside].mean(dtype=np.float64)) - around) / around
+    inside = case.inside if part is None else part
+    return (float(case.image[inside].mean(dtype=np.float64)) - around) / around
 
 
 def contrast_to_noise(

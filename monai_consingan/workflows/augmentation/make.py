@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,9 @@ from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, contrast_to_noise, kept, measure_change
+from monai_consingan.metrics import Limits, Surroundings, contrast, contrast_to_noise, kept, measure_change
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
@@ -168,11 +170,18 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             where: dict[str, Any] = {"head": site.room.mask, "others": others, "axis": case.axis}
             found = measure_change(pasted.image, case.image, mask, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            cnr = contrast_to_noise(pasted.image, mask, part=part, axis=case.axis, exclude=others)
+            around = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
+            cnr = contrast_to_noise(around, part=part)
+        shares = [kept(cnr, draw.donor.cnr)]
+        if draw.donor.contrast is not None:
+            with suppress(ConSinGANError):
+                shares.append(kept(contrast(around, part=part), draw.donor.contrast))
         measures = {name: found[name] for name in ("seam", "black_gained")}
         if math.isfinite(found["seam_through"]):  # of a lesion of several slices
             measures["seam_through"] = found["seam_through"]
-        measures |= {"contrast_kept": kept(cnr, draw.donor.cnr), "cnr": cnr}
+        # hosts may be far smoother or noisier than the donor, or lie around 0: the fairer of both measures counts
+        shares = [share for share in shares if math.isfinite(share)] or [math.nan]
+        measures |= {"contrast_kept": min(shares, key=lambda share: abs(share - 1)), "cnr": cnr}
         require(measures, self.limits, how)
         return pasted, measures
 

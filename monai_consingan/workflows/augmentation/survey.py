@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Surroundings, contrast_to_noise, seam
+from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
 from monai_consingan.metrics.surroundings import tissue_mask
 from monai_consingan.transforms.insertion.donors import Donor
 from monai_consingan.transforms.insertion.placement import level_around
@@ -50,6 +51,8 @@ class Lesion:
         cnr: its contrast-to-noise ratio (:py:func:`monai_consingan.metrics.contrast_to_noise`), by the label value of
             those that are lesion that stands out most.
         value: that label value.
+        contrast: its contrast (:py:func:`monai_consingan.metrics.contrast`); ``None`` where the tissue around it is not
+            above 0, as after a z-score.
         level: intensity of the tissue around it, as placement compares it with hosts.
     """
 
@@ -62,6 +65,7 @@ class Lesion:
     cnr: float
     value: int
     level: float = 0.0
+    contrast: float | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,8 @@ def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int
         diameter = ball_diameter(volume, values.ndim)
         level = level_around(values, inside, spacing=mm, axis=axis, room=room)
         about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level}
+        with suppress(ConSinGANError):
+            about["contrast"] = contrast(case, part=inside & (labels == value))
         lesions.append(Lesion(record.name, number, volume, diameter, size_class(diameter), **about))
     label_hash = "" if record.label is None else file_sha256(record.label)
     return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)

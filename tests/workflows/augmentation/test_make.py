@@ -188,6 +188,24 @@ def test_what_fails_the_checks_falls_back(maker: Maker, tmp_path: Path) -> None:
     assert made(by, tmp_path / "dropped too")[0]["status"] == "dropped"
 
 
+def test_a_smooth_host_does_not_refuse_a_faithful_lesion(maker: Maker, surveys: dict[str, Any], tmp_path: Path) -> None:
+    by = maker(method="naive", on_failure="drop", lesions=(1, 1), seam_margin=9)
+
+    def noisy(**more: Any) -> ScanMaker:
+        """Donors whose tissue is ten times as rough as that of the hosts."""
+        changed = {
+            name: replace(found, lesions=tuple(replace(one, cnr=one.cnr / 10, **more) for one in found.lesions))
+            for name, found in surveys.items()
+        }
+        settings = replace(by.settings, min_cnr=0)
+        return ScanMaker(by.scans, changed, settings, by.models, BlendSettings())
+
+    told, _ = made(noisy(), tmp_path / "by-level")
+    assert told["status"] == "made" and all(0.5 <= lesion["contrast_kept"] <= 2 for lesion in told["lesions"])
+    told, _ = made(noisy(contrast=None), tmp_path / "by-noise")
+    assert told["status"] != "made" and any("contrast kept" in str(refusal) for refusal in told["refused"])
+
+
 def test_places_by_a_prior_map(maker: Maker, tmp_path: Path, data_set: Path) -> None:
     image = nib.load(data_set.parent / "image0.nii.gz")
     prior = np.zeros(image.shape, np.float32)

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from monai_consingan.data import load_label, load_scan
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Surroundings, contrast_to_noise, seam
+from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
 from monai_consingan.workflows.augmentation import read_scans
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_pair, read_lesion, seam_range, survey_scan
 
@@ -69,6 +69,7 @@ def test_a_lesion_is_all_that_touches_it(data_set: Path, tmp_path: Path) -> None
     case = Surroundings(scan, whole[None], axis=2, exclude=((values > 0) & ~whole)[None])
     assert (lesion.value, lesion.cnr) == (4, contrast_to_noise(case, part=values == 4))
     assert lesion.cnr > 2
+    assert lesion.contrast == contrast(case, part=values == 4)
     assert lesion.seam == seam(case)
     donor = read_lesion({record.name: record}, (1, 4), lesion)
     assert np.array_equal(np.asarray(donor.label)[0], np.where(whole, values, 0))

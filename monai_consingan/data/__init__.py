@@ -15,6 +15,7 @@ from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
+from .sequences import lead_channel, sequence_names, stack_sequences
 from .slices import check_slice, keep_slice, slice_axis, slices_of, thick_slices, work_dims
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
@@ -40,6 +41,7 @@ __all__ = [
     "keep_labels",
     "keep_lesion",
     "keep_slice",
+    "lead_channel",
     "load_label",
     "load_scan",
     "number_lesions",
@@ -49,9 +51,11 @@ __all__ = [
     "same_grid",
     "save_label_like",
     "save_like",
+    "sequence_names",
     "slice_axis",
     "slice_region",
     "slices_of",
+    "stack_sequences",
     "stage_sizes",
     "thick_slices",
     "to_host_grid",

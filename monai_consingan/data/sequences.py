@@ -127,7 +127,7 @@ def stack_sequences(
 
     Returns:
         (C, \\*spatial) with the names in ``meta["sequences"]``, and the affine and all else of the lead's ``meta``. A
-        single image comes back with its name, and no more changed.
+        single image comes back as it is.
 
     Raises:
         ConSinGANError: no images, or one of several channels; a sequence on another grid than the lead, which is not to
@@ -166,6 +166,8 @@ def stack_sequences(
                 f"sequence {sequence} of the {name}{_file(images[sequence])} does not show the body that {main_name}"
                 f"{_file(main)} shows, as they overlap by less than half: give sequences of one session, aligned."
             )
+    if len(names) == 1:
+        return main
     stacked: MetaTensor = wrap_like(np.concatenate(channels), main)
     stacked.meta[SEQUENCES] = names
     return stacked

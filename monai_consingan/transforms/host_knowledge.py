@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, check_host, spacing_of
 from monai_consingan.background import Background, find_background
-from monai_consingan.transforms.head import air_level, tissue_level
+from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
 from monai_consingan.transforms.room import Room
 
 __all__ = ["LEVELS", "ChannelKnowledge", "CoarseGrid", "HostKnowledge", "known_host", "unlikeness"]
@@ -100,6 +100,7 @@ class HostKnowledge:
         image: NdarrayOrTensor,
         region: NdarrayOrTensor | None = None,
         spacing: Sequence[float] | float | None = None,
+        lead: int = 0,
     ) -> HostKnowledge:
         """Work out what is known of a host.
 
@@ -107,6 +108,7 @@ class HostKnowledge:
             image: host of shape (C, \\*spatial), 2D or 3D.
             region: mask that lesions have to lie in, such as a brain mask, (1, \\*spatial); None finds the head.
             spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
+            lead: the channel that the head is found in.
 
         Raises:
             ConSinGANError: the image or a channel of it is constant or holds NaN, or the region is of another shape.
@@ -122,17 +124,20 @@ class HostKnowledge:
         backgrounds = [find_background(channel) for channel in values]
         airs = [air_level(channel, known) for channel, known in zip(values, backgrounds, strict=True)]
         brain = None if region is None else as_mask(region, name="region")[0]
-        room = Room.of(values[0], mm, brain, backgrounds[0], airs[0]).narrowed(values[0], mm, backgrounds[0])
-        for channel, known in zip(values[1:], backgrounds[1:], strict=True):
-            room.mask[known.outside(channel)] = False
-        room.distance[~room.mask] = 0
+        main, background = values[lead], backgrounds[lead]
+        room = Room.of(main, mm, brain, background, airs[lead])
+        outside = [known.outside(part) for part, known in zip(values, backgrounds, strict=True) if known]
+        if len(values) > 1 and (room.mask & np.any(outside, axis=0)).any():
+            mask = room.mask & ~np.any(outside, axis=0)
+            room = replace(room, mask=mask, distance=edge_distance(mask, mm))
+        room = room.narrowed(main, mm, background)
         levels = [tissue_level(channel, room.mask, room.distance) for channel in values]
         box = next(iter(ndimage.find_objects(room.mask.view(np.uint8))), tuple(slice(0, n) for n in room.mask.shape))
         depth = room.distance[box]
         coarse = _coarse_grid(depth, tuple(b.start for b in box), mm) if depth.size > _LARGE else None
         channels = [
             ChannelKnowledge(known, air, level, None if coarse is None else _coarse_unlikeness(part, level, coarse))
-            for part, known, air, level in zip(values[(slice(None), *box)], backgrounds, airs, levels, strict=True)
+            for part, known, air, level in zip(values[_in_all(box)], backgrounds, airs, levels, strict=True)
         ]
         spots = np.flatnonzero(room.mask[box])
         spots = np.stack(np.unravel_index(spots[:: max(1, spots.size // _PROBES)], depth.shape), axis=1)
@@ -148,7 +153,7 @@ class HostKnowledge:
             depth=depth.astype(np.float16),
             channels=tuple(channels),
             coarse=coarse,
-            probes=(spots, values[(slice(None), *spots.T)].astype(np.float32)),
+            probes=(spots, values[_in_all(spots.T)].astype(np.float32)),
         )
 
     def __deepcopy__(self, memo: Any) -> HostKnowledge:
@@ -191,13 +196,13 @@ class HostKnowledge:
         if known is None:
             return None
         spots, values = known.probes
-        now = as_array(image[(slice(None), *(spots.T.tolist()))]) if len(spots) else np.zeros((len(image), 0))
+        now = as_array(image[_in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
         return known if len(spots) and np.mean(now == values) > 0.5 else None
 
     def _on_grid(self, affine: np.ndarray, shape: tuple[int, ...]) -> HostKnowledge | None:
         """What is known on the grid of a crop."""
         ndim = len(self.shape)
-        if shape == self.shape and np.allclose(affine, self.affine, atol=_MOVED_MM):
+        if shape == self.shape and np.allclose(affine, np.asarray(self.affine), atol=_MOVED_MM):
             return self
         # voxels of the crop -> voxels of the host
         matrix = np.linalg.solve(np.asarray(self.affine), affine)
@@ -214,7 +219,7 @@ class HostKnowledge:
         def turned(values: np.ndarray) -> np.ndarray:
             lead = values.ndim - ndim
             order = [*range(lead), *(lead + axis for axis in axes)]
-            return np.flip(np.transpose(values, order), [lead + axis for axis in flipped])
+            return np.flip(np.transpose(values, order), tuple(lead + axis for axis in flipped))
 
         def begin(low: Sequence[int], size: Sequence[int]) -> list[int]:
             """Where a box of the host begins on the crop's grid."""
@@ -237,7 +242,7 @@ class HostKnowledge:
             blocks, at = _blocks_within(at, size, depth.shape, shape)
             coarse = CoarseGrid(tuple(at), size, depth[blocks]) if depth[blocks].size else None
             channels = tuple(
-                replace(known, coarse=None if coarse is None else turned(known.coarse)[(slice(None), *blocks)])
+                replace(known, coarse=None if coarse is None else turned(known.coarse)[_in_all(blocks)])
                 for known in channels
                 if known.coarse is not None
             )
@@ -253,6 +258,11 @@ class HostKnowledge:
             coarse=coarse,
             probes=(places[inside], values[:, inside]),
         )
+
+
+def _in_all(places: Sequence[Any] | np.ndarray) -> tuple[Any, ...]:
+    """An index for all channels."""
+    return (slice(None), *places)
 
 
 def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], list[int]]:
@@ -320,6 +330,7 @@ def known_host(
     image: NdarrayOrTensor,
     region: NdarrayOrTensor | None = None,
     spacing: Sequence[float] | float | None = None,
+    lead: int = 0,
 ) -> HostKnowledge:
     """What is known of a host, kept in memory for the last four, which are told by all of their voxels.
 
@@ -327,10 +338,10 @@ def known_host(
     """
     mm = spacing_of(image, spacing)
     affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
-    key = (*(_fingerprint(part) for part in (image, region)), mm, affine)
+    key = (*(_fingerprint(part) for part in (image, region)), mm, affine, lead)
     known = _KNOWN.get(key)
     if known is None:
-        known = _KNOWN[key] = HostKnowledge.of(image, region, spacing)
+        known = _KNOWN[key] = HostKnowledge.of(image, region, spacing, lead)
     return known
 
 
@@ -338,4 +349,4 @@ def _fingerprint(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
     if image is None:
         return ()
     values = np.ascontiguousarray(as_array(image))
-    return values.shape, values.dtype.str, crc32(values.view(np.uint8).ravel())
+    return values.shape, values.dtype.str, crc32(values.data)

@@ -65,9 +65,8 @@ def upsample(x: torch.Tensor, size: list[int]) -> torch.Tensor:
         x: (N, C, H, W) or (N, C, H, W, D).
         size: the new spatial size.
     """
-    if not torch.jit.is_scripting():
-        if x.is_cuda and x.requires_grad:
-            return upsample_by_matrices(x, size)
+    if not torch.jit.is_scripting() and x.is_cuda and x.requires_grad:
+        return upsample_by_matrices(x, size)
     if x.dim() == 4:
         return _bicubic(x, size)
     n, c, h, w, d = x.shape

@@ -73,7 +73,7 @@ class CardView:
             order: 1 interpolates linearly, 0 takes the nearest voxel.
         """
         spot = np.zeros(as_array(image).shape, np.uint8)
-        spot[(0, *self.centre)] = 1
+        spot[0][self.centre] = 1
         tiles = []
         for part, mark in zip(self._slices(image, image), self._slices(spot, image, through=True), strict=True):
             row, column = (int(i[0]) for i in np.nonzero(mark.values))

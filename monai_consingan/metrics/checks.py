@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import slice_axis, slices_of
+from monai_consingan.data.sequences import lead_channel
 from monai_consingan.metrics.contrast import contrast_to_noise
 from monai_consingan.metrics.seam import seam
-from monai_consingan.metrics.surroundings import Surroundings, tissue_mask
+from monai_consingan.metrics.sequences import by_sequence, of_lead
+from monai_consingan.metrics.surroundings import Surroundings, channels_array, tissue_mask
 from monai_consingan.transforms.head import head_mask
 
 __all__ = ["INSERTION_LIMITS", "Checks", "Limits", "beyond", "check_insertion", "check_removal", "measure_change"]
@@ -39,6 +41,9 @@ REMOVAL_LIMITS: Limits = {
 }
 """What the measures of a filled lesion may be."""
 
+Measures = Mapping[str, float]
+
+_OF_LEAD = ("in_tissue", "visibility")  # what is checked once: a place is one for all, and not all show a lesion
 _DROP = 0.05  # of the image's range: smaller changes make nothing black
 _SEEN = 1.0  # times the noise around: smaller differences of contrast do not count
 
@@ -50,16 +55,21 @@ class Checks:
     Args:
         measures: by name; NaN where there is nothing to measure.
         limits: what they may be.
-        failed: one clause for each that is not.
+        failed: one clause for each that is not, of all sequences.
+        sequences: the checks of each sequence by its name, if there are several; the rest is then the lead's.
     """
 
     measures: dict[str, float]
     limits: Limits
     failed: tuple[str, ...]
+    sequences: Mapping[str, Checks] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Whether all passed, what failed, and the measures with their limits, for reports."""
-        return {"passed": not self.failed, "failed": self.failed, "limits": self.limits, **self.measures}
+        told = {"passed": not self.failed, "failed": self.failed, "limits": self.limits, **self.measures}
+        if self.sequences:
+            told["sequences"] = {name: checks.as_dict() for name, checks in self.sequences.items()}
+        return told
 
     def sentence(self) -> str:
         """One sentence on what failed; empty if nothing did."""
@@ -94,46 +104,63 @@ def measure_change(
     others: NdarrayOrTensor | None = None,
     head: np.ndarray | None = None,
     axis: int | None = None,
-) -> dict[str, float]:
+    lead: int | str | None = None,
+) -> dict[str, Any]:
     """What a change did to a scan.
 
     Args:
-        result: the scan after it, (1, \\*spatial).
+        result: the scan after it, (C, \\*spatial).
         host: the scan before.
         mask: what was put in or filled.
         lesion: where the lesion is, or was; the mask by default.
         others: other lesions, which do not count as surroundings.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        lead: the sequence that the lesion is measured in; ``None`` finds it
+            (:func:`~monai_consingan.data.sequences.lead_channel`).
 
     Returns:
-        ``in_tissue``, the share of the lesion that lies in the host's head; ``seam`` and, where the mask has several
+        By sequence (:func:`by_sequence`) ``in_tissue``, the share of the lesion that lies in the host's head;
+        ``seam`` and, where the mask has several
         slices, ``seam_through``, the same across the slices (:func:`seam`); ``black_gained``, the voxels that became as
         dark as air, but for those of a lesion that was put in, as a share of the mask's; ``visibility``, how far the
         lesion stands out (:func:`contrast_to_noise`), brighter or darker.
     """
     is_new, lesion = lesion is None, mask if lesion is None else lesion
     axis = slice_axis(mask, axis)
-    before, after = (as_array(image)[0] for image in (host, result))
+    before = channels_array(host)
     marks, inside = as_array(lesion)[0] > 0, as_array(mask)[0] > 0
-    filled = Surroundings(result, mask, axis=axis, exclude=others)
-    of_lesion = filled if is_new else Surroundings(result, lesion, axis=axis, exclude=others)
-    through = float("nan")
-    if axis is not None and len(slices_of(mask, axis)) > 1:
-        through = seam(Surroundings(result, mask, exclude=others), along=axis)
+    where: dict[str, Any] = {"exclude": others, "lead": lead_channel(result if is_new else host, lesion, lead)}
+    filled = Surroundings(result, mask, axis=axis, **where)
+    of_lesion = filled if is_new else Surroundings(result, lesion, axis=axis, **where)
+    crosses = axis is not None and len(slices_of(mask, axis)) > 1
+    head = _head(before, spacing_of(host)) if head is None else head
+    in_tissue = float(head[marks].mean())
+
+    def measure(filled: Surroundings, of_lesion: Surroundings, *in_space: Surroundings) -> dict[str, float]:
+        # a lesion may be dark
+        black = _turned_black(before[filled.channel], filled.image) & ~(inside if is_new else np.False_)
+        return {
+            "in_tissue": in_tissue,
+            "seam": seam(filled),
+            "seam_through": seam(in_space[0], along=axis) if in_space else float("nan"),
+            "black_gained": float(black.sum() / inside.sum()),
+            "visibility": abs(contrast_to_noise(of_lesion)),
+        }
+
+    return by_sequence(measure, filled, of_lesion, *([Surroundings(result, mask, **where)] if crosses else []))
+
+
+def _head(channels: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """What lies in the head in all channels, boolean (\\*spatial)."""
+    return np.logical_and.reduce([head_mask(channel, spacing=spacing) for channel in channels])
+
+
+def _turned_black(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Where tissue became as dark as air by more than a little, boolean (\\*spatial)."""
     low, high = np.percentile(before, (0.5, 99.5))
     dropped = np.abs(before.astype(np.float64) - after) > _DROP * (high - low)
-    black = dropped & tissue_mask(before) & ~tissue_mask(after)
-    if is_new:  # a lesion may be dark
-        black &= ~inside
-    head = head_mask(before, spacing=spacing_of(host)) if head is None else head
-    return {
-        "in_tissue": float(head[marks].mean()),
-        "seam": seam(filled),
-        "seam_through": through,
-        "black_gained": float(black.sum() / inside.sum()),
-        "visibility": abs(contrast_to_noise(of_lesion)),
-    }
+    return np.asarray(dropped & tissue_mask(before) & ~tissue_mask(after))
 
 
 def check_insertion(
@@ -142,13 +169,16 @@ def check_insertion(
     lesion: NdarrayOrTensor,
     donor: NdarrayOrTensor,
     donor_lesion: NdarrayOrTensor,
-    measures: Mapping[str, float],
+    measures: Mapping[str, Any],
     *,
     blended: bool = True,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
 ) -> Checks:
     """Check a new lesion: it lies in tissue, can be seen, is as bright as in its donor, and shows no seam or hole.
+
+    With several sequences it passes if it does in each, as far as that can be measured there, but for being seen, which
+    the lead sequence is for.
 
     Args:
         result: the host with the lesion.
@@ -161,14 +191,19 @@ def check_insertion(
         others: lesions of the host.
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
     """
-    found = measure_change(result, host, lesion, others=others, axis=axis)
-    in_donor = measure_change(donor, donor, donor_lesion, axis=axis)
-    limits = dict(INSERTION_LIMITS)
-    for name in ("seam", "seam_through") if blended else ():
-        limits[name] = (0.0, 2 * max(1.0, _number(in_donor[name])))
-    if abs(found["visibility"] - in_donor["visibility"]) < _SEEN and measures["contrast_kept"] > 0:
-        del limits["contrast_kept"]
-    return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+    lead = lead_channel(result, lesion, measures.get("lead"))
+    found = measure_change(result, host, lesion, others=others, axis=axis, lead=lead)
+    in_donor = measure_change(donor, donor, donor_lesion, axis=axis, lead=lead)
+
+    def check(found: Measures, in_donor: Measures, measures: Measures) -> Checks:
+        limits = dict(INSERTION_LIMITS)
+        for name in ("seam", "seam_through") if blended else ():
+            limits[name] = (0.0, 2 * max(1.0, _number(in_donor[name])))
+        if abs(found["visibility"] - in_donor["visibility"]) < _SEEN and measures["contrast_kept"] > 0:
+            del limits["contrast_kept"]
+        return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+
+    return _check_each(check, found, in_donor, measures)
 
 
 def check_removal(
@@ -176,12 +211,12 @@ def check_removal(
     host: NdarrayOrTensor,
     filled: NdarrayOrTensor,
     lesion: NdarrayOrTensor,
-    measures: Mapping[str, float],
+    measures: Mapping[str, Any],
     *,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
 ) -> Checks:
-    """Check a filled lesion: it lay in tissue, is no longer seen, and left no seam or hole.
+    """Check a filled lesion: it lay in tissue, is no longer seen, and left no seam or hole, in any sequence.
 
     Args:
         result: the scan without the lesion.
@@ -192,11 +227,38 @@ def check_removal(
         others: lesions that stay.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
     """
-    found = measure_change(result, host, filled, lesion=lesion, others=others, axis=axis)
-    limits = dict(REMOVAL_LIMITS)
-    if found["visibility"] < _SEEN:
-        del limits["contrast_kept"]
-    return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+    lead = lead_channel(host, lesion, measures.get("lead"))
+    found = measure_change(result, host, filled, lesion=lesion, others=others, axis=axis, lead=lead)
+
+    def check(found: Measures, measures: Measures) -> Checks:
+        limits = dict(REMOVAL_LIMITS)
+        if found["visibility"] < _SEEN:
+            del limits["contrast_kept"]
+        return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+
+    return _check_each(check, found, measures)
+
+
+def _check_each(check: Callable[..., Checks], *found: Mapping[str, Any]) -> Checks:
+    """The checks of the lead sequence, which fail if those of another sequence do.
+
+    Args:
+        check: gives the checks of one sequence by its measures in each of ``found``.
+        found: measures of the same sequences in the same order (:func:`by_sequence`).
+    """
+    lead = check(*(of_lead(measures) for measures in found))
+    if "sequences" not in found[0]:
+        return lead
+    tables = [measures["sequences"] for measures in found]
+    each, failed = {}, list(lead.failed)
+    for name, *ones in zip(tables[0], *(table.values() for table in tables), strict=True):
+        each[name] = lead
+        if name != found[0]["lead"]:
+            of_other = check(*ones)
+            limits = {key: ends for key, ends in of_other.limits.items() if key not in _OF_LEAD}
+            each[name] = of_other = _checks(of_other.measures, limits)
+            failed += [f"{clause} in {name}" for clause in of_other.failed]
+    return replace(lead, failed=tuple(failed), sequences=each)
 
 
 def _checks(measures: dict[str, float], limits: Limits) -> Checks:

@@ -19,6 +19,7 @@ from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import KID, kernel_distance
+from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
@@ -56,6 +57,7 @@ __all__ = [
     "insertion_measures",
     "kept",
     "kernel_distance",
+    "level_jump",
     "load_feature_network",
     "load_inception",
     "measure_change",

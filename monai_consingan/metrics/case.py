@@ -11,6 +11,7 @@ from monai.transforms import Transform
 from monai_consingan.data import slice_axis
 from monai_consingan.metrics.contrast import contrast, kept, noise
 from monai_consingan.metrics.fidelity import measure_lesion
+from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.surroundings import Surroundings
@@ -46,18 +47,20 @@ def insertion_measures(
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
         tissue around), ``contrast_kept``, ``rim_core_kept`` and ``size_kept`` (:func:`measure_lesion`; 1 is as in the
         donor).
+        In space, ``seam`` is that in the plane of the slices, and beside it there are ``seam_through``, that across
+        them, and ``level_jump_through`` (:func:`level_jump`).
     """
-    sliced, donor_sliced = (slice_axis(scan, axis) if dims == 2 else None for scan in (lesion, donor))
-    of_donor = Surroundings(donor, donor_lesion, axis=donor_sliced, lead=lead)
-    where: dict[str, Any] = {"axis": sliced, "exclude": others, "lead": of_donor.channel}
+    across, donor_across = slice_axis(lesion, axis), slice_axis(donor, axis)
+    of_donor = Surroundings(donor, donor_lesion, axis=donor_across if dims == 2 else None, lead=lead)
+    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "lead": of_donor.channel}
     cases = [Surroundings(result, lesion, **where) for result in results.values()]
 
     def measure(of_donor: Surroundings, *cases: Surroundings) -> dict[str, float]:
         in_donor = measure_lesion(of_donor)
-        measures = {"seam_donor": seam(of_donor)}
+        measures = _seams(of_donor, donor_across, "_donor")
         for suffix, case in zip(results, cases, strict=True):
             share = measure_lesion(case).kept_from(in_donor)
-            measures[f"seam{suffix}"] = seam(case)
+            measures |= _seams(case, across, suffix)
             measures[f"contrast_kept{suffix}"] = share.contrast
             measures[f"rim_core_kept{suffix}"] = share.rim_core_difference
             measures[f"size_kept{suffix}"] = share.half_maximum_size
@@ -93,8 +96,10 @@ def removal_measures(
     Returns:
         By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and
         ``contrast_kept`` (0 is nothing left; NaN where the lesion had next to no contrast).
+        In space also ``seam_through`` and ``level_jump_through``, as of insertions.
     """
-    sliced = slice_axis(lesion, axis) if dims == 2 else None
+    across = slice_axis(lesion, axis)
+    sliced = across if dims == 2 else None
     in_host = Surroundings(host, lesion, axis=sliced, exclude=others, lead=lead)
     where: dict[str, Any] = {"axis": sliced, "exclude": others, "lead": in_host.channel}
     cases = [Surroundings(result, mask, **where) for result in results.values() for mask in (filled, lesion)]
@@ -103,11 +108,22 @@ def removal_measures(
         before, spread = contrast(in_host), noise(in_host)
         measures = {}
         for suffix, of_filling, of_lesion in zip(results, cases[::2], cases[1::2], strict=True):
-            measures[f"seam{suffix}"] = seam(of_filling)
+            measures |= _seams(of_filling, across, suffix)
             measures[f"contrast_kept{suffix}"] = kept(contrast(of_lesion), before, spread)
         return measures
 
     return by_sequence(measure, in_host, *cases)
+
+
+def _seams(case: Surroundings, across: int | None, suffix: str) -> dict[str, float]:
+    """The seam; of surroundings in space, in the plane and across the slices, with the levels' jumps."""
+    if across is None or case.axis is not None:
+        return {f"seam{suffix}": seam(case)}
+    return {
+        f"seam{suffix}": seam(case, along=[along for along in range(case.ndim) if along != across]),
+        f"seam_through{suffix}": seam(case, along=across),
+        f"level_jump_through{suffix}": level_jump(case, along=across),
+    }
 
 
 class MeasureInsertiond(Transform):

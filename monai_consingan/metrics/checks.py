@@ -11,9 +11,10 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, spacing_of
-from monai_consingan.data import slice_axis, slices_of
+from monai_consingan.data import slice_axis, slices_of, thick_slices
 from monai_consingan.data.sequences import lead_channel
 from monai_consingan.metrics.contrast import contrast_to_noise
+from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence, of_lead
 from monai_consingan.metrics.surroundings import Surroundings, channels_array, tissue_mask
@@ -30,7 +31,9 @@ INSERTION_LIMITS: Limits = {
     "black_gained": (0.0, 0.01),
     "visibility": (1.0, math.inf),
 }
-"""What a new lesion's measures may be; its seams, up to twice those of the lesion in its donor."""
+"""What a new lesion's measures may be; its seams, up to twice those of the lesion in its donor.
+
+Its levels may jump from slice to slice up to twice as far as they do along the other axes, or in the donor."""
 
 REMOVAL_LIMITS: Limits = {
     "in_tissue": (0.5, 1.0),
@@ -39,7 +42,9 @@ REMOVAL_LIMITS: Limits = {
     "seam_through": (0.0, 2.0),
     "black_gained": (0.0, 0.05),
 }
-"""What the measures of a filled lesion may be."""
+"""What the measures of a filled lesion may be.
+
+Its levels may jump from slice to slice up to twice as far as they do along the other axes."""
 
 Measures = Mapping[str, float]
 
@@ -104,6 +109,7 @@ def measure_change(
     others: NdarrayOrTensor | None = None,
     head: np.ndarray | None = None,
     axis: int | None = None,
+    dims: int = 2,
     lead: int | str | None = None,
 ) -> dict[str, Any]:
     """What a change did to a scan.
@@ -116,13 +122,16 @@ def measure_change(
         others: other lesions, which do not count as surroundings.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 looks around the mask within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it
             (:func:`~monai_consingan.data.sequences.lead_channel`).
 
     Returns:
         By sequence (:func:`by_sequence`) ``in_tissue``, the share of the lesion that lies in the host's head;
-        ``seam`` and, where the mask has several
-        slices, ``seam_through``, the same across the slices (:func:`seam`); ``black_gained``, the voxels that became as
+        ``seam`` (:func:`seam`) and, where the mask has several slices, ``seam_through``, the same across them;
+        ``level_jump`` and ``level_jump_through``, how far slices lie above or below their neighbours
+        (:func:`level_jump`), along the axis in the plane where they do most and across the slices, unless these are
+        thick; ``black_gained``, the voxels that became as
         dark as air, but for those of a lesion that was put in, as a share of the mask's; ``visibility``, how far the
         lesion stands out (:func:`contrast_to_noise`), brighter or darker.
     """
@@ -131,24 +140,30 @@ def measure_change(
     before = channels_array(host)
     marks, inside = as_array(lesion)[0] > 0, as_array(mask)[0] > 0
     where: dict[str, Any] = {"exclude": others, "lead": lead_channel(result if is_new else host, lesion, lead)}
-    filled = Surroundings(result, mask, axis=axis, **where)
-    of_lesion = filled if is_new else Surroundings(result, lesion, axis=axis, **where)
+    sliced = axis if dims == 2 else None
+    filled = Surroundings(result, mask, axis=sliced, **where)
+    of_lesion = filled if is_new else Surroundings(result, lesion, axis=sliced, **where)
     crosses = axis is not None and len(slices_of(mask, axis)) > 1
+    in_space = Surroundings(result, mask, **where) if crosses and dims == 2 else filled
+    even = crosses and not thick_slices(host)
+    plane = tuple(along for along in range(filled.ndim) if along != axis)
     head = _head(before, spacing_of(host)) if head is None else head
     in_tissue = float(head[marks].mean())
 
-    def measure(filled: Surroundings, of_lesion: Surroundings, *in_space: Surroundings) -> dict[str, float]:
+    def measure(filled: Surroundings, of_lesion: Surroundings, in_space: Surroundings) -> dict[str, float]:
         # a lesion may be dark
         black = _turned_black(before[filled.channel], filled.image) & ~(inside if is_new else np.False_)
         return {
             "in_tissue": in_tissue,
-            "seam": seam(filled),
-            "seam_through": seam(in_space[0], along=axis) if in_space else float("nan"),
+            "seam": seam(filled, along=plane),
+            "seam_through": seam(in_space, along=axis) if crosses else math.nan,
+            "level_jump": max(level_jump(in_space, along=along) for along in plane) if even else math.nan,
+            "level_jump_through": level_jump(in_space, along=axis) if even and axis is not None else math.nan,
             "black_gained": float(black.sum() / inside.sum()),
             "visibility": abs(contrast_to_noise(of_lesion)),
         }
 
-    return by_sequence(measure, filled, of_lesion, *([Surroundings(result, mask, **where)] if crosses else []))
+    return by_sequence(measure, filled, of_lesion, in_space)
 
 
 def _head(channels: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
@@ -174,6 +189,7 @@ def check_insertion(
     blended: bool = True,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
+    dims: int = 2,
 ) -> Checks:
     """Check a new lesion: it lies in tissue, can be seen, is as bright as in its donor, and shows no seam or hole.
 
@@ -190,15 +206,17 @@ def check_insertion(
         blended: whether it was blended in; a mere paste may show a seam.
         others: lesions of the host.
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
     lead = lead_channel(result, lesion, measures.get("lead"))
-    found = measure_change(result, host, lesion, others=others, axis=axis, lead=lead)
-    in_donor = measure_change(donor, donor, donor_lesion, axis=axis, lead=lead)
+    found = measure_change(result, host, lesion, others=others, axis=axis, dims=dims, lead=lead)
+    in_donor = measure_change(donor, donor, donor_lesion, axis=axis, dims=dims, lead=lead)
 
     def check(found: Measures, in_donor: Measures, measures: Measures) -> Checks:
         limits = dict(INSERTION_LIMITS)
         for name in ("seam", "seam_through") if blended else ():
             limits[name] = (0.0, 2 * max(1.0, _number(in_donor[name])))
+        limits["level_jump_through"] = _even_levels(found, in_donor)
         if abs(found["visibility"] - in_donor["visibility"]) < _SEEN and measures["contrast_kept"] > 0:
             del limits["contrast_kept"]
         return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
@@ -215,6 +233,7 @@ def check_removal(
     *,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
+    dims: int = 2,
 ) -> Checks:
     """Check a filled lesion: it lay in tissue, is no longer seen, and left no seam or hole, in any sequence.
 
@@ -226,12 +245,13 @@ def check_removal(
         measures: what :func:`removal_measures` found of the result.
         others: lesions that stay.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
     lead = lead_channel(host, lesion, measures.get("lead"))
-    found = measure_change(result, host, filled, lesion=lesion, others=others, axis=axis, lead=lead)
+    found = measure_change(result, host, filled, lesion=lesion, others=others, axis=axis, dims=dims, lead=lead)
 
     def check(found: Measures, measures: Measures) -> Checks:
-        limits = dict(REMOVAL_LIMITS)
+        limits = {**REMOVAL_LIMITS, "level_jump_through": _even_levels(found)}
         if found["visibility"] < _SEEN:
             del limits["contrast_kept"]
         return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
@@ -265,6 +285,12 @@ def _checks(measures: dict[str, float], limits: Limits) -> Checks:
     """What cannot be measured does not fail."""
     known = {name: ends for name, ends in limits.items() if not math.isnan(measures[name])}
     return Checks(measures, limits, tuple(beyond(measures, known).values()))
+
+
+def _even_levels(found: Measures, in_donor: Measures | None = None) -> tuple[float, float]:
+    """How far levels may jump through the slices, as small masks do by chance along every axis."""
+    allowed = (found["level_jump"], math.nan if in_donor is None else in_donor["level_jump_through"])
+    return 0.0, 2 * max(1.0, *map(_number, allowed))
 
 
 def _number(value: float) -> float:

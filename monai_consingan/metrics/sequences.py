@@ -45,9 +45,9 @@ def by_sequence(measure: Callable[..., dict[str, float]], *cases: Surroundings) 
                 f"One image has {len(first.sequences)} sequences and another {len(other.sequences)}: give images with "
                 "the same sequences."
             )
-    lead = measure(*(case.of_sequence(first.channel) for case in cases))
     if len(first.sequences) == 1:
-        return lead
+        return measure(*cases)
+    lead = measure(*(case.of_sequence(first.channel) for case in cases))
     table: dict[str, dict[str, float]] = {}
     for channel, name in enumerate(first.sequences):
         if channel == first.channel:

@@ -15,7 +15,9 @@ from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
+from .sequences import lead_channel, sequence_names, stack_sequences
 from .slices import check_slice, keep_slice, slice_axis, slices_of, thick_slices, work_dims
+from .stacking import as_keys, same_sequences, stack_keys, unstack_keys
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
 
@@ -27,6 +29,7 @@ __all__ = [
     "IntensityScale",
     "Region",
     "Stored",
+    "as_keys",
     "bundle_folder",
     "case_file",
     "check_lesion",
@@ -40,6 +43,7 @@ __all__ = [
     "keep_labels",
     "keep_lesion",
     "keep_slice",
+    "lead_channel",
     "load_label",
     "load_scan",
     "number_lesions",
@@ -47,13 +51,18 @@ __all__ = [
     "read_stored",
     "roi_region",
     "same_grid",
+    "same_sequences",
     "save_label_like",
     "save_like",
+    "sequence_names",
     "slice_axis",
     "slice_region",
     "slices_of",
+    "stack_keys",
+    "stack_sequences",
     "stage_sizes",
     "thick_slices",
     "to_host_grid",
+    "unstack_keys",
     "work_dims",
 ]

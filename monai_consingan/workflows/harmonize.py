@@ -136,7 +136,7 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         settings={"match": found.match},
         measures=measures,
         checks=checks,
-        warnings=[_SCALED] if (match, found.match) == ("scale", "gain") else [],
+        warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],
         donor=(donor, found.donor_lesion),
     )
 

@@ -15,7 +15,8 @@ from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
-from .slices import check_slice, keep_slice, slice_axis, slices_of, thick_slices, work_dims
+from .sequences import lead_channel, named_sequences, sequence_names
+from .slices import check_slice, keep_slice, slice_axis, sliced_axis, slices_of, thick_slices, work_dims
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
 
@@ -40,8 +41,10 @@ __all__ = [
     "keep_labels",
     "keep_lesion",
     "keep_slice",
+    "lead_channel",
     "load_label",
     "load_scan",
+    "named_sequences",
     "number_lesions",
     "output_suffix",
     "read_stored",
@@ -49,8 +52,10 @@ __all__ = [
     "same_grid",
     "save_label_like",
     "save_like",
+    "sequence_names",
     "slice_axis",
     "slice_region",
+    "sliced_axis",
     "slices_of",
     "stage_sizes",
     "thick_slices",

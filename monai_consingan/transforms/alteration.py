@@ -15,7 +15,7 @@ from monai.utils import TransformBackends, ensure_tuple_rep
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
-from monai_consingan.data import slice_axis
+from monai_consingan.data import slice_axis, work_dims
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import COMPOSITES
@@ -213,7 +213,7 @@ class Alteration(NamedTuple):
 
 
 class LesionAlteration(Transform):
-    """Weight of the redrawn image around a lesion, slice by slice, and the mask of all that may change.
+    """Weight of the redrawn image around a lesion, slice by slice or in space, and the mask of all that may change.
 
     Args:
         mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, ``"outside"``, only the
@@ -222,17 +222,24 @@ class LesionAlteration(Transform):
         dilation_mm: how far the redrawn image reaches beyond the border (for a band, to both sides).
         softness_mm: width of the soft edge beyond that.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 takes distances within the slices, 3 in space.
     """
 
     backend = [TransformBackends.NUMPY]
 
     def __init__(
-        self, mode: str = "band", dilation_mm: float = 1.0, softness_mm: float = 2.0, axis: int | None = None
+        self,
+        mode: str = "band",
+        dilation_mm: float = 1.0,
+        softness_mm: float = 2.0,
+        axis: int | None = None,
+        dims: int = 2,
     ) -> None:
         self.mode = mode
         self.dilation_mm = dilation_mm
         self.softness_mm = softness_mm
         self.axis = axis
+        self.dims = dims
 
     def __call__(
         self, lesion: NdarrayOrTensor, naive: NdarrayOrTensor | None = None, host: NdarrayOrTensor | None = None
@@ -241,10 +248,11 @@ class LesionAlteration(Transform):
 
         Args:
             lesion: mask of the lesion, (1, \\*spatial).
-            naive: image with the lesion pasted or filled, whose blend may reach farther than the lesion.
+            naive: image with the lesion pasted or filled, (C, \\*spatial), whose blend may reach farther than the
+                lesion.
             host: the image before, which is given together with it.
         """
-        axis = slice_axis(lesion, self.axis)
+        axis = slice_axis(lesion, self.axis) if work_dims(lesion, self.axis, self.dims) == 2 else None
         weight = AlterationMask(self.dilation_mm, self.softness_mm, self.mode, axis)(lesion)
         changed = (as_array(weight) > 0) | (as_array(lesion) > 0)
         if naive is not None and host is not None:
@@ -261,7 +269,7 @@ class LesionAlterationd(Transform):
         alteration_key: key of the mask of all that may change.
         image_key, host_key: keys of the naive image and of its host; if both are there, the mask has all voxels in
             which they differ.
-        mode, dilation_mm, softness_mm, axis: see :class:`LesionAlteration`.
+        mode, dilation_mm, softness_mm, axis, dims: see :class:`LesionAlteration`.
     """
 
     backend = LesionAlteration.backend
@@ -277,12 +285,13 @@ class LesionAlterationd(Transform):
         axis: int | None = None,
         image_key: Hashable = "image",
         host_key: Hashable = "host",
+        dims: int = 2,
     ) -> None:
         self.images = (image_key, host_key)
         self.lesion_key = lesion_key
         self.weight_key = weight_key
         self.alteration_key = alteration_key
-        self.alteration = LesionAlteration(mode, dilation_mm, softness_mm, axis)
+        self.alteration = LesionAlteration(mode, dilation_mm, softness_mm, axis, dims)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with weight and mask."""

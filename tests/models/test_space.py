@@ -121,8 +121,8 @@ def test_redraws_in_space_what_it_marks_and_no_more(channels: int, region: str) 
     again = redraw(naive, mask, [host], settings=chosen, model=made.model, **given)
     assert torch.equal(again.image, made.image)
     if channels == 2:
-        (low, high), (lower, higher) = zip(made.scale.lower, made.scale.upper, strict=True)  # type: ignore[arg-type]
-        assert 70 < low < high < 170 < lower < higher < 270
+        first, second = made.scale.upper  # type: ignore[misc]
+        assert first < 170 < second < 270
         with pytest.raises(ConSinGANError, match="trained on the sequences t1, t1ce"):
             redraw(naive[:1], mask, [host[:1]], settings=chosen, model=made.model, **{**given, "host": host[:1]})
 

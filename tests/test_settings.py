@@ -102,7 +102,7 @@ def test_presets_for_volumes(name: str, task: str) -> None:
     settings = preset_settings(f"{name}-3d", task, iterations=7)
     assert (settings.spatial_dims, settings.task, settings.iterations) == (3, task, 7)
     assert preset_settings(name, task, iterations=7, spatial_dims=3) == settings
-    assert settings.max_size >= 48 and settings.sizes((48, 48, 48))[0] == (24, 24, 24)
+    assert settings.max_size >= 48 and settings.sizes((48, 48, 48))[0] in ((24,) * 3, (25,) * 3)
     with pytest.raises(ConSinGANError, match=r"size \(48, 48\), but the settings are for 3 spatial dims"):
         settings.sizes((48, 48))
     for preset, dims in ((f"{name}-3d", 2), (f"{task}-1", 3)):

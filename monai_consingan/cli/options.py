@@ -41,8 +41,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 PRESET_NAMES = (
-    "quick, standard; for volumes quick-3d, standard-3d; as published harmonization-1 to harmonization-4, editing-1 to "
-    "editing-4"
+    "quick, standard, quick-3d, standard-3d; as published: harmonization-1 to harmonization-4, editing-1 to editing-4"
 )
 _NUMBER = re.compile(r"-?\d+")
 

@@ -31,8 +31,8 @@ def to_host_grid(
     In 2D only the spacing counts, and the centres of both images coincide.
 
     Args:
-        donor: image or label (1, \\*spatial) with its affine.
-        host: scan (1, \\*spatial) with its affine.
+        donor: image (C, \\*spatial) or label (1, \\*spatial) with its affine.
+        host: scan (C, \\*spatial) with its affine.
         label: nearest neighbour and the donor's type instead of linear interpolation and float32.
         lesion: donor's label or mask, on the donor's grid, of which nothing may be lost. ``None`` places by world
             coordinates alone.
@@ -69,11 +69,7 @@ def to_host_grid(
     else:
         channels = [_resample_tissue(channel[None], source, target, host_shape) for channel in donor.as_tensor()]
         resampled = torch.cat(channels)
-    meta = (
-        {ImageMetaKey.FILENAME_OR_OBJ: donor.meta[ImageMetaKey.FILENAME_OR_OBJ]}
-        if ImageMetaKey.FILENAME_OR_OBJ in donor.meta
-        else {}
-    )
+    meta = {key: donor.meta[key] for key in (ImageMetaKey.FILENAME_OR_OBJ, "sequences") if key in donor.meta}
     return MetaTensor(resampled, affine=torch.from_numpy(_affine(host)), meta=meta)
 
 

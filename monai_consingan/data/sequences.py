@@ -1,70 +1,207 @@
-"""The sequences of an image: their names, and the one that lesions are measured in."""
+"""Images of several sequences: one channel each, their names, and the one that lesions are measured in."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing
+from monai.utils import ImageMetaKey
 
-from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.arrays import as_array, as_mask, check_host, spacing_of, wrap_like
 from monai_consingan.background import find_background
-from monai_consingan.distance import ring
+from monai_consingan.data.grid import to_host_grid
+from monai_consingan.data.scan import same_grid
+from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["lead_channel", "named_sequences", "sequence_names"]
+__all__ = ["SEQUENCES", "chosen_channel", "lead_channel", "named_sequences", "sequence_names", "stack_sequences"]
+
+SEQUENCES = "sequences"
+"""Key of ``meta`` for the names of an image's sequences, a list with one for each channel."""
 
 _RING_MM = (2.0, 8.0)
+_COARSE = 64  # voxels along an axis that are enough to see whether two scans show the same body
+_TOGETHER = 0.5  # of the smaller body that lies in the other one at least
 
 
 def sequence_names(image: NdarrayOrTensor) -> tuple[str, ...]:
-    """The names of an image's sequences, (C, \\*spatial): as its metadata tell them, else "1", "2" and so on."""
-    names = image.meta.get("sequences") if isinstance(image, MetaTensor) else None
-    count = int(image.shape[0])
-    if names is None or len(names) != count:
-        return _numbered(count)
-    return tuple(str(name) for name in names)
-
-
-def named_sequences(image: NdarrayOrTensor) -> tuple[str, ...]:
-    """The names of an image's sequences as its metadata tell them; none where they do not."""
-    told = isinstance(image, MetaTensor) and image.meta.get("sequences") is not None
-    names = sequence_names(image)
-    return names if told and names != _numbered(len(names)) else ()
-
-
-def lead_channel(image: NdarrayOrTensor, lesion: NdarrayOrTensor, lead: int | str | None = None) -> int:
-    """The channel that a lesion is measured in.
+    """The names of an image's sequences, one for each channel.
 
     Args:
         image: (C, \\*spatial).
-        lesion: its mask, (1, \\*spatial).
-        lead: the channel's number or its sequence's name; ``None`` takes the one with the greatest contrast-to-noise
-            ratio between the lesion and the tissue 2 to 8 mm around it.
+
+    Returns:
+        What ``image.meta["sequences"]`` says, or ``"1"``, ``"2"``, ... where it does not name every channel.
+    """
+    given = image.meta.get(SEQUENCES) if isinstance(image, MetaTensor) else None
+    names = tuple(map(str, given)) if isinstance(given, (list, tuple)) else ()
+    count = int(image.shape[0])
+    return names if len(names) == count else tuple(str(number + 1) for number in range(count))
+
+
+def named_sequences(image: NdarrayOrTensor) -> tuple[str, ...]:
+    """The names of an image's sequences, (C, \\*spatial), as its metadata tell them; none where they do not."""
+    told = isinstance(image, MetaTensor) and image.meta.get(SEQUENCES) is not None
+    names = sequence_names(image)
+    return names if told and names != sequence_names(np.empty(len(names))) else ()
+
+
+def chosen_channel(names: Sequence[str], lead: int | str, what: str = "the image") -> int:
+    """The channel that a name or a number chooses.
+
+    Args:
+        names: names of the channels.
+        lead: one of them, or a channel's number from 0.
+        what: what has these sequences, for the error.
 
     Raises:
-        ConSinGANError: no such channel.
+        ConSinGANError: there is no such channel.
     """
-    names = sequence_names(image)
+    if isinstance(lead, (int, np.integer)) and not isinstance(lead, bool) and 0 <= lead < len(names):
+        return int(lead)
+    folded = [name.casefold() for name in names]
+    if isinstance(lead, str) and folded.count(lead.casefold()) == 1:
+        return folded.index(lead.casefold())
+    raise ConSinGANError(f"lead is {lead!r}, but {what} has the sequences {', '.join(names)}: give one of them.")
+
+
+def lead_channel(image: NdarrayOrTensor, lesion: NdarrayOrTensor, lead: int | str | None = None) -> int:
+    """The channel in which a lesion is measured, and which places are found by.
+
+    Args:
+        image: (C, \\*spatial).
+        lesion: mask of the lesion on its grid, (1, \\*spatial).
+        lead: the name of a sequence or the number of a channel from 0. ``None`` takes the channel in which the lesion
+            stands out most: that with the greatest contrast-to-noise ratio, bright or dark, between its mean and the
+            median of the tissue 2 to 8 mm around it.
+
+    Returns:
+        Its number; 0 for images of one channel.
+
+    Raises:
+        ConSinGANError: there is no such channel, or the shapes differ.
+
+    Example:
+        >>> image = np.random.RandomState(0).normal(100, 5, (2, 32, 32))
+        >>> lesion = np.zeros((1, 32, 32))
+        >>> lesion[0, 12:20, 12:20] = 1
+        >>> image[1] += 50 * lesion[0]
+        >>> lead_channel(image, lesion)
+        1
+    """
     if lead is not None:
-        number = names.index(lead) if lead in names else lead
-        if isinstance(number, str) or not 0 <= number < len(names):
-            raise ConSinGANError(f"lead is {lead!r}, but the sequences are {', '.join(names)}: give one of them.")
-        return int(number)
-    if len(names) == 1:
+        return chosen_channel(sequence_names(image), lead)
+    if image.shape[0] == 1:
         return 0
-    inside = as_array(lesion)[0] > 0
-    around = ring(inside, spacing_of(image), _RING_MM)
-    ratios = []
-    for channel in as_array(image):
-        values = channel[around & ~find_background(channel).mask(channel)].astype(np.float64)
-        if not values.size or not inside.any():
-            ratios.append(0.0)
-            continue
-        middle = np.median(values)
-        spread = 1.4826 * np.median(np.abs(values - middle)) or values.std() or np.finfo(float).tiny
-        ratios.append(abs(float(channel[inside].mean(dtype=np.float64)) - middle) / spread)
+    check_host(image, lesion)
+    inside = as_mask(lesion)[0]
+    if not inside.any():
+        return 0
+    mm = spacing_of(image)
+    box = reach_box(inside, mm, _RING_MM[1])
+    near = inside[box]
+    distance = outside_distance(near, mm)
+    around = (distance > _RING_MM[0]) & (distance <= _RING_MM[1])
+    ratios = [_stands_out(channel[box], near, around, find_background(channel)) for channel in as_array(image)]
     return int(np.argmax(ratios))
 
 
-def _numbered(count: int) -> tuple[str, ...]:
-    return tuple(str(number + 1) for number in range(count))
+def _stands_out(values: np.ndarray, inside: np.ndarray, around: np.ndarray, background: Any) -> float:
+    """How many standard deviations of the tissue around it a lesion stands out by; -1 where that is not measurable."""
+    outer = values[around & ~background.mask(values)].astype(np.float64)
+    if not outer.size:
+        return -1.0
+    level = float(np.median(outer))
+    spread = 1.4826 * float(np.median(np.abs(outer - level))) or float(outer.std())
+    difference = abs(float(values[inside].mean(dtype=np.float64)) - level)
+    return difference / spread if spread > 0 else np.inf if difference > 0 else -1.0
+
+
+def stack_sequences(
+    images: Mapping[str, MetaTensor], lead: str | None = None, *, resample: bool = False, name: str = "image"
+) -> MetaTensor:
+    """One image of the sequences of a case.
+
+    Args:
+        images: the sequences by their names, (1, \\*spatial) each.
+        lead: the sequence whose grid counts; ``None`` for the first.
+        resample: whether to bring sequences on other grids to that one (:func:`monai_consingan.data.to_host_grid`).
+        name: what the case is to the user ("host", "donor"), for errors.
+
+    Returns:
+        (C, \\*spatial) with the names in ``meta["sequences"]``, and the affine and all else of the lead's ``meta``. A
+        single image comes back as it is.
+
+    Raises:
+        ConSinGANError: no images, or one of several channels; a sequence on another grid than the lead, which is not to
+            be resampled; a sequence that is constant, or that does not show the body that the lead shows.
+
+    Example::
+
+        stack_sequences({"t1": load_scan("t1.nii.gz"), "flair": load_scan("flair.nii.gz")})
+    """
+    if not images:
+        raise ConSinGANError(f"{name} has no sequence: give at least one scan.")
+    names = list(images)
+    main_name = names[0 if lead is None else chosen_channel(names, lead, f"the {name}")]
+    main = images[main_name]
+    channels = []
+    for sequence, image in images.items():
+        what = f"sequence {sequence} of the {name}{_file(image)}"
+        if image.shape[0] != 1:
+            raise ConSinGANError(f"{what} has {image.shape[0]} channels: give one for each sequence.")
+        if image is not main and not _on_one_grid(image, main):
+            if not resample or image.ndim != main.ndim:
+                raise ConSinGANError(
+                    f"{what} has the grid {_grid(image)}, but {main_name}{_file(main)} {_grid(main)}: give sequences "
+                    "of one grid, or --resample to bring them to that of the lead."
+                )
+            image = to_host_grid(image, main)
+        channels.append(as_array(image))
+        if channels[-1].min() == channels[-1].max():
+            raise ConSinGANError(f"{what} is constant there ({channels[-1].flat[0]:g}): leave it out.")
+    bodies = [_body(values[0]) for values in channels]
+    reference = bodies[names.index(main_name)]
+    for sequence, body in zip(names, bodies, strict=True):
+        smaller = min(body.sum(), reference.sum())
+        if (body & reference).sum() < _TOGETHER * smaller:
+            raise ConSinGANError(
+                f"sequence {sequence} of the {name}{_file(images[sequence])} does not show the body that {main_name}"
+                f"{_file(main)} shows, as they overlap by less than half: give sequences of one session, aligned."
+            )
+    if len(names) == 1:
+        return main
+    stacked: MetaTensor = wrap_like(np.concatenate(channels), main)
+    stacked.meta[SEQUENCES] = names
+    return stacked
+
+
+def _on_one_grid(image: MetaTensor, other: MetaTensor) -> bool:
+    shape = tuple(int(n) for n in image.shape[1:])
+    return shape == tuple(other.shape[1:]) and same_grid(image.affine, other.affine, shape)
+
+
+def _grid(image: MetaTensor) -> str:
+    """A grid in words: its shape, voxels and origin."""
+    affine = np.asarray(image.affine, dtype=np.float64)
+    shape = tuple(int(n) for n in image.shape[1:])
+    voxel = " x ".join(f"{mm:.4g}" for mm in affine_to_spacing(affine)[: len(shape)])
+    origin = ", ".join(f"{mm:.4g}" for mm in affine[: len(shape), -1])
+    return f"{' x '.join(map(str, shape))} voxels of {voxel} mm from ({origin})"
+
+
+def _file(image: MetaTensor) -> str:
+    path = image.meta.get(ImageMetaKey.FILENAME_OR_OBJ)
+    return f" ({path})" if path else ""
+
+
+def _body(values: np.ndarray) -> np.ndarray:
+    """Roughly where a scan shows something, on a coarse grid: what is neither background nor as dark as air."""
+    coarse = values[tuple(slice(None, None, max(1, size // _COARSE)) for size in values.shape)]
+    background = find_background(values)
+    low, mean = float(np.percentile(coarse, 1)), float(coarse.mean(dtype=np.float64))
+    return ~background.mask(coarse) if background else np.asarray(coarse > low + 0.5 * (mean - low))

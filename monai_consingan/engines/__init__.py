@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .checkpoint import TrainingCheckpoint
 from .draws import TrainingDraws
+from .locked_folder import LockedFolderHandler
 from .optimizers import discriminator_optimizer, generator_optimizer
 from .settling import StageSettling
 from .steps import TrainingSteps
@@ -11,6 +12,7 @@ from .trainer import ConSinGANTrainer
 
 __all__ = [
     "ConSinGANTrainer",
+    "LockedFolderHandler",
     "StageSettling",
     "TrainingCheckpoint",
     "TrainingDraws",

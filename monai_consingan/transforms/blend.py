@@ -78,7 +78,7 @@ class BlendBackd(MapTransform):
 
     Args:
         keys: keys of altered images.
-        host_key: key of the host.
+        host_key: key of the host, or of one for each of ``keys``.
         weight_key: key of the alteration mask.
         output_keys: keys of the composites; None replaces the altered images.
         allow_missing_keys: skip keys that are not in the dictionary.
@@ -89,13 +89,13 @@ class BlendBackd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        host_key: Hashable = "host",
+        host_key: KeysCollection = "host",
         weight_key: Hashable = "alteration",
         output_keys: KeysCollection | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.host_key = host_key
+        self.host_key = ensure_tuple_rep(host_key, len(self.keys))
         self.weight_key = weight_key
         self.output_keys = self.keys if output_keys is None else ensure_tuple_rep(output_keys, len(self.keys))
         self.blend = BlendBack()
@@ -103,8 +103,8 @@ class BlendBackd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the composites."""
         out = dict(data)
-        for key, output_key in self.key_iterator(out, self.output_keys):
-            out[output_key] = self.blend(data[self.host_key], out[key], data[self.weight_key])
+        for key, output_key, host_key in self.key_iterator(out, self.output_keys, self.host_key):
+            out[output_key] = self.blend(data[host_key], out[key], data[self.weight_key])
         return out
 
 

@@ -10,7 +10,7 @@ from monai.transforms import Transform
 from monai.utils import TransformBackends
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import same_grid
+from monai_consingan.data import same_grid, same_sequences
 from monai_consingan.errors import ConSinGANError
 
 __all__ = ["NaiveImageD", "NaiveImageDict", "NaiveImaged"]
@@ -62,14 +62,15 @@ class NaiveImaged(Transform):
         """A copy of ``data`` with image, label and masks.
 
         Raises:
-            ConSinGANError: the naive image is not on the host's grid.
+            ConSinGANError: the naive image is not on the host's grid, or has other sequences.
         """
         out = dict(data)
-        host, naive, lesion = data[self.host_key], data[self.image_key], as_array(data[self.lesion_key])
+        host, lesion = data[self.host_key], as_array(data[self.lesion_key])
+        naive = same_sequences(data[self.image_key], host, name="naive image")
         if naive.shape != host.shape or not same_grid(naive.affine, host.affine, tuple(host.shape[1:])):
             raise ConSinGANError(
-                f"The naive image has the shape {tuple(naive.shape[1:])} and the affine {naive.affine.tolist()}, its "
-                f"host {tuple(host.shape[1:])} and {host.affine.tolist()}: give one on the host's grid."
+                f"The naive image has the shape {tuple(naive.shape)} and the affine {naive.affine.tolist()}, its "
+                f"host {tuple(host.shape)} and {host.affine.tolist()}: give one on the host's grid."
             )
         changed = as_array(data[self.alteration_key]) > 0
         before = np.zeros_like(lesion) if self.label_key not in data else as_array(data[self.label_key])

@@ -11,7 +11,7 @@ from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import check_output, locked, refuse_links, whole_result
+from monai_consingan.workflows.outputs import output_folder, refuse_links
 from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import shown_number
 
@@ -55,7 +55,7 @@ def demo(
     Args:
         output: folder for ``insert/`` (:py:func:`monai_consingan.workflows.harmonize`), ``remove/``
             (:py:func:`monai_consingan.workflows.remove`), ``report.html`` and ``report.pdf``.
-        overwrite: whether the folder may hold something already.
+        overwrite: whether the folder may hold something already. An earlier demo stays until the new one is whole.
         seed: seed of everything random.
         progress: whether to show progress on the standard error stream.
         settings: settings by task, instead of the preset ``quick``.
@@ -67,36 +67,30 @@ def demo(
         ConSinGANError: the folder cannot be used.
     """
     output = Path(output)
-    check_output(output, overwrite=overwrite)
-    page = output / PAGE
     files = example()
     chosen = {task: preset_settings("quick", task) for task in ("harmonization", "editing")} | dict(settings or {})
-    with locked(output):
-        check_output(output, overwrite=overwrite)
+    with output_folder(output, overwrite=overwrite) as folder:
         refuse_links(output)
         inserted = harmonize(
             LesionSource(files.image, files.image, files.label, donor_slice=DONOR_SLICE, host_slice=HOST_SLICE),
-            output / "insert",
+            folder / "insert",
             method="tissue-consingan",
             settings=chosen["harmonization"],
             seed=seed,
-            overwrite=overwrite,
             progress=progress,
         )
         removed = remove(
             LesionTarget(files.image, files.label, slice_index=DONOR_SLICE),
-            output / "remove",
+            folder / "remove",
             settings=chosen["editing"],
             seed=seed,
-            overwrite=overwrite,
             progress=progress,
         )
-        with whole_result(output) as folder:
-            _write_page(folder / PAGE, output, inserted, removed)
-    return page
+        _write_page(folder, inserted, removed)
+    return output / PAGE
 
 
-def _write_page(page: Path, output: Path, inserted: Mapping[str, Any], removed: Mapping[str, Any]) -> None:
+def _write_page(folder: Path, inserted: Mapping[str, Any], removed: Mapping[str, Any]) -> None:
     names = {"donor": DONOR_SLICE, "host": HOST_SLICE, "how": FILLINGS[removed["placement"]["how"]].words}
     sections = [
         ReportSection(
@@ -106,19 +100,19 @@ def _write_page(page: Path, output: Path, inserted: Mapping[str, Any], removed: 
                 inserted,
                 "brightness of the lesion relative to the tissue around it, as a fraction of the donor's; 1 is all",
             ),
-            output / "insert" / "figure.png",
+            folder / "insert" / "figure.png",
             "Donor, host, naive copy, result, and the result minus the host.",
         ),
         ReportSection(
             "A lesion taken out",
             _REMOVE.format(**names),
             _table(removed, "what is left of the lesion's brightness relative to the tissue around it; 0 is nothing"),
-            output / "remove" / "figure.png",
+            folder / "remove" / "figure.png",
             "Scan, naive filling, result, and the result minus the scan.",
         ),
         ReportSection("Where the scan comes from", _source_text()),
     ]
-    write_reports(page, title="Brain metastases put in and taken out", text=_TEXT, sections=sections)
+    write_reports(folder / PAGE, title="Brain metastases put in and taken out", text=_TEXT, sections=sections)
 
 
 def _source_text() -> str:

@@ -106,7 +106,12 @@ def _pasted(
 
     def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
-        where: dict[str, Any] = {"others": found.host_label, "axis": source.axis, "blended": blended}
+        where: dict[str, Any] = {
+            "axis": source.axis,
+            "dims": found.dims,
+            "others": found.host_label,
+            "blended": blended,
+        }
         return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, **where)
 
     placement = {
@@ -131,7 +136,7 @@ def _pasted(
         settings={"match": found.match},
         measures=measures,
         checks=checks,
-        warnings=[_SCALED] if (match, found.match) == ("scale", "gain") else [],
+        warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],
         donor=(donor, found.donor_lesion),
     )
 

@@ -13,13 +13,14 @@ import torch
 from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, difference_panel, save_panel
+from monai_consingan.folder_lock import locked
 from monai_consingan.models.device import check_device
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, model_file
 from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
 from monai_consingan.whole_file import leftovers, unwritable
-from monai_consingan.workflows.outputs import REPORT_NAME, check_inputs, check_output, locked, whole_result
+from monai_consingan.workflows.outputs import REPORT_NAME, check_inputs, check_output, whole_result
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 from monai_consingan.workflows.sample import draw_images, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from monai_consingan.data import example
+from monai_consingan.folder_lock import locked
 from monai_consingan.networks import load_generator
 
 from .conftest import SMALL
@@ -68,6 +69,20 @@ def test_several_cases_of_a_datalist(call: Any, folder: Path, trained: Path) -> 
     call("run", "--config_file", config, "--ckpt_path", trained, "--datalist", path, "--output_dir", "out")
     assert sorted(item.name for item in Path("out").iterdir()) == ["first", "second"]
     assert np.array_equal(raw(Path("out/first/first_image.nii.gz")), raw(Path("out/second/second_image.nii.gz")))
+
+
+@pytest.mark.parametrize("config", ["inference", "train"])
+def test_one_run_at_a_time_in_a_folder(call: Any, folder: Path, trained: Path, config: str) -> None:
+    weights = ["--ckpt_path", trained] if config == "inference" else SMALL
+    run = ["run", "--config_file", folder / "configs" / f"{config}.json", *weights, "--output_dir", "out"]
+    with locked("out"):
+        with pytest.raises(RuntimeError) as refused:
+            call(*run)
+        assert "out is in use by another run" in str(refused.value.__cause__)
+        assert not [*Path("out").rglob("*.nii.gz"), *Path("out").rglob("*.pt")]
+    call(*run)
+    with locked("out"):
+        pass
 
 
 def test_words_of_monai_and_resuming_end_like_an_uninterrupted_training(call: Any, folder: Path, trained: Path) -> None:

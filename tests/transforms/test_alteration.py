@@ -10,7 +10,12 @@ from monai.data import MetaTensor
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.alteration import AlterationMask, AlterationMaskd, alteration_weight
+from monai_consingan.transforms.alteration import (
+    AlterationMask,
+    AlterationMaskd,
+    LesionAlteration,
+    alteration_weight,
+)
 
 LINE = np.array([[0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]])
 
@@ -158,3 +163,15 @@ def test_smooth_takes_every_slice_by_itself():
     for index in (0, 2):
         np.testing.assert_allclose(weight[..., index], alteration_weight(mask[..., index], spacing=1, **options))
         assert weight[..., index].max() == 1
+
+
+def test_weight_within_slices_and_in_space():
+    lesion = np.zeros((1, 9, 9, 9), np.uint8)
+    lesion[0, 4, 4, 4] = 1
+    flat, round_ = (LesionAlteration("outside", 1.0, 1.0, dims=dims)(lesion) for dims in (2, 3))
+    assert flat.mask[0].any(axis=(0, 1)).sum() == 1 and round_.mask[0].any(axis=(0, 1)).sum() == 3
+    np.testing.assert_array_equal(flat.mask[..., 4], round_.mask[..., 4])
+    image = np.zeros((2, 9, 9, 9))
+    other = image.copy()
+    other[1, 0, 0, 0] = 1  # in one sequence
+    assert LesionAlteration(dims=3)(lesion, other, image).mask[0, 0, 0, 0] == 1

@@ -78,3 +78,15 @@ def test_dictionary():
     assert (BlendBackd("fake")(data)["fake"] == 0.5).all()
     out = BlendBackd("fake", output_keys="image")(data)
     assert (out["image"] == 0.5).all() and out["fake"] is data["fake"]
+
+
+def test_each_image_is_blended_into_its_own_host():
+    weight = np.array([[[0.0, 1.0]]])
+    data = {
+        "a": np.zeros((1, 1, 2)),
+        "b": np.ones((1, 1, 2)),
+        "x": np.full((1, 1, 2), 5.0),
+        "y": np.full((1, 1, 2), 6.0),
+    }
+    out = BlendBackd(["x", "y"], host_key=["a", "b"])({**data, "alteration": weight})
+    assert (out["x"].tolist(), out["y"].tolist()) == ([[[0.0, 5.0]]], [[[1.0, 6.0]]])

@@ -12,7 +12,11 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.demo import demo
 
 
-def test_demo_makes_both_and_a_page(tiny: Any, tmp_path: Path) -> None:
+def failing(*asked: Any, **more: Any) -> None:
+    raise ConSinGANError("stop")
+
+
+def test_demo_makes_both_and_a_page(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {task: tiny(task) for task in ("harmonization", "editing")}
     page = demo(tmp_path / "demo", settings=settings, progress=False)
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
@@ -32,6 +36,11 @@ def test_demo_makes_both_and_a_page(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(ConSinGANError, match="not empty"):
         demo(tmp_path / "demo", settings=settings, progress=False)
     before = (tmp_path / "demo" / "insert" / "image.nii.gz").read_bytes()
+    files = {path: path.read_bytes() for path in sorted((tmp_path / "demo").rglob("*.*")) if path.is_file()}
+    with monkeypatch.context() as patch, pytest.raises(ConSinGANError, match="stop"):
+        patch.setattr(f"{demo.__module__}.remove", failing)
+        demo(tmp_path / "demo", settings=settings, progress=False, overwrite=True, seed=1)
+    assert {path: path.read_bytes() for path in sorted((tmp_path / "demo").rglob("*.*")) if path.is_file()} == files
     demo(tmp_path / "demo", settings=settings, progress=False, overwrite=True)
     assert (tmp_path / "demo" / "insert" / "image.nii.gz").read_bytes() == before
 

@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 
 import monai_consingan
+from monai_consingan import folder_lock
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import unwritable
-from monai_consingan.workflows import outputs
 from monai_consingan.workflows.outputs import (
     REPORT_NAME,
     check_inputs,
     check_output,
-    locked,
-    locked_part,
     output_folder,
     refuse_links,
 )
@@ -97,7 +95,7 @@ def test_error_without_a_reason_from_the_system() -> None:
 
 HOLD = """
 import sys, time
-from monai_consingan.workflows import outputs
+from monai_consingan import folder_lock
 from monai_consingan.workflows.outputs import output_folder
 with output_folder(sys.argv[1]) as folder:
     (folder / "x").write_text("1")
@@ -111,11 +109,11 @@ def test_one_run_at_a_time_and_a_kill_frees_the_folder(
     tmp_path: Path, by_file: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    hold = HOLD.replace("with ", "outputs.fcntl = None\nwith ", 1) if by_file else HOLD
+    hold = HOLD.replace("with ", "folder_lock.fcntl = None\nwith ", 1) if by_file else HOLD
     place = str(Path(monai_consingan.__file__).parents[1])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([place, os.environ.get("PYTHONPATH", "")])}
     if by_file:
-        monkeypatch.setattr(outputs, "fcntl", None)
+        monkeypatch.setattr(folder_lock, "fcntl", None)
     with subprocess.Popen([sys.executable, "-c", hold, str(out)], stdout=subprocess.PIPE, env=env) as other:
         assert other.stdout is not None and other.stdout.readline() == b"here\n"
         for overwrite in (False, True):
@@ -127,22 +125,6 @@ def test_one_run_at_a_time_and_a_kill_frees_the_folder(
         assert list(folder.iterdir()) == []
         (folder / "y").write_text("2")
     assert [path.name for path in out.iterdir()] == ["y"]
-
-
-def test_parts_share_a_folder_and_the_whole_does_not(tmp_path: Path) -> None:
-    with locked(tmp_path / "out", wait=1), locked_part(tmp_path / "out", "1-of-2"):
-        pass
-    (tmp_path / "out").mkdir()
-    with locked_part(tmp_path / "out", "1-of-2"), locked_part(tmp_path / "out", "2-of-2"):
-        with pytest.raises(ConSinGANError, match="in use"), locked_part(tmp_path / "out", "2-of-2"):
-            pass
-        with pytest.raises(ConSinGANError, match="in use"), locked(tmp_path / "out"):
-            pass
-        with locked(tmp_path / "out", wait=1):
-            pass
-    with locked(tmp_path / "out"):
-        pass
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_a_kill_left_gets_into_no_result(tmp_path: Path) -> None:

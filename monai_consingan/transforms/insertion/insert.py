@@ -7,24 +7,31 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Transform
 from monai.utils import ImageMetaKey, TransformBackends
 
 from monai_consingan.arrays import as_array, chosen, spacing_of, wrap_like
 from monai_consingan.data import (
+    as_keys,
     check_lesion,
     check_slice,
     keep_labels,
     keep_lesion,
     keep_slice,
+    lead_channel,
     number_lesions,
+    same_sequences,
     slice_axis,
     slices_of,
+    stack_keys,
     to_host_grid,
+    unstack_keys,
     work_dims,
 )
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 
@@ -35,7 +42,7 @@ class InsertedLesion(NamedTuple):
     """What :class:`InsertLesion` returns; image, label and mask lie on the host's grid."""
 
     image: Any
-    """The host with the lesion pasted, (1, \\*spatial)."""
+    """The host with the lesion pasted, (C, \\*spatial)."""
     label: Any
     """The host's lesions and the new one, with the donor's label values."""
     mask: Any
@@ -56,8 +63,11 @@ class InsertedLesion(NamedTuple):
     """The number of lesions that the donor has."""
     dims: int
     """3 where this was done in space, 2 where slice by slice."""
-    match: str
-    """The way its intensities were matched, ``"gain"``, ``"mean_std"`` or ``"none"``."""
+    match: str | tuple[str, ...]
+    """The way its intensities were matched, ``"gain"``, ``"mean_std"`` or ``"none"``; of several sequences that were
+    matched in different ways, that of each."""
+    lead: int
+    """The channel in which the place was looked for."""
 
 
 class InsertLesion(Transform):
@@ -65,6 +75,9 @@ class InsertLesion(Transform):
 
     The donor is brought to the host's grid (:func:`monai_consingan.data.to_host_grid`), the place is found or checked
     by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, in space or slice by slice.
+
+    Of several sequences (channels) all get the lesion at one place, which is looked for in the leading one and shows
+    tissue in all of them.
 
     Args:
         match: how the donor's intensities are matched to the host's around the lesion, ``"gain"``, ``"mean_std"``,
@@ -76,6 +89,8 @@ class InsertLesion(Transform):
             1, the largest, ``"largest"``, or ``"random"``, which the seed decides.
         dims: 3 to work in space, 2 to work slice by slice; ``None`` works in space unless an axis or a slice is given,
             or slices are thick (:func:`monai_consingan.data.work_dims`).
+        lead: number or name of the channel in which the place is looked for; ``None`` takes the one in which the
+            donor's lesion stands out most (:func:`monai_consingan.data.lead_channel`).
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -97,10 +112,12 @@ class InsertLesion(Transform):
         seed: int = 0,
         lesion: int | str = "largest",
         dims: int | None = None,
+        lead: int | str | None = None,
     ) -> None:
         check_lesion(lesion)
         self.lesion = lesion
         self.dims = dims
+        self.lead = lead
         self.match = match
         self.paste_blend = paste_blend
         self.axis = axis
@@ -122,8 +139,8 @@ class InsertLesion(Transform):
         """Insert.
 
         Args:
-            host: the scan that gets the lesion, (1, \\*spatial).
-            donor: the scan that it is taken from; it may be the host, and lie on another grid.
+            host: the scan that gets the lesion, (C, \\*spatial).
+            donor: the scan that it is taken from, of the same sequences; it may be the host, and lie on another grid.
             donor_label: the donor's lesions, on its grid.
             host_label: lesions that the host has already; by default those of ``donor_label`` if host and donor were
                 read from the same file.
@@ -135,8 +152,10 @@ class InsertLesion(Transform):
             offset: shift from the lesion's place in the donor, likewise.
 
         Raises:
-            ConSinGANError: a slice that is not there or unfit, scans that do not fit each other, or no place.
+            ConSinGANError: a slice that is not there or unfit, scans that do not fit each other or have other
+                sequences, no such lead, or no place.
         """
+        donor = same_sequences(donor, host)
         if host_label is None and _same_file(host, donor):
             host_label = donor_label
         lesion = keep_labels(donor_label, lesion_labels, name="donor label")
@@ -155,6 +174,7 @@ class InsertLesion(Transform):
                 f"host slice {host_slice} of {host.meta.get(ImageMetaKey.FILENAME_OR_OBJ, 'the host')} already holds a "
                 "lesion: give a tumour-free slice, or leave --host-slice out."
             )
+        lead = lead_channel(donor, lesion, self.lead)
         moved_donor = to_host_grid(donor, host, lesion=lesion)
         moved_lesion = to_host_grid(lesion, host, label=True, lesion=lesion)
         slice_offset = None
@@ -167,8 +187,8 @@ class InsertLesion(Transform):
             middle = present[(len(present) - 1) // 2]
             slice_offset = 0 if host_slice is None else host_slice - middle
         placement = find_placement(
-            as_array(host)[0],
-            as_array(moved_donor)[0],
+            as_array(host)[lead],
+            as_array(moved_donor)[lead],
             as_array(moved_lesion)[0],
             spacing=spacing_of(host),
             rng=np.random.RandomState(self.seed),
@@ -177,12 +197,15 @@ class InsertLesion(Transform):
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
+            known=HostKnowledge.of(host, lead=lead),
+            channel=lead,
         )
-        pasted, naive, match = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
+        pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
         )
         numbering = number, int(numbers.max())
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match)
+        match = ways[0] if len(set(ways)) == 1 else ways
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""
@@ -217,15 +240,16 @@ class InsertLesiond(Transform):
     """Dictionary version of :class:`InsertLesion`.
 
     Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``donor_slice``,
-    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend`` and ``seed`` in the data, and ``lesion_number``, a
-    number or word instead of ``lesion``.
+    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend``, ``seed`` and ``lead`` in the data, and
+    ``lesion_number``, a number or word instead of ``lesion``.
 
     Args:
-        host_key: key of the host, which stays as it is.
-        donor_key: key of the donor.
+        host_key: key of the host, which stays as it is, or of several sequences of it, each an image.
+        donor_key: key of the donor, or of its sequences in the same order.
         donor_label_key: key of the donor's label.
         host_label_key: key of the host's label; may be missing from the data.
-        image_key: key of the host with the lesion pasted.
+        image_key: key of the host with the lesion pasted; of several sequences one for all, (C, \\*spatial), or one for
+            each. So are ``training_key`` and ``naive_key``.
         label_key: key of the resulting label.
         lesion_key: key of the new lesion's mask.
         others_key: key of the mask of the lesions that the host has had, which is empty if it had none.
@@ -233,63 +257,73 @@ class InsertLesiond(Transform):
         training_key: key of the image to train a model on, which is the host.
         placement_key: key of the :class:`Placement`, as a dictionary; None leaves it out.
         naive_key: key of the host with the lesion's voxels in place of its own, without a blend.
-        match, paste_blend, axis, seed, lesion, dims: see :class:`InsertLesion`.
+        match, paste_blend, axis, seed, lesion, dims, lead: see :class:`InsertLesion`.
     """
 
     backend = InsertLesion.backend
 
     def __init__(
         self,
-        host_key: Hashable = "host",
-        donor_key: Hashable = "donor",
+        host_key: KeysCollection = "host",
+        donor_key: KeysCollection = "donor",
         donor_label_key: Hashable = "donor_label",
         host_label_key: Hashable = "host_label",
-        image_key: Hashable = "image",
+        image_key: KeysCollection = "image",
         label_key: Hashable = "label",
         lesion_key: Hashable = "lesion",
         others_key: Hashable = "others",
         donor_lesion_key: Hashable = "donor_lesion",
-        training_key: Hashable = "training",
+        training_key: KeysCollection = "training",
         placement_key: Hashable | None = "placement",
         match: str = "gain",
         paste_blend: str = "hard",
         axis: int | None = None,
         seed: int = 0,
-        naive_key: Hashable = "naive",
+        naive_key: KeysCollection = "naive",
         lesion: int | str = "largest",
         dims: int | None = None,
+        lead: int | str | None = None,
     ) -> None:
         check_lesion(lesion)
         self.lesion = lesion
         self.dims = dims
         self.naive_key = naive_key
-        self.inputs = (host_key, donor_key, donor_label_key, host_label_key)
-        self.outputs = (image_key, label_key, lesion_key)
+        self.host_key, self.donor_key = as_keys(host_key), as_keys(donor_key)
+        self.labels = (donor_label_key, host_label_key)
+        self.image_key = image_key
+        self.outputs = (label_key, lesion_key)
         self.others_key = others_key
         self.donor_lesion_key = donor_lesion_key
         self.training_key = training_key
         self.placement_key = placement_key
         self.axis = axis
-        self.settings: dict[str, Any] = {"match": match, "paste_blend": paste_blend, "seed": seed}
+        self.settings: dict[str, Any] = {"match": match, "paste_blend": paste_blend, "seed": seed, "lead": lead}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the naive image, its label and masks."""
         out = dict(data)
-        host, donor, donor_label, host_label = (data.get(key) for key in self.inputs)
-        if host is None or donor is None or donor_label is None:
-            raise ConSinGANError(f"The data lack one of {', '.join(map(str, self.inputs[:3]))}: load them before.")
+        donor_label, host_label = (data.get(key) for key in self.labels)
+        needed = (*self.host_key, *self.donor_key, self.labels[0])
+        if donor_label is None or any(data.get(key) is None for key in needed):
+            raise ConSinGANError(f"The data lack one of {', '.join(map(str, needed))}: load them before.")
+        host, donor = (stack_keys(data, keys) for keys in (self.host_key, self.donor_key))
         which_lesion = chosen(data, {"lesion_number": self.lesion})["lesion_number"]
         insert = InsertLesion(axis=self.axis, lesion=which_lesion, dims=self.dims, **chosen(data, self.settings))
         which = chosen(data, dict.fromkeys(("lesion_labels", "donor_slice", "host_slice", "at", "offset")))
         inserted = insert(host, donor, donor_label, host_label, **which)
-        for key, value in zip(self.outputs, inserted, strict=False):
+        hosts = [data[key] for key in self.host_key]
+        for keys, image in (
+            (self.image_key, inserted.image),
+            (self.naive_key, inserted.naive),
+            (self.training_key, host),
+        ):
+            out |= unstack_keys(image, keys, hosts)
+        for key, value in zip(self.outputs, (inserted.label, inserted.mask), strict=True):
             out[key] = value
-        out[self.naive_key] = inserted.naive
         had = inserted.host_label
-        others = np.zeros(host.shape, np.uint8) if had is None else (as_array(had) > 0).astype(np.uint8)
+        others = np.zeros((1, *host.shape[1:]), np.uint8) if had is None else (as_array(had) > 0).astype(np.uint8)
         out[self.others_key] = wrap_like(others, host)
         out[self.donor_lesion_key] = inserted.donor_lesion
-        out[self.training_key] = host
         if self.placement_key is not None:
             out[self.placement_key] = {
                 **inserted.placement.as_dict(),

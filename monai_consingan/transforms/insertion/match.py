@@ -16,20 +16,23 @@ _ONE_SCALE = 2.0
 """Tissue of one scan differs by less than this factor from place to place, and scans of other gain by more."""
 
 
-def one_scale(host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring: np.ndarray) -> bool:
+def one_scale(host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring: np.ndarray) -> list[bool]:
     """Whether a donor's intensities mean the same in the host: their means around the lesion differ by no factor of 2.
 
     Args:
         host, ring, donor, donor_ring: as of :func:`match_intensities`. Where a ring is empty or not above 0, nothing
             speaks against it.
+
+    Returns:
+        The answer for every channel.
     """
     if not (ring.any() and donor_ring.any()):
-        return True
+        return [True] * len(host)
     means = [
         (old[ring].mean(dtype=np.float64), new[donor_ring].mean(dtype=np.float64))
         for old, new in zip(host, donor, strict=True)
     ]
-    return all(not (a > 0 and b > 0) or 1 / _ONE_SCALE <= a / b <= _ONE_SCALE for a, b in means)
+    return [not (a > 0 and b > 0) or 1 / _ONE_SCALE <= a / b <= _ONE_SCALE for a, b in means]
 
 
 def tissue_ring(
@@ -61,7 +64,7 @@ def tissue_ring(
 
 
 def match_intensities(
-    host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring: np.ndarray, match: str
+    host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring: np.ndarray, ways: Sequence[str]
 ) -> np.ndarray:
     """The donor with its intensities mapped to the host's, channel by channel.
 
@@ -70,23 +73,28 @@ def match_intensities(
         ring: host voxels to match to, boolean (\\*spatial).
         donor: array of shape (C, \\*spatial).
         donor_ring: donor voxels to match, boolean (\\*spatial).
-        match: ``"gain"`` for equal means by multiplication, ``"mean_std"`` for equal means and standard deviations.
+        ways: for every channel ``"gain"`` for equal means by multiplication, ``"mean_std"`` for equal means and
+            standard deviations, or ``"none"``.
 
     Returns:
-        float64 array of the donor's shape.
+        float64 array of the donor's shape; the donor itself if no channel is to be matched.
 
     Raises:
         ConSinGANError: when a ring is empty, or its intensities do not allow the match.
     """
+    if all(way == "none" for way in ways):
+        return donor
     for name, where in (("host", ring), ("donor", donor_ring)):
         if not where.any():
             raise NoPlaceError(
                 f'the {name} shows no tissue around the lesion to match by; use a wider ring_mm or match="none".'
             )
     out = donor.astype(np.float64)
-    for channel, old in zip(out, host.astype(np.float64), strict=True):
-        want, have = old[ring], channel[donor_ring]
-        if match == "gain":
+    for channel, old, way in zip(out, host, ways, strict=True):
+        if way == "none":
+            continue
+        want, have = old[ring].astype(np.float64), channel[donor_ring]
+        if way == "gain":
             if not (have.mean() > 0 and want.mean() > 0):
                 raise ConSinGANError(
                     f'match="gain" needs positive intensities but their means around the lesion are {have.mean():g} in '

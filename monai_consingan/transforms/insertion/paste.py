@@ -25,6 +25,7 @@ from monai_consingan.arrays import (
     wrap_like,
 )
 from monai_consingan.background import check_in_tissue, find_background
+from monai_consingan.data import as_keys, same_sequences, stack_keys, unstack_keys
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import BLENDS, MATCHES
@@ -88,6 +89,9 @@ def move(array: NdarrayOrTensor, offset: Sequence[int], fill: float = 0, shape: 
 class PasteLesion(Transform):
     """Paste a donor's lesion into a host, in place or moved by whole voxels.
 
+    Of several sequences (channels) all are pasted at one place and along one border; the matching of intensities, and
+    the levels and textures of a blend, are each one's own. A voxel counts as tissue if it is tissue in all of them.
+
     Args:
         blend: ``"hard"`` is ``mask * donor + (1 - mask) * host``, exactly. ``"feather"`` also brings in the tissue
             around the lesion, fading out over ``feather_mm``. ``"poisson"`` keeps the donor's gradients within the
@@ -98,7 +102,7 @@ class PasteLesion(Transform):
             the lesion equals the mean around its new place in the host, which keeps the lesion's relative contrast.
             ``"mean_std"`` maps mean and standard deviation around the lesion to those around the new place.
             ``"scale"`` is ``"none"`` where both scans have one scale, and ``"gain"`` where the means around the lesion
-            differ by more than a factor of 2.
+            differ by more than a factor of 2. Every channel is matched, and decided on, by itself.
         ring_mm: what counts as around: voxels at a distance above the first and up to the second number of mm, without
             lesions and without air.
         axis: the spatial axis perpendicular to the slices, to keep distances and Poisson's equation within slices.
@@ -155,7 +159,7 @@ class PasteLesion(Transform):
 
         Args:
             host: image of shape (C, \\*spatial), 2D or 3D.
-            donor: image of the same shape, on the host's grid.
+            donor: image of the same shape, on the host's grid; where both name their sequences, in any order.
             donor_label: the donor's labels, (1, \\*spatial); values above 0 are the lesion, and are kept.
             offset: voxels per spatial axis by which the lesion moves; None leaves it in place.
             host_label: labels of lesions that the host has already, (1, \\*spatial).
@@ -165,8 +169,8 @@ class PasteLesion(Transform):
             Image, label and mask.
 
         Raises:
-            ConSinGANError: when shapes differ, the lesion is empty or would leave the array, or there is no tissue to
-                match intensities by.
+            ConSinGANError: when shapes or sequences differ, the lesion is empty or would leave the array, or there is
+                no tissue to match intensities by.
         """
         return self._paste(host, donor, donor_label, offset, host_label, donor_valid)[0]
 
@@ -177,17 +181,18 @@ class PasteLesion(Transform):
         donor_label: NdarrayOrTensor,
         offset: Sequence[int] | None = None,
         host_label: NdarrayOrTensor | None = None,
-    ) -> tuple[PastedLesion, Any, str]:
-        """Paste, and also give the naive image, the same matched voxels without a blend, and how they were matched.
+    ) -> tuple[PastedLesion, Any, tuple[str, ...]]:
+        """Paste, and also give the naive image, the same matched voxels without a blend, and how each channel's were
+        matched.
 
         Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one.
         """
-        pasted, moved, near, match = self._paste(host, donor, donor_label, offset, host_label, None)
+        pasted, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, None)
         if self.blend == "hard":
-            return pasted, pasted.image, match
+            return pasted, pasted.image, ways
         naive, of_host = as_array(host).copy(), (slice(None), *near)
         naive[of_host] = naive_paste(naive[of_host], moved, as_array(pasted.mask)[0][near] > 0)
-        return pasted, wrap_like(naive, host), match
+        return pasted, wrap_like(naive, host), ways
 
     def _paste(
         self,
@@ -197,9 +202,9 @@ class PasteLesion(Transform):
         offset: Sequence[int] | None,
         host_label: NdarrayOrTensor | None,
         donor_valid: NdarrayOrTensor | None,
-    ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...], str]:
+    ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...], tuple[str, ...]]:
         """The paste, the donor's matched values around the new place, where that is, and how they were matched."""
-        image, other = as_array(host), as_array(donor)
+        image, other = as_array(host), as_array(same_sequences(donor, host))
         check_shape(other, image.shape, name="donor", other="host")
         labels = as_array(donor_label)
         shape = (1, *image.shape[1:])
@@ -223,16 +228,17 @@ class PasteLesion(Transform):
         of_donor, of_host = ((slice(None), *box) for box in (source, near))
         shown = self._shown(image, near, np.ones(mask.shape, bool))
         valid = self._shown(other, source, known)
-        other = other[of_donor]
-        match = self.match
-        if match != "none":
+        ways = [self.match] * len(image)
+        if self.match != "none":
             ring = tissue_ring(image, mask, self.ring_mm, mm, axis)
             ring = ring if old_labels is None else ring & (old_labels[0] <= 0)
-            donor_ring = tissue_ring(as_array(donor), lesion, self.ring_mm, mm, axis, known)[source]
-            around = image[of_host], ring[near], other, donor_ring
-            if match == "scale":
-                match = "none" if one_scale(*around) else "gain"
-            other = other if match == "none" else match_intensities(*around, match)
+            donor_ring = tissue_ring(other, lesion, self.ring_mm, mm, axis, known)[source]
+            around = image[of_host], ring[near], other[of_donor], donor_ring
+            if self.match == "scale":
+                ways = ["none" if one else "gain" for one in one_scale(*around)]
+            other = match_intensities(*around, ways)
+        else:
+            other = other[of_donor]
         start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
         moved, valid = (move(part, start, shape=size) for part in (other, valid))
         valid = valid & shown
@@ -244,7 +250,7 @@ class PasteLesion(Transform):
             wrap_like(_written(old_labels, move(labels, shift), mask), label_like),
             wrap_like(mask[None].astype(np.uint8), host),
         )
-        return pasted, moved, near, match
+        return pasted, moved, near, tuple(ways)
 
     @staticmethod
     def _shift(lesion: np.ndarray, offset: Sequence[int] | None) -> tuple[int, ...]:
@@ -286,10 +292,8 @@ class PasteLesion(Transform):
             weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
         if self.blend == "tissue":
-            merged = [
-                TissueBlend()(a, b, mask, axis=axis, spacing=mm, valid=valid) for a, b in zip(host, donor, strict=True)
-            ]
-            return np.where(np.stack(merged) != host, cast_values(np.stack(merged), host.dtype), host)
+            merged = TissueBlend()(host, donor, mask, axis=axis, spacing=mm, valid=valid)
+            return np.where(merged != host, cast_values(merged, host.dtype), host)
         pairs = zip(host, donor, strict=True)
         if self.blend == "crossfade":
             faded = [
@@ -316,13 +320,14 @@ class PasteLesiond(MapTransform):
     """Dictionary version of :class:`PasteLesion`.
 
     Args:
-        keys: key of the host; the result takes its place, unless ``output_key`` is given.
-        donor_key: key of the donor's image.
+        keys: key of the host, or of several sequences of it, each an image; the result takes its place, unless
+            ``output_key`` is given.
+        donor_key: key of the donor's image, or of its sequences in the same order.
         donor_label_key: key of the donor's labels.
         offset: voxels per spatial axis; None leaves the lesion in place.
         offset_key: key of an offset in the data, instead of ``offset``.
         host_label_key: key of labels that the host has already; may be missing from the data.
-        output_key: key of the image with the lesion.
+        output_key: key of the image with the lesion, or one for each of several ``keys``.
         label_key: key of the resulting labels.
         mask_key: key of the new lesion's mask.
         blend, feather_mm, match, ring_mm, axis, spacing: see :class:`PasteLesion`.
@@ -334,12 +339,12 @@ class PasteLesiond(MapTransform):
     def __init__(
         self,
         keys: KeysCollection = "image",
-        donor_key: Hashable = "donor",
+        donor_key: KeysCollection = "donor",
         donor_label_key: Hashable = "donor_label",
         offset: Sequence[int] | None = None,
         offset_key: Hashable | None = None,
         host_label_key: Hashable | None = "label",
-        output_key: Hashable | None = None,
+        output_key: KeysCollection | None = None,
         label_key: Hashable = "label",
         mask_key: Hashable = "lesion_mask",
         blend: str = "hard",
@@ -351,14 +356,12 @@ class PasteLesiond(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        if len(self.keys) != 1:
-            raise ConSinGANError(f"keys {self.keys} name {len(self.keys)} hosts; give the key of one image.")
-        self.donor_key = donor_key
+        self.donor_key = as_keys(donor_key)
         self.donor_label_key = donor_label_key
         self.offset = offset
         self.offset_key = offset_key
         self.host_label_key = host_label_key
-        self.output_key = self.keys[0] if output_key is None else output_key
+        self.output_key = self.keys if output_key is None else as_keys(output_key)
         self.label_key = label_key
         self.mask_key = mask_key
         self.paste = PasteLesion(blend, feather_mm, match, ring_mm, axis, spacing)
@@ -366,15 +369,20 @@ class PasteLesiond(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""
         out = dict(data)
-        for key in self.key_iterator(out):
-            pasted = self.paste(
-                data[key],
-                data[self.donor_key],
-                data[self.donor_label_key],
-                offset=self.offset if self.offset_key is None else data[self.offset_key],
-                host_label=None if self.host_label_key is None else data.get(self.host_label_key),
-            )
-            out[self.output_key], out[self.label_key], out[self.mask_key] = pasted
+        keys = tuple(self.key_iterator(out))
+        if not keys:
+            return out
+        if len(keys) < len(self.keys):
+            raise ConSinGANError(f"The data lack some of the sequences {self.keys}: give all of them, or none.")
+        pasted = self.paste(
+            stack_keys(data, keys),
+            stack_keys(data, self.donor_key),
+            data[self.donor_label_key],
+            offset=self.offset if self.offset_key is None else data[self.offset_key],
+            host_label=None if self.host_label_key is None else data.get(self.host_label_key),
+        )
+        out |= unstack_keys(pasted.image, self.output_key, [data[key] for key in keys])
+        out[self.label_key], out[self.mask_key] = pasted.label, pasted.mask
         return out
 
 

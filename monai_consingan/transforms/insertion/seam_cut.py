@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from scipy.stats import median_abs_deviation
 
 __all__ = ["seam_cut"]
 
@@ -21,7 +22,8 @@ def seam_cut(first: np.ndarray, second: np.ndarray, inside: np.ndarray, between:
     https://doi.org/10.1145/882262.882264).
 
     Args:
-        first: array of shape (\\*spatial).
+        first: array of shape (\\*spatial), or (C, \\*spatial): the differences of several channels are added up, each
+            relative to the spread of the second image's values where the border may run.
         second: array of the same shape.
         inside: boolean array: shows the first image in any case.
         between: boolean array: where the border may run; elsewhere the second image is shown.
@@ -39,6 +41,8 @@ def seam_cut(first: np.ndarray, second: np.ndarray, inside: np.ndarray, between:
     if not inside.any() or not open_.any():
         return np.asarray(inside.copy())
     difference = np.abs(np.asarray(first, np.float64) - second)
+    if difference.ndim > open_.ndim:
+        difference = _added_up(difference, np.asarray(second, np.float64), open_)
     typical = float(np.median(difference[open_])) or 1.0
     cost = np.minimum(difference / typical, _MOST) + _LEAST
     count = int(open_.sum())
@@ -64,3 +68,14 @@ def seam_cut(first: np.ndarray, second: np.ndarray, inside: np.ndarray, between:
     reached = np.zeros(count + 2, bool)
     reached[breadth_first_order(left, source, return_predecessors=False)] = True
     return np.asarray(reached[node])
+
+
+def _added_up(difference: np.ndarray, shown: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Differences of several channels as one, each relative to its own robust spread."""
+    if len(difference) == 1:
+        return difference[0]
+    total = np.zeros(where.shape)
+    for channel, values in zip(difference, shown, strict=True):
+        spread = float(median_abs_deviation(values[where], scale="normal")) or float(values[where].std())
+        total += channel / (spread or 1.0)
+    return total

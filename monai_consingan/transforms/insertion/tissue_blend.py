@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import check_layers
+from monai_consingan.arrays import as_array, check_layers, check_shape
 from monai_consingan.distance import outside_distance, signed_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
@@ -34,6 +34,9 @@ class TissueBlend:
     A lesion has to stay the lesion that it was: within the mask, what the blend changes is rid of its mean at every
     depth below the border, so that the radial profile is the source's (and with it contrast to the surroundings, rim
     against core, and size). The level that this leaves at the border fades out over ``fade_mm`` outside.
+
+    Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
+    profile are each one's own.
 
     Args:
         inner_mm: how far the seam may run inside the mask's border; 0 keeps all of the mask.
@@ -77,13 +80,13 @@ class TissueBlend:
         """Blend.
 
         Args:
-            host: array of shape (\\*spatial), 2D or 3D.
+            host: array of shape (\\*spatial), 2D or 3D, or (C, \\*spatial).
             source: array of the same shape, its intensities matched to the host's.
-            mask: array of the same shape; values above 0 are what is wanted of the source.
+            mask: array of shape (\\*spatial); values above 0 are what is wanted of the source.
             axis: the spatial axis perpendicular to the slices to take every slice by itself; None in 2D, or for space.
             spacing: mm per spatial axis, or one number for all.
-            valid: array of the same shape, above 0 where host and source both show tissue; None for everywhere. No
-                other voxel outside the mask is changed.
+            valid: array of the mask's shape, above 0 where host and source both show tissue (in all channels); None
+                for everywhere. No other voxel outside the mask is changed.
 
         Returns:
             float64 array of the host's shape, the host's values beyond :attr:`reach_mm`.
@@ -99,40 +102,46 @@ class TissueBlend:
             >>> bool((blended[:3] == 5).all() and blended[11:13, 11:13].min() > 10)
             True
         """
+        if as_array(host).ndim == as_array(mask).ndim:
+            given: dict[str, Any] = {"axis": axis, "spacing": spacing, "valid": valid}
+            return np.asarray(self(as_array(host)[None], as_array(source)[None], mask, **given)[0])
+        target, guide = (as_array(part).astype(np.float64) for part in (host, source))
+        check_shape(guide, target.shape, name="source", other="host")
         known = 1 if valid is None else valid
-        target, guide, (inside, known), axis, mm = check_layers(host, source, axis, spacing, mask=mask, valid=known)
+        _, _, (inside, known), axis, mm = check_layers(target[0], guide[0], axis, spacing, mask=mask, valid=known)
         result = target.copy()
         if axis is None:
-            planes: list[Any] = [...] if inside.any() else []
+            planes: list[tuple[Any, ...]] = [(...,)] if inside.any() else []
         else:
             mm = tuple(size for other, size in enumerate(mm) if other != axis)
-            index = np.flatnonzero(inside.any(axis=tuple(other for other in range(target.ndim) if other != axis)))
+            index = np.flatnonzero(inside.any(axis=tuple(other for other in range(inside.ndim) if other != axis)))
             planes = [(slice(None),) * axis + (int(k),) for k in index]
         for plane in planes:
-            result[plane] = self._blended(target[plane], guide[plane], inside[plane], known[plane], mm)
+            of_all = (slice(None), *plane)
+            result[of_all] = self._blended(target[of_all], guide[of_all], inside[plane], known[plane], mm)
         return result
 
     def _blended(
         self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
-        """Blend within a plane, or in space."""
+        """Blend the channels within a plane, or in space."""
         known = known | mask
-        coarse = self._coarse(host, mm)
-        fine = host - coarse
+        coarse = np.stack([self._coarse(channel, mm) for channel in host])
         around = outside_distance(mask, mm)
-        texture = self._texture(host, source, (around > 0) & (around <= self.ring_mm) & known, mm)
-        clone = self._clone(coarse, source, (around <= self.outer_mm) & known, known, mm)
+        ring = (around > 0) & (around <= self.ring_mm) & known
+        texture = np.stack([self._texture(*pair, ring, mm) for pair in zip(host, source, strict=True)])
+        near = (around <= self.outer_mm) & known
         depth = outside_distance(~mask, mm)
         core = depth > min(self.inner_mm, 0.999 * float(depth.max()))
-        shown = seam_cut(clone + texture, host, core, (around <= self.outer_mm) & known)
+        shown = seam_cut(self._clone(coarse, source, near, known, mm) + texture, host, core, near)
         signed = signed_distance(shown, mm)
         clone = self._clone(coarse, source, (signed <= self.fade_mm) & known, known, mm)
         ramp = np.clip(0.5 - signed / (2 * self.fade_mm), 0.0, 1.0) if self.fade_mm else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
         mixed = (1 - weight) * coarse + weight * clone
-        mixed += ((1 - weight) * fine + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
+        mixed += ((1 - weight) * (host - coarse) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
         if self.keep_profile:
-            mixed -= self._profile(mixed - source, mask, depth, around, mm)
+            mixed -= np.stack([self._profile(change, mask, depth, around, mm) for change in mixed - source])
         return np.asarray(np.where(weight > 0, mixed, host))
 
     def _profile(
@@ -156,7 +165,10 @@ class TissueBlend:
         self, coarse: np.ndarray, source: np.ndarray, where: np.ndarray, known: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
         """The source's coarse part at the host's level; its own where no tissue of the host is beside it."""
-        return poisson_blend(coarse, self._coarse(source, mm), where, spacing=mm, valid=known, alone=0.0)
+        pairs = zip(coarse, source, strict=True)
+        return np.stack(
+            [poisson_blend(a, self._coarse(b, mm), where, spacing=mm, valid=known, alone=0.0) for a, b in pairs]
+        )
 
     def _texture(self, host: np.ndarray, source: np.ndarray, ring: np.ndarray, mm: Sequence[float]) -> np.ndarray:
         """The source's fine part in two bands, each as strong as the host's in a ring around the mask."""

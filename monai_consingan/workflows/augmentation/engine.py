@@ -13,6 +13,7 @@ from typing import Any
 from monai_consingan.data import file_sha256
 from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.folder_lock import leaving_nothing, locked, locked_part
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
 from monai_consingan.models.hosts import HostModels
@@ -28,7 +29,6 @@ from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
-from monai_consingan.workflows.outputs import leaving_nothing, locked, locked_part
 
 __all__ = ["Run"]
 
@@ -89,6 +89,7 @@ class Run:
                 "model": None if path is None else str(path.absolute()),
                 "model_sha256": None if path is None else file_sha256(path),
                 "rule": rule,
+                "maps": _hashes_of_maps(self.scans, settings),
             },
         )
 
@@ -167,6 +168,14 @@ class Run:
                 if error is not None:
                     failed[name] = error
         return failed
+
+
+def _hashes_of_maps(scans: ScanSet, settings: CaseSettings) -> dict[str, str]:
+    """The sha256 of all prior maps and brain masks that may be read, by their paths; "" of what is not there."""
+    asked = [getattr(settings, name, "") for name in ("location", "brain")]
+    files = {str(record.entry[key]) for record in scans.of("training") for key in asked if record.entry.get(key)}
+    files |= {path for path in asked[:1] if (scans.root / path).is_file()}
+    return {path: file_sha256(scans.root / path) if (scans.root / path).is_file() else "" for path in sorted(files)}
 
 
 def _survey(path: Path, record: ScanRecord) -> tuple[str, str | None]:

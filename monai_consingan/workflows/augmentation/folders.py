@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Collection, Mapping
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.errors import ConSinGANError, ConSinGANWarning
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json, read_json_dictionary, read_table
 from monai_consingan.workflows.augmentation.datalists import read_datalist
 from monai_consingan.workflows.augmentation.records import (
@@ -196,7 +195,8 @@ def _participants(path: Path, subjects: Collection[str]) -> Mapping[str, dict[st
     """What the table of the subjects says of each.
 
     Raises:
-        ConSinGANError: the table cannot be read, has no row for any subject, or rows that differ for one.
+        ConSinGANError: the table cannot be read, has no row for any subject, or for one while it has splits or folds
+            for others, or rows that differ for one.
     """
     if not path.is_file():
         return {}
@@ -214,10 +214,9 @@ def _participants(path: Path, subjects: Collection[str]) -> Mapping[str, dict[st
         )
     missing = sorted(set(subjects) - people.keys())
     if missing and any(told.keys() & {"split", "fold"} for told in people.values()):
-        warnings.warn(
-            f"participants {path} has no row for {', '.join(missing)}: taken for training scans of no fold.",
-            ConSinGANWarning,
-            stacklevel=2,
+        raise ConSinGANError(
+            f"participants {path} has no row for {', '.join(missing)}, which would be training scans of no fold: give "
+            "each subject a row with its split or fold, or take its folder away."
         )
     return people
 

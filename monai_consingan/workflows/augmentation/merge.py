@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.data_set_settings import AugmentSettings
+from monai_consingan.folder_lock import locked
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.plan import describe_donors
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.outputs import locked
 from monai_consingan.workflows.run_folder import write_json
 
 __all__ = ["MANIFEST", "merge", "write_lists"]

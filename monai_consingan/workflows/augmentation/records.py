@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,19 +110,14 @@ def pick_channel(files: Sequence[str], channel: int | None, what: str) -> str:
 def name_records(records: Sequence[ScanRecord]) -> tuple[ScanRecord, ...]:
     """Give every scan a name of its own.
 
-    A name that is there already is kept. Else it is that of the file; where several scans have the same, that of the
-    file and its folder. Names of DICOM files and folders, which may be those of people, are replaced by numbers.
+    A name that is there already is kept. Else it is that of the file; where several scans have the same, all but the
+    first get a number. Names of folders and of DICOM files, which may be those of people, are left out.
     """
-    stems = [record.name or _stem(record.image) for record in records]
-    often = Counter(stem.casefold() for stem in stems)
     names = []
-    for number, (record, stem) in enumerate(zip(records, stems, strict=True)):
-        if not record.name:
-            if _is_dicom(record.image):
-                stem = f"scan-{number:04d}"
-            elif often[stem.casefold()] > 1:
-                stem = f"{record.image.parent.name}_{stem}"
-        names.append(safe_name(stem, f"scan-{number:04d}"))
+    for number, record in enumerate(records):
+        instead = f"scan-{number:04d}"
+        stem = record.name or (instead if _is_dicom(record.image) else _stem(record.image))
+        names.append(safe_name(stem, instead))
     return tuple(replace(record, name=name) for record, name in zip(records, unique_names(names), strict=True))
 
 

@@ -60,7 +60,9 @@ class RunFolder(ResumableFolder):
         self.begin({**options, **told})
 
     def fits(self, key: str, before: Any, now: Any) -> bool:
-        """Scans that could not be read may be corrected; all else has to be as before."""
+        """What could not be read or was not there may be corrected; all else has to be as before."""
+        if key == "maps" and isinstance(before, dict) and before.keys() == now.keys():
+            return all(before[path] in ("", now[path]) for path in before)
         if key != "records" or not isinstance(before, list):
             return super().fits(key, before, now)
         return len(before) == len(now) and all(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.folder_lock import locked
 from monai_consingan.methods import PUBLISHED_BLENDS
 from monai_consingan.metrics import load_inception
 from monai_consingan.metrics.inception import INCEPTION_DIMS, INCEPTION_VARIABLE
@@ -20,7 +21,7 @@ from monai_consingan.progress_bar import forgiving_stderr
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import REPORT_NAME, locked
+from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import versions, write_report
 from monai_consingan.workflows.reproduction.cases import FILL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from monai_consingan.data import example, load_label, load_scan, number_lesions
 from monai_consingan.errors import ConSinGANError
@@ -55,3 +56,60 @@ def test_a_slice_shows_the_lesions_that_it_cuts() -> None:
     label[..., 0][torch.from_numpy(number_lesions(label.numpy()[0]) == 1)[None, ..., 0]] = 0
     inserted = InsertLesion(seed=1)(image, image, label, donor_slice=0, host_slice=6)
     assert (inserted.lesion_number, inserted.lesion_count) == (2, 2)
+
+
+def _sequences(names: list[str]) -> tuple[MetaTensor, MetaTensor]:
+    """The packaged scan, and the same in other units with a weaker lesion; its label."""
+    files = example()
+    image = load_scan(files.image)
+    label = load_label(files.label, image=image)
+    faint = image.max() + 100 - image  # dark where the other is bright
+    faint[label > 0] = faint[label > 0] / 2 + faint.median() / 2
+    both = torch.cat([faint, image])
+    both.meta["sequences"] = names
+    return both, label
+
+
+def test_all_sequences_get_the_lesion_where_the_leading_one_would() -> None:
+    both, label = _sequences(["dark", "bright"])
+    case = {"donor_slice": 4, "host_slice": 6}
+    alone = InsertLesion(seed=1, axis=2)(both[1:], both[1:], label, **case)
+    inserted = InsertLesion(seed=1, axis=2)(both, both, label, **case)
+    assert inserted.lead == 1 and inserted.placement == alone.placement
+    assert torch.equal(inserted.image[1], alone.image[0]) and torch.equal(inserted.mask, alone.mask)
+    assert inserted.image.shape == both.shape and inserted.mask.shape == label.shape
+    changed = (inserted.image != both) | (inserted.mask > 0)
+    assert torch.equal(changed[0], changed[1])
+    for lead in (0, "dark"):
+        other = InsertLesion(seed=1, axis=2, lead=lead)(both, both, label, **case)
+        assert other.lead == 0 and other.placement != alone.placement
+    with pytest.raises(ConSinGANError, match="t2"):
+        InsertLesion(lead="t2")(both, both, label)
+    with pytest.raises(ConSinGANError, match="host has 2 sequences"):
+        InsertLesion()(both, both[:1], label)
+
+
+def test_a_place_shows_tissue_in_all_sequences() -> None:
+    both, label = _sequences(["dark", "bright"])
+    part = both.clone()
+    half = both.shape[1] // 2
+    part[0, :half] = 0  # one sequence does not cover all of the head
+    for seed in range(3):
+        inserted = InsertLesion(seed=seed, axis=2, lead=1)(part, both, label, label * 0, donor_slice=4)
+        assert not bool((inserted.mask[0, :half] > 0).any())
+    with pytest.raises(ConSinGANError, match="outside the head"):
+        InsertLesion(axis=2, lead=1)(part, both, label, label * 0, donor_slice=4, offset=(half - 150, 0), host_slice=4)
+
+
+def test_sequences_under_keys_of_their_own() -> None:
+    both, label = _sequences(["dark", "bright"])
+    data = {"a": both[:1], "b": both[1:], "donor_label": label, "donor_slice": 4, "host_slice": 6}
+    keys = {"host_key": ["a", "b"], "donor_key": ["a", "b"]}
+    stacked = InsertLesion(seed=1, axis=2)(both, both, label, donor_slice=4, host_slice=6)
+    for given in ({"lead": 1}, {}):
+        out = InsertLesiond(**keys, image_key=["x", "y"], naive_key="naive", seed=1, axis=2)({**data, **given})
+        assert torch.equal(torch.cat([out["x"], out["y"]]), stacked.image)
+        assert torch.equal(out["naive"], stacked.naive) and torch.equal(out["training"], both)
+        assert out["others"].shape == label.shape
+    with pytest.raises(ConSinGANError, match="lack one of a, b"):
+        InsertLesiond(**keys)({"a": both[:1], "donor_label": label})

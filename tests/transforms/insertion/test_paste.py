@@ -226,8 +226,8 @@ def test_bad_input():
         PasteLesion(match="gain")(host, donor, label, host_label=np.ones_like(label))
     with pytest.raises(ConSinGANError, match='use match="mean_std"'):
         PasteLesion(match="gain")(host - 500, donor, label)
-    with pytest.raises(ConSinGANError, match="name 2 hosts"):
-        PasteLesiond(["a", "b"])
+    with pytest.raises(ConSinGANError, match=r"host has 2 sequences \(1, 2\) but the donor 1 sequence \(1\)"):
+        PasteLesion()(np.concatenate([host, host]), donor, label)
 
 
 @pytest.mark.parametrize("axis", [2, None])
@@ -246,3 +246,78 @@ def test_a_part_that_has_nothing_to_blend_with_does_not_refuse_the_rest(blend, a
     assert np.isfinite(pasted.image).all()
     assert pasted.image[label > 0].min() > host[label == 0].max()  # the speck is as bright as the lesion
     np.testing.assert_array_equal(pasted.image[..., 5], host[..., 5])
+
+
+def sequences(seed=0):
+    """A scene of three sequences on scales of their own, the last of which the hosts share with the donor."""
+    scenes = [scene(gain, seed + number) for number, gain in enumerate((5.0, 0.2, 1.0))]
+    host, donor = (np.concatenate([part[k] for part in scenes]) for k in (0, 1))
+    return host, donor, scenes[0][2]
+
+
+@pytest.mark.parametrize("blend", ["hard", "feather", "poisson", "crossfade"])
+def test_each_sequence_is_matched_and_blended_as_if_alone(blend):
+    host, donor, label = sequences()
+    paste = PasteLesion(blend, match="scale")
+    several, _, ways = paste.with_naive(host, donor, label, offset=(2, 3))
+    assert ways == ("gain", "gain", "none")
+    for number in range(3):
+        one = slice(number, number + 1)
+        alone = paste(host[one], donor[one], label, offset=(2, 3))
+        np.testing.assert_array_equal(several.image[one], alone.image)
+        np.testing.assert_array_equal(several.mask, alone.mask)
+
+
+def test_sequences_share_one_border():
+    host, donor, label = sequences()
+    pasted = PasteLesion("tissue", match="gain")(host, donor, label)
+    changed = pasted.image != host
+    assert changed[0].any() and (changed == changed[:1]).all()
+
+
+def test_tissue_is_what_all_sequences_show():
+    host, donor, label = sequences()
+    host[1, :, 27:] = 0  # no signal in one sequence
+    for blend in ("tissue", "feather", "crossfade"):
+        pasted = PasteLesion(blend, match="gain")(host, donor, label)
+        np.testing.assert_array_equal(pasted.image[..., 27:], host[..., 27:])
+
+
+def test_donors_sequences_are_taken_by_name():
+    host, donor, label = sequences()
+    names = ["t1", "t1ce", "flair"]
+    image = MetaTensor(host, meta={"sequences": names})
+    turned = MetaTensor(donor[[2, 0, 1]], meta={"sequences": ["flair", "t1", "t1ce"]})
+    paste = PasteLesion(match="gain")
+    np.testing.assert_array_equal(paste(image, turned, label).image, paste(host, donor, label).image)
+    other = MetaTensor(donor, meta={"sequences": ["t1", "t2", "flair"]})
+    with pytest.raises(ConSinGANError, match=r"host has 3 sequences \(t1, t1ce, flair\) but the donor .*t2"):
+        paste(image, other, label)
+
+
+def test_sequences_under_keys_of_their_own():
+    host, donor, label = sequences()
+    names = ("t1", "t1ce", "flair")
+    kinds = (np.int16, np.float32, np.float64)
+    images = {
+        name: MetaTensor(image[None].astype(kind), meta={"mark": name})
+        for name, image, kind in zip(names, host, kinds, strict=True)
+    }
+    donors = {f"donor_{name}": image[None] for name, image in zip(names, donor, strict=True)}
+    data = {**images, **donors, "donor_label": label}
+    paste = PasteLesiond(names, donor_key=list(donors), blend="tissue", match="gain")
+    out = paste(data)
+    stacked = np.concatenate([images[name].numpy() for name in names])
+    expected = PasteLesion("tissue", match="gain")(stacked, donor, label)
+    for name, image, kind in zip(names, expected.image, kinds, strict=True):
+        assert out[name].numpy().dtype == kind and out[name].meta["mark"] == name
+        wanted = np.rint(image) if kind is np.int16 else image.astype(kind)
+        np.testing.assert_array_equal(out[name].numpy()[0], wanted)
+    np.testing.assert_array_equal(out["lesion_mask"].numpy(), expected.mask)
+    one = PasteLesiond(names, donor_key=list(donors), output_key="all", match="gain")(data)
+    assert one["all"].shape == host.shape and one["all"].meta["sequences"] == list(names)
+    with pytest.raises(ConSinGANError, match="lack some of the sequences"):
+        PasteLesiond(names, list(donors), allow_missing_keys=True)({name: data[name] for name in data if name != "t1"})
+    shifted = MetaTensor(host[1:2], affine=torch.diag(torch.tensor([2.0, 2, 2, 1])))
+    with pytest.raises(ConSinGANError, match=r"t1 lies at .* but t1ce at"):
+        paste({**data, "t1ce": shifted})

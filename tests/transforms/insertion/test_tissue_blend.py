@@ -142,3 +142,26 @@ def test_shapes_are_checked() -> None:
     host, source, mask = _scene(6)
     with pytest.raises(ConSinGANError, match="source"):
         TissueBlend()(host, source[:-1], mask)
+
+
+def test_sequences_have_one_seam_and_levels_of_their_own() -> None:
+    host, source, mask = _scene(7)
+    alone = TissueBlend()(host, source, mask)
+    both = TissueBlend()(np.stack([host, 1000 - 4 * host]), np.stack([source, 1000 - 4 * source]), mask)
+    assert np.allclose(both[0], alone) and np.allclose(both[1], 1000 - 4 * alone)
+    assert np.array_equal(TissueBlend()(host[None], source[None], mask)[0], alone)
+    host_2, source_2, _ = _scene(8)
+    pair = np.stack([host, host_2]), np.stack([source, source_2])
+    mixed = TissueBlend()(*pair, mask)
+    turned = TissueBlend()(*(part[::-1] for part in pair), mask)
+    assert np.allclose(mixed, turned[::-1])
+    assert ((mixed[0] != host) == (mixed[1] != host_2)).all()
+
+
+def test_cut_of_several_images_is_where_all_agree() -> None:
+    first, second = np.zeros((2, 1, 12)), np.full((2, 1, 12), 9.0)
+    second[0, 0, 2:4], second[1, 0, 8:10], second[:, 0, 5:7] = 0, 0, 0
+    inside, between = np.arange(12)[None] < 1, np.arange(12)[None] < 11
+    assert int(seam_cut(first, second, inside, between).sum()) == 6
+    second[1] *= 1000  # in units of its own
+    assert int(seam_cut(first, second, inside, between).sum()) == 6

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monai_consingan.errors import ConSinGANError, ConSinGANWarning
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import ScanSet, read_scans
 
 
@@ -51,7 +51,7 @@ def test_names_are_unlike_and_those_of_dicom_are_numbers(tmp_path: Path) -> None
     touched(tmp_path, "a/t1.nii.gz", "b/t1.nii.gz", "DOE^JANE/1.dcm", "x/ROE.dcm")
     images = ["a/t1.nii.gz", "b/t1.nii.gz", "DOE^JANE", "x/ROE.dcm", "c c/only one.nii"]
     scans = read_scans(listed(tmp_path, training=[{"image": image} for image in images]))
-    assert [record.name for record in scans.records] == ["a_t1", "b_t1", "scan-0002", "scan-0003", "only-one"]
+    assert [record.name for record in scans.records] == ["t1", "t1_2", "scan-0002", "scan-0003", "only-one"]
     scans = read_scans(listed(tmp_path, training=[{"image": "a/t1.nii.gz", "case": "p/1"}] * 2))
     assert [record.name for record in scans.records] == ["p-1", "p-1_2"]
 
@@ -117,7 +117,7 @@ def test_bids(tmp_path: Path) -> None:
         ("sub-02_ses-1", f"{second}_T1w.nii.gz", f"{seg}/{second}_dseg.nii.gz", "training", None),
         ("sub-03", "sub-03/anat/sub-03_T1w.nii", None, "training", None),
     ]
-    table = "participant_id\tsplit\tfold\nsub-01\tn/a\t1\nsub-02\tvalidation\t\n"
+    table = "participant_id\tsplit\tfold\nsub-01\tn/a\t1\nsub-02\tvalidation\t\nsub-03\tn/a\tn/a\n"
     (tmp_path / "participants.tsv").write_text(table)
     assert {(r.name, r.split, r.fold) for r in read_scans(tmp_path).records} == {
         ("sub-01", "training", 1),
@@ -200,7 +200,7 @@ def test_participants_as_they_come(tmp_path: Path, header: str, prefix: str) -> 
         ("participant_id\tsplit\n1\ttest\n", "no row for any"),
         ("participant_id\tsplit\nsub-01\ttest\tx\n", "has 3 cells in line 2"),
         ("participant_id\tsplit\nsub-01\ttest\nsub-01\ttraining\n", "several rows for sub-01 that differ"),
-        ("participant_id\tsplit\nsub-01\tTesting\n", "has the split 'Testing'"),
+        ("participant_id\tsplit\nsub-01\tTesting\nsub-02\t\nsub-03\t\n", "has the split 'Testing'"),
         ("participant_id\tname\nsub-01\tMüller\n".encode("latin-1"), "no UTF-8"),
     ],
 )
@@ -209,8 +209,8 @@ def test_participants_that_say_nothing_are_refused(tmp_path: Path, table: str | 
         read_scans(bids(tmp_path, table))
 
 
-def test_subjects_without_a_row_are_told(tmp_path: Path) -> None:
-    with pytest.warns(ConSinGANWarning, match="has no row for sub-02, sub-03: taken for training"):
+def test_subjects_without_a_row_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConSinGANError, match="has no row for sub-02, sub-03, which would be training scans"):
         read_scans(bids(tmp_path, "participant_id\tsplit\nsub-01\ttest\n"))
 
 

@@ -6,19 +6,21 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from monai.data import load_decathlon_datalist
 from monai.transforms import LoadImage
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.folder_lock import locked_part
 from monai_consingan.models import ModelBank
 from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine, merge, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
-from monai_consingan.workflows.outputs import locked_part
 
 Tree = Callable[..., dict[str, str]]
 
@@ -290,6 +292,30 @@ def test_scans_that_changed_between_shards_are_refused(data_set: Path, tmp_path:
         augment(*again)
     shutil.copy(tmp_path / "kept", tmp_path / "data" / "label0.nii.gz")
     assert augment(*again)["missing"] == 0
+
+
+def test_maps_that_changed_are_refused(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    scan = nib.load(data_set.parent / "image0.nii.gz")
+    prior, brain = tmp_path / "prior.nii.gz", tmp_path / "brain.nii.gz"
+    content = json.loads(data_set.read_text())
+    for entry in [*content["training"], *content["validation"]]:
+        entry |= {key: str(data_set.parent / entry[key]) for key in ("image", "label")}
+    content["training"][0]["mask"] = str(brain)
+    content["test"] = []
+    (tmp_path / "list.json").write_text(json.dumps(content))
+    everywhere = nib.Nifti1Image(np.ones(scan.shape, np.uint8), scan.affine)
+    nib.save(everywhere, prior)
+    begin = partial(augment, tmp_path / "list.json", tmp_path / "out")
+    settings = replace(quick, location=str(prior), brain="mask", per_scan=1)
+    assert begin(settings, shard=(1, 2))["failed"] or not brain.exists()
+    nib.save(everywhere, brain)
+    begin(settings, shard=(1, 2))  # a map that was not there is now
+    for path in (prior, brain):
+        before = path.read_bytes()
+        nib.save(nib.Nifti1Image(2 * everywhere.get_fdata(), scan.affine), path)
+        with pytest.raises(ConSinGANError, match="begun with other values for maps"):
+            begin(settings, shard=(2, 2))
+        path.write_bytes(before)
 
 
 def test_what_could_not_be_read_may_be_corrected(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:

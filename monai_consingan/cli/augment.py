@@ -84,8 +84,9 @@ def augment(**options: Any) -> int:
     """Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.
 
     Donors and hosts are training scans of the same fold. The folder gets images (each with its provenance in JSON),
-    labels, instances (numbers of the lesions), datalist.json, datalist-fold-N.json, manifest.csv, summary.json and
-    models. A run that was killed goes on when the same command is given again. The exit code is 1 if a scan failed.
+    labels, instances (numbers of the lesions), review.html (all lesions in three planes, to accept or reject),
+    datalist.json, datalist-fold-N.json, manifest.csv, summary.json and models. A run that was killed goes on when the
+    same command is given again. The exit code is 1 if a scan failed.
     """
     from monai_consingan.workflows.augmentation import augment as run
 
@@ -150,5 +151,5 @@ def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:
             if numbers:
                 click.echo(f"  {title:<9} " + ", ".join(f"{count} x {name}" for name, count in numbers.items()))
         if "lesions" in summary:
-            click.echo(f"  look at   {output / 'manifest.csv'}")
+            click.echo(f"  look at   {output / 'review.html'}")
     return 1 if summary["failed"] or summary.get("missing") else 0

@@ -30,8 +30,9 @@ from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
 from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings
+from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
 __all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "told_dims"]
 

@@ -56,7 +56,9 @@ _data_set_options = together(
         "--bank", type=PATH, metavar="FOLDER", help="Folder of the scans' models [default: models in the output]."
     ),
     click.option("--crops", type=int, help="Crops of a scan that its model is trained on. [default: 3]"),
-    click.option("--side", type=int, help="Height and width of these in pixels. [default: 96]"),
+    click.option(
+        "--side", type=int, help="Height and width (and depth) of these in pixels. [default: 96, of boxes 48]"
+    ),
     composite_options,
     run_options,
     click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes."),
@@ -126,7 +128,7 @@ def _run(
 ) -> int:
     """Start one of the workflows and show what came of it; the exit code."""
     output, quiet = options["output"], options.pop("quiet")
-    training = training_settings(options, task, needed=False)
+    training = training_settings(options, task, needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
     summary = run(settings=settings, training=training, blend=blend, progress=not quiet, **given_only(**options))
     return _show(summary, output, quiet)

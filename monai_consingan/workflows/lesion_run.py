@@ -30,10 +30,11 @@ from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
 from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings
+from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "slices_of_model", "told_dims"]
+__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "told_dims"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Redrawing:
         model: str | Path | None,
         start: str | Path | None,
         bank: str | Path | None,
+        dims: int | None,
         seed: int,
         device: str,
         progress: bool,
@@ -82,7 +84,7 @@ class Redrawing:
         Raises:
             ConSinGANError: models that cannot be used, or not together.
         """
-        settings, trained, begun = given_models(task, settings, model, start, bank)
+        settings, trained, begun = given_models(task, settings, model, start, bank, dims)
         files = {"model": model_file(model), "start": model_file(start)}
         models = None if bank is None else ModelBank(bank)
         return cls(settings, blend or usual, trained, begun, models, seed, device, progress, files)
@@ -262,17 +264,6 @@ def lesion_run(
     """
     with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
         yield LesionRun(command, folder)
-
-
-def slices_of_model(dims: int | None) -> int:
-    """2, as models redraw slices.
-
-    Raises:
-        ConSinGANError: work in space was asked for.
-    """
-    if dims == 3:
-        raise ConSinGANError("dims is 3, but a model redraws slices: leave dims out, or what asks for a model.")
-    return 2
 
 
 def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:

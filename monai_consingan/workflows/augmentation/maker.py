@@ -268,7 +268,8 @@ class CaseMaker(ABC, Generic[Settings]):
         image, label, numbers = load_pair(record, self.settings.lesion_labels)
         values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
-        dims = work_dims(image, self.settings.axis, self.settings.dims_asked)
+        in_model = self.models.settings.spatial_dims
+        dims = work_dims(image, self.settings.axis, self.settings.dims if self.settings.redrawn is None else in_model)
         case = Case(task, record, image, image, wrap_like(values, image), numbers, axis, dims, self.cohort)
         if self.settings.redrawn is None:
             case.model = None

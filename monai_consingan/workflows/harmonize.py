@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.data import MetaTensor
 
-from monai_consingan.data import Files, as_files, check_lesion, slices_of
+from monai_consingan.data import Files, as_files, check_lesion, sequence_names, slices_of
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import Checks, check_insertion, insertion_measures
 from monai_consingan.models.device import check_device
@@ -124,6 +124,7 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         where: dict[str, Any] = {"others": found.host_label, "axis": source.axis, "blended": blended}
         return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, **where)
 
+    names = sequence_names(host)
     placement = {
         **found.placement.as_dict(),
         "axis": found.axis,
@@ -131,7 +132,6 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         "lesion": found.lesion_number,
         "lesions": found.lesion_count,
         **told_dims(host, found.dims),
-        **run.told_sequences(host, found.lead),
     }
     return LesionCase(
         host=host,
@@ -144,10 +144,11 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         axis=found.axis,
         title=title,
         placement=placement,
-        settings={"match": found.match},
+        settings={"match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True))},
         measures=measures,
         checks=checks,
         warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],
+        lead=found.lead,
         donor=(donor, found.donor_lesion),
     )
 

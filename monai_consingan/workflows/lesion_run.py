@@ -23,7 +23,6 @@ from monai_consingan.data import (
     read_stored,
     save_label_like,
     save_sequences,
-    sequence_names,
     thick_slices,
 )
 from monai_consingan.errors import ConSinGANError
@@ -109,6 +108,7 @@ class LesionCase:
         settings: what the user asked for, for the report; ``redrawn`` is added where a model redraws.
         measures: measures of images by their suffixes.
         checks: checks of the result, of which the measures are known.
+        lead: channel that is shown.
         donor: donor and its lesion's mask, for the figure.
         redrawn: more settings for the report where a model redraws.
         warnings: sentences on what the user should know.
@@ -127,6 +127,7 @@ class LesionCase:
     settings: dict[str, Any]
     measures: Callable[[Mapping[str, MetaTensor]], dict[str, Any]]
     checks: Callable[[MetaTensor, dict[str, Any]], Checks]
+    lead: int = 0
     donor: tuple[MetaTensor, MetaTensor] | None = None
     redrawn: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -183,12 +184,6 @@ class LesionRun:
         self.labels[name] = stored = read_stored(path, name=_words(name), indices=True)
         return load_label(stored, image=image, image_name=_words(of), name=_words(name), **options)
 
-    def told_sequences(self, host: MetaTensor, lead: int) -> dict[str, Any]:
-        """What the report says of the sequences of the host, if it has several."""
-        names, moved = sequence_names(host), self.cases[self.host].resampled
-        told: dict[str, Any] = {"sequences": list(names), "lead": names[lead]} if len(names) > 1 else {}
-        return {**told, "resampled": list(moved)} if moved else told
-
     def finish(
         self, case: LesionCase, seed: int, redrawing: Redrawing | None = None, *, strict: bool = False
     ) -> dict[str, Any]:
@@ -210,6 +205,8 @@ class LesionRun:
         if redrawing is not None:
             image, alteration, more, seconds = self._redraw(case, redrawing)
             told |= more
+        resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}
+        told |= {"resampled": resampled} if resampled else {}
         measures = case.measures({"": image, "_naive": case.naive})
         checks = case.checks(image, measures)
         if checks.failed and strict:
@@ -273,18 +270,15 @@ class LesionRun:
         if self.command != "paste":
             files["naive"] = save_sequences(self.folder, "naive", case.naive, host, alteration=alteration)
         shows_naive = is_redrawn or self.command == "harmonize"
+        shown = {self.host: case.host, **({"naive": case.naive} if shows_naive else {}), "result": image}
         save_case_figure(
             self.folder / "figure.png",
             title=case.title,
-            images={
-                self.host: case.host,
-                **({"naive": case.naive} if shows_naive else {}),
-                "result": image,
-            },
+            images={name: _one_channel(every, case.lead) for name, every in shown.items()},
             lesion=case.lesion,
             alteration=alteration,
             axis=case.axis,
-            donor=case.donor,
+            donor=None if case.donor is None else (_one_channel(case.donor[0], case.lead), case.donor[1]),
         )
         return files
 
@@ -336,6 +330,11 @@ def _altered(case: LesionCase) -> MetaTensor:
     differs = (as_array(case.image) != as_array(case.host)).any(axis=0, keepdims=True)
     altered: MetaTensor = wrap_like((differs | (as_array(case.mask) > 0)).astype(np.uint8), case.mask)
     return altered
+
+
+def _one_channel(image: MetaTensor, number: int) -> MetaTensor:
+    channel: MetaTensor = image[number : number + 1]  # type: ignore[assignment]
+    return channel
 
 
 def _capital(sentence: str) -> str:

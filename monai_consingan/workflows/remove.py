@@ -162,10 +162,10 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
             "axis": filled.axis,
             "slices": slices_of(filled.mask, filled.axis),
             **told_dims(image, filled.dims),
-            **run.told_sequences(image, lead),
         },
         settings={"methods": target.methods, "symmetry": target.symmetry, "margin_mm": target.margin_mm},
         measures=measures,
         checks=checks,
+        lead=lead,
         redrawn={"train_on": target.train_on},
     )

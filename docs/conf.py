@@ -44,6 +44,7 @@ CONTENTS = """
 
 docs/augment
 docs/twins
+docs/review
 docs/clusters
 docs/evaluating
 docs/pipeline

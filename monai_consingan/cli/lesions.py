@@ -110,7 +110,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 
     source = LesionSource(**taken(LesionSource, options))
     usual = INSERTION_METHODS.get(options["method"] or DEFAULT_REDRAWN_INSERTION)
-    settings = training_settings(options, "harmonization", options["start"], needed=False)
+    settings = training_settings(options, "harmonization", options["start"], needed=False, dims=source.dims)
     blend = blend_settings(options, None if usual is None else usual.redrawn)
     report = run(source, output, settings=settings, blend=blend, progress=not quiet, **options)
     show_case(report, output, "Lesion inserted", quiet)
@@ -191,8 +191,8 @@ def remove(output: Path, quiet: bool, **options: Any) -> None:
     from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
 
-    settings = training_settings(options, "editing", options["start"], needed=False)
     target = LesionTarget(**taken(LesionTarget, options))
+    settings = training_settings(options, "editing", options["start"], needed=False, dims=target.dims)
     blend = blend_settings(options, REMOVAL_BLEND)
     report = run(target, output, settings=settings, blend=blend, progress=not quiet, **options)
     show_case(report, output, "Lesion removed", quiet)

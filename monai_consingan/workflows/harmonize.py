@@ -16,14 +16,7 @@ from monai_consingan.metrics import Checks, check_insertion, insertion_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
-from monai_consingan.workflows.lesion_run import (
-    LesionCase,
-    LesionRun,
-    Redrawing,
-    lesion_run,
-    slices_of_model,
-    told_dims,
-)
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
 
 __all__ = ["LesionSource", "harmonize", "paste"]
 
@@ -54,8 +47,9 @@ class LesionSource:
             ``"none"`` or ``"scale"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
-            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
+            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
+            thick (:py:func:`monai_consingan.data.work_dims`).
         sequences: names of the sequences to work on, of those of host and donor; or of all, in the order of the files
             or of the volumes of a 4D file.
         lead: name of the sequence in which the place is looked for and the lesion is measured; ``None`` takes that in
@@ -92,10 +86,11 @@ class LesionSource:
         return [*as_files(self.host), *as_files(self.donor), self.donor_label, self.host_label]
 
 
-def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed: int, title: str) -> LesionCase:
+def _pasted(
+    run: LesionRun, source: LesionSource, method: InsertionMethod, dims: int | None, seed: int, title: str
+) -> LesionCase:
     """The lesion pasted as the method wants it."""
     match = method.match if source.match is None else source.match
-    dims = source.dims if method.redrawn is None else slices_of_model(source.dims)
     host = run.scan("host", source.host)
     donor = run.scan("donor", source.donor, like="host")
     donor_label = run.label("donor_label", source.donor_label, donor, "donor")
@@ -185,7 +180,8 @@ def paste(
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
     with _run("paste", source, output, [], overwrite) as run:
-        return run.finish(_pasted(run, source, insertion_method("naive"), seed, "Naive paste"), seed, strict=strict)
+        case = _pasted(run, source, insertion_method("naive"), source.dims, seed, "Naive paste")
+        return run.finish(case, seed, strict=strict)
 
 
 def harmonize(
@@ -213,7 +209,7 @@ def harmonize(
             killed run that is started again goes on from its checkpoint there.
         method: a key of :py:data:`INSERTION_METHODS`; by default ``"tissue"``, or ``"tissue-consingan"`` if anything
             of a model is given.
-        settings: settings of the training, by default the preset ``quick``.
+        settings: settings of the training, by default the preset ``quick`` (``quick-3d`` if ``dims`` is 3).
         blend: where the redrawn image is used, if not as is usual for the method.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
@@ -244,10 +240,12 @@ def harmonize(
     given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
     method = chosen_insertion(method, **given)
     how = insertion_method(method)
-    redrawing = None
+    redrawing, dims = None, source.dims
     if how.redrawn is not None:
-        redrawing = Redrawing.chosen("harmonization", how.redrawn, **given, seed=seed, device=device, progress=progress)
+        asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("harmonization", how.redrawn, **asked)
+        dims = redrawing.settings.spatial_dims
     with _run("harmonize", source, output, [model, start], overwrite) as run:
-        case = _pasted(run, source, how, seed, f"Lesion inserted, {method}")
+        case = _pasted(run, source, how, dims, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

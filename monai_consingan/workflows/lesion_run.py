@@ -32,10 +32,11 @@ from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
 from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings
+from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "slices_of_model", "told_dims"]
+__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "told_dims"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Redrawing:
         model: str | Path | None,
         start: str | Path | None,
         bank: str | Path | None,
+        dims: int | None,
         seed: int,
         device: str,
         progress: bool,
@@ -84,7 +86,7 @@ class Redrawing:
         Raises:
             ConSinGANError: models that cannot be used, or not together.
         """
-        settings, trained, begun = given_models(task, settings, model, start, bank)
+        settings, trained, begun = given_models(task, settings, model, start, bank, dims)
         files = {"model": model_file(model), "start": model_file(start)}
         models = None if bank is None else ModelBank(bank)
         return cls(settings, blend or usual, trained, begun, models, seed, device, progress, files)
@@ -108,7 +110,7 @@ class LesionCase:
         settings: what the user asked for, for the report; ``redrawn`` is added where a model redraws.
         measures: measures of images by their suffixes.
         checks: checks of the result, of which the measures are known.
-        lead: channel that is shown.
+        lead: channel that is shown in full.
         donor: donor and its lesion's mask, for the figure.
         redrawn: more settings for the report where a model redraws.
         warnings: sentences on what the user should know.
@@ -274,11 +276,12 @@ class LesionRun:
         save_case_figure(
             self.folder / "figure.png",
             title=case.title,
-            images={name: _one_channel(every, case.lead) for name, every in shown.items()},
+            images=shown,
             lesion=case.lesion,
             alteration=alteration,
             axis=case.axis,
-            donor=None if case.donor is None else (_one_channel(case.donor[0], case.lead), case.donor[1]),
+            donor=case.donor,
+            lead=case.lead,
         )
         return files
 
@@ -308,17 +311,6 @@ def lesion_run(
         yield LesionRun(command, folder, **sequences)
 
 
-def slices_of_model(dims: int | None) -> int:
-    """2, as models redraw slices.
-
-    Raises:
-        ConSinGANError: work in space was asked for.
-    """
-    if dims == 3:
-        raise ConSinGANError("dims is 3, but a model redraws slices: leave dims out, or what asks for a model.")
-    return 2
-
-
 def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:
     """What the report says of how a case was worked on."""
     thick = thick_slices(host)
@@ -330,11 +322,6 @@ def _altered(case: LesionCase) -> MetaTensor:
     differs = (as_array(case.image) != as_array(case.host)).any(axis=0, keepdims=True)
     altered: MetaTensor = wrap_like((differs | (as_array(case.mask) > 0)).astype(np.uint8), case.mask)
     return altered
-
-
-def _one_channel(image: MetaTensor, number: int) -> MetaTensor:
-    channel: MetaTensor = image[number : number + 1]  # type: ignore[assignment]
-    return channel
 
 
 def _capital(sentence: str) -> str:

@@ -26,7 +26,7 @@ __all__ = [
 REPORT_NAME = "report.json"
 _PARTIAL = ".partial"
 _OWN = re.compile(
-    r"((image|label|naive|alteration)\.(nii\.gz|png)|(figure|images)\.png|report\.(json|html|pdf)|model\.pt"
+    r"((image|label|naive|alteration)\.(nii\.gz|png)|(figure|images)\.png|(report|review)\.(json|html|pdf)|model\.pt"
     r"|sample-\d{3,}\.(png|gif))",
     re.IGNORECASE,
 )

@@ -16,14 +16,7 @@ from monai_consingan.metrics import Checks, check_removal, removal_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.lesion_run import (
-    LesionCase,
-    LesionRun,
-    Redrawing,
-    lesion_run,
-    slices_of_model,
-    told_dims,
-)
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
 
 __all__ = ["LesionTarget", "remove"]
 
@@ -44,8 +37,9 @@ class LesionTarget:
         margin_mm: how far beyond the label is filled.
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
-            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
+            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
+            thick (:py:func:`monai_consingan.data.work_dims`).
         sequences: names of the sequences to work on, or of all in their order.
         lead: name of the sequence in which the lesion is measured; ``None`` takes that in which it stands out most
             (:py:func:`monai_consingan.data.lead_channel`).
@@ -95,7 +89,7 @@ def remove(
         output: folder for ``image``, ``label``, ``naive`` (the mere filling), ``alteration``, ``figure.png``,
             ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
             killed run that is started again goes on from its checkpoint there.
-        settings: settings of the training, by default the preset ``quick``.
+        settings: settings of the training, by default the preset ``quick`` (``quick-3d`` if ``dims`` is 3).
         blend: where the redrawn image replaces the filled one, by default ``redraw.REMOVAL_BLEND``.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
@@ -118,13 +112,15 @@ def remove(
     """
     check_device(device)
     given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
-    redrawing = None
+    redrawing, dims = None, target.dims
     if any(value is not None for value in given.values()):
-        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given, seed=seed, device=device, progress=progress)
+        asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **asked)
+        dims = redrawing.settings.spatial_dims
     inputs, sequences = [*as_files(target.image), target.label, model, start], ("sequences", "lead", "resample")
     how: dict[str, Any] = {name: getattr(target, name) for name in sequences}
     with lesion_run("remove", output, inputs, overwrite=overwrite, **how) as run:
-        case = _filled(run, target, target.dims if redrawing is None else slices_of_model(target.dims))
+        case = _filled(run, target, dims)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)
 

@@ -45,6 +45,7 @@ CONTENTS = """
 docs/augment
 docs/twins
 docs/review
+docs/reading
 docs/clusters
 docs/evaluating
 docs/pipeline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,6 @@ from PIL import Image
 
 from monai_consingan.workflows.review import ReviewEntry, save_cards, write_review
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
 RUN = "run-1"
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -49,17 +45,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for entry in entries():
         save_cards(folder / "review", entry.case, entry.lesion, before=before, after=after, mask=mask)
     return write_review(folder, RUN, entries(), title="3 lesions to look at")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as started:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
-        with started.chromium.launch(executable_path=CHROMIUM, args=flags) as found:
-            yield found
 
 
 @pytest.fixture

@@ -26,10 +26,12 @@ __all__ = [
     "dims_option",
     "given_only",
     "inception_options",
+    "lead_option",
     "lesion_options",
     "output_options",
     "run_options",
     "seed_option",
+    "sequence_options",
     "settings_options",
     "taken",
     "together",
@@ -174,6 +176,45 @@ lesion_options = together(
         type=click.IntRange(2, 3),
         help="Work slice by slice (2) or in space (3). [default: 3 unless an axis, a slice or an option of a model is "
         "given, or slices are thick; with a model, what it is for]",
+    ),
+)
+
+
+class _Names(click.ParamType):
+    """Names, separated by commas."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names of a text."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value!r} must be names, such as t1,t1ce", param, ctx)
+        return names
+
+
+lead_option = click.option(
+    "--lead",
+    metavar="NAME",
+    help="Sequence that lesions are measured in. [default: the one in which the lesion stands out most]",
+)
+
+sequence_options = together(
+    click.option(
+        "--sequences",
+        type=_Names(),
+        metavar="NAMES",
+        help="Sequences to work on, such as t1,t1ce; or the names of all, in the order of the files or of the volumes "
+        "of a 4D file. [default: all, named by what tells their files apart]",
+    ),
+    lead_option,
+    click.option(
+        "--resample",
+        is_flag=True,
+        default=None,
+        help="Bring sequences on other grids to that of the lead [default: refuse them].",
     ),
 )
 

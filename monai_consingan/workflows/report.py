@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from monai_consingan import __version__
-from monai_consingan.data import Stored, file_sha256
+from monai_consingan.data import SequenceFiles, Stored, file_sha256
 from monai_consingan.data.names import public_name
 
 __all__ = ["describe_inputs", "shown_number", "versions", "write_report"]
@@ -29,15 +29,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def describe_inputs(inputs: Mapping[str, str | Path | Stored | None]) -> dict[str, dict[str, str]]:
+def describe_inputs(inputs: Mapping[str, str | Path | Stored | SequenceFiles | None]) -> dict[str, Any]:
     """Name (:py:func:`monai_consingan.data.names.public_name`) and SHA-256 of every input that is given.
 
     Args:
-        inputs: files by what they are, or what was read of them, which is not read again.
+        inputs: files by what they are, or what was read of them, which is not read again. Of several sequences, each
+            from its own file, there is a list.
     """
-    told = {}
+    told: dict[str, Any] = {}
     for name, given in inputs.items():
-        if isinstance(given, Stored) and given.path is not None:
+        if isinstance(given, SequenceFiles):
+            told[name] = given.described()
+        elif isinstance(given, Stored) and given.path is not None:
             told[name] = {"file": public_name(given.path), "sha256": given.sha256}
         elif isinstance(given, (str, Path)):
             told[name] = {"file": public_name(given), "sha256": file_sha256(given)}

@@ -111,7 +111,7 @@ def challenge(
     asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins}
     with locked(folder.path):
         folder.begin({**asked, "settings": settings.as_dict()})
-        work = {"jobs": jobs, "progress": progress}
+        work: dict[str, Any] = {"jobs": jobs, "progress": progress}
         augment(scans, folder.path / "inserted", settings, **work)
         if twins:
             free_twins(

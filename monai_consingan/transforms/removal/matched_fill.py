@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects, label
 
-from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
+from monai_consingan.arrays import as_array, check_layers, check_number, check_shape, in_all
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
@@ -52,6 +52,7 @@ class MatchedFill:
         structure: least share of the finer band that is taken, from 0 to 1.
         texture: energy of the finest part wanted inside, relative to that around; 0 takes it as it is in the source.
         most: the finest part is made at most so many times stronger or weaker.
+        unusable: fraction of the voxels taken that may not be usable; these are filled smoothly, without texture.
 
     Raises:
         ConSinGANError: a number is out of range.
@@ -63,14 +64,15 @@ class MatchedFill:
     structure: float = 0.7
     texture: float = 1.0
     most: float = 2.0
+    unusable: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in {"reach_mm": 0, "ring_mm": 0.1, "coarse_mm": 0.1, "texture": 0, "most": 1}.items():
             value = getattr(self, name)
             if not least <= value < np.inf:
                 raise ConSinGANError(f"{name} is {value}; give a number that is {least} or more.")
-        if not 0 <= self.structure <= 1:
-            raise ConSinGANError(f"structure is {self.structure}; give a number from 0 to 1.")
+        for name in ("structure", "unusable"):
+            check_number(getattr(self, name), name, 0, 1)
 
     def __call__(
         self,
@@ -184,7 +186,7 @@ class MatchedFill:
         """
         steps = [0 if along == axis else int(self.reach_mm / size) for along, size in enumerate(mm)]
         count = int(region.sum())
-        open_ = (np.rint(_overlaps(~usable, region, steps)) == 0) & (
+        open_ = (np.rint(_overlaps(~usable, region, steps)) <= self.unusable * count) & (
             _overlaps(~source_head, region, steps) <= OUTSIDE * count + 0.5
         )
         if not open_.any():

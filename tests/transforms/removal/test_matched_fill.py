@@ -112,6 +112,18 @@ def test_takes_nothing_that_is_not_usable_and_fills_nothing_outside_the_head():
         MatchedFill()(host, source, mask, source_head=np.zeros(truth.shape))
 
 
+def test_a_share_of_what_is_taken_may_be_unusable():
+    """Such voxels are filled all the same, without what is there; more than the share are refused."""
+    truth, mask = tissue(scale=6) + rough(), box()
+    usable = np.ones(truth.shape, bool)
+    usable[:32] = False  # a third of the box, and all above it
+    source = np.where(usable, truth, 5000)
+    filled = MatchedFill(0, unusable=0.4)(np.where(mask, 0, truth), source, mask, usable=usable)
+    assert abs(filled[mask].mean() - truth[mask].mean()) < 10 and filled[mask].max() < 200
+    with pytest.raises(ConSinGANError, match="no place"):
+        MatchedFill(0, unusable=0.3)(np.where(mask, 0, truth), source, mask, usable=usable)
+
+
 def test_levels_fit_to_ill_tissue_that_is_not_measured():
     truth, mask = tissue() + rough(), box()
     ill = np.zeros(mask.shape, bool)
@@ -188,7 +200,7 @@ def test_numbers_out_of_range():
         with pytest.raises(ConSinGANError, match=f"{name} is -1"):
             MatchedFill(**{name: -1})
     for share in (-0.1, 1.1, np.nan):
-        with pytest.raises(ConSinGANError, match=f"structure is {share}; give a number from 0 to 1"):
+        with pytest.raises(ConSinGANError, match=f"structure is {share}; give a number.* from 0 to 1"):
             MatchedFill(structure=share)
     with pytest.raises(ConSinGANError, match="source has shape"):
         MatchedFill()(np.zeros((4, 4)), np.zeros((4, 5)), np.zeros((4, 4)))

@@ -111,7 +111,12 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
 
     def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
-        where: dict[str, Any] = {"others": found.host_label, "axis": source.axis, "blended": blended}
+        where: dict[str, Any] = {
+            "axis": source.axis,
+            "dims": found.dims,
+            "others": found.host_label,
+            "blended": blended,
+        }
         return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, **where)
 
     placement = {

@@ -132,7 +132,7 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
 
     def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
         given = (filled.mask, filled.lesion, measures)
-        return check_removal(result, image, *given, others=filled.label, axis=filled.axis)
+        return check_removal(result, image, *given, others=filled.label, axis=filled.axis, dims=filled.dims)
 
     return LesionCase(
         host=image,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import find_objects, gaussian_filter, label
 from scipy.signal import fftconvolve
 
-from monai_consingan.arrays import check_layers
+from monai_consingan.arrays import as_array, check_layers, check_shape
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
@@ -40,6 +40,10 @@ class MatchedFill:
     - *Level and shading*: by Poisson's equation (:func:`poisson_blend`).
     - *Texture*: the source's finest part is scaled until the fill is as rough as the tissue around, so far as
       ``texture`` says. No mean of estimates is as rough as tissue.
+
+    The sequences of one image are filled from one place, that where the differences of all together, each in robust
+    standard deviations of its surroundings, are least, so that structures stay where they are in all of them. All else
+    every sequence decides by itself.
 
     Args:
         reach_mm: how far the source may be moved.
@@ -84,18 +88,18 @@ class MatchedFill:
         """Fill.
 
         Args:
-            host: array of shape (\\*spatial), 2D or 3D.
+            host: array of shape (\\*spatial), 2D or 3D, or (C, \\*spatial) of several sequences.
             source: array of the same shape and scale of intensities.
-            mask: array of the same shape; values above 0 are filled, each connected part by itself.
+            mask: array of shape (\\*spatial), as all that follow; values above 0 are filled, each connected part by
+                itself.
             axis: the spatial axis perpendicular to the slices to move and smooth within slices only; None in 2D, or for
                 space.
             spacing: mm per spatial axis, or one number for all.
-            head: array of the same shape, above 0 where the host shows the head; None for everywhere. Nothing is filled
-                outside of it.
-            ill: array of the same shape, above 0 where the host says nothing about healthy tissue. Levels fit to it
-                where it is beside the mask; structure and texture do only where there is nothing else.
-            usable: array of the same shape, above 0 where tissue of the source may be taken; None for everywhere.
-            source_head: array of the same shape, above 0 where the source shows the head; None for everywhere.
+            head: above 0 where the host shows the head; None for everywhere. Nothing is filled outside of it.
+            ill: above 0 where the host says nothing about healthy tissue. Levels fit to it where it is beside the mask;
+                structure and texture do only where there is nothing else.
+            usable: above 0 where tissue of the source may be taken; None for everywhere.
+            source_head: above 0 where the source shows the head; None for everywhere.
 
         Returns:
             float64 array of the host's shape, with the host's values outside the mask.
@@ -114,28 +118,33 @@ class MatchedFill:
         """
         maps: dict[str, Any] = {"head": head, "usable": usable, "source_head": source_head}
         maps = {"ill": 0 if ill is None else ill, **{name: 1 if part is None else part for name, part in maps.items()}}
-        target, guide, masks, axis, mm = check_layers(host, source, axis, spacing, mask=mask, **maps)
-        inside, ill, head, usable, source_head = masks
-        result = target.copy()
+        layers, stacked = (as_array(host), as_array(source)), np.ndim(host) > np.ndim(mask)
+        hosts, sources = layers if stacked else tuple(part[None] for part in layers)
+        check_shape(sources, hosts.shape, name="source", other="host")
+        pairs = [check_layers(*pair, axis, spacing, mask=mask, **maps) for pair in zip(hosts, sources, strict=True)]
+        targets, guides = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
+        _, _, (inside, ill, head, usable, source_head), axis, mm = pairs[0]
+        result = targets.copy()
         known = head & ~inside
         parts, count = label(inside, np.ones((3,) * inside.ndim))
         for part, box in enumerate(find_objects(parts, count), start=1):
-            near = _around(box, self.ring_mm + self.reach_mm, mm, axis, target.shape)
+            near = _around(box, self.ring_mm + self.reach_mm, mm, axis, inside.shape)
             region = parts[near] == part
             wanted = region & head[near]
             if wanted.any():
-                here, there, free = target[near], guide[near], usable[near]
-                around = known[near]
+                here, there = (channels[(slice(None), *near)] for channels in (targets, guides))
+                free, around = usable[near], known[near]
                 ring = (outside_distance(region, mm, axis, reach_mm=self.ring_mm) <= self.ring_mm) & around
                 healthy = around & ~ill[near]
                 told = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
-                told &= _ordinary(here, told & ring)
+                told = told & np.all([_ordinary(channel, told & ring) for channel in here], axis=0)
                 ring &= told
                 place = self._place(here, there, region, ring, free, source_head[near], axis, mm)
-                moved, sound = _taken(there, place), _taken(free, place)
-                filled = self._filled(here, moved, sound, wanted, around, told, ring, axis, mm)
-                result[near][wanted] = filled[wanted]
-        return result
+                sound = _taken(free, place)
+                for filled, channel, other in zip(result, here, there, strict=True):
+                    new = self._filled(channel, _taken(other, place), sound, wanted, around, told, ring, axis, mm)
+                    filled[near][wanted] = new[wanted]
+        return result if stacked else np.asarray(result[0])
 
     def _place(
         self,
@@ -148,11 +157,12 @@ class MatchedFill:
         axis: int | None,
         mm: Sequence[float],
     ) -> tuple[int, ...]:
-        """How far along every axis the place lies in the source whose surroundings are most like the host's."""
+        """How far along every axis the place lies in the source whose surroundings are most like the host's.
+
+        Host and source are (C, \\*spatial), all else (\\*spatial).
+        """
         steps = [0 if along == axis else int(self.reach_mm / size) for along, size in enumerate(mm)]
         pad = [(step, step) for step in steps]
-        level = float(host[ring].mean()) if ring.any() else 0.0
-        wide = np.pad(np.where(usable, source - level, 0.0), pad)
         bad = _sums(np.pad(~usable, pad, constant_values=True), region)
         air = _sums(np.pad(~source_head, pad, constant_values=True), region)
         count = int(region.sum())
@@ -161,13 +171,13 @@ class MatchedFill:
             raise NoPlaceError(
                 f"within {self.reach_mm:g} mm there is no place with healthy tissue for its {count} voxels."
             )
-        here = np.where(ring, host - level, 0.0)
-        size = max(int(ring.sum()), 1)
-        squares = (here**2).sum() - 2 * _sums(wide, here) + _sums(wide**2, ring)
-        spread = squares / size - ((here.sum() - _sums(wide, ring)) / size) ** 2
         shifts = np.meshgrid(*(np.arange(-step, step + 1) for step in steps), indexing="ij")
         far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
-        cost = np.where(open_, np.sqrt(np.maximum(spread, 0.0)) * (1 + _FAR * far), np.inf)
+        unlike = sum(
+            _unlikeness(here, np.pad(there, pad), np.pad(usable, pad), ring) / unit
+            for here, there, unit in zip(host, source, _units(host, ring), strict=True)
+        )
+        cost = np.where(open_, unlike * (1 + _FAR * far), np.inf)
         best = np.unravel_index(int(cost.argmin()), cost.shape)
         return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
 
@@ -222,6 +232,24 @@ class MatchedFill:
             return 1.0
         found = (np.sqrt(max(mixed**2 - square * rest, 0.0)) - mixed) / square
         return float(np.clip(found, 1 / self.most, self.most))
+
+
+def _unlikeness(host: np.ndarray, wide: np.ndarray, usable: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """Standard deviation of the difference between a host and a padded source in a ring, for every place in it."""
+    level = float(host[ring].mean()) if ring.any() else 0.0
+    wide = np.where(usable, wide - level, 0.0)
+    here, size = np.where(ring, host - level, 0.0), max(int(ring.sum()), 1)
+    squares = (here**2).sum() - 2 * _sums(wide, here) + _sums(wide**2, ring)
+    spread = squares / size - ((here.sum() - _sums(wide, ring)) / size) ** 2
+    return np.asarray(np.sqrt(np.maximum(spread, 0.0)))
+
+
+def _units(host: np.ndarray, ring: np.ndarray) -> list[float]:
+    """What differences of every channel are measured in: its robust spread in a ring; a single one needs no unit."""
+    if len(host) == 1 or not ring.any():
+        return [1.0] * len(host)
+    around = [channel[ring] for channel in host]
+    return [float(1.4826 * np.median(np.abs(part - np.median(part)))) or 1.0 for part in around]
 
 
 def _around(

@@ -23,6 +23,7 @@ from monai_consingan.arrays import (
     spacing_of,
     wrap_like,
 )
+from monai_consingan.data import as_keys, stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
@@ -82,6 +83,10 @@ class RemoveLesion(Transform):
       :func:`poisson_blend`);
     - ``"flipud"``: the flip of one axis as stored, which is the mirror of the published method;
     - ``"biharmonic"``: smooth, from the border alone (:func:`biharmonic`).
+
+    The sequences of a case are the channels of one image: they are filled by one method from one place, that which fits
+    all of them best, so that structures stay where they are in all of them; level, structure and texture are fitted in
+    every channel by itself. Tissue is what is tissue in all of them; the plane of symmetry is that of the first.
 
     Args:
         methods: one or several of these names.
@@ -160,7 +165,7 @@ class RemoveLesion(Transform):
         spacing = spacing_of(image, self.spacing)
         fill = alteration_weight(lesion, spacing=spacing, dilation_mm=self.margin_mm, softness_mm=0.0, axis=axis) > 0
         ill = alteration_weight(marks[0] != 0, spacing=spacing, dilation_mm=self.margin_mm, softness_mm=0.0, axis=axis)
-        head = head_mask(values[0], spacing=spacing)
+        head = np.all([head_mask(channel, spacing=spacing) for channel in values], axis=0)
         affine = image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
         plane = cache(partial(head_symmetry, image, affine, self.symmetry, axis, ill > 0))
         tried: list[tuple[str, str]] = []
@@ -240,14 +245,10 @@ def _matched(
     axis: int | None,
     spacing: tuple[float, ...],
 ) -> np.ndarray:
-    """All channels filled, each from where it fits best."""
+    """All channels filled, from the place that fits all of them best."""
     where: dict[str, Any] = {"head": head, "ill": ill, "usable": valid & ~source_ill, "source_head": source_head}
-    return np.stack(
-        [
-            np.clip(how(host, guide, fill, axis=axis, spacing=spacing, **where), *_limits(host))
-            for host, guide in zip(values, source, strict=True)
-        ]
-    )
+    filled = how(values, source, fill, axis=axis, spacing=spacing, **where)
+    return np.stack([np.clip(new, *_limits(host)) for new, host in zip(filled, values, strict=True)])
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
@@ -281,16 +282,15 @@ def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: 
 
 
 class RemoveLesiond(MapTransform):
-    """Dictionary version of :class:`RemoveLesion`: removes the lesion from all images under the keys.
+    """Dictionary version of :class:`RemoveLesion`: removes the lesion from an image, or from all sequences of a case.
 
     Args:
-        keys: keys of images on one grid; they are filled where the same label marks a lesion, each by the first
-            method that will do for it.
+        keys: key of an image, or of several on one grid, a sequence each, which are filled together.
         label_key: key of the label.
         output_keys: keys of the images without the lesion; None replaces the images.
         output_label_key: key of the label without the lesion; None replaces the label.
         mask_key: key of the filled voxels; None leaves them out.
-        method_key: key of the name of the method, or of a tuple of names for several images; None leaves it out.
+        method_key: key of the name of the method; None leaves it out.
         lesion_labels: the label values to remove; None removes all.
         methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
         allow_missing_keys: skip images that are not in the dictionary.
@@ -317,7 +317,7 @@ class RemoveLesiond(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_key = label_key
-        self.output_keys = self.keys if output_keys is None else ensure_tuple(output_keys)
+        self.output_keys = self.keys if output_keys is None else as_keys(output_keys)
         if len(self.output_keys) != len(self.keys):
             raise ConSinGANError(
                 f"output_keys has {len(self.output_keys)} keys for {len(self.keys)} keys; give as many."
@@ -331,15 +331,16 @@ class RemoveLesiond(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the lesion removed."""
         out = dict(data)
-        used: list[str] = []
-        for key, output_key in self.key_iterator(out, self.output_keys):
-            removed = self.remove(data[key], data[self.label_key], self.lesion_labels)
-            out[output_key], out[self.output_label_key] = removed.image, removed.label
-            used.append(removed.method)
-            if self.mask_key is not None:
-                out[self.mask_key] = removed.mask
-        if self.method_key is not None and used:
-            out[self.method_key] = used[0] if len(used) == 1 else tuple(used)
+        present = list(self.key_iterator(out, self.output_keys))
+        if not present:
+            return out
+        keys, output_keys = zip(*present, strict=True)
+        removed = self.remove(stack_keys(data, keys), data[self.label_key], self.lesion_labels)
+        out |= unstack_keys(removed.image, output_keys, [data[key] for key in keys])
+        out[self.output_label_key] = removed.label
+        for key, value in ((self.mask_key, removed.mask), (self.method_key, removed.method)):
+            if key is not None:
+                out[key] = value
         return out
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "chosen",
     "image_and_label",
     "images_and_label",
+    "in_channels",
     "int_range",
     "spacing_of",
     "wrap_like",
@@ -175,6 +176,11 @@ def check_host(image: Any, label: Any = None, region: Any = None) -> None:
         if shape != grid:
             raise ConSinGANError(f"{name} has shape {shape} but the image {tuple(image.shape)}; give it as {grid}.")
         as_mask(mask, name=name)
+
+
+def in_channels(places: Any) -> tuple[Any, ...]:
+    """The index of spatial places, such as a box, in all channels of an image."""
+    return (slice(None), *places)
 
 
 def check_shape(values: np.ndarray, shape: Sequence[int], *, name: str, other: str) -> None:

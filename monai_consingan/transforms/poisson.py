@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-from monai_consingan.arrays import as_array, check_layers, check_shape
+from monai_consingan.arrays import as_array, check_layers, check_shape, in_channels
 from monai_consingan.errors import NoPlaceError
 
 __all__ = ["poisson_blend"]
@@ -62,6 +62,7 @@ def poisson_blend(
         [[3.0, 3.0, 10.0, 3.0, 3.0]]
     """
     if as_array(host).ndim == as_array(mask).ndim:
+        check_shape(as_array(source), as_array(host).shape, name="source", other="host")
         given: dict[str, Any] = {"axis": axis, "spacing": spacing, "valid": valid, "alone": alone}
         return np.asarray(poisson_blend(as_array(host)[None], as_array(source)[None], mask, **given)[0])
     target, guide = (as_array(part).astype(np.float64) for part in (host, source))
@@ -101,7 +102,7 @@ def _membrane(
             inner = inside[here] & inside[there]
             border = inside[here] & ~inside[there] & known[there]
             diagonal[number[here][inner | border]] += conductance
-            right[number[here][border]] += conductance * difference[(slice(None), *there)][:, border].T
+            right[number[here][border]] += conductance * difference[in_channels(there)][:, border].T
             anchors[number[here][border]] += conductance
             rows.append(number[here][inner])
             cols.append(number[there][inner])

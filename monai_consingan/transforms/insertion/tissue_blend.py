@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import as_array, check_layers, check_shape
 from monai_consingan.distance import depth_inside, outside_distance, reach_box
@@ -68,6 +68,11 @@ class TissueBlend:
         """How far from the mask the host may change, to half a voxel."""
         return self.outer_mm + self.fade_mm
 
+    @property
+    def looks_mm(self) -> float:
+        """How far from the mask the host has a say in what changes, to two voxels."""
+        return max(self.ring_mm, self.reach_mm) + _CUT * self.fine_mm
+
     def __call__(
         self,
         host: Any,
@@ -126,7 +131,7 @@ class TissueBlend:
         self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
         """Blend the channels within a plane, or in space."""
-        near = reach_box(mask, mm, max(self.ring_mm, self.reach_mm) + max(mm))
+        near = reach_box(mask, mm, max(self.ring_mm, self.reach_mm))
         result, there = host.copy(), (slice(None), *near)
         coarse = self._coarse(host, near, mm), self._coarse(source, near, mm)
         half = self._coarse(host, near, mm, 0.5), self._coarse(source, near, mm, 0.5)
@@ -208,5 +213,5 @@ def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int,
     """What a gaussian makes of a line of voxels, from start to stop: which part of it counts, and a matrix for that."""
     reach = int(_CUT * sigma + 0.5)
     first, last = max(0, start - reach), min(size, stop + reach)
-    whole = gaussian_filter1d(np.eye(last - first), sigma, axis=0, truncate=_CUT)
+    whole = gaussian_filter(np.eye(last - first), (sigma, 0), truncate=_CUT)
     return first, last, whole[start - first : stop - first]

@@ -44,6 +44,8 @@ CONTENTS = """
 
 docs/augment
 docs/twins
+docs/review
+docs/reading
 docs/clusters
 docs/evaluating
 docs/pipeline

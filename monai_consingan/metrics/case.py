@@ -106,7 +106,7 @@ def removal_measures(
 
     def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:
         before, spread = contrast(in_host), noise(in_host)
-        measures = {}
+        measures: dict[str, float] = {}
         for suffix, of_filling, of_lesion in zip(results, cases[::2], cases[1::2], strict=True):
             measures |= _seams(of_filling, across, suffix)
             measures[f"contrast_kept{suffix}"] = kept(contrast(of_lesion), before, spread)

@@ -132,7 +132,8 @@ class MatchedFill:
             region = parts[near] == part
             wanted = region & head[near]
             if wanted.any():
-                here, there = (channels[(slice(None), *near)] for channels in (targets, guides))
+                every = (slice(None), *near)
+                here, there = targets[every], guides[every]
                 free, around = usable[near], known[near]
                 ring = (outside_distance(region, mm, axis, reach_mm=self.ring_mm) <= self.ring_mm) & around
                 healthy = around & ~ill[near]

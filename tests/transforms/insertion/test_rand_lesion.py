@@ -307,7 +307,7 @@ def test_a_crop_of_a_cached_host_keeps_what_is_known_of_it():
             warnings.simplefilter("error", ConSinGANWarning)
             out = data[0]
         assert "host_known" not in out
-        where = np.rint(np.linalg.solve(item["image"].affine, out["image"].affine)[:3, 3]).astype(int)
+        where = np.rint(np.linalg.solve(item["image"].affine.numpy(), out["image"].affine.numpy())[:3, 3]).astype(int)
         part = depth[(0, *(slice(a, a + n) for a, n in zip(where, (40, 44, 24), strict=True)))].numpy()
         new = out["lesion_mask"][0].numpy() > 0
         assert new.any() and part[new].min() > 6

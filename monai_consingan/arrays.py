@@ -34,7 +34,7 @@ __all__ = [
     "chosen",
     "image_and_label",
     "images_and_label",
-    "in_channels",
+    "in_all",
     "int_range",
     "spacing_of",
     "wrap_like",
@@ -178,11 +178,6 @@ def check_host(image: Any, label: Any = None, region: Any = None) -> None:
         as_mask(mask, name=name)
 
 
-def in_channels(places: Any) -> tuple[Any, ...]:
-    """The index of spatial places, such as a box, in all channels of an image."""
-    return (slice(None), *places)
-
-
 def check_shape(values: np.ndarray, shape: Sequence[int], *, name: str, other: str) -> None:
     """Refuse arrays that do not lie on the same grid.
 
@@ -264,6 +259,11 @@ def wrap_like(values: np.ndarray, host: NdarrayOrTensor) -> Any:
 def chosen(data: Mapping[Hashable, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a transform, those that a case has by itself going first."""
     return {name: value if data.get(name) is None else data[name] for name, value in settings.items()}
+
+
+def in_all(places: Sequence[Any]) -> tuple[Any, ...]:
+    """An index for all channels of an image, of an index for its spatial axes."""
+    return (slice(None), *places)
 
 
 def images_and_label(keys: KeysCollection, label_key: Hashable | None = None) -> tuple[tuple[Hashable, ...], Hashable]:

@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-from monai_consingan.arrays import as_array, check_layers, check_shape, in_channels
+from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
 from monai_consingan.errors import NoPlaceError
 
 __all__ = ["poisson_blend"]
@@ -102,7 +102,7 @@ def _membrane(
             inner = inside[here] & inside[there]
             border = inside[here] & ~inside[there] & known[there]
             diagonal[number[here][inner | border]] += conductance
-            right[number[here][border]] += conductance * difference[in_channels(there)][:, border].T
+            right[number[here][border]] += conductance * difference[in_all(there)][:, border].T
             anchors[number[here][border]] += conductance
             rows.append(number[here][inner])
             cols.append(number[there][inner])

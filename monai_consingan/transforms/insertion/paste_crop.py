@@ -14,7 +14,7 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, cast_values, in_channels, wrap_like
+from monai_consingan.arrays import as_array, cast_values, in_all, wrap_like
 from monai_consingan.background import check_in_tissue
 from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.distance import outside_distance
@@ -102,12 +102,12 @@ class Canvas:
     def with_lesion(self, pasted: CropPaste) -> tuple[Any, Any]:
         """The image with one more lesion, and that lesion's mask, of the host's kind."""
         image, mask = self.image.copy(), np.zeros_like(self.mask)
-        image[in_channels(pasted.box)], mask[0][pasted.box] = pasted.image, pasted.mask
+        image[in_all(pasted.box)], mask[0][pasted.box] = pasted.image, pasted.mask
         return wrap_like(image, self._like), wrap_like(mask, self._like)
 
     def take(self, pasted: CropPaste, image: np.ndarray | None = None) -> dict[str, float | None]:
         """Put a lesion in, or take an image that it was redrawn in; its checks."""
-        near = in_channels(pasted.box)
+        near = in_all(pasted.box)
         if image is None:
             self.image[near] = pasted.image
         else:
@@ -158,7 +158,7 @@ def paste_crop(
         slice(max(0, low - pad), min(size, high + pad))
         for low, high, pad, size in zip(start, stop, pads, shape, strict=True)
     )
-    host, donor, label, valid = image[in_channels(box)], *_moved(crop, offset, box)
+    host, donor, label, valid = image[in_all(box)], *_moved(crop, offset, box)
     mask = label > 0
     channels = list(zip(host, known.channels, strict=True))
     if any((mask & about.background.mask(part)).any() for part, about in channels):
@@ -196,4 +196,4 @@ def _moved(crop: DonorCrop, offset: Sequence[int], box: tuple[slice, ...]) -> tu
     inside = [(at >= 0) & (at < size) for at, size in zip(places, crop.label.shape, strict=True)]
     near = np.ix_(*(np.clip(at, 0, size - 1) for at, size in zip(places, crop.label.shape, strict=True)))
     there = reduce(np.logical_and.outer, inside)
-    return crop.image[in_channels(near)], np.where(there, crop.label[near], 0), crop.valid[near] & there
+    return crop.image[in_all(near)], np.where(there, crop.label[near], 0), crop.valid[near] & there

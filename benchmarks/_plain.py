@@ -20,42 +20,65 @@ __all__ = ["PlainGenerator", "PlainTraining", "plain_discriminator"]
 Tensor = torch.Tensor
 
 
-def conv_block(into: int, out: int, slope: float, norm: bool) -> nn.Sequential:
+def convolution(dims: int, into: int, out: int) -> nn.Module:
+    """3-wide convolution."""
+    return nn.Conv2d(into, out, 3) if dims == 2 else nn.Conv3d(into, out, 3)
+
+
+def conv_block(dims: int, into: int, out: int, slope: float, norm: bool) -> nn.Sequential:
     """Convolution, batch norm of the only image if ``norm``, LeakyReLU."""
-    layers: list[nn.Module] = [nn.Conv2d(into, out, 3)]
+    layers: list[nn.Module] = [convolution(dims, into, out)]
     if norm:
-        layers.append(nn.BatchNorm2d(out))
+        layers.append(nn.BatchNorm2d(out) if dims == 2 else nn.BatchNorm3d(out))
     return nn.Sequential(*layers, nn.LeakyReLU(slope))
+
+
+def pad(x: Tensor, width: int) -> Tensor:
+    """Zeros on every side."""
+    return functional.pad(x, [width] * (2 * (x.ndim - 2)))
+
+
+def enlarge(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bicubic with aligned corners; in space, cubic along the last axis after the plane."""
+    if len(size) == 2:
+        return functional.interpolate(x, tuple(size), mode="bicubic", align_corners=True)
+    _, filters, height, width, depth = x.shape
+    planes = x.movedim(-1, 2).reshape(1, filters * depth, height, width)
+    planes = functional.interpolate(planes, tuple(size[:2]), mode="bicubic", align_corners=True)
+    lines = planes.reshape(1, filters, depth, size[0] * size[1])
+    lines = functional.interpolate(lines, (size[2], size[0] * size[1]), mode="bicubic", align_corners=True)
+    return lines.reshape(1, filters, size[2], size[0], size[1]).movedim(2, -1)
 
 
 class PlainGenerator(nn.Module):
     """The generator with a zero border, in train mode for ever."""
 
     def __init__(
-        self, sizes: Sequence[tuple[int, int]], filters: int, layers: int, slope: float, norm: bool, amplitude: float
+        self, sizes: Sequence[tuple[int, ...]], filters: int, layers: int, slope: float, norm: bool, amplitude: float
     ) -> None:
         super().__init__()
+        dims = len(sizes[0])
         self.sizes, self.layers, self.amplitude = sizes, layers, amplitude
-        self.head = conv_block(1, filters, slope, norm)
+        self.head = conv_block(dims, 1, filters, slope, norm)
         self.body = nn.ModuleList(
-            nn.Sequential(*[conv_block(filters, filters, slope, norm) for _ in range(layers)]) for _ in sizes
+            nn.Sequential(*[conv_block(dims, filters, filters, slope, norm) for _ in range(layers)]) for _ in sizes
         )
-        self.tail = nn.Sequential(nn.Conv2d(filters, 1, 3), nn.Tanh())
+        self.tail = nn.Sequential(convolution(dims, filters, 1), nn.Tanh())
 
     def forward(self, image: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """The image of the last of ``sizes``; one noise for every stage above the first."""
-        x = self.head(functional.pad(image, [1] * 4))
-        x = self.body[0](functional.pad(x, [self.layers] * 4))
+        x = self.head(pad(image, 1))
+        x = self.body[0](pad(x, self.layers))
         for body, size, z in zip(self.body[1:], self.sizes[1:], noise, strict=True):
-            up = functional.interpolate(x, size, mode="bicubic", align_corners=True)
-            x = body(functional.pad(up + self.amplitude * z, [self.layers] * 4)) + up
-        return self.tail(functional.pad(x, [1] * 4))
+            up = enlarge(x, size)
+            x = body(pad(up + self.amplitude * z, self.layers)) + up
+        return self.tail(pad(x, 1))
 
 
-def plain_discriminator(filters: int, layers: int, slope: float) -> nn.Sequential:
+def plain_discriminator(dims: int, filters: int, layers: int, slope: float) -> nn.Sequential:
     """The discriminator."""
-    body = [conv_block(filters, filters, slope, False) for _ in range(layers)]
-    return nn.Sequential(conv_block(1, filters, slope, False), *body, nn.Conv2d(filters, 1, 3))
+    body = [conv_block(dims, filters, filters, slope, False) for _ in range(layers)]
+    return nn.Sequential(conv_block(dims, 1, filters, slope, False), *body, convolution(dims, filters, 1))
 
 
 class PlainTraining:
@@ -76,7 +99,7 @@ class PlainTraining:
 
     def __init__(
         self,
-        sizes: Sequence[tuple[int, int]],
+        sizes: Sequence[tuple[int, ...]],
         filters: int,
         layers: int,
         slope: float,
@@ -88,8 +111,9 @@ class PlainTraining:
         rate: float = 5e-4,
     ) -> None:
         self.real, self.fixed_noise = real, fixed_noise
-        self.generator = PlainGenerator(sizes, filters, layers, slope, norm, amplitude)
-        self.discriminator = plain_discriminator(filters, layers, slope)
+        device = real[-1].device
+        self.generator = PlainGenerator(sizes, filters, layers, slope, norm, amplitude).to(device)
+        self.discriminator = plain_discriminator(len(sizes[0]), filters, layers, slope).to(device)
         stage = len(sizes) - 1
         groups = []
         for index, body in enumerate(self.generator.body):

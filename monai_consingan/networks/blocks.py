@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-__all__ = ["conv_block", "init_weights", "pad_zeros", "upsample"]
+__all__ = ["conv_block", "init_weights", "pad_zeros", "upsample", "upsample_by_matrices"]
 
 
 def conv_block(
@@ -57,10 +59,14 @@ def pad_zeros(x: torch.Tensor, width: int) -> torch.Tensor:
 def upsample(x: torch.Tensor, size: list[int]) -> torch.Tensor:
     """Resize features with aligned corners: bicubic in 2D, and cubic along every axis in 3D.
 
+    A training on a GPU multiplies by matrices: PyTorch's own gradient adds in an order that changes from run to run.
+
     Args:
         x: (N, C, H, W) or (N, C, H, W, D).
         size: the new spatial size.
     """
+    if not torch.jit.is_scripting() and x.is_cuda and x.requires_grad:
+        return upsample_by_matrices(x, size)
     if x.dim() == 4:
         return _bicubic(x, size)
     n, c, h, w, d = x.shape
@@ -72,3 +78,20 @@ def upsample(x: torch.Tensor, size: list[int]) -> torch.Tensor:
 
 def _bicubic(x: torch.Tensor, size: list[int]) -> torch.Tensor:
     return nn.functional.interpolate(x, size=size, mode="bicubic", align_corners=True)
+
+
+@torch.jit.unused
+def upsample_by_matrices(x: torch.Tensor, size: list[int]) -> torch.Tensor:
+    """:py:func:`upsample` as one product of matrices along every axis, the gradient too."""
+    with torch.autocast(x.device.type, enabled=False):
+        y = x if x.dtype == torch.float64 else x.float()
+        for axis, new_size in enumerate(size, start=2):
+            matrix = _cubic_matrix(y.shape[axis], new_size, y.dtype, y.device)
+            y = (y.transpose(axis, -1) @ matrix).transpose(axis, -1)
+        return y.to(x.dtype).contiguous()
+
+
+@lru_cache(maxsize=256)
+def _cubic_matrix(size: int, new_size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    columns = torch.eye(size, dtype=torch.float64).view(1, size, size, 1)
+    return _bicubic(columns, [new_size, 1])[0, :, :, 0].to(device, dtype)

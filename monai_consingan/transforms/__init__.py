@@ -17,10 +17,11 @@ from .alteration import (
 from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
 from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
+from .host_knowledge import HostKnowledge
 from .insertion.crossfade import crossfade
 from .insertion.insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
 from .insertion.paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
-from .insertion.placement import Placement, Room, find_placement
+from .insertion.placement import Placement, find_placement
 from .insertion.rand_lesion import (
     RandLesion,
     RandLesionD,
@@ -82,6 +83,7 @@ __all__ = [
     "HeadSlicesD",
     "HeadSlicesDict",
     "HeadSlicesd",
+    "HostKnowledge",
     "InsertLesion",
     "InsertLesionD",
     "InsertLesionDict",
@@ -137,7 +139,6 @@ __all__ = [
     "RemoveLesionDict",
     "RemoveLesiond",
     "RemovedLesion",
-    "Room",
     "SymmetryPlane",
     "TissueBlend",
     "alteration_weight",

@@ -15,7 +15,7 @@ from torch import nn
 from monai_consingan.engines.steps import TrainingSteps
 from monai_consingan.losses import gradient_penalty
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
-from monai_consingan.networks.blocks import upsample
+from monai_consingan.networks.blocks import upsample, upsample_by_matrices
 
 SIZES = [(9, 8), (11, 10), (14, 13)]
 DEPTHS = (9, 10, 13)
@@ -84,6 +84,19 @@ def test_upsampling_is_cubic_along_every_axis() -> None:
     torch.testing.assert_close(upsample(x, size), expected)
     turned = upsample(x.transpose(2, 4), size[::-1]).transpose(2, 4)
     torch.testing.assert_close(upsample(x, size), turned)  # no axis is another's
+
+
+@pytest.mark.parametrize(("shape", "size"), [((5, 6), [8, 4]), ((5, 6, 7), [8, 9, 11]), ((4, 4, 4), [4, 6, 5])])
+def test_upsampling_by_matrices_and_its_gradient(shape: tuple[int, ...], size: list[int]) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, *shape, dtype=torch.float64, requires_grad=True)
+    found, expected = upsample_by_matrices(x, size), upsample(x, size)
+    torch.testing.assert_close(found, expected)
+    g = torch.randn_like(expected)
+    torch.testing.assert_close(*(torch.autograd.grad(y, x, g)[0] for y in (found, expected)))
+    half = upsample_by_matrices(x.detach().bfloat16(), size)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.double(), expected.detach(), rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("border", ["zero", "noise"])

@@ -22,7 +22,8 @@ from monai_consingan.data import number_lesions
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.insertion.paste import move
-from monai_consingan.transforms.insertion.placement import Room, level_around
+from monai_consingan.transforms.insertion.placement import level_around
+from monai_consingan.transforms.room import Room
 
 __all__ = ["Donor", "DonorCrop", "Donors", "LesionDraw", "crop_lesions", "read_donor", "turn_donor"]
 

@@ -17,6 +17,7 @@ from monai_consingan.cli.bank import bank
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
+from monai_consingan.cli.new_lesions import lesions
 from monai_consingan.cli.reproduction import reproduce
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
 
@@ -85,5 +86,19 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (demo, harmonize, remove, paste, train, sample, bank, augment, twins, merge, evaluate, reproduce):
+for _command in (
+    demo,
+    harmonize,
+    remove,
+    paste,
+    train,
+    sample,
+    bank,
+    lesions,
+    augment,
+    twins,
+    merge,
+    evaluate,
+    reproduce,
+):
     main.add_command(_command)

@@ -15,10 +15,7 @@ from monai_consingan.distance import ball_diameter, depth_within, outside_distan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donors import DonorCrop
 
-__all__ = ["KINDS", "Example", "kind_of", "relative_depth"]
-
-KINDS = ("solid", "ring", "necrotic")
-"""What lesions look like in the leading sequence: alike throughout, dark inside a rim, or with dark parts elsewhere."""
+__all__ = ["Example", "kind_of", "relative_depth"]
 
 _AROUND_MM = (2.0, 8.0)
 _FEWEST_AROUND = 30
@@ -37,7 +34,7 @@ class Example:
         level, spread: median and robust standard deviation of this tissue, (C,).
         lead: the sequence in which lesions are measured.
         diameter: of the ball of the core's volume, in mm.
-        kind: one of :data:`KINDS`.
+        kind: one of :data:`monai_consingan.lesion_settings.KINDS`.
     """
 
     crop: DonorCrop
@@ -101,7 +98,7 @@ def relative_depth(mask: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArr
 
 
 def kind_of(crop: DonorCrop, core: NDArray[np.bool_], level: NDArray[np.float64], lead: int) -> str:
-    """The kind of a lesion, one of :data:`KINDS`.
+    """The kind of a lesion, one of :data:`monai_consingan.lesion_settings.KINDS`.
 
     Voxels are dark that stand out less than half as much as the brightest tenth does. Up to 15% of them leave a lesion
     solid. Else it is a ring if they lie deeper than the others, and necrotic if not.
@@ -114,6 +111,6 @@ def kind_of(crop: DonorCrop, core: NDArray[np.bool_], level: NDArray[np.float64]
     dark = contrast < 0.5 * np.percentile(contrast, 90)
     if not inner.any() or (dark & inner).sum() <= _DARK_SHARE * inner.sum():
         return "solid"
-    if not (~dark).any():
-        return "necrotic"
-    return "ring" if np.median(depth[dark & inner]) > np.median(depth[~dark]) + 0.1 else "necrotic"
+    if not (~dark & inner).any():
+        return "ring"
+    return "ring" if np.median(depth[dark & inner]) > np.median(depth[~dark & inner]) + 0.1 else "necrotic"

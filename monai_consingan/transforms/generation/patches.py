@@ -93,9 +93,9 @@ def _laid(
     grid = [np.arange(rng.randint(step), n, step) for n, step in zip(shape, steps, strict=True)]
     centres = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, 3)
     centres = centres[needed[tuple(centres.T)]]
-    tree = cKDTree(offered[(slice(None), *places.T)].T)
+    tree = cKDTree(_taken(offered, places).T)
     choices = min(_CHOICES, len(places))
-    _, found = tree.query(wanted[(slice(None), *centres.T)].T, k=choices)
+    _, found = tree.query(_taken(wanted, centres).T, k=choices)
     found = np.asarray(found).reshape(len(centres), choices)[
         np.arange(len(centres)), rng.randint(choices, size=len(centres))
     ]
@@ -103,12 +103,18 @@ def _laid(
     window = np.prod([np.cos(np.pi / 2 * t / (h + 1)) for t, h in zip(taps.T, half, strict=True)], axis=0)
     padded = np.pad(texture, [(0, 0), *((h, h) for h in half)])
     source = places[found][:, None] + taps + half
-    values = padded[(slice(None), *np.moveaxis(source, -1, 0))]  # (C, patches, taps)
+    values = _taken(padded, source)  # (C, patches, taps)
     target = np.moveaxis(centres[:, None] + taps + half, -1, 0)
     outer = tuple(n + 2 * h for n, h in zip(shape, half, strict=True))
     flat = np.ravel_multi_index(tuple(target), outer).ravel()
     weights = np.broadcast_to(window, (len(centres), len(window)))
     power = np.bincount(flat, (weights**2).ravel(), minlength=int(np.prod(outer)))
     laid = np.stack([np.bincount(flat, (weights * part).ravel(), minlength=int(np.prod(outer))) for part in values])
-    laid = (laid / np.sqrt(np.maximum(power, 1e-6))).reshape(-1, *outer)
-    return np.asarray(laid[(slice(None), *(slice(h, -h) for h in half))])
+    whole = (laid / np.sqrt(np.maximum(power, 1e-6))).reshape(-1, *outer)
+    return np.asarray(whole[:, half[0] : -half[0], half[1] : -half[1], half[2] : -half[2]])
+
+
+def _taken(values: NDArray[np.float64], spots: NDArray[np.int_]) -> NDArray[np.float64]:
+    """The values of all channels at voxels, whose indices are along the last axis."""
+    where = (slice(None), *np.moveaxis(spots, -1, 0))
+    return values[where]

@@ -55,9 +55,9 @@ def displacement(
     Returns:
         Displacement in mm, (ndim, \\*shape). It is made weaker until the Jacobian is 0.3 or more everywhere.
     """
-    moved = sum(
-        np.stack([strength * smooth_noise(shape, spacing, smooth, rng) for _ in spacing]) for smooth, strength in parts
-    )
+    moved = np.zeros((len(spacing), *shape))
+    for smooth, strength in parts:
+        moved += strength * np.stack([smooth_noise(shape, spacing, smooth, rng) for _ in spacing])
     while jacobian(moved, spacing).min() < _LEAST_JACOBIAN:
-        moved = 0.8 * moved
-    return np.asarray(moved)
+        moved *= 0.8
+    return moved

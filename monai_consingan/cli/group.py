@@ -19,6 +19,7 @@ from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
 from monai_consingan.cli.new_lesions import lesions
 from monai_consingan.cli.reproduction import reproduce
+from monai_consingan.cli.review import keep, reading
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
 
 __all__ = ["main"]
@@ -98,6 +99,8 @@ for _command in (
     augment,
     twins,
     merge,
+    keep,
+    reading,
     evaluate,
     reproduce,
 ):

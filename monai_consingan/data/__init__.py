@@ -16,8 +16,8 @@ from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
 from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences
-from .sequences import lead_channel, sequence_names, stack_sequences
-from .slices import check_slice, keep_slice, slice_axis, slices_of, thick_slices, work_dims
+from .sequences import lead_channel, named_sequences, sequence_names, stack_sequences
+from .slices import check_slice, keep_slice, slice_axis, sliced_axis, slices_of, thick_slices, work_dims
 from .stacking import as_keys, same_sequences, stack_keys, unstack_keys
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
@@ -50,6 +50,7 @@ __all__ = [
     "lead_channel",
     "load_label",
     "load_scan",
+    "named_sequences",
     "number_lesions",
     "output_suffix",
     "read_sequences",
@@ -63,6 +64,7 @@ __all__ = [
     "sequence_names",
     "slice_axis",
     "slice_region",
+    "sliced_axis",
     "slices_of",
     "stack_keys",
     "stack_sequences",

@@ -79,9 +79,8 @@ class SequenceFiles:
             return replace(self, parts=parts, names=tuple(names))
         if len(names) == len(self.parts):
             return replace(self, names=tuple(names), known=True)
-        there = ", ".join(self.names) if self.known else f"{len(self.parts)} without names"
         raise ConSinGANError(
-            f"sequences is {', '.join(names)}, but the {self.name} has {there}: choose among these, or name "
+            f"sequences is {', '.join(names)}, but the {self.name} has {self._told()}: choose among these, or name "
             "them all in their order."
         )
 
@@ -103,10 +102,15 @@ class SequenceFiles:
         if sorted(have) != sorted(want):
             common = ",".join(name for name in want if name in have)
             raise ConSinGANError(
-                f"the {other.name} has the sequences {', '.join(want)}, but the {self.name} {', '.join(have)}: choose "
+                f"the {other.name} has {other._told()}, but the {self.name} {self._told()}: choose "
                 f"those that both have, {f'as in --sequences {common}' if common else 'with --sequences NAMES'}."
             )
         return self.choose(want)
+
+    def _told(self) -> str:
+        """The sequences in words."""
+        count = len(self.parts)
+        return ", ".join(self.names) if self.known else f"{count} sequence{'s without names' if count > 1 else ''}"
 
     def image(self, lead: str | None = None, *, resample: bool = False) -> tuple[MetaTensor, SequenceFiles]:
         """The sequences as one image.

@@ -1,6 +1,6 @@
 """What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, detection, FID.
 
-Measures of single images take them channel-first, (1, H, W) or (1, H, W, D), as numpy arrays, tensors or MetaTensors;
+Measures of single images take them channel-first, (C, H, W) or (C, H, W, D), as numpy arrays, tensors or MetaTensors;
 FID and KID compare sets of images.
 """
 
@@ -19,8 +19,10 @@ from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import KID, kernel_distance
+from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.seam import seam
+from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import load_feature_network, sifid
 from monai_consingan.metrics.surroundings import Surroundings
@@ -40,6 +42,7 @@ __all__ = [
     "Surroundings",
     "TissueAgreement",
     "beyond",
+    "by_sequence",
     "changed_outside",
     "check_insertion",
     "check_removal",
@@ -54,6 +57,7 @@ __all__ = [
     "insertion_measures",
     "kept",
     "kernel_distance",
+    "level_jump",
     "load_feature_network",
     "load_inception",
     "measure_change",

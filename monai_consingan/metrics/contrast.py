@@ -29,12 +29,12 @@ def contrast(
     It does not change when the image is multiplied by a constant, so that scans with different gains compare.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
             were found before.
         mask: channel-first mask of the lesion on the same grid.
         part: the part of the lesion that is looked at, boolean (\\*spatial); None for all.
         ring_mm: where the ring begins and ends, as distances to the lesion in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The contrast, which is 0.5 for a lesion half as bright again as its surroundings, below 0 for a darker one.
@@ -63,12 +63,12 @@ def contrast_to_noise(
     image is multiplied by a constant or when one is added, so that normalised images will do.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
+        image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
         mask: channel-first mask of the lesion on the same grid.
         part: the part of the lesion that is looked at, such as its enhancing rim, boolean (\\*spatial); None for all.
             The ring is around the whole lesion.
         ring_mm: where the ring begins and ends, as distances to the lesion in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The ratio, below 0 for a lesion that is darker; infinite in a perfectly flat ring, NaN if the lesion is as flat.

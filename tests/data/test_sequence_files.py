@@ -152,7 +152,7 @@ def test_names_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path) -> No
     assert whole.choose(["T1", "t1ce", "t2"]).in_order_of(host.choose(["T1", "t1ce", "t2"])).known
     with pytest.raises(ConSinGANError, match="has t1, t1ce, t2"):
         host.choose(["t1", "flair"])
-    with pytest.raises(ConSinGANError, match="3 without names"):
+    with pytest.raises(ConSinGANError, match="3 sequences without names"):
         whole.choose(["t1", "flair"])
     with pytest.raises(ConSinGANError, match="each once"):
         host.choose(["t1", "T1"])

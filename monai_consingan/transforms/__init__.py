@@ -18,6 +18,7 @@ from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
 from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
 from .host_knowledge import HostKnowledge
+from .insertion.bank import load_bank
 from .insertion.crossfade import crossfade
 from .insertion.insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
 from .insertion.paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
@@ -154,6 +155,7 @@ __all__ = [
     "flip_mirror",
     "head_mask",
     "head_slices",
+    "load_bank",
     "move",
     "poisson_blend",
     "region_slices",

@@ -219,8 +219,11 @@ def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
 
     Args:
         entry: pair of image and label, or mapping with the keys ``"image"`` and ``"label"``; arrays, tensors or paths.
+            A :class:`Donor`, such as one of a bank, is read already.
         loader: turns a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
     """
+    if isinstance(entry, Donor):
+        return entry
     pair = check_entry(entry)
     load = loader or LoadImage(image_only=True, ensure_channel_first=True)
     return Donor(*(load(part) if isinstance(part, (str, PathLike)) else part for part in pair))
@@ -232,6 +235,8 @@ def check_entry(entry: Any) -> tuple[Any, Any]:
     Raises:
         ConSinGANError: for anything but a pair, or a mapping with the keys ``"image"`` and ``"label"``.
     """
+    if isinstance(entry, Donor):
+        return entry.image, entry.label
     if isinstance(entry, Mapping):
         missing = [key for key in ("image", "label") if key not in entry]
         if missing:

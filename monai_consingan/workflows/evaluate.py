@@ -19,9 +19,11 @@ from monai_consingan.figures import save_contact_sheet
 from monai_consingan.metrics import (
     SetComparison,
     changed_outside,
+    compare_radiomics,
     compare_sets,
     inception_features,
     load_inception,
+    radiomic_features,
     texture,
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
@@ -49,6 +51,7 @@ def evaluate(
     originals: str | Path | None = None,
     inception: str | Path | None = None,
     dims: int = 2048,
+    frd: bool = False,
     max_slices: int | None = None,
     axis: int | None = None,
     seed: int = 0,
@@ -66,6 +69,8 @@ def evaluate(
         originals: folder of the scans that the results were made of.
         inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
         dims: number of Inception features; published values have 2048.
+        frd: whether to give the Frechet radiomic distance too (:func:`~monai_consingan.metrics.compare_radiomics`),
+            which needs frd-score and takes a second or more for each picture.
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the division into halves and of the intervals.
@@ -91,6 +96,7 @@ def evaluate(
                 *images,
                 inception=inception,
                 dims=dims,
+                frd=frd,
                 max_slices=max_slices,
                 axis=axis,
                 seed=seed,
@@ -123,6 +129,7 @@ def evaluate_images(
     *,
     inception: str | Path | None = None,
     dims: int = 2048,
+    frd: bool = False,
     max_slices: int | None = None,
     axis: int | None = None,
     seed: int = 0,
@@ -137,6 +144,8 @@ def evaluate_images(
         synthetic: folder, volume or datalist.
         inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
         dims: number of Inception features; published values have 2048.
+        frd: whether to give the Frechet radiomic distance too (:func:`~monai_consingan.metrics.compare_radiomics`),
+            which needs frd-score and takes a second or more for each picture.
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the division into halves and of the intervals.
@@ -145,10 +154,11 @@ def evaluate_images(
         progress: whether to show progress on the standard error stream.
 
     Returns:
-        :class:`~monai_consingan.metrics.SetComparison` as a dictionary, the number of sources, and what was used.
+        :class:`~monai_consingan.metrics.SetComparison` as a dictionary, the number of sources, what was used, and
+        ``radiomics``, if they are asked for (:class:`~monai_consingan.metrics.RadiomicComparison`).
 
     Raises:
-        ConSinGANError: an input is bad, fewer than two images in a set, or there are no Inception weights.
+        ConSinGANError: an input is bad, fewer than two images in a set, no Inception weights, or no frd-score.
     """
     check_device(device)
     weights = inception or os.environ.get(INCEPTION_VARIABLE) or None
@@ -163,10 +173,12 @@ def evaluate_images(
         compared = compare_pictures(
             sets["real"], sets["synthetic"], network, seed=seed, device=device, progress=progress
         )
+        radiomics = {"radiomics": _radiomics(sets, seed, progress)} if frd else {}
         if figure is not None:
             save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
     return {
         **compared.as_dict(),
+        **radiomics,
         "dims": dims,
         "seed": seed,
         "sources": {name: _describe(paths[name], found) for name, found in sets.items()},
@@ -200,6 +212,14 @@ def compare_pictures(
         inception_features(found.files, network, device=device, progress=progress) for found in (real, synthetic)
     ]
     return compare_sets(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
+
+
+def _radiomics(sets: Mapping[str, PictureSet], seed: int, progress: bool) -> dict[str, Any]:
+    """FRD between the real and the synthetic pictures, and between halves of the real ones."""
+    real, synthetic = sets["real"], sets["synthetic"]
+    features = [radiomic_features(found.files, progress=progress) for found in (real, synthetic)]
+    sources = {"real_sources": real.sources, "synthetic_sources": synthetic.sources}
+    return compare_radiomics(*features, **sources, seed=seed).as_dict()
 
 
 def _describe(path: Path, found: PictureSet) -> dict[str, Any]:

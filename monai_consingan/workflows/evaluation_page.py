@@ -15,7 +15,8 @@ _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
 FID grows as the number of images falls: read it beside the floor, which is the distance between two halves of the real
 images, and beside the distance of as many synthetic images from one half. The KID does not grow, and its interval tells
-how sure it is.
+how sure it is. The FRD is the logarithm of a distance of radiomic features, such as texture; it is biased as the FID
+is: read it beside its floor.
 """
 
 _RESULTS_TEXT = """
@@ -29,30 +30,41 @@ image.
 
 
 def images_table(images: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of FID and KID, the first one the header.
+    """Rows of FID, KID and, if it was computed, FRD, the first one the header.
 
     Args:
         images: what :func:`~monai_consingan.workflows.evaluate.evaluate_images` returned.
     """
 
-    def kid(values: Mapping[str, float]) -> list[str]:
+    def with_interval(values: Mapping[str, float]) -> list[str]:
         return [shown_number(values["value"]), f"{shown_number(values['lower'])} to {shown_number(values['upper'])}"]
 
-    floor = images["n_floor"]
+    floor, radiomics = images["n_floor"], images.get("radiomics")
     rows = [
         ["", "images", "FID", "KID", "95% interval"],
         [
             "real and synthetic",
             f"{images['n_real']} and {images['n_synthetic']}",
             shown_number(images["fid"]),
-            *kid(images["kid"]),
+            *with_interval(images["kid"]),
         ],
     ]
     if floor:
         rows += [
-            ["real and real", f"{floor} and {floor}", shown_number(images["fid_floor"]), *kid(images["kid_floor"])],
+            [
+                "real and real",
+                f"{floor} and {floor}",
+                shown_number(images["fid_floor"]),
+                *with_interval(images["kid_floor"]),
+            ],
             ["real and synthetic, as many", f"{floor} and {floor}", shown_number(images["fid_at_n_floor"]), "", ""],
         ]
+    if radiomics is not None:
+        columns = [
+            ["FRD", "95% interval"],
+            *(with_interval(radiomics[key]) for key in ("frd", "frd_floor", "frd_at_n_floor")),
+        ]
+        rows = [row + more for row, more in zip(rows, columns, strict=False)]
     return rows
 
 

@@ -38,7 +38,7 @@ def read_slices(loader: Iterable[Any], generator: ConSinGANGenerator) -> torch.T
 
 
 def _check_shape(slices: torch.Tensor, generator: ConSinGANGenerator) -> None:
-    found, wanted = tuple(slices.shape[1:]), (generator.in_channels, *generator.stage_sizes[-1])
+    found, wanted = tuple(slices.shape[1:]), (generator.in_all, *generator.stage_sizes[-1])
     shrink = min(max(wanted[1:]) / max(found[1:]), 1) if len(found) > 1 else 1
     sides = [abs(side * shrink - size) for side, size in zip(found[1:], wanted[1:], strict=False)]
     if len(found) != len(wanted) or found[0] != wanted[0] or max(sides) >= 1:

@@ -25,7 +25,7 @@ _MODEL_FORMAT = "monai-consingan model 1"
 
 
 def new_networks(
-    settings: TrainingSettings, image_size: Sequence[int], seed: int, in_channels: int = 1
+    settings: TrainingSettings, image_size: Sequence[int], seed: int, in_all: int = 1
 ) -> tuple[ConSinGANGenerator, ConSinGANDiscriminator]:
     """Untrained networks for slices (or boxes) of a size; their initial weights depend on the seed only.
 
@@ -33,21 +33,21 @@ def new_networks(
         settings: settings of their training.
         image_size: height and width (and depth).
         seed: the seed.
-        in_channels: channels of the images.
+        in_all: channels of the images.
 
     Raises:
         ConSinGANError: the settings do not fit the size.
     """
     with torch.random.fork_rng(devices=[]):
-        networks = _networks(settings, settings.sizes(image_size), in_channels)
+        networks = _networks(settings, settings.sizes(image_size), in_all)
     return draw_weights(*networks, seed)
 
 
 def _networks(
-    settings: TrainingSettings, sizes: Sequence[Sequence[int]], in_channels: int
+    settings: TrainingSettings, sizes: Sequence[Sequence[int]], in_all: int
 ) -> tuple[ConSinGANGenerator, ConSinGANDiscriminator]:
     kind = get_task(settings.task)
-    shape: dict[str, Any] = {"spatial_dims": settings.spatial_dims, "in_channels": in_channels}
+    shape: dict[str, Any] = {"spatial_dims": settings.spatial_dims, "in_all": in_all}
     generator = ConSinGANGenerator(
         sizes,
         **shape,
@@ -100,9 +100,9 @@ class TrainedModel:
         return tuple(self.generator.stage_sizes[-1])
 
     @property
-    def in_channels(self) -> int:
+    def in_all(self) -> int:
         """Number of the sequences that it was trained on."""
-        return self.generator.in_channels
+        return self.generator.in_all
 
     def check_sequences(self, image: NdarrayOrTensor) -> None:
         """Refuse an image of other sequences than those that the model was trained on.
@@ -115,8 +115,8 @@ class TrainedModel:
         """
         names = named_sequences(image)
         unlike = bool(names and self.sequences) and names != self.sequences
-        if image.shape[0] != self.in_channels or unlike:
-            own = ", ".join(self.sequences) or f"{self.in_channels} of unknown names"
+        if image.shape[0] != self.in_all or unlike:
+            own = ", ".join(self.sequences) or f"{self.in_all} of unknown names"
             raise ConSinGANError(
                 f"The model was trained on the sequences {own}, but the image has "
                 f"{', '.join(names) or image.shape[0]}: give these sequences in this order, or another model."

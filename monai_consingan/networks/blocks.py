@@ -11,9 +11,7 @@ from torch import nn
 __all__ = ["conv_block", "init_weights", "pad_zeros", "upsample", "upsample_by_matrices"]
 
 
-def conv_block(
-    spatial_dims: int, in_channels: int, out_channels: int, negative_slope: float, norm: bool
-) -> Convolution:
+def conv_block(spatial_dims: int, in_all: int, out_channels: int, negative_slope: float, norm: bool) -> Convolution:
     """A 3-wide convolution without padding, an optional norm, and a LeakyReLU.
 
     The norm is an instance norm with affine parameters: the batch norm of the published network, which always sees a
@@ -21,14 +19,14 @@ def conv_block(
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: channels of the input.
+        in_all: channels of the input.
         out_channels: channels of the output.
         negative_slope: slope of the LeakyReLU below zero.
         norm: whether to normalize.
     """
     return Convolution(
         spatial_dims=spatial_dims,
-        in_channels=in_channels,
+        in_all=in_all,
         out_channels=out_channels,
         kernel_size=3,
         padding=0,

@@ -21,7 +21,7 @@ class ConSinGANDiscriminator(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: channels of the image.
+        in_all: channels of the image.
         channels: filters of every layer.
         num_layers: layers between head and tail.
         negative_slope: slope of the LeakyReLUs below zero.
@@ -35,17 +35,17 @@ class ConSinGANDiscriminator(nn.Module):
     def __init__(
         self,
         spatial_dims: int = 2,
-        in_channels: int = 1,
+        in_all: int = 1,
         channels: int = 64,
         num_layers: int = 3,
         negative_slope: float = 0.05,
     ) -> None:
         super().__init__()
         self.spatial_dims = spatial_dims
-        self.in_channels = in_channels
+        self.in_all = in_all
         self.channels = channels
         self.negative_slope = negative_slope
-        self.head = conv_block(spatial_dims, in_channels, channels, negative_slope, norm=False)
+        self.head = conv_block(spatial_dims, in_all, channels, negative_slope, norm=False)
         self.body = nn.Sequential(
             *[conv_block(spatial_dims, channels, channels, negative_slope, norm=False) for _ in range(num_layers)]
         )

@@ -9,6 +9,7 @@ from torch import nn
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks.blocks import conv_block, init_weights, pad_zeros, upsample
+from monai_consingan.state_file import HASH_KEY
 
 __all__ = ["ConSinGANGenerator", "ConSinGANStage"]
 
@@ -80,7 +81,7 @@ class ConSinGANGenerator(nn.Module):
         sizes: spatial size of the image at every stage, coarsest first
             (see :py:func:`monai_consingan.data.stage_sizes`).
         spatial_dims: 2 or 3.
-        in_channels: channels of the image.
+        in_all: channels of the image.
         channels: filters of every layer.
         num_layers: layers of a stage.
         negative_slope: slope of the LeakyReLUs below zero.
@@ -106,7 +107,7 @@ class ConSinGANGenerator(nn.Module):
         self,
         sizes: Sequence[Sequence[int]],
         spatial_dims: int = 2,
-        in_channels: int = 1,
+        in_all: int = 1,
         channels: int = 64,
         num_layers: int = 3,
         negative_slope: float = 0.05,
@@ -123,19 +124,19 @@ class ConSinGANGenerator(nn.Module):
         if border not in ("zero", "noise"):
             raise ConSinGANError(f"border is {border!r}, but must be 'zero' or 'noise'.")
         self.spatial_dims = spatial_dims
-        self.in_channels = in_channels
+        self.in_all = in_all
         self.channels = channels
         self.negative_slope = negative_slope
         self.num_layers = num_layers
         self.num_stages = len(sizes)
         self.noise_border = border == "noise"
         self.stage_sizes = [[int(side) for side in size] for size in sizes]
-        self.head = conv_block(spatial_dims, in_channels, channels, negative_slope, norm)
+        self.head = conv_block(spatial_dims, in_all, channels, negative_slope, norm)
         widen = 2 * num_layers if self.noise_border else 0
         self.body = nn.ModuleList()  # type: ignore[assignment]
         for index, size in enumerate(self.stage_sizes):
             noise_size = size if index == 0 else [side + widen for side in size]
-            noise_channels = in_channels if index == 0 else channels
+            noise_channels = in_all if index == 0 else channels
             self.body.append(
                 ConSinGANStage(
                     spatial_dims,
@@ -148,10 +149,11 @@ class ConSinGANGenerator(nn.Module):
                     noise_size,
                 )
             )
-        self.tail = nn.Sequential(Conv[Conv.CONV, spatial_dims](channels, in_channels, kernel_size=3), nn.Tanh())
+        self.tail = nn.Sequential(Conv[Conv.CONV, spatial_dims](channels, in_all, kernel_size=3), nn.Tanh())
         self.register_buffer("stage", torch.tensor(self.num_stages - 1))
         self.register_buffer("sizes", torch.tensor(self.stage_sizes))
         init_weights(self)
+        self.register_load_state_dict_pre_hook(_leave_hash)
         self.register_load_state_dict_post_hook(_check_sizes)
 
     def forward(
@@ -219,6 +221,11 @@ class ConSinGANGenerator(nn.Module):
             index: the new stage, 1 or more.
         """
         self.body[index].layers.load_state_dict(self.body[index - 1].layers.state_dict())
+
+
+def _leave_hash(_: object, state: dict[str, object], *__: object) -> None:
+    """Pass over the hash that a file of weights has, so that MONAI's commands load it as it is."""
+    state.pop(HASH_KEY, None)
 
 
 def _check_sizes(generator: ConSinGANGenerator, _: object) -> None:

@@ -79,7 +79,7 @@ def load_reference_generator(
     generator = ConSinGANGenerator(
         sizes=[tuple(int(side) for side in size)[-spatial_dims:] for size in sizes],
         spatial_dims=spatial_dims,
-        in_channels=head.shape[1],
+        in_all=head.shape[1],
         channels=head.shape[0],
         num_layers=num_layers,
         negative_slope=negative_slope,
@@ -118,7 +118,7 @@ def load_reference_discriminator(
     head = state_dict["head.conv.weight"]
     discriminator = ConSinGANDiscriminator(
         spatial_dims=head.ndim - 2,
-        in_channels=head.shape[1],
+        in_all=head.shape[1],
         channels=head.shape[0],
         num_layers=1 + max(layers),
         negative_slope=negative_slope,

@@ -73,7 +73,7 @@ def load_generator(path: str | Path, *, task: str, negative_slope: float | None 
             generator = ConSinGANGenerator(
                 stages,
                 spatial_dims=head.ndim - 2,
-                in_channels=head.shape[1],
+                in_all=head.shape[1],
                 channels=head.shape[0],
                 num_layers=len(layers),
                 negative_slope=slope if negative_slope is None else negative_slope,

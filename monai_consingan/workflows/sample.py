@@ -90,7 +90,7 @@ def sample(
                 _save_gif(folder / files[-1], [oriented(image, affine, axis).values for image in shown])
             else:
                 image = draw_images(model.generator, count=1, seed=seed, size=size, first=number)[0]
-                if model.settings.spatial_dims == 3 or model.in_channels > 1:
+                if model.settings.spatial_dims == 3 or model.in_all > 1:
                     files.append(f"sample-{number:03d}.nii.gz")
                     _save_volume(folder / files[-1], image, affine)
                 else:

@@ -83,6 +83,6 @@ def _hindrance(generator: ConSinGANGenerator, discriminator: ConSinGANDiscrimina
     filters = {generator.channels, discriminator.channels}
     if any(count % 4 for count in filters):
         return f"the filters, {max(filters)}, cannot be divided by 4"
-    if max(generator.in_channels, discriminator.in_channels) > 4:
-        return f"the images have {generator.in_channels} channels, but 4 is the most"
+    if max(generator.in_all, discriminator.in_all) > 4:
+        return f"the images have {generator.in_all} channels, but 4 is the most"
     return ""

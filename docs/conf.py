@@ -46,6 +46,7 @@ docs/augment
 docs/twins
 docs/review
 docs/reading
+docs/challenge
 docs/clusters
 docs/evaluating
 docs/pipeline

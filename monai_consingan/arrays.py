@@ -34,6 +34,7 @@ __all__ = [
     "chosen",
     "image_and_label",
     "images_and_label",
+    "in_all",
     "int_range",
     "spacing_of",
     "wrap_like",
@@ -258,6 +259,11 @@ def wrap_like(values: np.ndarray, host: NdarrayOrTensor) -> Any:
 def chosen(data: Mapping[Hashable, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a transform, those that a case has by itself going first."""
     return {name: value if data.get(name) is None else data[name] for name, value in settings.items()}
+
+
+def in_all(places: Sequence[Any]) -> tuple[Any, ...]:
+    """An index for all channels of an image, of an index for its spatial axes."""
+    return (slice(None), *places)
 
 
 def images_and_label(keys: KeysCollection, label_key: Hashable | None = None) -> tuple[tuple[Hashable, ...], Hashable]:

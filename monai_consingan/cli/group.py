@@ -17,6 +17,7 @@ from monai_consingan.cli.bank import bank
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
+from monai_consingan.cli.new_lesions import lesions
 from monai_consingan.cli.reproduction import reproduce
 from monai_consingan.cli.review import keep, reading
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
@@ -94,6 +95,7 @@ for _command in (
     train,
     sample,
     bank,
+    lesions,
     augment,
     twins,
     merge,

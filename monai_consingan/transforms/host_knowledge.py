@@ -14,12 +14,12 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, as_mask, check_host, spacing_of
+from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacing_of
 from monai_consingan.background import Background, find_background
 from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
 from monai_consingan.transforms.room import Room
 
-__all__ = ["LEVELS", "ChannelKnowledge", "CoarseGrid", "HostKnowledge", "known_host", "unlikeness"]
+__all__ = ["LEVELS", "ChannelKnowledge", "CoarseGrid", "HostKnowledge", "fingerprint", "known_host", "unlikeness"]
 
 LEVELS = (-0.5, 0.0, 0.5)
 """Levels of surroundings, in standard deviations of the head's tissue, between which others are interpolated."""
@@ -137,7 +137,7 @@ class HostKnowledge:
         coarse = _coarse_grid(depth, tuple(b.start for b in box), mm) if depth.size > _LARGE else None
         channels = [
             ChannelKnowledge(known, air, level, None if coarse is None else _coarse_unlikeness(part, level, coarse))
-            for part, known, air, level in zip(values[_in_all(box)], backgrounds, airs, levels, strict=True)
+            for part, known, air, level in zip(values[in_all(box)], backgrounds, airs, levels, strict=True)
         ]
         spots = np.flatnonzero(room.mask[box])
         spots = np.stack(np.unravel_index(spots[:: max(1, spots.size // _PROBES)], depth.shape), axis=1)
@@ -153,7 +153,7 @@ class HostKnowledge:
             depth=depth.astype(np.float16),
             channels=tuple(channels),
             coarse=coarse,
-            probes=(spots, values[_in_all(spots.T)].astype(np.float32)),
+            probes=(spots, values[in_all(spots.T)].astype(np.float32)),
         )
 
     def __deepcopy__(self, memo: Any) -> HostKnowledge:
@@ -196,8 +196,8 @@ class HostKnowledge:
         if known is None:
             return None
         spots, values = known.probes
-        now = as_array(image[_in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
-        return known if len(spots) and np.mean(now == values) > 0.5 else None
+        now = as_array(image[in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
+        return known if len(spots) and np.mean(now.astype(np.float32) == values) > 0.5 else None
 
     def _on_grid(self, affine: np.ndarray, shape: tuple[int, ...]) -> HostKnowledge | None:
         """What is known on the grid of a crop."""
@@ -242,7 +242,7 @@ class HostKnowledge:
             blocks, at = _blocks_within(at, size, depth.shape, shape)
             coarse = CoarseGrid(tuple(at), size, depth[blocks]) if depth[blocks].size else None
             channels = tuple(
-                replace(known, coarse=None if coarse is None else turned(known.coarse)[_in_all(blocks)])
+                replace(known, coarse=None if coarse is None else turned(known.coarse)[in_all(blocks)])
                 for known in channels
                 if known.coarse is not None
             )
@@ -258,11 +258,6 @@ class HostKnowledge:
             coarse=coarse,
             probes=(places[inside], values[:, inside]),
         )
-
-
-def _in_all(places: Sequence[Any] | np.ndarray) -> tuple[Any, ...]:
-    """An index for all channels."""
-    return (slice(None), *places)
 
 
 def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], list[int]]:
@@ -338,14 +333,15 @@ def known_host(
     """
     mm = spacing_of(image, spacing)
     affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
-    key = (*(_fingerprint(part) for part in (image, region)), mm, affine, lead)
+    key = (*(fingerprint(part) for part in (image, region)), mm, affine, lead)
     known = _KNOWN.get(key)
     if known is None:
         known = _KNOWN[key] = HostKnowledge.of(image, region, spacing, lead)
     return known
 
 
-def _fingerprint(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
+def fingerprint(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
+    """What tells an image from others: its shape, type and a checksum of all voxels."""
     if image is None:
         return ()
     values = np.ascontiguousarray(as_array(image))

@@ -16,6 +16,7 @@ from monai_consingan.arrays import as_array, check_host, check_labels, check_num
 from monai_consingan.data import stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
@@ -74,7 +75,11 @@ class RandLesionRemoval(RandomizableTransform):
         self._warned = False
 
     def __call__(  # type: ignore[override]
-        self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
+        self,
+        img: NdarrayOrTensor,
+        label: NdarrayOrTensor,
+        randomize: bool = True,
+        known: HostKnowledge | None = None,
     ) -> RemovedLesion:
         """Remove.
 
@@ -82,6 +87,7 @@ class RandLesionRemoval(RandomizableTransform):
             img: host of shape (C, \\*spatial), 2D or 3D.
             label: its lesions, (1, \\*spatial).
             randomize: draw anew; False repeats the last draw.
+            known: see :class:`RemoveLesion`.
 
         Returns:
             Image, label, filled voxels and the method; without a removal image and label are the very ones given, and
@@ -101,7 +107,7 @@ class RandLesionRemoval(RandomizableTransform):
             self.log = {"reason": f"label marks no lesion{which}"}
             return untouched
         try:
-            removed = self.remove(img, label, None if self.lesion_labels is None else present)
+            removed = self.remove(img, label, None if self.lesion_labels is None else present, known)
         except NoPlaceError as error:
             self.log = {"reason": str(error)}
             return untouched
@@ -135,6 +141,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         prob: probability of a removal.
         allow_missing_keys: leave data without the host as it is.
         label_key: key of the labels, if it is not among ``keys``.
+        known_key: see :class:`RemoveLesiond`.
         kwargs: the other arguments of :class:`RandLesionRemoval`.
 
     Example::
@@ -154,6 +161,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         prob: float = 1.0,
         allow_missing_keys: bool = False,
         label_key: Hashable | None = None,
+        known_key: Hashable | None = None,
         **kwargs: Any,
     ) -> None:
         images, self.label_key = images_and_label(keys, label_key)
@@ -161,6 +169,7 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         MapTransform.__init__(self, images, allow_missing_keys)
         RandomizableTransform.__init__(self, self.remove.prob)
         self.mask_key = mask_key
+        self.known_key = known_key
 
     def set_random_state(
         self, seed: int | None = None, state: np.random.RandomState | None = None
@@ -175,7 +184,8 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         out = dict(data)
         keys = tuple(self.key_iterator(out))
         if keys:
-            removed = self.remove(stack_keys(data, keys), data[self.label_key])
+            known = None if self.known_key is None else data.get(self.known_key)
+            removed = self.remove(stack_keys(data, keys), data[self.label_key], known=known)
             if removed.method != "none":
                 out |= unstack_keys(removed.image, keys, [data[key] for key in keys])
                 out[self.label_key] = removed.label

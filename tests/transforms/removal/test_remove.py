@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,11 @@ from monai_consingan.data import stack_keys
 from monai_consingan.data.example import example
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import FILLINGS
+from monai_consingan.transforms.host_knowledge import HostKnowledge, fingerprint
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.fill import FillLesion, FillLesiond
+from monai_consingan.transforms.removal.known import known_head
 from monai_consingan.transforms.removal.remove import RemoveLesion, RemoveLesiond
 
 
@@ -283,6 +287,34 @@ def test_filling_takes_sequences_too():
     for number, (key, training) in enumerate(zip(keys, ("train1", "train2"), strict=True)):
         assert torch.equal(out[key][0], filled.image[number]) and torch.equal(out[training][0], filled.training[number])
     assert torch.equal(out["lesion"], filled.mask) and not out["label"].any()
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_is_known_of_a_host_is_used(channels):
+    image, label = head().repeat(channels, axis=0), lesion_at((64, 60), *LEFT)
+    image[-1, 10:13] = 0
+    known = HostKnowledge.of(image)
+    np.testing.assert_array_equal(known_head(fingerprint(image), image, (1.0, 1.0)), known.head)
+    plain = RemoveLesion("matched_mirror")(image, label)
+    told = RemoveLesion("matched_mirror")(image, label, known=known)
+    np.testing.assert_array_equal(told.image, plain.image)
+    data = {"image": image, "label": label, "known": replace(known, mask=np.zeros_like(known.mask))}
+    nothing = RemoveLesiond("image", methods="matched_mirror", known_key="known")(data)
+    np.testing.assert_array_equal(nothing["image"], image)  # as nothing is head
+    np.testing.assert_array_equal(
+        RemoveLesiond("image", methods="matched_mirror", known_key="else")(data)["image"], plain.image
+    )
+
+
+def test_another_image_at_the_same_place_in_memory_is_another_host():
+    image, label = head(), lesion_at((64, 60), *LEFT)
+    for _ in range(2):
+        removed = RemoveLesion("mirror")(image, label)
+        np.testing.assert_array_equal(removed.image[label > 0], image[:, ::-1][label > 0])
+        image[:] = np.roll(image, 3, axis=1)  # the plane moves with the head
+        shifted = RemoveLesion("mirror", "estimate")(image, label)
+        assert shifted.plane.offset == pytest.approx(31.5 + 3, abs=0.6)
+        image[:] = np.roll(image, -3, axis=1)
 
 
 def test_bad_arguments():

@@ -86,7 +86,7 @@ def save_volumes_like(
     values: NdarrayOrTensor,
     volumes: Sequence[Stored],
     *,
-    alterations: Sequence[NdarrayOrTensor | None],
+    alterations: Sequence[NdarrayOrTensor | None] | None = None,
     description: str = _DESCRIPTION,
 ) -> None:
     """Write an altered scan of several sequences as a 4D file, each as :func:`save_like` would write it.
@@ -102,7 +102,7 @@ def save_volumes_like(
         ConSinGANError: as :func:`save_like`.
     """
     path = Path(path)
-    parts = zip(values, volumes, alterations, strict=True)
+    parts = zip(values, volumes, alterations or [None] * len(volumes), strict=True)
     raws = [_altered(path, part, stored, alteration)[0] for part, stored, alteration in parts]
     _check_suffix(path, volumes[0])
     _write_nifti(path, np.stack(raws, axis=-1), volumes[0], description, is_scan=True)

@@ -19,7 +19,7 @@ from monai_consingan.data.names import public_name
 from monai_consingan.data.save import brought_to, output_suffix, save_like, save_volumes_like
 from monai_consingan.data.scan import load_scan, same_grid
 from monai_consingan.data.sequences import SEQUENCES, chosen_channel, stack_sequences
-from monai_consingan.data.stored import Stored, file_format, read_stored
+from monai_consingan.data.stored import Stored, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
 
@@ -205,7 +205,7 @@ def read_sequences(files: Files, *, name: str = "image", sequences: Sequence[str
 
 def told_apart(paths: Sequence[Path]) -> list[str] | None:
     """What tells files apart by their names; ``None`` where nothing does, or names may be those of people."""
-    if any(file_format(path) == "dicom" for path in paths):
+    if not all(_SUFFIX.search(path.name) and path.suffix.lower() != ".dcm" for path in paths):
         return None
     stems = [_SUFFIX.sub("", path.name) for path in paths]
     words = [list(_WORD.finditer(stem)) for stem in stems]

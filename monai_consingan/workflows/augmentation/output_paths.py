@@ -34,8 +34,8 @@ def output_paths(
         numbers: what the file with the lesions' numbers is called.
 
     Returns:
-        ``images``, the paths of its images; ``label``, that of the lesions' numbers by its name, and ``provenance``; and ``files``, the path of each file of the
-        workplace.
+        ``images``, the paths of its images; ``label`` and, by its name, the path of the lesions' numbers;
+        ``provenance``; and ``files``, the path of each file of the workplace.
     """
     made = sequence_file_names("image", files, sequence_numbers(scans, files))
     if scans.kind == "bids":

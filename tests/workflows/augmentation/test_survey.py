@@ -79,12 +79,12 @@ def test_a_lesion_is_all_that_touches_it(data_set: Path, tmp_path: Path) -> None
 
 def test_lesions_of_thin_slices_are_measured_in_space(data_set: Path, tmp_path: Path) -> None:
     record = read_scans(data_set).of("training")[0]
-    for name, path in (("image", record.image), ("label", record.label)):
-        nib.save(
-            nib.Nifti1Image(np.asarray(nib.load(path).dataobj), np.diag([-1, -1, 1.5, 1])), tmp_path / f"{name}.nii.gz"
-        )
+    image, _, numbers = load_pair(record)
+    for name, values in (("image", image.numpy()[0]), ("label", numbers == 1)):
+        file = nib.Nifti1Image(values.astype(np.int16), np.diag([-1, -1, 1.5, 1]))
+        nib.save(file, tmp_path / f"{name}.nii.gz")
     record = replace(record, image=tmp_path / "image.nii.gz", label=tmp_path / "label.nii.gz")
-    scan, label = load_scan(record.image), np.asarray(nib.load(record.label).dataobj)[None] > 0
+    scan, label = load_scan(record.image), (numbers == 1)[None]
     (thin,), (sliced,) = survey_scan(record).lesions, survey_scan(record, dims=2).lesions
     assert thin.seam == seam(scan, label, along=[0, 1])
     assert sliced.seam == seam(scan, label, axis=2)

@@ -40,8 +40,8 @@ def fast_networks(
 ) -> FastNetworks | None:
     """The networks on functions compiled for the CPU by Numba (``pip install monai-consingan[fast]``), if possible.
 
-    They are for 2D, a number of filters that can be divided by 4, and up to 4 image channels. The first use on a
-    machine compiles them, which takes some seconds.
+    They are for a number of filters that can be divided by 4, and up to 4 image channels. The first use on a machine
+    compiles them, which takes some seconds.
 
     Args:
         generator: the generator.
@@ -78,8 +78,6 @@ def _hindrance(generator: ConSinGANGenerator, discriminator: ConSinGANDiscrimina
         return f"the networks are on {weights[0].device}, not on the CPU"
     if len({weight.dtype for weight in weights}) > 1 or weights[0].dtype not in (torch.float32, torch.float64):
         return "the weights are neither all of single nor all of double precision"
-    if generator.spatial_dims != 2 or discriminator.spatial_dims != 2:
-        return "they are for 2D only"
     filters = {generator.channels, discriminator.channels}
     if any(count % 4 for count in filters):
         return f"the filters, {max(filters)}, cannot be divided by 4"

@@ -44,6 +44,9 @@ CONTENTS = """
 
 docs/augment
 docs/twins
+docs/review
+docs/reading
+docs/challenge
 docs/clusters
 docs/evaluating
 docs/pipeline

@@ -33,6 +33,8 @@ __all__ = [
     "check_spacing",
     "chosen",
     "image_and_label",
+    "images_and_label",
+    "in_all",
     "int_range",
     "spacing_of",
     "wrap_like",
@@ -259,16 +261,41 @@ def chosen(data: Mapping[Hashable, Any], settings: Mapping[str, Any]) -> dict[st
     return {name: value if data.get(name) is None else data[name] for name, value in settings.items()}
 
 
+def in_all(places: Sequence[Any]) -> tuple[Any, ...]:
+    """An index for all channels of an image, of an index for its spatial axes."""
+    return (slice(None), *places)
+
+
+def images_and_label(keys: KeysCollection, label_key: Hashable | None = None) -> tuple[tuple[Hashable, ...], Hashable]:
+    """The keys of an image's sequences and that of its label.
+
+    Args:
+        keys: key of an image, or of several; the last of several is that of the label, unless that is given.
+        label_key: key of the label; None takes the last one, or ``"label"`` for a single image.
+
+    Raises:
+        ConSinGANError: there is no key of an image.
+    """
+    given: tuple[Hashable, ...] = ensure_tuple(keys)
+    if label_key is None:
+        *images, label_key = given if len(given) > 1 else (*given, "label")
+    else:
+        images = [key for key in given if key != label_key]
+    if not images:
+        raise ConSinGANError(f"keys is {given}; give the key of an image, and that of its label.")
+    return tuple(images), label_key
+
+
 def image_and_label(keys: KeysCollection) -> tuple[Hashable, Hashable]:
     """The key of an image and that of its label.
 
     Raises:
         ConSinGANError: more than two keys, or none.
     """
-    image, *more = ensure_tuple(keys) or (None,)
-    if image is None or len(more) > 1:
+    (image, *more), label_key = images_and_label(keys)
+    if more:
         raise ConSinGANError(f"keys is {ensure_tuple(keys)}; give the key of one image, and that of its label.")
-    return image, more[0] if more else "label"
+    return image, label_key
 
 
 def int_range(value: int | Sequence[int], name: str, minimum: int) -> tuple[int, int]:

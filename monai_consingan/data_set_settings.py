@@ -57,16 +57,6 @@ class CaseSettings(Settings):
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
         raise NotImplementedError
 
-    @property
-    def dims_asked(self) -> int | None:
-        """``dims``, 2 where a model redraws."""
-        return self.dims if self.redrawn is None else 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dims == 3 and self.redrawn is not None:
-            raise ConSinGANError(f"dims is 3, but method {self.method} redraws slices: leave dims out.")
-
     def _as_tuples(self, *names: str) -> None:
         for name in names:
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -114,8 +104,9 @@ class AugmentSettings(CaseSettings):
         lesion_labels: label values that make a lesion one, and that it is measured by; empty for all. A lesion is all
             that touches it in the label: other values, such as oedema, move along and stay what they are.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis is
-            given, the method needs a model, or slices are thick (:py:func:`monai_consingan.data.work_dims`). Measures
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
+            slices by default, and without a model works in space unless an axis is given, or slices are thick
+            (:py:func:`monai_consingan.data.work_dims`). Measures
             stay within the slices.
         seed: seed of everything random.
 
@@ -213,8 +204,9 @@ class TwinSettings(CaseSettings):
         lesion_labels: label values that are removed; empty for all. Others, such as oedema, are left as they are.
         fill_labels: label values that are removed as well where they touch a lesion.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis is
-            given, the method needs a model, or slices are thick (:py:func:`monai_consingan.data.work_dims`). Measures
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
+            slices by default, and without a model works in space unless an axis is given, or slices are thick
+            (:py:func:`monai_consingan.data.work_dims`). Measures
             stay within the slices.
         seed: seed of the trainings.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -18,10 +19,12 @@ __all__ = ["PRESETS", "TrainingSettings", "preset_settings"]
 class TrainingSettings(Settings):
     """What a training of ConSinGAN depends on, besides its slices and its seed.
 
+    In space (``spatial_dims`` is 3) everything that is said of slices holds for boxes of a volume.
+
     Args:
         task: one of :py:data:`monai_consingan.tasks.TASKS`.
         region: ``"roi"``, a crop around the alteration at native resolution, or ``"slice"``, the whole slice resized
-            to 250 x 250 as published.
+            to 250 x 250 as published (in space: the whole volume, resized to a cube).
         stages: number of stages.
         min_size: smaller side of the coarsest stage in pixels; ``None`` for half of that of the largest stage.
         max_size: largest side allowed, in pixels.
@@ -38,6 +41,7 @@ class TrainingSettings(Settings):
             (:py:class:`monai_consingan.engines.StageSettling`); ``None`` never does.
         precision: ``"float32"``, ``"tf32"`` or ``"bf16"`` (:py:class:`monai_consingan.engines.TrainingSteps`).
         plain: whether to take the textbook's path, which is slower and the same up to rounding.
+        spatial_dims: 2 for networks that work on slices, 3 for networks that work in space.
 
     Raises:
         ConSinGANError: a setting is out of range.
@@ -64,6 +68,7 @@ class TrainingSettings(Settings):
     settle: float | None = option(None, "End a stage once it changes by less than this share, such as 0.05.")
     precision: str = option("float32", "Precision of the arithmetic on a GPU: float32, tf32, bf16.")
     plain: bool = option(False, "Compute as in the textbook: slower, for comparisons.")
+    spatial_dims: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,6 +79,10 @@ class TrainingSettings(Settings):
                 raise ConSinGANError(
                     f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be {minimum} or more."
                 )
+        if self.spatial_dims not in (2, 3):
+            raise ConSinGANError(f"spatial dims is {self.spatial_dims}, but must be 2 (slices) or 3 (volumes).")
+        if self.spatial_dims == 3 and self.task == "animation":
+            raise ConSinGANError("The task 'animation' makes moving slices: train it with 2 spatial dims.")
         if self.settle is not None and not 0 < self.settle < 1:
             raise ConSinGANError(f"settle is {self.settle}, but must be above 0 and below 1: a share such as 0.05.")
         if self.precision not in PRECISIONS:
@@ -96,12 +105,33 @@ class TrainingSettings(Settings):
         """Slope of the LeakyReLUs below zero."""
         return get_task(self.task).negative_slope if self.negative_slope is None else self.negative_slope
 
-    def sizes(self, image_size: tuple[int, int]) -> list[tuple[int, ...]]:
-        """Size of every stage for slices of ``image_size`` (height, width).
+    def dims_for(self, asked: int | None) -> int:
+        """Whether lesions are put in and taken out slice by slice (2) or in space (3) for a model of these settings.
+
+        Args:
+            asked: what the user asks for, if anything.
+
+        Raises:
+            ConSinGANError: that is something else.
+        """
+        if asked not in (None, self.spatial_dims):
+            what = {2: "redraws slices", 3: "redraws in space"}[self.spatial_dims]
+            raise ConSinGANError(
+                f"dims is {asked}, but the model {what}: leave dims out, or give a preset or a model for {asked} dims."
+            )
+        return self.spatial_dims
+
+    def sizes(self, image_size: Sequence[int]) -> list[tuple[int, ...]]:
+        """Size of every stage for slices of ``image_size`` (height, width), or boxes of a volume.
 
         Raises:
             ConSinGANError: the settings do not fit that size.
         """
+        if len(image_size) != self.spatial_dims:
+            raise ConSinGANError(
+                f"The images to train on have the size {tuple(image_size)}, but the settings are for "
+                f"{self.spatial_dims} spatial dims: make them agree."
+            )
         smaller = math.ceil(min(image_size) * min(self.max_size / max(image_size), 1))
         if self.min_size is None and smaller < self.field_of_view:
             raise ConSinGANError(
@@ -142,6 +172,8 @@ def _paper(task: str, stages: int, min_size: int, iterations: int = 1000) -> Tra
 PRESETS: dict[str, TrainingSettings | None] = {
     "quick": None,
     "standard": None,
+    "quick-3d": None,
+    "standard-3d": None,
     "harmonization-1": _paper("harmonization", 6, 120),
     "harmonization-2": _paper("harmonization", 3, 120),
     "harmonization-3": _paper("harmonization", 6, 240),
@@ -151,7 +183,22 @@ PRESETS: dict[str, TrainingSettings | None] = {
     "editing-3": _paper("editing", 6, 240),
     "editing-4": _paper("editing", 3, 240),
 }
-"""Presets by name: the eight published settings, and ``quick`` (for a CPU) and ``standard``, which are for any task."""
+"""Presets by name: the eight published settings, and ``quick`` (for a CPU) and ``standard``, which are for any task, as
+are their like for volumes."""
+
+
+def _for_any_task(name: str, task: str) -> TrainingSettings:
+    """Settings of a preset that is for any task."""
+    kind, quick = get_task(task), name.startswith("quick")
+    if name.endswith("-3d"):
+        size: dict[str, Any] = {"iterations": 60, "channels": 16, "max_size": 64}
+        if not quick:
+            size = {"iterations": 300, "max_size": 96}
+        return TrainingSettings(task, spatial_dims=3, **size)
+    size = {"iterations": 200} if quick else {"iterations": kind.iterations, "channels": 64, "stages": kind.num_stages}
+    if not kind.image_input:
+        return TrainingSettings(task, region="slice", min_size=kind.min_size, **size)
+    return TrainingSettings(task, **size)
 
 
 def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
@@ -160,7 +207,8 @@ def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
     Args:
         name: a key of :py:data:`PRESETS`.
         task: the task; a published setting is for its own task only.
-        overrides: settings to replace; those that are ``None`` are not.
+        overrides: settings to replace; those that are ``None`` are not. With ``spatial_dims=3`` ``quick`` stands for
+            ``quick-3d``, and ``standard`` for ``standard-3d``.
 
     Raises:
         ConSinGANError: an unknown preset, one of another task, or settings out of range.
@@ -173,17 +221,17 @@ def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
     if name not in PRESETS:
         raise ConSinGANError(f"preset is {name!r}, but must be one of {', '.join(PRESETS)}.")
     chosen = {key: value for key, value in overrides.items() if value is not None}
-    kind = get_task(task)
-    settings = PRESETS[name]
-    if settings is None:
-        iterations, channels = (200, 32) if name == "quick" else (kind.iterations, 64)
-        stages = 3 if name == "quick" else kind.num_stages
-        region = "roi" if kind.image_input else "slice"
-        settings = TrainingSettings(task, region=region, stages=stages, iterations=iterations, channels=channels)
-        if region == "slice":
-            settings = replace(settings, min_size=kind.min_size)
-    elif settings.task != task:
+    dims = chosen.get("spatial_dims")
+    if dims == 3 and name in ("quick", "standard"):
+        name += "-3d"
+    settings = PRESETS[name] or _for_any_task(name, task)
+    if settings.task != task:
         raise ConSinGANError(
             f"preset {name!r} is for task {settings.task!r}, but the task is {task!r}: choose another."
+        )
+    if dims not in (None, settings.spatial_dims):
+        raise ConSinGANError(
+            f"preset {name!r} is for {settings.spatial_dims} spatial dims, not {dims}: choose quick or standard for "
+            "slices, quick-3d or standard-3d for volumes."
         )
     return replace(settings, **chosen)

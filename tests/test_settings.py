@@ -44,7 +44,7 @@ def test_presets_for_every_task(name: str, task: str) -> None:
 
 def test_presets_are_listed() -> None:
     eight = [f"{task}-{number}" for task in ("harmonization", "editing") for number in range(1, 5)]
-    assert sorted(PRESETS) == sorted(["quick", "standard", *eight])
+    assert sorted(PRESETS) == sorted(["quick", "standard", "quick-3d", "standard-3d", *eight])
 
 
 def test_overrides() -> None:
@@ -59,6 +59,7 @@ def test_overrides() -> None:
         ("fast", "editing", "preset is 'fast', but must be one of quick, standard"),
         ("editing-1", "harmonization", "preset 'editing-1' is for task 'editing', but the task is 'harmonization'"),
         ("quick", "painting", "task is 'painting'"),
+        ("quick-3d", "animation", "'animation' makes moving slices"),
     ],
 )
 def test_wrong_presets(name: str, task: str, message: str) -> None:
@@ -71,6 +72,7 @@ def test_wrong_presets(name: str, task: str, message: str) -> None:
     [
         ({"task": "painting"}, "task is 'painting'"),
         ({"region": "head"}, "region is 'head', but must be one of roi, slice"),
+        ({"spatial_dims": 4}, "spatial dims is 4, but must be 2 "),
         ({"stages": 1}, "stages is 1, but must be 2 or more"),
         ({"max_size": 0}, "max size is 0"),
         ({"iterations": 0}, "iterations is 0"),
@@ -92,6 +94,29 @@ def test_settings_out_of_range(changes: dict[str, Any], message: str) -> None:
         TrainingSettings(**{"task": "editing", **changes})
     with pytest.raises(ConSinGANError, match=message):
         TrainingSettings.from_dict({"task": "editing", **changes})
+
+
+@pytest.mark.parametrize("task", ["harmonization", "editing", "generation", "retarget"])
+@pytest.mark.parametrize("name", ["quick", "standard"])
+def test_presets_for_volumes(name: str, task: str) -> None:
+    settings = preset_settings(f"{name}-3d", task, iterations=7)
+    assert (settings.spatial_dims, settings.task, settings.iterations) == (3, task, 7)
+    assert preset_settings(name, task, iterations=7, spatial_dims=3) == settings
+    assert settings.max_size >= 48 and settings.sizes((48, 48, 48))[0] in ((24,) * 3, (25,) * 3)
+    with pytest.raises(ConSinGANError, match=r"size \(48, 48\), but the settings are for 3 spatial dims"):
+        settings.sizes((48, 48))
+    for preset, dims in ((f"{name}-3d", 2), (f"{task}-1", 3)):
+        if preset in PRESETS:
+            with pytest.raises(ConSinGANError, match=f"is for {5 - dims} spatial dims, not {dims}: choose"):
+                preset_settings(preset, task, spatial_dims=dims)
+
+
+def test_dims_are_those_of_the_model() -> None:
+    for dims, does in ((2, "slices"), (3, "in space")):
+        settings = TrainingSettings("editing", spatial_dims=dims)
+        assert settings.dims_for(None) == settings.dims_for(dims) == dims
+        with pytest.raises(ConSinGANError, match=f"dims is {5 - dims}, but the model redraws {does}"):
+            settings.dims_for(5 - dims)
 
 
 def test_slope() -> None:

@@ -56,7 +56,9 @@ _data_set_options = together(
         "--bank", type=PATH, metavar="FOLDER", help="Folder of the scans' models [default: models in the output]."
     ),
     click.option("--crops", type=int, help="Crops of a scan that its model is trained on. [default: 3]"),
-    click.option("--side", type=int, help="Height and width of these in pixels. [default: 96]"),
+    click.option(
+        "--side", type=int, help="Height and width (and depth) of these in pixels. [default: 96, of boxes 48]"
+    ),
     composite_options,
     run_options,
     click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes."),
@@ -82,8 +84,9 @@ def augment(**options: Any) -> int:
     """Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.
 
     Donors and hosts are training scans of the same fold. The folder gets images (each with its provenance in JSON),
-    labels, instances (numbers of the lesions), datalist.json, datalist-fold-N.json, manifest.csv, summary.json and
-    models. A run that was killed goes on when the same command is given again. The exit code is 1 if a scan failed.
+    labels, instances (numbers of the lesions), review.html (all lesions in three planes, to accept or reject),
+    datalist.json, datalist-fold-N.json, manifest.csv, summary.json and models. A run that was killed goes on when the
+    same command is given again. The exit code is 1 if a scan failed.
     """
     from monai_consingan.workflows.augmentation import augment as run
 
@@ -125,7 +128,7 @@ def _run(
 ) -> int:
     """Start one of the workflows and show what came of it; the exit code."""
     output, quiet = options["output"], options.pop("quiet")
-    training = training_settings(options, task, needed=False)
+    training = training_settings(options, task, needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
     summary = run(settings=settings, training=training, blend=blend, progress=not quiet, **given_only(**options))
     return _show(summary, output, quiet)
@@ -148,5 +151,5 @@ def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:
             if numbers:
                 click.echo(f"  {title:<9} " + ", ".join(f"{count} x {name}" for name, count in numbers.items()))
         if "lesions" in summary:
-            click.echo(f"  look at   {output / 'manifest.csv'}")
+            click.echo(f"  look at   {output / 'review.html'}")
     return 1 if summary["failed"] or summary.get("missing") else 0

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, axis_option, given_only, run_options, training_options, training_settings
+from monai_consingan.cli.options import (
+    PATH,
+    axis_option,
+    dims_option,
+    given_only,
+    run_options,
+    training_options,
+    training_settings,
+)
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import TASKS
 
@@ -28,8 +36,9 @@ __all__ = ["bank"]
     "--label", "labels", type=PATH, multiple=True, help="For editing: label of the lesions, one for each IMAGE."
 )
 @click.option("--crops", type=int, help="Number of crops that a model is trained on [default: 3].")
-@click.option("--side", type=int, help="Side of a crop in pixels [default: 96].")
+@click.option("--side", type=int, help="Side of a crop in pixels [default: 96, of boxes 48].")
 @axis_option
+@dims_option
 @training_options
 @run_options
 def bank(
@@ -50,7 +59,7 @@ def bank(
         raise ConSinGANError(f"{len(labels)} labels are given for {len(images)} images: for {task} give {wanted}.")
     from monai_consingan.models import prepare_bank
 
-    settings = training_settings(options, task)
+    settings = training_settings(options, task, dims=options.pop("dims"))
     names = prepare_bank(
         [{"image": image, "label": label} for image, label in zip(images, labels or [None] * len(images), strict=True)],
         output,

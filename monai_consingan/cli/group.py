@@ -17,7 +17,9 @@ from monai_consingan.cli.bank import bank
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
+from monai_consingan.cli.new_lesions import lesions
 from monai_consingan.cli.reproduction import reproduce
+from monai_consingan.cli.review import keep, reading
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
 
 __all__ = ["main"]
@@ -85,5 +87,21 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (demo, harmonize, remove, paste, train, sample, bank, augment, twins, merge, evaluate, reproduce):
+for _command in (
+    demo,
+    harmonize,
+    remove,
+    paste,
+    train,
+    sample,
+    bank,
+    lesions,
+    augment,
+    twins,
+    merge,
+    keep,
+    reading,
+    evaluate,
+    reproduce,
+):
     main.add_command(_command)

@@ -17,6 +17,7 @@ from monai_consingan.cli.options import (
     output_options,
     run_options,
     seed_option,
+    sequence_options,
     taken,
     together,
     training_options,
@@ -40,8 +41,20 @@ __all__ = ["harmonize", "paste", "remove"]
 _REDRAWN = [name for name in INSERTION_METHODS if name not in MODEL_FREE_INSERTIONS]
 
 _source_options = together(
-    click.option("--host", type=PATH, required=True, help="Scan that gets the lesion: NIfTI, NRRD, DICOM folder, PNG."),
-    click.option("--donor", type=PATH, required=True, help="Scan that the lesion comes from; it may be the host."),
+    click.option(
+        "--host",
+        type=PATH,
+        multiple=True,
+        required=True,
+        help="Scan that gets the lesion: NIfTI, NRRD, DICOM folder, PNG; given several times, its sequences.",
+    ),
+    click.option(
+        "--donor",
+        type=PATH,
+        multiple=True,
+        required=True,
+        help="Scan that the lesion comes from, or its sequences; it may be the host.",
+    ),
     click.option("--donor-label", type=PATH, required=True, help="Label of the donor's lesions."),
     click.option("--host-label", type=PATH, help="Label of the lesions that the host has already."),
     click.option("--output", type=PATH, required=True, help="Folder for the results."),
@@ -73,6 +86,7 @@ _strict = click.option(
 @click.command(cls=NumbersCommand)
 @_source_options
 @lesion_options
+@sequence_options
 @click.option(
     "--method",
     help=f"How the lesion is blended in. Without a model: {', '.join(MODEL_FREE_INSERTIONS)}; with one: "
@@ -96,7 +110,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 
     source = LesionSource(**taken(LesionSource, options))
     usual = INSERTION_METHODS.get(options["method"] or DEFAULT_REDRAWN_INSERTION)
-    settings = training_settings(options, "harmonization", options["start"], needed=False)
+    settings = training_settings(options, "harmonization", options["start"], needed=False, dims=source.dims)
     blend = blend_settings(options, None if usual is None else usual.redrawn)
     report = run(source, output, settings=settings, blend=blend, progress=not quiet, **options)
     show_case(report, output, "Lesion inserted", quiet)
@@ -105,6 +119,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 @click.command(cls=NumbersCommand)
 @_source_options
 @lesion_options
+@sequence_options
 @seed_option("Seed of the place.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
 @_strict
@@ -130,7 +145,11 @@ def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> s
 
 @click.command(cls=NumbersCommand)
 @click.option(
-    "--image", type=PATH, required=True, help="Scan to take the lesion out of: NIfTI, NRRD, DICOM folder, PNG."
+    "--image",
+    type=PATH,
+    multiple=True,
+    required=True,
+    help="Scan to take the lesion out of: NIfTI, NRRD, DICOM folder, PNG; given several times, its sequences.",
 )
 @click.option("--label", type=PATH, required=True, help="Label of its lesions.")
 @click.option("--output", type=PATH, required=True, help="Folder for the results.")
@@ -156,6 +175,7 @@ def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> s
     help="Train on the other hemisphere's tissue, or on the scan as it is.",
 )
 @lesion_options
+@sequence_options
 @training_options
 @blend_options
 @run_options
@@ -171,8 +191,8 @@ def remove(output: Path, quiet: bool, **options: Any) -> None:
     from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
 
-    settings = training_settings(options, "editing", options["start"], needed=False)
     target = LesionTarget(**taken(LesionTarget, options))
+    settings = training_settings(options, "editing", options["start"], needed=False, dims=target.dims)
     blend = blend_settings(options, REMOVAL_BLEND)
     report = run(target, output, settings=settings, blend=blend, progress=not quiet, **options)
     show_case(report, output, "Lesion removed", quiet)

@@ -8,8 +8,11 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
+    NUMBERS,
     PATH,
+    NumbersCommand,
     axis_option,
+    dims_option,
     given_only,
     output_options,
     run_options,
@@ -49,6 +52,7 @@ def demo(output: Path, seed: int, quiet: bool, overwrite: bool) -> None:
     help="Slice to train on, may be given several times [default: all that show enough of the head].",
 )
 @axis_option
+@dims_option
 @click.option(
     "--model", "start", type=PATH, metavar="RUN", help="Start from a trained model (same stages, channels, size)."
 )
@@ -63,7 +67,7 @@ def demo(output: Path, seed: int, quiet: bool, overwrite: bool) -> None:
 @run_options
 @output_options
 def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -> None:
-    """Train one model on slices of one scan or several.
+    """Train one model on slices of one scan or several, or with --dims 3 on whole volumes.
 
     With --region slice the slices are resized to 250 x 250, with --region roi they keep their size up to --max-size.
     RUN gets model.pt, figure.png and report.json. Until then it holds checkpoint.pt, from which --resume goes on.
@@ -71,7 +75,7 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
     from monai_consingan.workflows.train import train_run
 
     task = options["task"]
-    settings = training_settings(options, task, options["start"])
+    settings = training_settings(options, task, options["start"], dims=options.pop("dims"))
     report = train_run(images, output, settings=settings, progress=not quiet, **given_only(**options))
     if quiet:
         return
@@ -89,12 +93,12 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
     click.echo(f"  look at       {output / 'figure.png'}")
 
 
-@click.command()
+@click.command(cls=NumbersCommand)
 @click.argument("run", type=PATH)
 @click.option("--output", type=PATH, help="Folder for the images [default: RUN/samples].")
 @click.option("--count", type=click.IntRange(1), help="How many [default: 4 images, or 1 animation].")
 @click.option("--scale", type=float, help="Size of the images as a multiple of the trained one [default: 1].")
-@click.option("--size", type=(int, int), metavar="H W", help="Size of the images in pixels.")
+@click.option("--size", type=NUMBERS, metavar="H W", help="Size of the images in pixels; of volumes H W D.")
 @click.option(
     "--animate/--still", default=None, help="Make GIFs that move [default: if the model's task is animation]."
 )
@@ -110,7 +114,7 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
 @output_options
 def sample(
-    run: Path, output: Path | None, size: tuple[int, int] | None, scale: float | None, quiet: bool, **options: Any
+    run: Path, output: Path | None, size: tuple[int, ...] | None, scale: float | None, quiet: bool, **options: Any
 ) -> None:
     """Draw new images, of any size, from a model of the task generation, retarget or animation.
 

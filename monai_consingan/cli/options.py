@@ -23,12 +23,15 @@ __all__ = [
     "blend_options",
     "blend_settings",
     "composite_options",
+    "dims_option",
     "given_only",
     "inception_options",
+    "lead_option",
     "lesion_options",
     "output_options",
     "run_options",
     "seed_option",
+    "sequence_options",
     "settings_options",
     "taken",
     "together",
@@ -39,7 +42,9 @@ __all__ = [
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
-PRESET_NAMES = "quick, standard; as published: harmonization-1 to harmonization-4, editing-1 to editing-4"
+PRESET_NAMES = (
+    "quick, standard, quick-3d, standard-3d; as published: harmonization-1 to harmonization-4, editing-1 to editing-4"
+)
 _NUMBER = re.compile(r"-?\d+")
 
 
@@ -169,9 +174,52 @@ lesion_options = together(
     click.option(
         "--dims",
         type=click.IntRange(2, 3),
-        help="Work slice by slice (2), as models do, or in space (3). [default: 3 unless an axis, a slice or an option "
-        "of a model is given, or slices are thick]",
+        help="Work slice by slice (2) or in space (3). [default: 3 unless an axis, a slice or an option of a model is "
+        "given, or slices are thick; with a model, what it is for]",
     ),
+)
+
+
+class _Names(click.ParamType):
+    """Names, separated by commas."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names of a text."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value!r} must be names, such as t1,t1ce", param, ctx)
+        return names
+
+
+lead_option = click.option(
+    "--lead",
+    metavar="NAME",
+    help="Sequence that lesions are measured in. [default: the one in which the lesion stands out most]",
+)
+
+sequence_options = together(
+    click.option(
+        "--sequences",
+        type=_Names(),
+        metavar="NAMES",
+        help="Sequences to work on, such as t1,t1ce; or the names of all, in the order of the files or of the volumes "
+        "of a 4D file. [default: all, named by what tells their files apart]",
+    ),
+    lead_option,
+    click.option(
+        "--resample",
+        is_flag=True,
+        default=None,
+        help="Bring sequences on other grids to that of the lead [default: refuse them].",
+    ),
+)
+
+dims_option = click.option(
+    "--dims", type=click.IntRange(2, 3), help="Train on slices (2) or on volumes (3). [default: what the preset is for]"
 )
 
 _TYPES: dict[Any, dict[str, Any]] = {
@@ -247,7 +295,7 @@ def given_only(**options: Any) -> dict[str, Any]:
 
 
 def training_settings(
-    options: dict[str, Any], task: str, start: Path | None = None, needed: bool = True
+    options: dict[str, Any], task: str, start: Path | None = None, needed: bool = True, dims: int | None = None
 ) -> TrainingSettings | None:
     """Settings of a training from :py:data:`training_options`; ``None`` if a trained model is used instead.
 
@@ -256,11 +304,13 @@ def training_settings(
         task: the task.
         start: model that the training starts from, whose settings hold unless others are given.
         needed: whether there have to be settings; otherwise ``None`` if none are given.
+        dims: 2 for slices, 3 for volumes, if that was asked for.
 
     Raises:
         ConSinGANError: settings out of range, or settings beside a model that has its own.
     """
     chosen, preset = taken(TrainingSettings, options, "task"), options.pop("preset")
+    in_dims = given_only(spatial_dims=dims)
     source = click.get_current_context().get_parameter_source("preset")
     has_preset = source is not click.core.ParameterSource.DEFAULT
     if not needed and not chosen and not has_preset:
@@ -268,7 +318,7 @@ def training_settings(
     if start is not None and not has_preset:
         from monai_consingan.models import TrainedModel
 
-        return replace(TrainedModel.load(start, task=task).settings, **chosen)
+        return replace(TrainedModel.load(start, task=task).settings, **chosen, **in_dims)
     if options.get("model") is not None:
         chosen |= {"preset": preset} if has_preset else {}
         if chosen:
@@ -278,7 +328,7 @@ def training_settings(
                 "one of the two out."
             )
         return None
-    return preset_settings(preset, task, **chosen)
+    return preset_settings(preset, task, **chosen, **in_dims)
 
 
 def blend_settings(options: dict[str, Any], usual: BlendSettings | None) -> BlendSettings | None:

@@ -15,8 +15,9 @@ from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
-from .sequences import lead_channel, sequence_names, stack_sequences
-from .slices import check_slice, keep_slice, slice_axis, slices_of, thick_slices, work_dims
+from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences
+from .sequences import lead_channel, named_sequences, sequence_names, stack_sequences
+from .slices import check_slice, keep_slice, slice_axis, sliced_axis, slices_of, thick_slices, work_dims
 from .stacking import as_keys, same_sequences, stack_keys, unstack_keys
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
@@ -25,10 +26,13 @@ __all__ = [
     "BUNDLES",
     "LESION_CHOICES",
     "Example",
+    "Files",
     "HostGeometryWriter",
     "IntensityScale",
     "Region",
+    "SequenceFiles",
     "Stored",
+    "as_files",
     "as_keys",
     "bundle_folder",
     "case_file",
@@ -46,17 +50,21 @@ __all__ = [
     "lead_channel",
     "load_label",
     "load_scan",
+    "named_sequences",
     "number_lesions",
     "output_suffix",
+    "read_sequences",
     "read_stored",
     "roi_region",
     "same_grid",
     "same_sequences",
     "save_label_like",
     "save_like",
+    "save_sequences",
     "sequence_names",
     "slice_axis",
     "slice_region",
+    "sliced_axis",
     "slices_of",
     "stack_keys",
     "stack_sequences",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,18 +20,18 @@ ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 
 @dataclass(frozen=True)
 class IntensityScale:
-    """Linear map between a scan's intensities and [-1, 1].
+    """Linear map between a scan's intensities and [-1, 1], one for all channels or one for each.
 
     ``lower`` becomes -1 and ``upper`` +1. :meth:`undo` is the exact inverse of :meth:`apply` for intensities between
     the two; those beyond are clipped by :meth:`apply`, so choose the limits with :meth:`fit`, which can be told which
     voxels must not be clipped.
 
     Args:
-        lower: intensity that becomes -1.
-        upper: intensity that becomes +1.
+        lower: intensity that becomes -1, or a tuple of one for each channel.
+        upper: intensity that becomes +1, likewise.
 
     Raises:
-        ConSinGANError: the limits are not finite or ``upper`` is not above ``lower``.
+        ConSinGANError: the limits are not as many, not finite, or ``upper`` is not above ``lower``.
 
     Example::
 
@@ -40,15 +40,27 @@ class IntensityScale:
         result = scale.undo(generator(network_input))
     """
 
-    lower: float
-    upper: float
+    lower: float | tuple[float, ...]
+    upper: float | tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.lower) and np.isfinite(self.upper) and self.upper > self.lower):
-            raise ConSinGANError(
-                f"The intensity limits {self.lower:g} to {self.upper:g} span no range: "
-                "give an image that is not constant, or limits of which the upper is larger."
-            )
+        lower, upper = np.atleast_1d(self.lower), np.atleast_1d(self.upper)
+        if lower.shape != upper.shape:
+            raise ConSinGANError(f"There are {lower.size} lower and {upper.size} upper intensity limits: give as many.")
+        for low, high in zip(lower, upper, strict=True):
+            if not (np.isfinite(low) and np.isfinite(high) and high > low):
+                raise ConSinGANError(
+                    f"The intensity limits {low:g} to {high:g} span no range: "
+                    "give an image that is not constant, or limits of which the upper is larger."
+                )
+
+    @classmethod
+    def of_channels(cls, scales: Sequence[IntensityScale]) -> IntensityScale:
+        """One map of the maps of all channels; that of a single channel is returned as it is."""
+        if len(scales) == 1:
+            return scales[0]
+        limits: Any = [tuple(getattr(scale, name) for scale in scales) for name in ("lower", "upper")]
+        return cls(*limits)
 
     @classmethod
     def fit(
@@ -98,36 +110,55 @@ class IntensityScale:
         return cls(float(low), float(high))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, float]) -> IntensityScale:
+    def from_dict(cls, values: Mapping[str, Any]) -> IntensityScale:
         """Make the map from what :meth:`as_dict` returned."""
-        return cls(float(values["lower"]), float(values["upper"]))
+        limits = (values["lower"], values["upper"])
+        return cls(*(tuple(map(float, limit)) if np.ndim(limit) else float(limit) for limit in limits))
 
-    def as_dict(self) -> dict[str, float]:
-        """Return the limits, for reports and checkpoints."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, Any]:
+        """Return the limits, for reports and checkpoints: numbers, or lists of one for each channel."""
+        return {name: list(limit) if isinstance(limit, tuple) else limit for name, limit in asdict(self).items()}
 
     def apply(self, x: ArrayT) -> ArrayT:
         """Map intensities to [-1, 1]; those beyond the limits are clipped.
 
         Args:
-            x: array or tensor of any shape.
+            x: array or tensor of any shape; with limits for each channel, (N, C, \\*spatial).
 
         Returns:
             float32 of the same kind and shape; a MetaTensor keeps its meta.
         """
-        scaled = (_double(x) - self.lower) * (2.0 / (self.upper - self.lower)) - 1.0
+        lower, upper = self._limits(x)
+        scaled = (_double(x) - lower) * (2.0 / (upper - lower)) - 1.0
         return _single(scaled.clip(-1.0, 1.0))
 
     def undo(self, y: ArrayT) -> ArrayT:
         """Map values in [-1, 1] back to intensities.
 
         Args:
-            y: array or tensor of any shape.
+            y: array or tensor of any shape; with limits for each channel, (N, C, \\*spatial).
 
         Returns:
             float32 of the same kind and shape; a MetaTensor keeps its meta.
         """
-        return _single((_double(y) + 1.0) * ((self.upper - self.lower) / 2.0) + self.lower)
+        lower, upper = self._limits(y)
+        return _single((_double(y) + 1.0) * ((upper - lower) / 2.0) + lower)
+
+    def _limits(self, x: NdarrayOrTensor) -> tuple[Any, Any]:
+        """The limits in a shape that goes with ``x``."""
+        if not isinstance(self.lower, tuple):
+            return self.lower, self.upper
+        count = len(self.lower)
+        if x.ndim < 2 or x.shape[1] != count:
+            raise ConSinGANError(
+                f"The intensities of {count} channels are known, but the images have the shape {tuple(x.shape)}: give "
+                "batches of images with these channels."
+            )
+        limits = np.reshape([self.lower, self.upper], (2, count, *[1] * (x.ndim - 2)))
+        if isinstance(x, torch.Tensor):
+            lower, upper = torch.as_tensor(limits, device=x.device)
+            return lower, upper
+        return limits[0], limits[1]
 
 
 def _double(x: ArrayT) -> ArrayT:

@@ -1,7 +1,8 @@
-"""The part of an image that the networks work on, taken out as slices and put back."""
+"""The part of an image that the networks work on, taken out as slices or as a box, and put back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from monai.config import NdarrayOrTensor
 from torch.nn.functional import interpolate
 
 from ..errors import ConSinGANError
+from .pyramid import resize
 
 __all__ = ["Region", "roi_region", "slice_region"]
 
@@ -19,37 +21,44 @@ ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle that is cut out of one or several parallel slices of an image, and possibly resized.
+    """A rectangle that is cut out of one or several parallel slices of an image, or a box of a volume, maybe resized.
 
-    Rows and columns are the two spatial axes other than ``axis``, in stored order.
+    Its axes are the spatial axes other than ``axis``, in stored order: rows and columns, or all three of a volume.
 
     Args:
-        axis: spatial axis perpendicular to the slices; ``None`` for 2D images.
-        slices: indices along ``axis``; ``(0,)`` for 2D images.
-        start: first row and first column.
-        stop: one past the last row and the last column.
-        size: height and width at which the networks see the rectangle.
+        axis: spatial axis perpendicular to the slices; ``None`` for 2D images, and for boxes of volumes.
+        slices: indices along ``axis``; ``(0,)`` without one.
+        start: first row and first column (and the first place along the third axis).
+        stop: one past the last ones.
+        size: height and width (and depth) at which the networks see the rectangle or box.
 
     Raises:
-        ConSinGANError: no slices, or a rectangle or size without pixels.
+        ConSinGANError: no slices, or a rectangle, box or size without pixels.
 
     Example::
 
         region = roi_region(weight, axis=2)
-        slices = region.take(volume)  # (S, 1, h, w)
+        slices = region.take(volume)  # (S, C, h, w)
         volume = region.put(slices, volume)
+        roi_region(weight, axis=None).take(volume)  # (1, C, h, w, d)
     """
 
     axis: int | None
     slices: tuple[int, ...]
-    start: tuple[int, int]
-    stop: tuple[int, int]
-    size: tuple[int, int]
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
+    size: tuple[int, ...]
 
     def __post_init__(self) -> None:
         for field in ("slices", "start", "stop", "size"):
             object.__setattr__(self, field, tuple(int(n) for n in getattr(self, field)))
-        empty = any(a < 0 or b <= a for a, b in zip(self.start, self.stop, strict=True)) or min(self.size) < 1
+        empty = any(a < 0 or b <= a for a, b in zip(self.start, self.stop, strict=False)) or min(self.size) < 1
+        axes = {len(self.start), len(self.stop), len(self.size)}
+        if axes not in ({2}, {3}) or (self.axis is not None and axes != {2}):
+            raise ConSinGANError(
+                f"The region {self.start} to {self.stop}, size {self.size}, axis {self.axis} does not fit together: "
+                "give two numbers each for slices, or three and axis None for a box."
+            )
         if not self.slices or empty or (self.axis is None and self.slices != (0,)):
             raise ConSinGANError(
                 f"The region slices {self.slices}, {self.start} to {self.stop}, size {self.size} has no pixels: "
@@ -57,9 +66,9 @@ class Region:
             )
 
     @property
-    def box_size(self) -> tuple[int, int]:
-        """Height and width of the rectangle in the image's own pixels."""
-        return self.stop[0] - self.start[0], self.stop[1] - self.start[1]
+    def box_size(self) -> tuple[int, ...]:
+        """Height and width (and depth) of the rectangle or box in the image's own pixels."""
+        return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
 
     @property
     def resized(self) -> bool:
@@ -74,19 +83,19 @@ class Region:
         """Cut the region out.
 
         Args:
-            volume: image (1, \\*spatial), 2D if ``axis`` is None, else 3D.
-            mode: interpolation if the region is resized: ``"bicubic"`` or ``"bilinear"`` (both anti-aliased), or
-                ``"nearest"`` for labels.
+            volume: image (C, \\*spatial).
+            mode: interpolation if the region is resized: ``"bicubic"`` (anti-aliased), or ``"nearest"`` for labels.
 
         Returns:
-            Copy as a plain tensor (S, 1, h, w), float32 unless ``mode`` is ``"nearest"``, which keeps the type.
+            Copy as a plain tensor (S, C, h, w), or (1, C, h, w, d) of a box; float32, but for ``"nearest"``, which
+            keeps the type.
 
         Raises:
             ConSinGANError: the image does not have the region.
         """
         source = _tensor(volume)
         self._check(source)
-        stack = torch.stack([self._slice(source, index) for index in self.slices])[:, None]
+        stack = torch.stack([self._part(source, index) for index in self.slices])
         if mode != "nearest":
             stack = stack.to(torch.float32)
         return _resize(stack, self.size, mode)
@@ -95,8 +104,8 @@ class Region:
         """Replace the region in a copy of the image.
 
         Args:
-            slices: (S, 1, h, w) as :meth:`take` returned them; resized bicubically to the rectangle if needed.
-            volume: image (1, \\*spatial).
+            slices: as :meth:`take` returned them; resized bicubically to the rectangle or box if needed.
+            volume: image (C, \\*spatial).
 
         Returns:
             Copy of ``volume`` of the same kind, type and meta, equal to it outside the region. Integer types take
@@ -106,7 +115,7 @@ class Region:
             ConSinGANError: the slices do not fit the region, or the image does not have it.
         """
         stack = _tensor(slices)
-        expected = (len(self.slices), 1, *self.size)
+        expected = (len(self.slices), volume.shape[0], *self.size)
         if tuple(stack.shape) != expected:
             raise ConSinGANError(
                 f"The slices have the shape {tuple(stack.shape)} but the region needs {expected}: "
@@ -121,19 +130,20 @@ class Region:
             limits = torch.iinfo(target.dtype)
             stack = stack.to(torch.float64).round().clamp(limits.min, limits.max)
         for position, index in enumerate(self.slices):
-            self._slice(target, index).copy_(stack[position, 0])
+            self._part(target, index).copy_(stack[position])
         return result
 
-    def _slice(self, volume: torch.Tensor, index: int) -> torch.Tensor:
-        plane = volume[0] if self.axis is None else volume[0].select(self.axis, index)
-        return plane[self.start[0] : self.stop[0], self.start[1] : self.stop[1]]
+    def _part(self, volume: torch.Tensor, index: int) -> torch.Tensor:
+        plane = volume if self.axis is None else volume.select(1 + self.axis, index)
+        inside: Any = (..., *[slice(a, b) for a, b in zip(self.start, self.stop, strict=True)])
+        return plane[inside]
 
     def _check(self, volume: torch.Tensor) -> None:
         shape = tuple(volume.shape)
-        if len(shape) != (3 if self.axis is None else 4) or shape[0] != 1:
+        if len(shape) != 1 + len(self.size) + (self.axis is not None):
             raise ConSinGANError(
-                f"The image has the shape {shape} but the region is cut along axis {self.axis}: "
-                "give (1, rows, columns) for axis None, else (1, three spatial axes)."
+                f"The image has the shape {shape} but the region is one of {len(self.size)} axes, cut along axis "
+                f"{self.axis}: give channels and rows, columns or three spatial axes."
             )
         depth, plane = _planes(shape[1:], self.axis)
         if (
@@ -152,68 +162,71 @@ def roi_region(
     *,
     axis: int | None,
     margin: int = 16,
-    min_side: int | tuple[int, int] = 96,
+    min_side: int | Sequence[int] = 96,
     max_side: int = 250,
 ) -> Region:
     """Make the region around everything that is to be altered, at native resolution.
 
     One rectangle serves all slices that hold an altered voxel: their common bounding box, widened by ``margin``, and
     then to at least ``min_side`` pixels (or the image's side, if that is smaller), shifted to stay inside the image.
-    Only if a side exceeds ``max_side`` do the networks see it smaller, with the aspect ratio kept.
+    Of a volume without ``axis`` it is the box that is found so. Only if a side exceeds ``max_side`` do the networks see
+    it smaller, with the aspect ratio kept.
 
     Args:
         weight: alteration weight or mask (1, \\*spatial); voxels above 0 are altered.
-        axis: spatial axis perpendicular to the slices; ``None`` for 2D images.
+        axis: spatial axis perpendicular to the slices; ``None`` for 2D images, and for boxes.
         margin: pixels of context around the altered voxels.
-        min_side: smallest side in pixels, or smallest height and width.
+        min_side: smallest side in pixels, or one for each axis of the region.
         max_side: largest side in pixels that the networks see.
 
     Raises:
         ConSinGANError: nothing is altered, the axis does not fit, or sides out of order.
     """
-    sides = (min_side, min_side) if isinstance(min_side, int) else min_side
+    altered, slices, plane = _altered(weight, axis)
+    sides = [min_side] * len(plane) if isinstance(min_side, int) else list(min_side)
     if margin < 0 or min(sides) < 1 or max_side < max(sides):
         raise ConSinGANError(
             f"The region's margin {margin}, smallest side {min_side} and largest side {max_side} do not fit together: "
             "give a margin of at least 0, and a largest side not below the smallest."
         )
-    altered, slices, plane = _altered(weight, axis)
-    start, stop = [0, 0], [0, 0]
-    for side in (0, 1):
-        where = np.flatnonzero(altered.any(axis=(0, 2 - side)))
-        start[side], stop[side] = _widen(int(where[0]) - margin, int(where[-1]) + 1 + margin, sides[side], plane[side])
-    height, width = stop[0] - start[0], stop[1] - start[1]
-    shrink = min(1.0, max_side / max(height, width))
-    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-    return Region(axis, slices, (start[0], start[1]), (stop[0], stop[1]), size)
+    ends = []
+    for number, (side, length) in enumerate(zip(sides, plane, strict=True), start=1):
+        where = np.flatnonzero(altered.any(axis=tuple(other for other in range(altered.ndim) if other != number)))
+        ends.append(_widen(int(where[0]) - margin, int(where[-1]) + 1 + margin, side, length))
+    shrink = min(1.0, max_side / max(high - low for low, high in ends))
+    size = tuple(max(1, round((high - low) * shrink)) for low, high in ends)
+    start, stop = zip(*ends, strict=True)
+    return Region(axis, slices, start, stop, size)
 
 
 def slice_region(weight: NdarrayOrTensor, *, axis: int | None, side: int = 250) -> Region:
     """Make the region of whole slices, resized to a square as in the ConSinGAN paper on brain metastases.
 
+    Of a volume without ``axis`` it is the whole volume, resized to a cube.
+
     Args:
         weight: alteration weight or mask (1, \\*spatial); slices with voxels above 0 are taken.
-        axis: spatial axis perpendicular to the slices; ``None`` for 2D images.
+        axis: spatial axis perpendicular to the slices; ``None`` for 2D images, and for whole volumes.
         side: height and width in pixels that the networks see.
 
     Raises:
         ConSinGANError: nothing is altered, the axis does not fit, or the side is below 1.
     """
     _, slices, plane = _altered(weight, axis)
-    return Region(axis, slices, (0, 0), plane, (side, side))
+    return Region(axis, slices, (0,) * len(plane), plane, (side,) * len(plane))
 
 
-def _altered(weight: NdarrayOrTensor, axis: int | None) -> tuple[np.ndarray, tuple[int, ...], tuple[int, int]]:
-    """Altered voxels as (slices, rows, columns), the slices that have any, and the size of a slice."""
+def _altered(weight: NdarrayOrTensor, axis: int | None) -> tuple[np.ndarray, tuple[int, ...], tuple[int, ...]]:
+    """Altered voxels as (slices, rows, columns) or (1, \\*spatial), the slices that have any, and the size of one."""
     array = np.asarray(_tensor(weight).detach().cpu()) > 0
     ndim = array.ndim - 1
-    if array.shape[0] != 1 or (ndim, axis is None) not in ((2, True), (3, False)) or not 0 <= (axis or 0) < ndim:
+    if array.shape[0] != 1 or ndim not in (2, 3) or (axis is not None and (ndim, 0 <= axis < 3) != (3, True)):
         raise ConSinGANError(
             f"The axis {axis} does not fit the alteration of shape {array.shape}: "
-            "give (1, rows, columns) with axis None, or (1, three spatial axes) with axis 0, 1 or 2."
+            "give (1, rows, columns) with axis None, or (1, three spatial axes) with axis 0, 1, 2 or None."
         )
     altered = array if axis is None else np.moveaxis(array[0], axis, 0)
-    slices = tuple(int(n) for n in np.flatnonzero(altered.any(axis=(1, 2))))
+    slices = tuple(int(n) for n in np.flatnonzero(altered.any(axis=tuple(range(1, altered.ndim)))))
     if not slices:
         raise ConSinGANError(
             "The alteration is empty (no voxel above 0), so there is no region: give one with a lesion."
@@ -221,10 +234,9 @@ def _altered(weight: NdarrayOrTensor, axis: int | None) -> tuple[np.ndarray, tup
     return altered, slices, _planes(array.shape[1:], axis)[1]
 
 
-def _planes(spatial: tuple[int, ...], axis: int | None) -> tuple[int, tuple[int, int]]:
-    """Number of slices, and height and width of each."""
-    rows, columns = (n for dim, n in enumerate(spatial) if dim != axis)
-    return (1 if axis is None else spatial[axis]), (rows, columns)
+def _planes(spatial: tuple[int, ...], axis: int | None) -> tuple[int, tuple[int, ...]]:
+    """Number of slices, and height and width (and depth) of each."""
+    return (1 if axis is None else spatial[axis]), tuple(n for dim, n in enumerate(spatial) if dim != axis)
 
 
 def _widen(low: int, high: int, side: int, length: int) -> tuple[int, int]:
@@ -237,12 +249,10 @@ def _widen(low: int, high: int, side: int, length: int) -> tuple[int, int]:
     return low, high
 
 
-def _resize(stack: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
-    if tuple(stack.shape[2:]) == size:
-        return stack
-    if mode == "nearest":
+def _resize(stack: torch.Tensor, size: tuple[int, ...], mode: str) -> torch.Tensor:
+    if mode == "nearest" and tuple(stack.shape[2:]) != size:
         return interpolate(stack.to(torch.float64), size, mode="nearest-exact").to(stack.dtype)
-    return interpolate(stack, size, mode=mode, antialias=True, align_corners=False)
+    return stack if mode == "nearest" else resize(stack, size)
 
 
 def _tensor(x: NdarrayOrTensor) -> torch.Tensor:

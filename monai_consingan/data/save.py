@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,7 +20,7 @@ from ..errors import ConSinGANError
 from ..whole_file import whole_file
 from .stored import Stored, file_format, read_stored
 
-__all__ = ["output_suffix", "save_label_like", "save_like"]
+__all__ = ["brought_to", "output_suffix", "save_label_like", "save_like", "save_volumes_like"]
 
 Host: TypeAlias = "MetaTensor | str | Path | Stored"
 
@@ -72,19 +73,51 @@ def save_like(
             cannot be written.
     """
     path, stored = Path(path), _stored(host)
-    new = _spatial(values, stored.raw.shape, "result")
-    chosen = (
-        np.ones(stored.raw.shape, bool) if alteration is None else _spatial(alteration, stored.raw.shape, "mask") > 0
-    )
-    if not np.isfinite(new[chosen]).all():
-        raise ConSinGANError(f"The result for {path} has NaN or infinite voxels: it is not written.")
-    raw = stored.raw.copy()
-    raw[chosen] = _quantized(new[chosen], stored)
+    raw, chosen = _altered(path, values, stored, alteration)
     _check_suffix(path, stored)
     if stored.format == "picture":
         _write_picture(path, _like_picture(raw, stored, chosen), description)
     else:
         _write_nifti(path, raw, stored, description, is_scan=True)
+
+
+def save_volumes_like(
+    path: str | Path,
+    values: NdarrayOrTensor,
+    volumes: Sequence[Stored],
+    *,
+    alteration: NdarrayOrTensor | None = None,
+    description: str = _DESCRIPTION,
+) -> None:
+    """Write an altered scan of several sequences as a 4D file, each as :func:`save_like` would write it.
+
+    Args:
+        path: file to write, ending in ``.nii.gz`` or ``.nii``.
+        values: the result, (C, \\*spatial).
+        volumes: what was read of the host's 4D NIfTI file (:meth:`Stored.volume`), for each sequence.
+        alteration: mask or weight, (1, \\*spatial): voxels above 0 are replaced in all sequences.
+        description: text for the header.
+
+    Raises:
+        ConSinGANError: as :func:`save_like`.
+    """
+    path = Path(path)
+    raws = [_altered(path, part, stored, alteration)[0] for part, stored in zip(values, volumes, strict=True)]
+    _check_suffix(path, volumes[0])
+    _write_nifti(path, np.stack(raws, axis=-1), volumes[0], description, is_scan=True)
+
+
+def brought_to(stored: Stored, values: NdarrayOrTensor, main: Stored) -> Stored:
+    """What a scan's file would hold if the scan had the grid of another one.
+
+    Args:
+        stored: what was read of it; type and scaling of the numbers stay.
+        values: the scan on the other grid, (1, \\*spatial).
+        main: what was read of the other one, whose geometry is taken.
+    """
+    raw = _quantized(_spatial(values, main.raw.shape, "scan"), stored)
+    header = raw.T if main.format == "picture" else main.header
+    return replace(stored, format=main.format, raw=raw, affine=main.affine, header=header)
 
 
 def save_label_like(
@@ -126,6 +159,20 @@ def save_label_like(
         _write_picture(path, whole.astype(fitting[0]).T, description)
     else:
         _write_nifti(path, whole.astype(fitting[0]), stored, description)
+
+
+def _altered(
+    path: Path, values: NdarrayOrTensor, stored: Stored, alteration: NdarrayOrTensor | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A scan's stored numbers after an alteration, and where it was altered."""
+    shape = stored.raw.shape
+    new = _spatial(values, shape, "result")
+    chosen = np.ones(shape, bool) if alteration is None else _spatial(alteration, shape, "mask") > 0
+    if not np.isfinite(new[chosen]).all():
+        raise ConSinGANError(f"The result for {path} has NaN or infinite voxels: it is not written.")
+    raw = stored.raw.copy()
+    raw[chosen] = _quantized(new[chosen], stored)
+    return raw, chosen
 
 
 def _host_path(host: Host) -> Path | None:
@@ -192,7 +239,8 @@ def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, description: str, 
         header = stored.header.copy()
         header.set_data_dtype(raw.dtype)
         kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-        image = kind(raw.reshape(header.get_data_shape()), None, header=header)
+        shape = header.get_data_shape()
+        image = kind(raw.reshape(shape) if np.prod(shape) == raw.size else raw, None, header=header)
     else:
         header = nib.Nifti1Header()
         header.set_data_dtype(raw.dtype)

@@ -18,7 +18,7 @@ from monai_consingan.data.scan import same_grid
 from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["SEQUENCES", "chosen_channel", "lead_channel", "sequence_names", "stack_sequences"]
+__all__ = ["SEQUENCES", "chosen_channel", "lead_channel", "named_sequences", "sequence_names", "stack_sequences"]
 
 SEQUENCES = "sequences"
 """Key of ``meta`` for the names of an image's sequences, a list with one for each channel."""
@@ -41,6 +41,13 @@ def sequence_names(image: NdarrayOrTensor) -> tuple[str, ...]:
     names = tuple(map(str, given)) if isinstance(given, (list, tuple)) else ()
     count = int(image.shape[0])
     return names if len(names) == count else tuple(str(number + 1) for number in range(count))
+
+
+def named_sequences(image: NdarrayOrTensor) -> tuple[str, ...]:
+    """The names of an image's sequences, (C, \\*spatial), as its metadata tell them; none where they do not."""
+    told = isinstance(image, MetaTensor) and image.meta.get(SEQUENCES) is not None
+    names = sequence_names(image)
+    return names if told and names != sequence_names(np.empty(len(names))) else ()
 
 
 def chosen_channel(names: Sequence[str], lead: int | str, what: str = "the image") -> int:

@@ -14,7 +14,7 @@ from nibabel.orientations import aff2axcodes
 
 from ..errors import ConSinGANError
 
-__all__ = ["check_slice", "keep_slice", "slice_axis", "slices_of", "thick_slices", "work_dims"]
+__all__ = ["check_slice", "keep_slice", "slice_axis", "sliced_axis", "slices_of", "thick_slices", "work_dims"]
 
 _THICK = 2.5
 
@@ -86,6 +86,20 @@ def work_dims(image: NdarrayOrTensor, axis: int | None = None, dims: int | None 
         raise ConSinGANError(f"dims is 3, but axis is {axis}, which means slices: leave one of them out.")
     in_space = image.ndim > 3 and axis is None and not thick_slices(image)
     return dims or (3 if in_space else 2)
+
+
+def sliced_axis(image: NdarrayOrTensor, axis: int | None, dims: int) -> int | None:
+    """The spatial axis along which an image is worked on slice by slice; ``None`` in space and for 2D images.
+
+    Args:
+        image: (C, \\*spatial).
+        axis: what the user asks for (:func:`slice_axis`).
+        dims: 2 for slices, 3 for work in space.
+
+    Raises:
+        ConSinGANError: neither 2 nor 3, or 3 for a 2D image or together with an axis.
+    """
+    return slice_axis(image, axis) if work_dims(image, axis, dims) == 2 else None
 
 
 def slices_of(mask: NdarrayOrTensor, axis: int | None) -> list[int]:

@@ -45,7 +45,8 @@ class Stored:
 
     Attributes:
         format: kind of file.
-        raw: stored numbers in native byte order, of the spatial shape (2 or 3 axes), without a channel axis.
+        raw: stored numbers in native byte order, of the spatial shape (2 or 3 axes), without a channel axis; of a file
+            of several volumes (4D) with a fourth axis for them.
         slope: a voxel's value is ``raw * slope + inter``.
         inter: see ``slope``.
         affine: 4 x 4 matrix from voxel indices to RAS+ coordinates in mm, also for 2D images.
@@ -62,6 +63,15 @@ class Stored:
     path: Path | None = None
     sha256: str = ""
     header: Any = None
+
+    @property
+    def volumes(self) -> int:
+        """How many volumes the file holds."""
+        return int(self.raw.shape[3]) if self.raw.ndim > 3 else 1
+
+    def volume(self, number: int) -> Stored:
+        """One of them, as if it were alone in the file."""
+        return replace(self, raw=self.raw[..., number]) if self.raw.ndim > 3 else self
 
     def values(self) -> np.ndarray:
         """Return the voxels' values as float32."""
@@ -105,13 +115,14 @@ def file_format(path: str | Path, *, name: str = "image") -> Format:
     )
 
 
-def read_stored(path: str | Path, *, name: str = "image", indices: bool = False) -> Stored:
+def read_stored(path: str | Path, *, name: str = "image", indices: bool = False, several: bool = False) -> Stored:
     """Read a grey 2D or 3D scan without changing a number.
 
     Args:
         path: NIfTI, NRRD, MetaImage, DICOM (a file or a folder with one series), PNG or JPEG.
         name: what the scan is to the user ("host", "donor label", ...), for errors.
         indices: take a picture's palette for names of labels, and give the indices into it instead of its colours.
+        several: whether the file may hold several volumes, as NIfTI of four dimensions does.
 
     Returns:
         The stored numbers with scaling and geometry. Pictures come as (width, height), as MONAI reads them.
@@ -131,14 +142,15 @@ def read_stored(path: str | Path, *, name: str = "image", indices: bool = False)
         raise ConSinGANError(f"{name} {path} is a colour (RGB) image: give a grey one.")
     if np.iscomplexobj(raw):
         raise ConSinGANError(f"{name} {path} holds complex numbers: give a magnitude image.")
-    while raw.ndim > 3 and raw.shape[-1] == 1:
-        raw = raw[..., 0]
-    if raw.ndim not in (2, 3):
-        raise ConSinGANError(f"{name} {path} has {raw.ndim} dimensions {raw.shape}: give one 2D or 3D image.")
+    if raw.ndim > 3:
+        raw = raw.reshape(*raw.shape[:3], *(size for size in raw.shape[3:] if size != 1))
+    if raw.ndim not in ((2, 3, 4) if several else (2, 3)):
+        wanted = "one 2D or 3D image, or a 4D file of its sequences" if several else "one 2D or 3D image"
+        raise ConSinGANError(f"{name} {path} has {raw.ndim} dimensions {raw.shape}: give {wanted}.")
     if raw.size == 0:
         raise ConSinGANError(f"{name} {path} is empty (shape {raw.shape}): give an image with voxels.")
     raw = np.array(raw, dtype=raw.dtype.newbyteorder("="), order="K")
-    return replace(stored, raw=raw, affine=_usable_affine(stored.affine, raw.ndim, f"{name} {path}"), path=path)
+    return replace(stored, raw=raw, affine=_usable_affine(stored.affine, min(raw.ndim, 3), f"{name} {path}"), path=path)
 
 
 def file_sha256(path: str | Path) -> str:

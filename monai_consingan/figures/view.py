@@ -15,9 +15,11 @@ from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array
 
-__all__ = ["SliceView", "slice_view"]
+__all__ = ["SliceView", "plane_axes", "slice_view"]
 
 OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
+
+_PLANES = {"axial": "SI", "coronal": "AP", "sagittal": "LR"}
 
 
 @dataclass(frozen=True)
@@ -96,3 +98,15 @@ def slice_view(image: NdarrayOrTensor, *, axis: int | None = None, index: int | 
     if second not in "LP":
         array, second = array[:, ::-1], OPPOSITE[second]
     return SliceView(np.ascontiguousarray(array), (height, width), left=OPPOSITE[second], top=OPPOSITE[first])
+
+
+def plane_axes(image: NdarrayOrTensor) -> dict[str, int]:
+    """The spatial axis of a volume, (C, H, W, D), that is perpendicular to each plane.
+
+    Returns:
+        Axes by ``"axial"``, ``"coronal"`` and ``"sagittal"``, in this order; what is no MetaTensor counts as RAS. In
+        oblique volumes they are the nearest.
+    """
+    affine = as_array(image.affine).astype(np.float64) if isinstance(image, MetaTensor) else np.eye(4)
+    codes = nib.orientations.aff2axcodes(affine)
+    return {plane: next(i for i, code in enumerate(codes) if code in ends) for plane, ends in _PLANES.items()}

@@ -12,7 +12,7 @@ from monai.inferers import Inferer
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import spacing_of
-from monai_consingan.data import IntensityScale, Region, find_region, fit_scale, slice_axis
+from monai_consingan.data import IntensityScale, Region, find_region, fit_scale, sliced_axis
 from monai_consingan.inferers.inferer import ConSinGANInferer
 
 __all__ = ["ConSinGANRegionInferer", "find_region", "fit_scale", "redraw_region"]
@@ -32,14 +32,15 @@ def redraw_region(
     """Let a generator redraw a region of an image.
 
     Args:
-        naive: the image, ``(1, *spatial)``.
+        naive: the image, ``(C, *spatial)``.
         network: a trained :py:class:`~monai_consingan.networks.ConSinGANGenerator`.
         task: ``"harmonization"`` or ``"editing"``.
         region: the region.
         scale: its intensities.
         spacing: mm per spatial axis of the image.
         level_mm: the result takes over the naive image's level, averaged with a gaussian of this standard deviation
-            within the slice, as a generator with norms does not keep it by itself; 0 leaves the generator's.
+            within the slice (of a box: in space), as a generator with norms does not keep it by itself; 0 leaves the
+            generator's.
         detail_mm: likewise the result takes over what is finer than this of the naive image, as a generator blurs it;
             0 leaves the generator's.
 
@@ -57,7 +58,7 @@ def redraw_region(
 
 
 def _smoothed(slices: np.ndarray, sigma_mm: float, spacing: Sequence[float], region: Region) -> np.ndarray:
-    """Slices of a region, averaged within the slice."""
+    """Slices of a region, averaged within the slice, or a box, averaged in space."""
     in_plane = [size for axis, size in enumerate(spacing) if axis != region.axis]
     sigma = [
         sigma_mm * pixels / (size * box)
@@ -74,6 +75,7 @@ class ConSinGANRegionInferer(Inferer):
     Args:
         task: ``"harmonization"`` or ``"editing"``.
         axis: spatial axis perpendicular to the slices; ``None`` finds it (:py:func:`monai_consingan.data.slice_axis`).
+        dims: 2 for generators of slices, 3 for generators of boxes.
         region: ``"roi"`` or ``"slice"`` (:py:func:`find_region`).
         max_side: largest side in pixels that the networks see.
         level_mm, detail_mm: what is kept of the naive image (:py:func:`redraw_region`).
@@ -92,7 +94,9 @@ class ConSinGANRegionInferer(Inferer):
         max_side: int = 250,
         level_mm: float = 3.0,
         detail_mm: float = 0.0,
+        dims: int = 2,
     ) -> None:
+        self.dims = dims
         self.task = task
         self.level_mm = level_mm
         self.detail_mm = detail_mm
@@ -104,7 +108,7 @@ class ConSinGANRegionInferer(Inferer):
         """Redraw images.
 
         Args:
-            inputs: naive images in a scan's intensities, ``(B, 1, *spatial)``.
+            inputs: naive images in a scan's intensities, ``(B, C, *spatial)``.
             network: a trained :py:class:`~monai_consingan.networks.ConSinGANGenerator`.
             args: three batches like ``inputs``: masks of the lesions, masks of what may change, and the images that
                 the model is trained on (the hosts).
@@ -122,10 +126,11 @@ class ConSinGANRegionInferer(Inferer):
         for naive, lesion, alteration, host in zip(inputs, lesions, alterations, training, strict=True):
             region = find_region(
                 _plain(alteration),
-                axis=slice_axis(naive, self.axis),
+                axis=sliced_axis(naive, self.axis, self.dims),
                 region=self.region,
                 max_side=self.max_side,
                 size=network.stage_sizes[-1],  # type: ignore[attr-defined]
+                spacing=spacing_of(naive),
             )
             image = _plain(naive)
             scale = fit_scale(region, image, _plain(lesion), [_plain(host)])

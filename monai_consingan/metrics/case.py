@@ -11,7 +11,9 @@ from monai.transforms import Transform
 from monai_consingan.data import slice_axis
 from monai_consingan.metrics.contrast import contrast, kept, noise
 from monai_consingan.metrics.fidelity import measure_lesion
+from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
+from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.surroundings import Surroundings
 
 __all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
@@ -26,7 +28,8 @@ def insertion_measures(
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
     dims: int = 2,
-) -> dict[str, float]:
+    lead: int | str | None = None,
+) -> dict[str, Any]:
     """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
 
     Args:
@@ -37,23 +40,33 @@ def insertion_measures(
         others: lesions of the host, which do not count as surroundings.
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
+        lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
+            (:func:`~monai_consingan.data.sequences.lead_channel`).
 
     Returns:
-        ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the tissue around), ``contrast_kept``,
-        ``rim_core_kept`` and ``size_kept`` (:func:`measure_lesion`; 1 is as in the donor).
+        By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
+        tissue around), ``contrast_kept``, ``rim_core_kept`` and ``size_kept`` (:func:`measure_lesion`; 1 is as in the
+        donor).
+        In space, ``seam`` is that in the plane of the slices, and beside it there are ``seam_through``, that across
+        them, and ``level_jump_through`` (:func:`level_jump`).
     """
-    sliced, donor_sliced = (slice_axis(scan, axis) if dims == 2 else None for scan in (lesion, donor))
-    of_donor = Surroundings(donor, donor_lesion, axis=donor_sliced)
-    in_donor = measure_lesion(of_donor)
-    measures: dict[str, float] = {"seam_donor": seam(of_donor)}
-    for suffix, result in results.items():
-        case = Surroundings(result, lesion, axis=sliced, exclude=others)
-        share = measure_lesion(case).kept_from(in_donor)
-        measures[f"seam{suffix}"] = seam(case)
-        measures[f"contrast_kept{suffix}"] = share.contrast
-        measures[f"rim_core_kept{suffix}"] = share.rim_core_difference
-        measures[f"size_kept{suffix}"] = share.half_maximum_size
-    return measures
+    across, donor_across = slice_axis(lesion, axis), slice_axis(donor, axis)
+    of_donor = Surroundings(donor, donor_lesion, axis=donor_across if dims == 2 else None, lead=lead)
+    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "lead": of_donor.channel}
+    cases = [Surroundings(result, lesion, **where) for result in results.values()]
+
+    def measure(of_donor: Surroundings, *cases: Surroundings) -> dict[str, float]:
+        in_donor = measure_lesion(of_donor)
+        measures = _seams(of_donor, donor_across, "_donor")
+        for suffix, case in zip(results, cases, strict=True):
+            share = measure_lesion(case).kept_from(in_donor)
+            measures |= _seams(case, across, suffix)
+            measures[f"contrast_kept{suffix}"] = share.contrast
+            measures[f"rim_core_kept{suffix}"] = share.rim_core_difference
+            measures[f"size_kept{suffix}"] = share.half_maximum_size
+        return measures
+
+    return by_sequence(measure, of_donor, *cases)
 
 
 def removal_measures(
@@ -65,7 +78,8 @@ def removal_measures(
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
     dims: int = 2,
-) -> dict[str, float]:
+    lead: int | str | None = None,
+) -> dict[str, Any]:
     """How smooth the border of what was filled is, and what is left of the lesion.
 
     Args:
@@ -76,19 +90,40 @@ def removal_measures(
         others: lesions that stay, which do not count as surroundings.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
+        lead: the sequence that the lesion is measured in; ``None`` finds it in the host
+            (:func:`~monai_consingan.data.sequences.lead_channel`).
 
     Returns:
-        For every suffix ``seam`` (1 is like the tissue around) and ``contrast_kept`` (0 is nothing left; NaN where the
-        lesion had next to no contrast).
+        By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and
+        ``contrast_kept`` (0 is nothing left; NaN where the lesion had next to no contrast).
+        In space also ``seam_through`` and ``level_jump_through``, as of insertions.
     """
-    sliced = slice_axis(lesion, axis) if dims == 2 else None
-    in_host = Surroundings(host, lesion, axis=sliced, exclude=others)
-    before, spread = contrast(in_host), noise(in_host)
-    measures: dict[str, float] = {}
-    for suffix, result in results.items():
-        measures[f"seam{suffix}"] = seam(result, filled, axis=sliced, exclude=others)
-        measures[f"contrast_kept{suffix}"] = kept(contrast(result, lesion, axis=sliced, exclude=others), before, spread)
-    return measures
+    across = slice_axis(lesion, axis)
+    sliced = across if dims == 2 else None
+    in_host = Surroundings(host, lesion, axis=sliced, exclude=others, lead=lead)
+    where: dict[str, Any] = {"axis": sliced, "exclude": others, "lead": in_host.channel}
+    cases = [Surroundings(result, mask, **where) for result in results.values() for mask in (filled, lesion)]
+
+    def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:
+        before, spread = contrast(in_host), noise(in_host)
+        measures: dict[str, float] = {}
+        for suffix, of_filling, of_lesion in zip(results, cases[::2], cases[1::2], strict=True):
+            measures |= _seams(of_filling, across, suffix)
+            measures[f"contrast_kept{suffix}"] = kept(contrast(of_lesion), before, spread)
+        return measures
+
+    return by_sequence(measure, in_host, *cases)
+
+
+def _seams(case: Surroundings, across: int | None, suffix: str) -> dict[str, float]:
+    """The seam; of surroundings in space, in the plane and across the slices, with the levels' jumps."""
+    if across is None or case.axis is not None:
+        return {f"seam{suffix}": seam(case)}
+    return {
+        f"seam{suffix}": seam(case, along=[along for along in range(case.ndim) if along != across]),
+        f"seam_through{suffix}": seam(case, along=across),
+        f"level_jump_through{suffix}": level_jump(case, along=across),
+    }
 
 
 class MeasureInsertiond(Transform):
@@ -102,6 +137,8 @@ class MeasureInsertiond(Transform):
         donor_lesion_key: key of the donor's lesion.
         others_key: key of the mask of the host's own lesions.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        lead: the sequence that the lesion is measured in; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
 
     def __init__(
@@ -113,19 +150,21 @@ class MeasureInsertiond(Transform):
         donor_lesion_key: Hashable = "donor_lesion",
         others_key: Hashable = "others",
         axis: int | None = None,
+        lead: int | str | None = None,
+        dims: int = 2,
     ) -> None:
         self.pred_key = pred_key
         self.naive_key = naive_key
         self.keys = (lesion_key, donor_key, donor_lesion_key)
         self.others_key = others_key
-        self.axis = axis
+        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
         results = {"": data[self.pred_key], "_naive": data[self.naive_key]}
         parts = (data[key] for key in self.keys)
         out = dict(data)
-        out.update(insertion_measures(results, *parts, others=data.get(self.others_key), axis=self.axis))
+        out.update(insertion_measures(results, *parts, others=data.get(self.others_key), **self.where))
         return out
 
 
@@ -140,6 +179,8 @@ class MeasureRemovald(Transform):
         host_key: key of the scan with the lesion.
         others_key: key of the label of the lesions that stay.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        lead: the sequence that the lesion is measured in; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
 
     def __init__(
@@ -151,17 +192,19 @@ class MeasureRemovald(Transform):
         host_key: Hashable = "host",
         others_key: Hashable = "label",
         axis: int | None = None,
+        lead: int | str | None = None,
+        dims: int = 2,
     ) -> None:
         self.pred_key = pred_key
         self.image_key = image_key
         self.keys = (filled_key, lesion_key, host_key)
         self.others_key = others_key
-        self.axis = axis
+        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
         results = {"": data[self.pred_key], "_naive": data[self.image_key]}
         parts = (data[key] for key in self.keys)
         out = dict(data)
-        out.update(removal_measures(results, *parts, others=data.get(self.others_key), axis=self.axis))
+        out.update(removal_measures(results, *parts, others=data.get(self.others_key), **self.where))
         return out

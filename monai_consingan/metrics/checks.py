@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, spacing_of
-from monai_consingan.data import slice_axis, slices_of
+from monai_consingan.data import slice_axis, slices_of, thick_slices
+from monai_consingan.data.sequences import lead_channel
 from monai_consingan.metrics.contrast import contrast_to_noise
+from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
-from monai_consingan.metrics.surroundings import Surroundings, tissue_mask
+from monai_consingan.metrics.sequences import by_sequence, of_lead
+from monai_consingan.metrics.surroundings import Surroundings, channels_array, tissue_mask
 from monai_consingan.transforms.head import head_mask
 
 __all__ = ["INSERTION_LIMITS", "Checks", "Limits", "beyond", "check_insertion", "check_removal", "measure_change"]
@@ -28,7 +31,9 @@ INSERTION_LIMITS: Limits = {
     "black_gained": (0.0, 0.01),
     "visibility": (1.0, math.inf),
 }
-"""What a new lesion's measures may be; its seams, up to twice those of the lesion in its donor."""
+"""What a new lesion's measures may be; its seams, up to twice those of the lesion in its donor.
+
+Its levels may jump from slice to slice up to twice as far as they do along the other axes, or in the donor."""
 
 REMOVAL_LIMITS: Limits = {
     "in_tissue": (0.5, 1.0),
@@ -37,8 +42,13 @@ REMOVAL_LIMITS: Limits = {
     "seam_through": (0.0, 2.0),
     "black_gained": (0.0, 0.05),
 }
-"""What the measures of a filled lesion may be."""
+"""What the measures of a filled lesion may be.
 
+Its levels may jump from slice to slice up to twice as far as they do along the other axes."""
+
+Measures = Mapping[str, float]
+
+_OF_LEAD = ("in_tissue", "visibility")  # what is checked once: a place is one for all, and not all show a lesion
 _DROP = 0.05  # of the image's range: smaller changes make nothing black
 _SEEN = 1.0  # times the noise around: smaller differences of contrast do not count
 
@@ -50,16 +60,21 @@ class Checks:
     Args:
         measures: by name; NaN where there is nothing to measure.
         limits: what they may be.
-        failed: one clause for each that is not.
+        failed: one clause for each that is not, of all sequences.
+        sequences: the checks of each sequence by its name, if there are several; the rest is then the lead's.
     """
 
     measures: dict[str, float]
     limits: Limits
     failed: tuple[str, ...]
+    sequences: Mapping[str, Checks] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Whether all passed, what failed, and the measures with their limits, for reports."""
-        return {"passed": not self.failed, "failed": self.failed, "limits": self.limits, **self.measures}
+        told = {"passed": not self.failed, "failed": self.failed, "limits": self.limits, **self.measures}
+        if self.sequences:
+            told["sequences"] = {name: checks.as_dict() for name, checks in self.sequences.items()}
+        return told
 
     def sentence(self) -> str:
         """One sentence on what failed; empty if nothing did."""
@@ -94,46 +109,73 @@ def measure_change(
     others: NdarrayOrTensor | None = None,
     head: np.ndarray | None = None,
     axis: int | None = None,
-) -> dict[str, float]:
+    dims: int = 2,
+    lead: int | str | None = None,
+) -> dict[str, Any]:
     """What a change did to a scan.
 
     Args:
-        result: the scan after it, (1, \\*spatial).
+        result: the scan after it, (C, \\*spatial).
         host: the scan before.
         mask: what was put in or filled.
         lesion: where the lesion is, or was; the mask by default.
         others: other lesions, which do not count as surroundings.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 looks around the mask within the slices, 3 in space.
+        lead: the sequence that the lesion is measured in; ``None`` finds it
+            (:func:`~monai_consingan.data.sequences.lead_channel`).
 
     Returns:
-        ``in_tissue``, the share of the lesion that lies in the host's head; ``seam`` and, where the mask has several
-        slices, ``seam_through``, the same across the slices (:func:`seam`); ``black_gained``, the voxels that became as
+        By sequence (:func:`by_sequence`) ``in_tissue``, the share of the lesion that lies in the host's head;
+        ``seam`` (:func:`seam`) and, where the mask has several slices, ``seam_through``, the same across them;
+        ``level_jump`` and ``level_jump_through``, how far slices lie above or below their neighbours
+        (:func:`level_jump`), along the axis in the plane where they do most and across the slices, unless these are
+        thick; ``black_gained``, the voxels that became as
         dark as air, but for those of a lesion that was put in, as a share of the mask's; ``visibility``, how far the
         lesion stands out (:func:`contrast_to_noise`), brighter or darker.
     """
     is_new, lesion = lesion is None, mask if lesion is None else lesion
     axis = slice_axis(mask, axis)
-    before, after = (as_array(image)[0] for image in (host, result))
+    before = channels_array(host)
     marks, inside = as_array(lesion)[0] > 0, as_array(mask)[0] > 0
-    filled = Surroundings(result, mask, axis=axis, exclude=others)
-    of_lesion = filled if is_new else Surroundings(result, lesion, axis=axis, exclude=others)
-    through = float("nan")
-    if axis is not None and len(slices_of(mask, axis)) > 1:
-        through = seam(Surroundings(result, mask, exclude=others), along=axis)
+    where: dict[str, Any] = {"exclude": others, "lead": lead_channel(result if is_new else host, lesion, lead)}
+    sliced = axis if dims == 2 else None
+    filled = Surroundings(result, mask, axis=sliced, **where)
+    of_lesion = filled if is_new else Surroundings(result, lesion, axis=sliced, **where)
+    crosses = axis is not None and len(slices_of(mask, axis)) > 1
+    in_space = Surroundings(result, mask, **where) if crosses and dims == 2 else filled
+    even = crosses and not thick_slices(host)
+    plane = tuple(along for along in range(filled.ndim) if along != axis)
+    head = _head(before, spacing_of(host)) if head is None else head
+    in_tissue = float(head[marks].mean())
+
+    def measure(filled: Surroundings, of_lesion: Surroundings, in_space: Surroundings) -> dict[str, float]:
+        # a lesion may be dark
+        black = _turned_black(before[filled.channel], filled.image) & ~(inside if is_new else np.False_)
+        return {
+            "in_tissue": in_tissue,
+            "seam": seam(filled, along=plane),
+            "seam_through": seam(in_space, along=axis) if crosses else math.nan,
+            "level_jump": max(level_jump(in_space, along=along) for along in plane) if even else math.nan,
+            "level_jump_through": level_jump(in_space, along=axis) if even and axis is not None else math.nan,
+            "black_gained": float(black.sum() / inside.sum()),
+            "visibility": abs(contrast_to_noise(of_lesion)),
+        }
+
+    return by_sequence(measure, filled, of_lesion, in_space)
+
+
+def _head(channels: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """What lies in the head in all channels, boolean (\\*spatial)."""
+    return np.logical_and.reduce([head_mask(channel, spacing=spacing) for channel in channels])
+
+
+def _turned_black(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Where tissue became as dark as air by more than a little, boolean (\\*spatial)."""
     low, high = np.percentile(before, (0.5, 99.5))
     dropped = np.abs(before.astype(np.float64) - after) > _DROP * (high - low)
-    black = dropped & tissue_mask(before) & ~tissue_mask(after)
-    if is_new:  # a lesion may be dark
-        black &= ~inside
-    head = head_mask(before, spacing=spacing_of(host)) if head is None else head
-    return {
-        "in_tissue": float(head[marks].mean()),
-        "seam": seam(filled),
-        "seam_through": through,
-        "black_gained": float(black.sum() / inside.sum()),
-        "visibility": abs(contrast_to_noise(of_lesion)),
-    }
+    return np.asarray(dropped & tissue_mask(before) & ~tissue_mask(after))
 
 
 def check_insertion(
@@ -142,13 +184,17 @@ def check_insertion(
     lesion: NdarrayOrTensor,
     donor: NdarrayOrTensor,
     donor_lesion: NdarrayOrTensor,
-    measures: Mapping[str, float],
+    measures: Mapping[str, Any],
     *,
     blended: bool = True,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
+    dims: int = 2,
 ) -> Checks:
     """Check a new lesion: it lies in tissue, can be seen, is as bright as in its donor, and shows no seam or hole.
+
+    With several sequences it passes if it does in each, as far as that can be measured there, but for being seen, which
+    the lead sequence is for.
 
     Args:
         result: the host with the lesion.
@@ -160,15 +206,22 @@ def check_insertion(
         blended: whether it was blended in; a mere paste may show a seam.
         others: lesions of the host.
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
-    found = measure_change(result, host, lesion, others=others, axis=axis)
-    in_donor = measure_change(donor, donor, donor_lesion, axis=axis)
-    limits = dict(INSERTION_LIMITS)
-    for name in ("seam", "seam_through") if blended else ():
-        limits[name] = (0.0, 2 * max(1.0, _number(in_donor[name])))
-    if abs(found["visibility"] - in_donor["visibility"]) < _SEEN and measures["contrast_kept"] > 0:
-        del limits["contrast_kept"]
-    return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+    lead = lead_channel(result, lesion, measures.get("lead"))
+    found = measure_change(result, host, lesion, others=others, axis=axis, dims=dims, lead=lead)
+    in_donor = measure_change(donor, donor, donor_lesion, axis=axis, dims=dims, lead=lead)
+
+    def check(found: Measures, in_donor: Measures, measures: Measures) -> Checks:
+        limits = dict(INSERTION_LIMITS)
+        for name in ("seam", "seam_through") if blended else ():
+            limits[name] = (0.0, 2 * max(1.0, _number(in_donor[name])))
+        limits["level_jump_through"] = _even_levels(found, in_donor)
+        if abs(found["visibility"] - in_donor["visibility"]) < _SEEN and measures["contrast_kept"] > 0:
+            del limits["contrast_kept"]
+        return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+
+    return _check_each(check, found, in_donor, measures)
 
 
 def check_removal(
@@ -176,12 +229,13 @@ def check_removal(
     host: NdarrayOrTensor,
     filled: NdarrayOrTensor,
     lesion: NdarrayOrTensor,
-    measures: Mapping[str, float],
+    measures: Mapping[str, Any],
     *,
     others: NdarrayOrTensor | None = None,
     axis: int | None = None,
+    dims: int = 2,
 ) -> Checks:
-    """Check a filled lesion: it lay in tissue, is no longer seen, and left no seam or hole.
+    """Check a filled lesion: it lay in tissue, is no longer seen, and left no seam or hole, in any sequence.
 
     Args:
         result: the scan without the lesion.
@@ -191,18 +245,52 @@ def check_removal(
         measures: what :func:`removal_measures` found of the result.
         others: lesions that stay.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
-    found = measure_change(result, host, filled, lesion=lesion, others=others, axis=axis)
-    limits = dict(REMOVAL_LIMITS)
-    if found["visibility"] < _SEEN:
-        del limits["contrast_kept"]
-    return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+    lead = lead_channel(host, lesion, measures.get("lead"))
+    found = measure_change(result, host, filled, lesion=lesion, others=others, axis=axis, dims=dims, lead=lead)
+
+    def check(found: Measures, measures: Measures) -> Checks:
+        limits = {**REMOVAL_LIMITS, "level_jump_through": _even_levels(found)}
+        if found["visibility"] < _SEEN:
+            del limits["contrast_kept"]
+        return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
+
+    return _check_each(check, found, measures)
+
+
+def _check_each(check: Callable[..., Checks], *found: Mapping[str, Any]) -> Checks:
+    """The checks of the lead sequence, which fail if those of another sequence do.
+
+    Args:
+        check: gives the checks of one sequence by its measures in each of ``found``.
+        found: measures of the same sequences in the same order (:func:`by_sequence`).
+    """
+    lead = check(*(of_lead(measures) for measures in found))
+    if "sequences" not in found[0]:
+        return lead
+    tables = [measures["sequences"] for measures in found]
+    each, failed = {}, list(lead.failed)
+    for name, *ones in zip(tables[0], *(table.values() for table in tables), strict=True):
+        each[name] = lead
+        if name != found[0]["lead"]:
+            of_other = check(*ones)
+            limits = {key: ends for key, ends in of_other.limits.items() if key not in _OF_LEAD}
+            each[name] = of_other = _checks(of_other.measures, limits)
+            failed += [f"{clause} in {name}" for clause in of_other.failed]
+    return replace(lead, failed=tuple(failed), sequences=each)
 
 
 def _checks(measures: dict[str, float], limits: Limits) -> Checks:
     """What cannot be measured does not fail."""
     known = {name: ends for name, ends in limits.items() if not math.isnan(measures[name])}
     return Checks(measures, limits, tuple(beyond(measures, known).values()))
+
+
+def _even_levels(found: Measures, in_donor: Measures | None = None) -> tuple[float, float]:
+    """How far levels may jump through the slices, as small masks do by chance along every axis."""
+    allowed = (found["level_jump"], math.nan if in_donor is None else in_donor["level_jump_through"])
+    return 0.0, 2 * max(1.0, *map(_number, allowed))
 
 
 def _number(value: float) -> float:

@@ -9,11 +9,10 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy.stats import median_abs_deviation
 
+from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.metrics.surroundings import Surroundings
 
 __all__ = ["RING_MM", "contrast", "contrast_to_noise", "kept", "noise"]
-
-RING_MM = (2.0, 8.0)
 
 
 def contrast(
@@ -29,12 +28,12 @@ def contrast(
     It does not change when the image is multiplied by a constant, so that scans with different gains compare.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
             were found before.
         mask: channel-first mask of the lesion on the same grid.
         part: the part of the lesion that is looked at, boolean (\\*spatial); None for all.
         ring_mm: where the ring begins and ends, as distances to the lesion in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The contrast, which is 0.5 for a lesion half as bright again as its surroundings, below 0 for a darker one.
@@ -63,12 +62,12 @@ def contrast_to_noise(
     image is multiplied by a constant or when one is added, so that normalised images will do.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
+        image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
         mask: channel-first mask of the lesion on the same grid.
         part: the part of the lesion that is looked at, such as its enhancing rim, boolean (\\*spatial); None for all.
             The ring is around the whole lesion.
         ring_mm: where the ring begins and ends, as distances to the lesion in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The ratio, below 0 for a lesion that is darker; infinite in a perfectly flat ring, NaN if the lesion is as flat.
@@ -86,10 +85,7 @@ def contrast_to_noise(
         4.05
     """
     case = Surroundings.of(image, mask, **where)
-    around = case.values(ring_mm).astype(np.float64)
-    inside = case.inside if part is None else part
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.float64(case.image[inside].mean(dtype=np.float64) - np.median(around)) / _spread(around))
+    return cnr(case.image[case.inside if part is None else part], case.values(ring_mm))
 
 
 def _spread(values: NDArray[np.float64]) -> float:

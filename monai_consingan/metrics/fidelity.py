@@ -39,11 +39,11 @@ def rim_core_difference(
     section, if `axis` is given); the rim is the rest. A ring-enhancing lesion has a value above 0, a solid one about 0.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
             were found before.
         mask: channel-first mask of the lesion on the same grid.
         ring_mm: where the ring around the lesion begins and ends, in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         (mean of the rim - mean of the core) / mean of the ring; NaN for a lesion too small to have both.
@@ -83,12 +83,12 @@ def half_maximum_size(
     filled, so that a necrotic core belongs to its bright rim.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
             were found before.
         mask: channel-first mask of the lesion on the same grid.
         margin_mm: how far outside the mask the lesion may reach, in mm.
         ring_mm: where the ring around the lesion begins and ends, in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         Diameter in mm of the circle (2D) or ball (3D) of the same area or volume; 0 if nothing differs.
@@ -164,11 +164,11 @@ def measure_lesion(
     """Contrast, rim-to-core difference and size at half maximum of one lesion.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), with intensities above 0 in tissue, or surroundings that
+        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
             were found before.
         mask: channel-first mask of the lesion on the same grid.
         ring_mm: where the ring around the lesion begins and ends, in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The three measures.

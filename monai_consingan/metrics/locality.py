@@ -17,7 +17,8 @@ def changed_outside(before: NdarrayOrTensor, after: NdarrayOrTensor, alteration:
     Args:
         before: the host.
         after: the result.
-        alteration: mask or weight; changes are allowed where it is above 0. All three have the same shape.
+        alteration: mask or weight; changes are allowed where it is above 0. It has the images' shape, or one channel
+            for all of theirs.
 
     Returns:
         Number of differing values where the alteration is 0, which is 0 for a method that keeps its promise. NaN equals
@@ -27,7 +28,7 @@ def changed_outside(before: NdarrayOrTensor, after: NdarrayOrTensor, alteration:
         ConSinGANError: when the shapes differ.
     """
     first, second, allowed = as_array(before), as_array(after), as_array(alteration)
-    if not first.shape == second.shape == allowed.shape:
+    if first.shape != second.shape or allowed.shape not in (first.shape, (1, *first.shape[1:])):
         raise ConSinGANError(
             f"before, after and alteration have the shapes {first.shape}, {second.shape} and {allowed.shape}: "
             "give all three on one grid."

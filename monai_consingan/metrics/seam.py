@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def seam(
     mask: NdarrayOrTensor | None = None,
     *,
     outer_mm: float = 8.0,
-    along: int | None = None,
+    along: int | Sequence[int] | None = None,
     **where: Any,
 ) -> float:
     r"""Intensity steps across the border of a mask, relative to the steps in the tissue around it.
@@ -35,12 +36,13 @@ def seam(
     the naive paste, or with the donor's lesion in the donor. Pairs whose outer voxel is air do not count.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
+        image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
         mask: channel-first mask of the lesion on the same grid.
         outer_mm: the ring reaches this far from the mask, in mm.
-        along: the only spatial axis to compare along, such as the one across slices; None compares along all.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`; with an axis, pairs along
-            it are left out.
+        along: the only spatial axis to compare along, such as the one across slices, or several; None compares along
+            all.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`; with an axis,
+            pairs along it are left out.
 
     Returns:
         The ratio, from 0; infinite for a step in perfectly flat surroundings, NaN if there is no border or no
@@ -65,7 +67,7 @@ def seam(
     around = around[box]
 
     border_sum, expected_sum, pairs = 0.0, 0.0, 0
-    for direction in range(array.ndim) if along is None else (along,):
+    for direction in range(array.ndim) if along is None else np.atleast_1d(along).tolist():
         if direction == case.axis:
             continue
         step = np.abs(np.diff(array, axis=direction))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +13,29 @@ from numpy.typing import NDArray
 
 from monai_consingan.arrays import as_array, check_axis, spacing_of
 from monai_consingan.background import find_background
+from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["Surroundings", "spatial_array", "spatial_mask", "tissue_mask"]
+__all__ = ["Surroundings", "channels_array", "spatial_array", "spatial_mask", "tissue_in_all", "tissue_mask"]
 
 AIR_FRACTION = 0.1
+
+
+def channels_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
+    """A channel-first image of any number of sequences as an array, (C, H, W) or (C, H, W, D).
+
+    Args:
+        image: numpy array, tensor or MetaTensor.
+        name: what error messages call it.
+
+    Raises:
+        ConSinGANError: when there are no channels, or not 2 or 3 spatial axes.
+    """
+    array = as_array(image)
+    if array.ndim not in (3, 4) or array.shape[0] == 0:
+        raise ConSinGANError(f"{name} has shape {array.shape}: give channels and 2 or 3 spatial axes, as (C, H, W, D).")
+    return array
 
 
 def spatial_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
@@ -68,40 +86,56 @@ def spatial_mask(
     return np.asarray(array)
 
 
-def tissue_mask(image: NDArray[Any], tissue: NdarrayOrTensor | None = None) -> NDArray[np.bool_]:
+def tissue_mask(image: NDArray[Any]) -> NDArray[np.bool_]:
     """Voxels that hold tissue and not air.
+
+    They are those that are brighter than air: above 0 (above the minimum, for images with values below 0) by more than
+    a tenth of the way to the 99.5th percentile, and neither background nor mixed with it
+    (:func:`~monai_consingan.background.find_background`). That holds for scans with a skull, for stripped ones and for
+    crops without any air.
 
     Args:
         image: spatial array.
-        tissue: channel-first mask of tissue, such as a brain mask. None takes every voxel that is brighter than air:
-            above 0 (above the minimum, for images with values below 0) by more than a tenth of the way to the 99.5th
-            percentile, and neither background nor mixed with it
-            (:func:`~monai_consingan.background.find_background`). That holds for scans with a skull, for stripped ones
-            and for crops without any air.
 
     Returns:
         Boolean array of the image's shape.
     """
-    if tissue is not None:
-        return spatial_mask(tissue, image.shape, "tissue")
     low, high = min(float(image.min()), 0.0), float(np.percentile(image, 99.5))
     bright, background = np.asarray(image > low + AIR_FRACTION * (high - low)), find_background(image)
     return background.tissue(image) & bright if background else bright
 
 
+def tissue_in_all(channels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Voxels that hold tissue (:func:`tissue_mask`) in every channel of an image, (C, \\*spatial), as (\\*spatial)."""
+    return np.logical_and.reduce([tissue_mask(channel) for channel in channels])
+
+
 class Surroundings:
     """A mask in an image and the tissue around it: found once, it serves all measures of the case.
 
+    With several sequences, one is measured, the lead; what counts as tissue around does so in all of them.
+    :meth:`of_sequence` gives the same surroundings in another (:func:`~monai_consingan.metrics.by_sequence`).
+
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D).
+        image: channel-first image, (C, H, W) or (C, H, W, D).
         mask: channel-first mask of the lesion, or of what was altered, on the same grid.
         spacing: voxel size in mm; None takes the MetaTensor's, else 1 mm.
         axis: spatial axis perpendicular to the slices, in which everything then stays. None measures in space.
         exclude: mask of voxels that must not count as surroundings, such as other lesions.
         tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+        lead: the channel that is measured, by its number or its sequence's name; None takes the one in which the mask
+            stands out most (:func:`~monai_consingan.data.sequences.lead_channel`).
+
+    Attributes:
+        image: the channel that is measured, (\\*spatial).
+        channel: its number.
+        sequences: names of all channels (:func:`~monai_consingan.data.sequences.sequence_names`).
+        inside: the mask, boolean (\\*spatial).
+        spacing: voxel size in mm.
+        axis: the axis perpendicular to the slices that it stays in, or None.
 
     Raises:
-        ConSinGANError: for an empty mask, shapes that differ, or a spacing or axis that does not fit.
+        ConSinGANError: for an empty mask, shapes that differ, a spacing or axis that does not fit, or no such channel.
 
     Example:
 
@@ -121,9 +155,13 @@ class Surroundings:
         axis: int | None = None,
         exclude: NdarrayOrTensor | None = None,
         tissue: NdarrayOrTensor | None = None,
+        lead: int | str | None = None,
     ) -> None:
-        self.image = spatial_array(image)
-        self.inside = spatial_mask(mask, self.image.shape)
+        self._channels = channels_array(image)
+        self.inside = spatial_mask(mask, self._channels.shape[1:])
+        self.sequences = sequence_names(image)
+        self.channel = lead_channel(image, mask, lead)
+        self.image = self._channels[self.channel]
         self.spacing = spacing_of(image, spacing)
         self.ndim = self.image.ndim
         self.axis = None if self.ndim == 2 else check_axis(axis, self.ndim)
@@ -139,7 +177,7 @@ class Surroundings:
         Args:
             image: the image, or surroundings that were found before.
             mask: the mask; None with surroundings only.
-            where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`.
+            where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
         """
         if isinstance(image, Surroundings):
             return image
@@ -147,10 +185,20 @@ class Surroundings:
             raise ConSinGANError("mask is missing: give the mask of the lesion along with its image.")
         return cls(image, mask, **where)
 
+    def of_sequence(self, channel: int) -> Surroundings:
+        """The same surroundings in another channel."""
+        _ = self.countable  # found once for all
+        other = copy(self)
+        other.channel, other.image = channel, self._channels[channel]
+        return other
+
     @cached_property
     def countable(self) -> NDArray[np.bool_]:
         """All tissue outside of the mask that may be compared with, of the image's spatial shape."""
-        found = tissue_mask(self.image, self._tissue) & ~self.inside
+        if self._tissue is not None:
+            found = spatial_mask(self._tissue, self.inside.shape, "tissue") & ~self.inside
+        else:
+            found = tissue_in_all(self._channels) & ~self.inside
         if self._exclude is not None:
             found &= ~spatial_mask(self._exclude, found.shape, "exclude", allow_empty=True)
         return found

@@ -29,11 +29,11 @@ def texture(
     1 means as rough as the tissue around, below 1 smoother (blurred), above 1 rougher.
 
     Args:
-        image: channel-first image, (1, H, W) or (1, H, W, D), or surroundings that were found before.
+        image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
         mask: channel-first mask of what was altered, on the same grid.
         outer_mm: the ring reaches this far from the mask, in mm.
-        where: ``spacing``, ``axis``, ``exclude`` and ``tissue``, see :class:`Surroundings`; along an axis nothing is
-            smoothed.
+        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`; along an axis
+            nothing is smoothed.
 
     Returns:
         The ratio, from 0; infinite in perfectly flat surroundings, NaN if there are none or both sides are flat.

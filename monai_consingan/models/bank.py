@@ -111,19 +111,21 @@ class ModelBank:
         device: str | torch.device = "cpu",
         start: TrainedModel | None = None,
         content: Content | None = None,
+        sequences: Sequence[str] = (),
         handlers: Sequence[Any] = (),
         progress: bool = False,
     ) -> TrainedModel:
         """The model of a training, which takes place only if the bank has none.
 
         Args:
-            slices: (S, 1, H, W) in [-1, 1].
+            slices: (S, C, H, W) in [-1, 1], or (S, C, H, W, D) with settings of 3 spatial dims.
             settings: settings of the training.
             seed: seed of the training.
             device: where to train.
             start: a model whose weights the training starts from.
             content: tensors that the model is found by instead of ``slices``, such as the scan that the slices were
                 taken from by a fixed rule; they have to determine the slices.
+            sequences: names of the channels, where they are known, which the model keeps if it is trained now.
             handlers: more handlers for the trainer.
             progress: whether to show progress on the standard error stream.
 
@@ -146,6 +148,7 @@ class ModelBank:
                     device=device,
                     checkpoint=checkpoint,
                     start=start,
+                    sequences=sequences,
                     handlers=handlers,
                     progress=progress,
                 )

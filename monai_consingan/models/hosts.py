@@ -13,7 +13,7 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, check_shape, spacing_of, wrap_like
-from monai_consingan.data import load_label, load_scan, slice_axis
+from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
@@ -29,6 +29,8 @@ __all__ = ["HostModels", "prepare_bank"]
 class HostModels:
     """Models of a bank that are found by a host's own voxels, to redraw any place of that host.
 
+    With settings of 3 spatial dims the models are of boxes, and redraw in space.
+
     A model is trained on a few crops of its host (``host_crops``). It is found by the host's intensities, not by
     its name, so that it can never be another scan's: the host has to be, voxel by voxel, what the model was prepared
     with. In a pipeline that is what reaches the first random transform. A model for editing is found by the host and
@@ -40,7 +42,8 @@ class HostModels:
         settings: settings of the trainings, by default the preset ``quick``. With the region ``"slice"`` whole slices
             are trained on instead of crops.
         crops: number of crops, each of a slice of its own as far as there are as many.
-        side: height and width of a crop in pixels, or the image's, where that is smaller.
+        side: height and width (and depth) of a crop in pixels, or the image's, where that is smaller; ``None`` for 96,
+            of boxes 48.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         spacing: mm per spatial axis; ``None`` takes it from a MetaTensor's affine, and 1 mm for other arrays.
         seed: seed of the crops' places and of the trainings.
@@ -63,7 +66,7 @@ class HostModels:
         settings: TrainingSettings | None = None,
         *,
         crops: int = 3,
-        side: int = 96,
+        side: int | None = None,
         axis: int | None = None,
         spacing: Sequence[float] | float | None = None,
         seed: int = 0,
@@ -76,6 +79,8 @@ class HostModels:
                 f"The settings are for task {self.settings.task!r} and the task is {task!r}: give harmonization or "
                 "editing for both."
             )
+        in_space = self.settings.spatial_dims == 3
+        side = (48 if in_space else 96) if side is None else side
         for name, number in (("crops", crops), ("side", side), ("keep", keep)):
             if number < 1:
                 raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
@@ -100,7 +105,7 @@ class HostModels:
         """The model of a host, or ``None`` if the bank has none.
 
         Args:
-            host: (1, \\*spatial).
+            host: (C, \\*spatial).
             label: its lesions, which only models for editing depend on.
 
         Raises:
@@ -123,13 +128,13 @@ class HostModels:
         """The model of a host, trained if the bank has none.
 
         Args:
-            host: (1, \\*spatial).
+            host: (C, \\*spatial).
             label: its lesions, needed for editing.
             device: where to train.
             progress: whether to show progress on the standard error stream.
 
         Raises:
-            ConSinGANError: a host of several channels, or one that cannot be trained on.
+            ConSinGANError: a host that cannot be trained on.
         """
         content = self._content(host, label)
         if (found := self.bank.find(content, self.settings, seed=self.seed)) is not None:
@@ -144,9 +149,8 @@ class HostModels:
             axis=slice_axis(self._scan(host), self.axis),
             seed=self.seed,
         )
-        return self.bank.model_for(
-            slices, self.settings, seed=self.seed, device=device, content=content, progress=progress
-        )
+        how: dict[str, Any] = {"seed": self.seed, "device": device, "progress": progress}
+        return self.bank.model_for(slices, self.settings, content=content, sequences=named_sequences(host), **how)
 
     def redraw(
         self,
@@ -159,8 +163,8 @@ class HostModels:
         """Let a host's model redraw a lesion and its surroundings.
 
         Args:
-            naive: image with the pasted or filled lesion, (1, \\*spatial).
-            mask: where that lesion is.
+            naive: image with the pasted or filled lesion, (C, \\*spatial).
+            mask: where that lesion is, (1, \\*spatial).
             host: the image before.
             model: the host's model.
             blend: where the redrawn image is used.
@@ -173,11 +177,7 @@ class HostModels:
         """
         scan, lesion = self._scan(naive), as_array(mask) > 0
         axis = slice_axis(scan, self.axis)
-        near: list[slice] = [slice(None)] * lesion.ndim
-        if axis is not None:  # the other slices stay as they are
-            held = np.flatnonzero(lesion.any(axis=tuple(i for i in range(4) if i != 1 + axis)))
-            near[1 + axis] = slice(int(held[0]), int(held[-1]) + 1)
-        inside = tuple(near)
+        inside = _near(lesion, axis, self.settings.spatial_dims, model.image_size)
         parts = (_like(scan, as_array(image)[inside]) for image in (naive, lesion.astype(np.uint8), host))
         part, marks, tissue = parts
         redrawn = redraw(
@@ -264,9 +264,24 @@ def prepare_bank(
     return names
 
 
+def _near(lesion: np.ndarray, axis: int | None, dims: int, size: Sequence[int]) -> tuple[slice, ...]:
+    """What has to be looked at to redraw a lesion, (1, \\*spatial): its slices, or a box that holds the model's."""
+    near = [slice(None)] * lesion.ndim
+    for number in range(lesion.ndim - 1) if dims == 3 else [axis]:
+        if number is None:
+            continue
+        held = np.flatnonzero(lesion.any(axis=tuple(i for i in range(lesion.ndim) if i != 1 + number)))
+        wide = size[number] if dims == 3 else 0
+        near[1 + number] = slice(max(int(held[0]) - wide, 0), int(held[-1]) + 1 + wide)
+    return tuple(near)
+
+
 def _like(scan: MetaTensor, values: np.ndarray) -> MetaTensor:
-    """Values with a scan's spacing."""
-    return MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), affine=scan.affine)
+    """Values with a scan's spacing and the names of its sequences."""
+    names = named_sequences(scan)
+    like = MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), affine=scan.affine)
+    like.meta |= {"sequences": list(names)} if names else {}
+    return like
 
 
 def _read(image: Any, label: Any, *, needs_label: bool) -> tuple[Any, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import torch
+from monai.config import NdarrayOrTensor
 
 from monai_consingan import __version__
+from monai_consingan.data import named_sequences
 from monai_consingan.errors import ConSinGANError, is_out_of_memory
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, draw_weights
 from monai_consingan.settings import TrainingSettings, preset_settings
@@ -23,24 +25,32 @@ _MODEL_FORMAT = "monai-consingan model 1"
 
 
 def new_networks(
-    settings: TrainingSettings, image_size: tuple[int, int], seed: int
+    settings: TrainingSettings, image_size: Sequence[int], seed: int, in_channels: int = 1
 ) -> tuple[ConSinGANGenerator, ConSinGANDiscriminator]:
-    """Untrained networks for slices of a size; their initial weights depend on the seed only.
+    """Untrained networks for slices (or boxes) of a size; their initial weights depend on the seed only.
+
+    Args:
+        settings: settings of their training.
+        image_size: height and width (and depth).
+        seed: the seed.
+        in_channels: channels of the images.
 
     Raises:
         ConSinGANError: the settings do not fit the size.
     """
     with torch.random.fork_rng(devices=[]):
-        networks = _networks(settings, settings.sizes(image_size))
+        networks = _networks(settings, settings.sizes(image_size), in_channels)
     return draw_weights(*networks, seed)
 
 
 def _networks(
-    settings: TrainingSettings, sizes: Sequence[Sequence[int]]
+    settings: TrainingSettings, sizes: Sequence[Sequence[int]], in_channels: int
 ) -> tuple[ConSinGANGenerator, ConSinGANDiscriminator]:
     kind = get_task(settings.task)
+    shape: dict[str, Any] = {"spatial_dims": settings.spatial_dims, "in_channels": in_channels}
     generator = ConSinGANGenerator(
         sizes,
+        **shape,
         channels=settings.channels,
         num_layers=settings.num_layers,
         negative_slope=settings.slope,
@@ -48,7 +58,7 @@ def _networks(
         border=kind.border,
     )
     discriminator = ConSinGANDiscriminator(
-        channels=settings.channels, num_layers=settings.num_layers, negative_slope=settings.slope
+        **shape, channels=settings.channels, num_layers=settings.num_layers, negative_slope=settings.slope
     )
     return generator, discriminator
 
@@ -75,18 +85,42 @@ class TrainedModel:
         discriminator: the trained discriminator.
         settings: what they were trained with.
         seed: seed of the training.
+        sequences: names of the sequences that it was trained on, where they are known.
     """
 
     generator: ConSinGANGenerator
     discriminator: ConSinGANDiscriminator
     settings: TrainingSettings
     seed: int
+    sequences: tuple[str, ...] = ()
 
     @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the slices it was trained on."""
-        height, width = self.generator.stage_sizes[-1]
-        return height, width
+    def image_size(self) -> tuple[int, ...]:
+        """Height and width of the slices (and depth of the boxes) it was trained on."""
+        return tuple(self.generator.stage_sizes[-1])
+
+    @property
+    def in_channels(self) -> int:
+        """Number of the sequences that it was trained on."""
+        return self.generator.in_channels
+
+    def check_sequences(self, image: NdarrayOrTensor) -> None:
+        """Refuse an image of other sequences than those that the model was trained on.
+
+        Args:
+            image: (C, \\*spatial); where its metadata do not name its sequences, their number has to do.
+
+        Raises:
+            ConSinGANError: other sequences, or another number of them.
+        """
+        names = named_sequences(image)
+        unlike = bool(names and self.sequences) and names != self.sequences
+        if image.shape[0] != self.in_channels or unlike:
+            own = ", ".join(self.sequences) or f"{self.in_channels} of unknown names"
+            raise ConSinGANError(
+                f"The model was trained on the sequences {own}, but the image has "
+                f"{', '.join(names) or image.shape[0]}: give these sequences in this order, or another model."
+            )
 
     def save(self, path: str | Path) -> None:
         """Write the model, which loads with ``torch.load(path, weights_only=True)``; the file appears whole or not."""
@@ -97,6 +131,7 @@ class TrainedModel:
                 "settings": self.settings.as_dict(),
                 "image_size": list(self.image_size),
                 "seed": self.seed,
+                **({"sequences": list(self.sequences)} if self.sequences else {}),
                 "generator": self.generator.state_dict(),
                 "discriminator": self.discriminator.state_dict(),
             },
@@ -123,10 +158,11 @@ class TrainedModel:
             if len(sizes) != settings.stages:
                 raise ValueError(f"{len(sizes)} stages instead of {settings.stages}")
             with torch.random.fork_rng(devices=[]):
-                generator, discriminator = _networks(settings, sizes)
+                generator, discriminator = _networks(settings, sizes, state["generator"]["head.conv.weight"].shape[1])
             generator.load_state_dict(state["generator"])
             discriminator.load_state_dict(state["discriminator"])
-            model = cls(generator.eval(), discriminator.eval(), settings, int(state["seed"]))
+            names = tuple(str(name) for name in state.get("sequences", ()))
+            model = cls(generator.eval(), discriminator.eval(), settings, int(state["seed"]), names)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             if is_out_of_memory(error):
                 raise
@@ -145,6 +181,7 @@ def given_models(
     model: str | Path | None,
     start: str | Path | None,
     bank: str | Path | None = None,
+    dims: int | None = None,
 ) -> tuple[TrainingSettings, TrainedModel | None, TrainedModel | None]:
     """What a workflow trains with, or uses instead.
 
@@ -154,12 +191,14 @@ def given_models(
         model: model, or folder of a run, to use as it is.
         start: model, or folder of a run, whose weights the training starts from.
         bank: folder of models that the training is spared by.
+        dims: 2 for slices, 3 for work in space, if that is asked for.
 
     Returns:
         The settings, which are those of a model unless others are asked for, and both models.
 
     Raises:
-        ConSinGANError: a model that is used as it is comes with another model or a bank, or one cannot be used.
+        ConSinGANError: a model that is used as it is comes with another model or a bank, or one cannot be used, or
+            settings are for other dims than those that are asked for.
     """
     if model is not None and start is not None:
         raise ConSinGANError(f"model {model} is used as it is, and {start} to start a training from: give one of them.")
@@ -170,5 +209,6 @@ def given_models(
     if used is not None:
         settings = used.settings
     elif settings is None:
-        settings = preset_settings("quick", task) if begun is None else begun.settings
+        settings = preset_settings("quick", task, spatial_dims=dims) if begun is None else begun.settings
+    settings.dims_for(dims)
     return settings, used, begun

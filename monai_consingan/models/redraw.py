@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import spacing_of
-from monai_consingan.data import IntensityScale, Region
+from monai_consingan.data import IntensityScale, Region, named_sequences
 from monai_consingan.inferers import redraw_region
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
@@ -63,13 +63,15 @@ def redraw(
 ) -> Redrawn:
     """Train a model on the region around a lesion (unless one is given) and let it redraw the naive image there.
 
+    Settings of 3 spatial dims make the region a box, and all is done in space.
+
     Args:
-        naive: image with the pasted or filled lesion, ``(1, *spatial)``.
+        naive: image with the pasted or filled lesion, ``(C, *spatial)``.
         mask: where that lesion is, ``(1, *spatial)``.
         training: images on the same grid whose slices of the region are trained on.
         host: the image before the lesion was pasted or filled.
-        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
-        settings: settings of the training.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D; of no account in space.
+        settings: settings of the training, or of the model.
         blend: where the redrawn image is used.
         model: a trained model to use instead.
         start: a trained model whose weights the training starts from.
@@ -83,10 +85,14 @@ def redraw(
         The result; outside its alteration mask it has the bits of the host.
 
     Raises:
-        ConSinGANError: the region does not fit the settings or the model.
+        ConSinGANError: the region does not fit the settings or the model, or the model is of other sequences.
     """
     given = start if model is None else model
-    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis)(mask, naive, host)
+    if given is not None:
+        given.check_sequences(naive)
+    dims = settings.spatial_dims
+    axis = axis if dims == 2 else None
+    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis, dims)(mask, naive, host)
     slices, region, scale = region_slices(
         naive,
         mask,
@@ -99,7 +105,14 @@ def redraw(
     )
     seconds = 0.0
     if model is None:
-        how: dict[str, Any] = {"seed": seed, "device": device, "start": start, "progress": progress}
+        names = named_sequences(naive)
+        how: dict[str, Any] = {
+            "seed": seed,
+            "device": device,
+            "start": start,
+            "progress": progress,
+            "sequences": names,
+        }
         begin = time.perf_counter()
         if bank is not None:
             model = bank.model_for(slices, settings, **how)

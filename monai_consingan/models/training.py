@@ -38,13 +38,14 @@ def train_model(
     checkpoint: str | Path | None = None,
     start: TrainedModel | None = None,
     fine_tune_input: torch.Tensor | None = None,
+    sequences: Sequence[str] = (),
     handlers: Sequence[Any] = (),
     progress: bool = False,
 ) -> TrainedModel:
-    """Train a ConSinGAN on one slice or several.
+    """Train a ConSinGAN on one slice or several, or on boxes of volumes.
 
     Args:
-        slices: (S, 1, H, W) in [-1, 1].
+        slices: (S, C, H, W) in [-1, 1], or (S, C, H, W, D) with settings of 3 spatial dims.
         settings: settings of the training.
         seed: seed of the weights and of everything random.
         device: where to train.
@@ -52,6 +53,7 @@ def train_model(
         start: an earlier model to start from; its settings must have the same networks.
         fine_tune_input: naive images like ``slices``: instead of a whole training, the last stage of ``start`` is
             trained once more with them as its input, as published.
+        sequences: names of the channels, which the model keeps, where they are known.
         handlers: more handlers of MONAI or Ignite for the trainer.
         progress: whether to show a progress bar on the standard error stream.
 
@@ -64,8 +66,7 @@ def train_model(
     """
     if not bool(torch.isfinite(slices).all()):
         raise ConSinGANError("The slices to train on hold NaN or infinite values: give slices of finite numbers.")
-    height, width = slices.shape[2:]
-    generator, discriminator = new_networks(settings, (height, width), seed)
+    generator, discriminator = new_networks(settings, slices.shape[2:], seed, slices.shape[1])
     more = [] if fine_tune_input is None else [fine_tune_input]
     if start is not None:
         _copy_weights(start, generator, discriminator)
@@ -86,7 +87,7 @@ def train_model(
         stage_input=fine_tune_input,
         train_handlers=[*handlers, TrainingProgress()] if progress else handlers,
     ).run()
-    return TrainedModel(generator.cpu().eval(), discriminator.cpu().eval(), settings, seed)
+    return TrainedModel(generator.cpu().eval(), discriminator.cpu().eval(), settings, seed, tuple(sequences))
 
 
 def _copy_weights(start: TrainedModel, generator: torch.nn.Module, discriminator: torch.nn.Module) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.data import example
+import numpy as np
+
+from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data import example, load_label, load_scan
 from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
@@ -14,6 +17,7 @@ from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.outputs import output_folder, refuse_links
 from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import shown_number
+from monai_consingan.workflows.review import CARDS, ReviewEntry, save_cards, write_review
 
 __all__ = ["demo"]
 
@@ -54,7 +58,8 @@ def demo(
 
     Args:
         output: folder for ``insert/`` (:py:func:`monai_consingan.workflows.harmonize`), ``remove/``
-            (:py:func:`monai_consingan.workflows.remove`), ``report.html`` and ``report.pdf``.
+            (:py:func:`monai_consingan.workflows.remove`), ``report.html``, ``report.pdf`` and
+            ``review.html``.
         overwrite: whether the folder may hold something already. An earlier demo stays until the new one is whole.
         seed: seed of everything random.
         progress: whether to show progress on the standard error stream.
@@ -87,6 +92,7 @@ def demo(
             progress=progress,
         )
         _write_page(folder, inserted, removed)
+        _write_review(folder, {"insert": inserted, "remove": removed})
     return output / PAGE
 
 
@@ -113,6 +119,23 @@ def _write_page(folder: Path, inserted: Mapping[str, Any], removed: Mapping[str,
         ReportSection("Where the scan comes from", _source_text()),
     ]
     write_reports(folder / PAGE, title="Brain metastases put in and taken out", text=_TEXT, sections=sections)
+
+
+def _write_review(folder: Path, reports: Mapping[str, Mapping[str, Any]]) -> None:
+    """The same two lesions on the page that larger runs are looked at on."""
+    scan = load_scan(example().image)
+    old = as_array(load_label(example().label, image=scan)) > 0
+    entries = []
+    for part, report in reports.items():
+        (image,) = (folder / part).glob("image.*")
+        result = load_scan(image)
+        new = as_array(load_label(folder / part / image.name.replace("image", "label"), image=result)) > 0
+        mask = wrap_like((new != old).astype(np.uint8), scan)
+        save_cards(folder / CARDS, part, 1, before=scan, after=result, mask=mask)
+        numbers = {name: float(report[name]) for name in ("contrast_kept", "seam")}
+        kind = "put in" if part == "insert" else "taken out"
+        entries.append(ReviewEntry(part, 1, kind, "example", numbers=numbers, warnings=tuple(report["warnings"])))
+    write_review(folder, f"demo-{reports['insert']['seed']}", entries, title="The lesions of the demo to look at")
 
 
 def _source_text() -> str:

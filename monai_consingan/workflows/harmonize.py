@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai.data import MetaTensor
 
-from monai_consingan.data import check_lesion, slices_of
+from monai_consingan.data import Files, as_files, check_lesion, sequence_names, slices_of
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import Checks, check_insertion, insertion_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
-from monai_consingan.workflows.lesion_run import (
-    LesionCase,
-    LesionRun,
-    Redrawing,
-    lesion_run,
-    slices_of_model,
-    told_dims,
-)
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
 
 __all__ = ["LesionSource", "harmonize", "paste"]
 
@@ -37,8 +31,9 @@ class LesionSource:
     """Which lesion goes where.
 
     Args:
-        host: scan that gets the lesion.
-        donor: scan that the lesion is taken from; it may be the host.
+        host: scan that gets the lesion: its file, those of its sequences, or a 4D file of them
+            (:py:func:`monai_consingan.data.read_sequences`).
+        donor: scan that the lesion is taken from, likewise; it may be the host.
         donor_label: label of the donor's lesions.
         host_label: label of the lesions that the host has already; by default the donor's label if donor and host are
             the same file.
@@ -52,15 +47,21 @@ class LesionSource:
             ``"none"`` or ``"scale"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
-            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
+            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
+            thick (:py:func:`monai_consingan.data.work_dims`).
+        sequences: names of the sequences to work on, of those of host and donor; or of all, in the order of the files
+            or of the volumes of a 4D file.
+        lead: name of the sequence in which the place is looked for and the lesion is measured; ``None`` takes that in
+            which the donor's lesion stands out most (:py:func:`monai_consingan.data.lead_channel`).
+        resample: whether sequences on other grids are brought to that of the lead (or the first).
 
     Raises:
         ConSinGANError: no such choice of a lesion.
     """
 
-    host: str | Path
-    donor: str | Path
+    host: Files
+    donor: Files
     donor_label: str | Path
     host_label: str | Path | None = None
     lesion_labels: Iterable[int] | None = None
@@ -72,6 +73,9 @@ class LesionSource:
     match: str | None = None
     lesion: int | str = "largest"
     dims: int | None = None
+    sequences: Sequence[str] | None = None
+    lead: str | None = None
+    resample: bool = False
 
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
@@ -79,19 +83,21 @@ class LesionSource:
     @property
     def files(self) -> list[str | Path | None]:
         """The files that are read."""
-        return [self.host, self.donor, self.donor_label, self.host_label]
+        return [*as_files(self.host), *as_files(self.donor), self.donor_label, self.host_label]
 
 
-def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed: int, title: str) -> LesionCase:
+def _pasted(
+    run: LesionRun, source: LesionSource, method: InsertionMethod, dims: int | None, seed: int, title: str
+) -> LesionCase:
     """The lesion pasted as the method wants it."""
     match = method.match if source.match is None else source.match
-    dims = source.dims if method.redrawn is None else slices_of_model(source.dims)
-    host, donor = run.scan("host", source.host), run.scan("donor", source.donor)
+    host = run.scan("host", source.host)
+    donor = run.scan("donor", source.donor, like="host")
     donor_label = run.label("donor_label", source.donor_label, donor, "donor")
     host_label = None
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
-    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion, dims)(
+    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead)(
         host,
         donor,
         donor_label,
@@ -103,17 +109,22 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         offset=source.offset,
     )
 
-    def measures(results: Mapping[str, MetaTensor]) -> dict[str, float]:
+    def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
         lesion = found.donor_lesion
-        return insertion_measures(
-            results, found.mask, donor, lesion, others=found.host_label, axis=source.axis, dims=found.dims
-        )
+        where: dict[str, Any] = {"axis": source.axis, "dims": found.dims, "lead": found.lead}
+        return insertion_measures(results, found.mask, donor, lesion, others=found.host_label, **where)
 
-    def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
+    def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
-        where: dict[str, Any] = {"others": found.host_label, "axis": source.axis, "blended": blended}
+        where: dict[str, Any] = {
+            "axis": source.axis,
+            "dims": found.dims,
+            "others": found.host_label,
+            "blended": blended,
+        }
         return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, **where)
 
+    names = sequence_names(host)
     placement = {
         **found.placement.as_dict(),
         "axis": found.axis,
@@ -133,12 +144,21 @@ def _pasted(run: LesionRun, source: LesionSource, method: InsertionMethod, seed:
         axis=found.axis,
         title=title,
         placement=placement,
-        settings={"match": found.match},
+        settings={"match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True))},
         measures=measures,
         checks=checks,
         warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],
+        lead=found.lead,
         donor=(donor, found.donor_lesion),
     )
+
+
+def _run(
+    command: str, source: LesionSource, output: str | Path, more: list[str | Path | None], overwrite: bool
+) -> AbstractContextManager[LesionRun]:
+    """The run of a command, which reads the files of the source and some more."""
+    sequences: dict[str, Any] = {name: getattr(source, name) for name in ("sequences", "lead", "resample")}
+    return lesion_run(command, output, [*source.files, *more], overwrite=overwrite, **sequences)
 
 
 def paste(
@@ -159,8 +179,9 @@ def paste(
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
-    with lesion_run("paste", output, source.files, overwrite=overwrite) as run:
-        return run.finish(_pasted(run, source, insertion_method("naive"), seed, "Naive paste"), seed, strict=strict)
+    with _run("paste", source, output, [], overwrite) as run:
+        case = _pasted(run, source, insertion_method("naive"), source.dims, seed, "Naive paste")
+        return run.finish(case, seed, strict=strict)
 
 
 def harmonize(
@@ -188,7 +209,7 @@ def harmonize(
             killed run that is started again goes on from its checkpoint there.
         method: a key of :py:data:`INSERTION_METHODS`; by default ``"tissue"``, or ``"tissue-consingan"`` if anything
             of a model is given.
-        settings: settings of the training, by default the preset ``quick``.
+        settings: settings of the training, by default the preset ``quick`` (``quick-3d`` if ``dims`` is 3).
         blend: where the redrawn image is used, if not as is usual for the method.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
@@ -219,10 +240,12 @@ def harmonize(
     given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
     method = chosen_insertion(method, **given)
     how = insertion_method(method)
-    redrawing = None
+    redrawing, dims = None, source.dims
     if how.redrawn is not None:
-        redrawing = Redrawing.chosen("harmonization", how.redrawn, **given, seed=seed, device=device, progress=progress)
-    with lesion_run("harmonize", output, [*source.files, model, start], overwrite=overwrite) as run:
-        case = _pasted(run, source, how, seed, f"Lesion inserted, {method}")
+        asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("harmonization", how.redrawn, **asked)
+        dims = redrawing.settings.spatial_dims
+    with _run("harmonize", source, output, [model, start], overwrite) as run:
+        case = _pasted(run, source, how, dims, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

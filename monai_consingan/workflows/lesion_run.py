@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import (
+    Files,
+    SequenceFiles,
     Stored,
+    as_files,
     load_label,
-    load_scan,
-    output_suffix,
+    read_sequences,
     read_stored,
     save_label_like,
-    save_like,
+    save_sequences,
     thick_slices,
 )
 from monai_consingan.errors import ConSinGANError
@@ -30,10 +32,11 @@ from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
 from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings
+from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "slices_of_model", "told_dims"]
+__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "told_dims"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Redrawing:
         model: str | Path | None,
         start: str | Path | None,
         bank: str | Path | None,
+        dims: int | None,
         seed: int,
         device: str,
         progress: bool,
@@ -82,7 +86,7 @@ class Redrawing:
         Raises:
             ConSinGANError: models that cannot be used, or not together.
         """
-        settings, trained, begun = given_models(task, settings, model, start, bank)
+        settings, trained, begun = given_models(task, settings, model, start, bank, dims)
         files = {"model": model_file(model), "start": model_file(start)}
         models = None if bank is None else ModelBank(bank)
         return cls(settings, blend or usual, trained, begun, models, seed, device, progress, files)
@@ -106,6 +110,7 @@ class LesionCase:
         settings: what the user asked for, for the report; ``redrawn`` is added where a model redraws.
         measures: measures of images by their suffixes.
         checks: checks of the result, of which the measures are known.
+        lead: channel that is shown in full.
         donor: donor and its lesion's mask, for the figure.
         redrawn: more settings for the report where a model redraws.
         warnings: sentences on what the user should know.
@@ -122,8 +127,9 @@ class LesionCase:
     title: str
     placement: dict[str, Any]
     settings: dict[str, Any]
-    measures: Callable[[Mapping[str, MetaTensor]], dict[str, float]]
-    checks: Callable[[MetaTensor, dict[str, float]], Checks]
+    measures: Callable[[Mapping[str, MetaTensor]], dict[str, Any]]
+    checks: Callable[[MetaTensor, dict[str, Any]], Checks]
+    lead: int = 0
     donor: tuple[MetaTensor, MetaTensor] | None = None
     redrawn: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -135,24 +141,49 @@ class LesionRun:
     Args:
         command: the command's name.
         folder: the folder to work in.
+        sequences: names of the sequences that are read, or of all.
+        lead: name of the one that counts where there are several grids.
+        resample: whether the others are brought to its grid.
     """
 
-    def __init__(self, command: str, folder: Path) -> None:
+    def __init__(
+        self,
+        command: str,
+        folder: Path,
+        sequences: Sequence[str] | None = None,
+        lead: str | None = None,
+        resample: bool = False,
+    ) -> None:
         self.command = command
+        self.sequences, self.lead, self.resample = sequences, lead, resample
         self.folder = folder
         self.host = "image" if command == "remove" else "host"
         self.begin = time.perf_counter()
-        self.inputs: dict[str, Stored | Path | None] = {}
+        self.cases: dict[str, SequenceFiles] = {}
+        self.labels: dict[str, Stored] = {}
 
-    def scan(self, name: str, path: str | Path) -> MetaTensor:
-        """Read a scan, as :py:func:`monai_consingan.data.load_scan` does; what was read before is not read again."""
-        read = [given for given in self.inputs.values() if isinstance(given, Stored) and given.path == Path(path)]
-        self.inputs[name] = stored = read[0] if read else read_stored(path, name=_words(name))
-        return load_scan(stored, name=_words(name))
+    def scan(self, name: str, paths: Files, like: str | None = None) -> MetaTensor:
+        """Read a case, a scan or several sequences (:py:func:`monai_consingan.data.read_sequences`).
+
+        What was read before is not read again.
+
+        Args:
+            name: what it is, for errors and the report.
+            paths: its files.
+            like: what has the same sequences, in whose order they come.
+        """
+        before = None if like is None else self.cases[like]
+        if before is not None and {part.path for part in before.parts} == set(as_files(paths)):
+            files = replace(before, name=_words(name))
+        else:
+            files = read_sequences(paths, name=_words(name), sequences=self.sequences)
+            files = files if before is None else files.in_order_of(before)
+        image, self.cases[name] = files.image(self.lead, resample=self.resample)
+        return image
 
     def label(self, name: str, path: str | Path, image: MetaTensor, of: str, **options: Any) -> MetaTensor:
         """Read the label of an image, as :py:func:`monai_consingan.data.load_label` does."""
-        self.inputs[name] = stored = read_stored(path, name=_words(name), indices=True)
+        self.labels[name] = stored = read_stored(path, name=_words(name), indices=True)
         return load_label(stored, image=image, image_name=_words(of), name=_words(name), **options)
 
     def finish(
@@ -176,13 +207,15 @@ class LesionRun:
         if redrawing is not None:
             image, alteration, more, seconds = self._redraw(case, redrawing)
             told |= more
+        resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}
+        told |= {"resampled": resampled} if resampled else {}
         measures = case.measures({"": image, "_naive": case.naive})
         checks = case.checks(image, measures)
         if checks.failed and strict:
             raise ConSinGANError(f"Nothing is written, as {checks.sentence()}")
         report = {
             "command": self.command,
-            "inputs": describe_inputs({**self.inputs, **({} if redrawing is None else redrawing.files)}),
+            "inputs": describe_inputs({**self.cases, **self.labels, **({} if redrawing is None else redrawing.files)}),
             "placement": case.placement,
             "seed": seed,
             "versions": versions(),
@@ -192,7 +225,9 @@ class LesionRun:
             "warnings": [*case.warnings, *([_capital(checks.sentence())] if checks.failed else [])],
             **({} if self.command == "paste" else {"seconds_training": seconds}),
         }
-        self._save(case, image, alteration, is_redrawn=redrawing is not None)
+        files = self._save(case, image, alteration, is_redrawn=redrawing is not None)
+        if len(files["image"]) > 1:
+            report["sequence_files"] = files
         report["seconds"] = time.perf_counter() - self.begin
         write_report(self.folder / REPORT_NAME, report)
         return report
@@ -226,53 +261,54 @@ class LesionRun:
         }
         return made.image, made.alteration, told, made.seconds_training
 
-    def _save(self, case: LesionCase, image: MetaTensor, alteration: MetaTensor, *, is_redrawn: bool) -> None:
-        """Write images, label and figure."""
-        host: Any = self.inputs[self.host]
-        suffix = output_suffix(host)
-        save_like(self.folder / f"image{suffix}", image, host, alteration=alteration)
-        save_label_like(self.folder / f"label{suffix}", case.label, host)
-        save_label_like(self.folder / f"alteration{suffix}", alteration, host)
+    def _save(
+        self, case: LesionCase, image: MetaTensor, alteration: MetaTensor, *, is_redrawn: bool
+    ) -> dict[str, list[str]]:
+        """Write images, label and figure; the names of the files of the images."""
+        host = self.cases[self.host]
+        files = {"image": save_sequences(self.folder, "image", image, host, alteration=alteration)}
+        save_label_like(self.folder / f"label{host.suffix}", case.label, host.parts[0])
+        save_label_like(self.folder / f"alteration{host.suffix}", alteration, host.parts[0])
         if self.command != "paste":
-            save_like(self.folder / f"naive{suffix}", case.naive, host, alteration=alteration)
+            files["naive"] = save_sequences(self.folder, "naive", case.naive, host, alteration=alteration)
         shows_naive = is_redrawn or self.command == "harmonize"
+        shown = {self.host: case.host, **({"naive": case.naive} if shows_naive else {}), "result": image}
         save_case_figure(
             self.folder / "figure.png",
             title=case.title,
-            images={
-                self.host: case.host,
-                **({"naive": case.naive} if shows_naive else {}),
-                "result": image,
-            },
+            images=shown,
             lesion=case.lesion,
             alteration=alteration,
             axis=case.axis,
             donor=case.donor,
+            lead=case.lead,
         )
+        return files
 
 
 @contextmanager
 def lesion_run(
-    command: str, output: str | Path, inputs: Iterable[str | Path | None], *, overwrite: bool = False
+    command: str,
+    output: str | Path,
+    inputs: Iterable[str | Path | None],
+    *,
+    overwrite: bool = False,
+    **sequences: Any,
 ) -> Iterator[LesionRun]:
     """A run whose files appear in the output folder when all went well (:py:func:`output_folder`).
+
+    Args:
+        command: the command's name.
+        output: the output folder.
+        inputs: what is read.
+        overwrite: whether the folder may hold something already.
+        **sequences: ``sequences``, ``lead`` and ``resample`` of :py:class:`LesionRun`.
 
     Raises:
         ConSinGANError: the folder cannot be used.
     """
     with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
-        yield LesionRun(command, folder)
-
-
-def slices_of_model(dims: int | None) -> int:
-    """2, as models redraw slices.
-
-    Raises:
-        ConSinGANError: work in space was asked for.
-    """
-    if dims == 3:
-        raise ConSinGANError("dims is 3, but a model redraws slices: leave dims out, or what asks for a model.")
-    return 2
+        yield LesionRun(command, folder, **sequences)
 
 
 def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:
@@ -282,9 +318,9 @@ def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:
 
 
 def _altered(case: LesionCase) -> MetaTensor:
-    """1 where the lesion was pasted or filled, and where the image differs from the host."""
-    changed = (as_array(case.image) != as_array(case.host)) | (as_array(case.mask) > 0)
-    altered: MetaTensor = wrap_like(changed.astype(np.uint8), case.host)
+    """1 where the lesion was pasted or filled, and where the image differs from the host in any sequence."""
+    differs = (as_array(case.image) != as_array(case.host)).any(axis=0, keepdims=True)
+    altered: MetaTensor = wrap_like((differs | (as_array(case.mask) > 0)).astype(np.uint8), case.mask)
     return altered
 
 

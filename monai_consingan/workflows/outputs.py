@@ -26,10 +26,11 @@ __all__ = [
 REPORT_NAME = "report.json"
 _PARTIAL = ".partial"
 _OWN = re.compile(
-    r"((image|label|naive|alteration)\.(nii\.gz|png)|(figure|images)\.png|report\.(json|html|pdf)|model\.pt"
+    r"((image|label|naive|alteration)\.(nii\.gz|png)|(figure|images)\.png|(report|review)\.(json|html|pdf)|model\.pt"
     r"|sample-\d{3,}\.(png|gif))",
     re.IGNORECASE,
 )
+_OF_SEQUENCES = re.compile(r"(image|naive)_.+\.(nii\.gz|png)", re.IGNORECASE)
 _CHECKPOINT = re.compile(r"checkpoint[^.]*\.pt")
 
 
@@ -70,7 +71,8 @@ def check_inputs(path: str | Path, inputs: Iterable[str | Path | None]) -> None:
     folder = Path(path).resolve()
     for given in inputs:
         for place in () if given is None else (Path(given).absolute(), Path(given).resolve()):
-            if place.resolve() == folder or (place.parent.resolve() == folder and _OWN.fullmatch(place.name)):
+            taken = _OWN.fullmatch(place.name) or _OF_SEQUENCES.fullmatch(place.name)
+            if place.resolve() == folder or (place.parent.resolve() == folder and taken):
                 raise ConSinGANError(
                     f"output {path} would take the place of {given}, which is read: give another folder."
                 )
@@ -158,7 +160,7 @@ def _move_up(partial: Path, path: Path) -> None:
         if _CHECKPOINT.fullmatch(item.name):  # of another training that was killed
             item.unlink()
     new = sorted(partial.iterdir(), key=lambda item: (item.name == REPORT_NAME, item.name))
-    old = [item for item in path.iterdir() if _OWN.fullmatch(item.name)] if _is_result(path) else []
+    old = _files_of_result(path)
     (path / REPORT_NAME).unlink(missing_ok=True)
     for item in old:
         if item.name not in {kept.name for kept in new}:
@@ -171,9 +173,14 @@ def _move_up(partial: Path, path: Path) -> None:
     partial.rmdir()
 
 
-def _is_result(path: Path) -> bool:
-    """Whether a folder has a report of this package."""
+def _files_of_result(path: Path) -> list[Path]:
+    """The files of an earlier result, which is told by its report; of several sequences those that it lists."""
     try:
-        return "command" in json.loads((path / REPORT_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return False
+        report = json.loads((path / REPORT_NAME).read_text(encoding="utf-8"))
+        if "command" not in report:
+            return []
+        listed = {name for names in report.get("sequence_files", {}).values() for name in names}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return []
+    of_sequences = {name for name in listed if _OF_SEQUENCES.fullmatch(name)}
+    return [item for item in path.iterdir() if _OWN.fullmatch(item.name) or item.name in of_sequences]

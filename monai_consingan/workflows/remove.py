@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai.data import MetaTensor
 
-from monai_consingan.data import slices_of
+from monai_consingan.data import Files, as_files, lead_channel, slices_of
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import Checks, check_removal, removal_measures
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.lesion_run import (
-    LesionCase,
-    LesionRun,
-    Redrawing,
-    lesion_run,
-    slices_of_model,
-    told_dims,
-)
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
 
 __all__ = ["LesionTarget", "remove"]
 
@@ -33,7 +26,8 @@ class LesionTarget:
     """Which lesion is removed, and how it is filled before it is redrawn.
 
     Args:
-        image: the scan.
+        image: the scan: its file, those of its sequences, or a 4D file of them
+            (:py:func:`monai_consingan.data.read_sequences`).
         label: label of its lesions.
         lesion_labels: values of ``label`` that are removed; ``None`` for all.
         slice_index: slice on which the lesion is removed; ``None`` for all its slices.
@@ -43,11 +37,16 @@ class LesionTarget:
         margin_mm: how far beyond the label is filled.
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
-        dims: 3 to work in space, 2 to work slice by slice, as models do; ``None`` works in space unless an axis, a
-            slice or anything of a model is given, or slices are thick (:py:func:`monai_consingan.data.work_dims`).
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
+            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
+            thick (:py:func:`monai_consingan.data.work_dims`).
+        sequences: names of the sequences to work on, or of all in their order.
+        lead: name of the sequence in which the lesion is measured; ``None`` takes that in which it stands out most
+            (:py:func:`monai_consingan.data.lead_channel`).
+        resample: whether sequences on other grids are brought to that of the lead (or the first).
     """
 
-    image: str | Path
+    image: Files
     label: str | Path
     lesion_labels: Iterable[int] | None = None
     slice_index: int | None = None
@@ -57,6 +56,9 @@ class LesionTarget:
     margin_mm: float = 1.5
     train_on: str = "mirror"
     dims: int | None = None
+    sequences: Sequence[str] | None = None
+    lead: str | None = None
+    resample: bool = False
 
     def __post_init__(self) -> None:
         if self.train_on not in TRAINING_TISSUES:
@@ -87,7 +89,7 @@ def remove(
         output: folder for ``image``, ``label``, ``naive`` (the mere filling), ``alteration``, ``figure.png``,
             ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
             killed run that is started again goes on from its checkpoint there.
-        settings: settings of the training, by default the preset ``quick``.
+        settings: settings of the training, by default the preset ``quick`` (``quick-3d`` if ``dims`` is 3).
         blend: where the redrawn image replaces the filled one, by default ``redraw.REMOVAL_BLEND``.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
@@ -110,11 +112,15 @@ def remove(
     """
     check_device(device)
     given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
-    redrawing = None
+    redrawing, dims = None, target.dims
     if any(value is not None for value in given.values()):
-        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given, seed=seed, device=device, progress=progress)
-    with lesion_run("remove", output, [target.image, target.label, model, start], overwrite=overwrite) as run:
-        case = _filled(run, target, target.dims if redrawing is None else slices_of_model(target.dims))
+        asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **asked)
+        dims = redrawing.settings.spatial_dims
+    inputs, sequences = [*as_files(target.image), target.label, model, start], ("sequences", "lead", "resample")
+    how: dict[str, Any] = {name: getattr(target, name) for name in sequences}
+    with lesion_run("remove", output, inputs, overwrite=overwrite, **how) as run:
+        case = _filled(run, target, dims)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)
 
@@ -126,13 +132,15 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
     fill = FillLesion(target.methods, target.symmetry, target.margin_mm, target.train_on, target.axis, dims)
     filled = fill(image, label, lesion_labels=target.lesion_labels, slice_index=target.slice_index)
 
-    def measures(results: Mapping[str, MetaTensor]) -> dict[str, float]:
-        others, axis = filled.label, filled.axis
-        return removal_measures(results, filled.mask, filled.lesion, image, others=others, axis=axis, dims=filled.dims)
+    lead = lead_channel(image, filled.lesion, target.lead)
 
-    def checks(result: MetaTensor, measures: dict[str, float]) -> Checks:
+    def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
+        where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "dims": filled.dims, "lead": lead}
+        return removal_measures(results, filled.mask, filled.lesion, image, **where)
+
+    def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         given = (filled.mask, filled.lesion, measures)
-        return check_removal(result, image, *given, others=filled.label, axis=filled.axis)
+        return check_removal(result, image, *given, others=filled.label, axis=filled.axis, dims=filled.dims)
 
     return LesionCase(
         host=image,
@@ -154,5 +162,6 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
         settings={"methods": target.methods, "symmetry": target.symmetry, "margin_mm": target.margin_mm},
         measures=measures,
         checks=checks,
+        lead=lead,
         redrawn={"train_on": target.train_on},
     )

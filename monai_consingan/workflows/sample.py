@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
@@ -45,10 +46,11 @@ def sample(
 
     Args:
         run: folder of a training, or its ``model.pt``.
-        output: folder for ``sample-000.png`` and so on (16 bit grey, the right way up if the run knows it), or
-            ``sample-000.gif``, and ``report.json``.
+        output: folder for ``sample-000.png`` and so on (16 bit grey, the right way up if the run knows it),
+            ``sample-000.gif``, or of a model of volumes or of several sequences ``sample-000.nii.gz`` (from -1 to 1,
+            with the voxels' size and orientation if the run knows them), and ``report.json``.
         count: how many; by default 4 images, or 1 animation.
-        size: height and width of the images in pixels, or a factor of the trained ones; ``None`` for those.
+        size: height and width (and depth) of the images in pixels, or a factor of the trained ones; ``None`` for those.
         seed: seed of the noise: an image depends on it and on its number only.
         animate: whether to make animations; by default if the model's task is animation, which it must be.
         frames: frames of an animation.
@@ -88,8 +90,12 @@ def sample(
                 _save_gif(folder / files[-1], [oriented(image, affine, axis).values for image in shown])
             else:
                 image = draw_images(model.generator, count=1, seed=seed, size=size, first=number)[0]
-                files.append(f"sample-{number:03d}.png")
-                _save_png(folder / files[-1], oriented(image, affine, axis).values)
+                if model.settings.spatial_dims == 3 or model.in_channels > 1:
+                    files.append(f"sample-{number:03d}.nii.gz")
+                    _save_volume(folder / files[-1], image, affine)
+                else:
+                    files.append(f"sample-{number:03d}.png")
+                    _save_png(folder / files[-1], oriented(image, affine, axis).values)
         sizes = _sizes(model.generator, None if moving else size)
         report = {
             "command": "sample",
@@ -126,7 +132,7 @@ def draw_images(
         first: number of the first image.
 
     Returns:
-        Tensors (1, H, W) in [-1, 1].
+        Tensors (C, H, W) or (C, H, W, D) in [-1, 1].
 
     Raises:
         ConSinGANError: a size out of range.
@@ -196,13 +202,17 @@ def draw_animation(
 
 
 def oriented(image: torch.Tensor, affine: Sequence[Sequence[float]] | None, axis: int | None) -> SliceView:
-    """A slice the right way up.
+    """A slice the right way up; of a volume the middle one, and of several sequences the first.
 
     Args:
-        image: (1, H, W), rows and columns as stored in the scan that the model was trained on.
+        image: (C, H, W) or (C, H, W, D), with the axes as stored in the scan that the model was trained on.
         affine: affine of that scan, if it is known.
         axis: its spatial axis perpendicular to the slices.
     """
+    image = image[:1]
+    if image.ndim == 4:
+        axis = 2 if axis is None else axis
+        image = image.select(1 + axis, image.shape[1 + axis] // 2)
     if affine is None or len(affine) == 0:
         return slice_view(image.numpy())
     if axis is None:
@@ -262,6 +272,14 @@ def _grey(values: np.ndarray, largest: int) -> np.ndarray:
 
 def _save_png(path: Path, values: np.ndarray) -> None:
     Image.fromarray(np.ascontiguousarray(_grey(values, 65535).astype(np.uint16))).save(path, format="PNG")
+
+
+def _save_volume(path: Path, image: torch.Tensor, affine: Sequence[Sequence[float]] | None) -> None:
+    """Write (C, *spatial) as NIfTI, sequences along the fourth axis."""
+    values = image.numpy().astype(np.float32)
+    values = values[..., None] if values.ndim == 3 else values
+    space = np.asarray(affine, np.float64) if affine is not None and len(affine) == 4 else np.eye(4)
+    nib.save(nib.Nifti1Image(values[0] if len(values) == 1 else np.moveaxis(values, 0, -1), space), path)
 
 
 def _save_gif(path: Path, frames: Sequence[np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""Train one model on slices of one scan or several."""
+"""Train one model on slices of one scan or several, or on whole volumes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def train_run(
     """Train one model on slices of one scan or several.
 
     The intensities of every scan are brought to [-1, 1] by themselves. With the region ``"slice"`` slices are resized
-    to a square as published; with ``"roi"`` they keep their size up to ``max_size``, and must then agree in shape.
+    to a square as published; with ``"roi"`` they keep their size up to ``max_size``, and must then agree in shape. With
+    settings of 3 spatial dims the box of the head of every scan is trained on instead of slices.
 
     Args:
         images: the scans.
@@ -88,7 +89,7 @@ def train_run(
     if settings.task != task:
         raise ConSinGANError(f"The settings are for task {settings.task!r}, but the task is {task!r}: make them agree.")
     found = take_slices(images, fine_tune, slices, axis, settings)
-    settings.sizes((found.images.shape[2], found.images.shape[3]))
+    settings.sizes(found.images.shape[2:])
     more = [] if found.naive is None else [found.naive]
     if earlier is not None:
         more += [*earlier.generator.state_dict().values(), *earlier.discriminator.state_dict().values()]
@@ -112,6 +113,7 @@ def train_run(
                 checkpoint=checkpoint,
                 start=earlier,
                 fine_tune_input=found.naive,
+                sequences=found.sequences,
                 progress=progress,
             )
             seconds_training = time.perf_counter() - began

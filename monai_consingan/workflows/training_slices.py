@@ -1,4 +1,4 @@
-"""The slices of one scan or several that a model is trained on."""
+"""The slices of one scan or several, or their volumes, that a model is trained on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array
-from monai_consingan.data import Region, load_scan, same_grid, slice_axis
+from monai_consingan.data import Region, load_scan, named_sequences, same_grid, slice_axis, sliced_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import whole_slices
@@ -25,11 +25,12 @@ class TrainingSlices:
     """Slices of all scans, ready to be trained on.
 
     Args:
-        images: (S, 1, H, W) in [-1, 1].
+        images: (S, C, H, W) in [-1, 1], or whole volumes (S, C, H, W, D).
         naive: naive images like ``images`` to fine-tune on, if there are any.
         taken: what was taken of every scan, for reports.
         affine: of the first scan, with the pixels that the networks see.
         axis: its spatial axis perpendicular to the slices.
+        sequences: the names of the channels, where they are known.
     """
 
     images: torch.Tensor
@@ -37,6 +38,7 @@ class TrainingSlices:
     taken: list[dict[str, Any]]
     affine: list[list[float]]
     axis: int | None
+    sequences: tuple[str, ...] = ()
 
 
 def take_slices(
@@ -50,7 +52,8 @@ def take_slices(
     :py:func:`monai_consingan.workflows.train.train_run`.
 
     Raises:
-        ConSinGANError: a bad scan, a slice out of range, slices of different shapes, or naive images that do not fit.
+        ConSinGANError: a bad scan, a slice out of range, slices of different shapes or sequences, or naive images that
+            do not fit.
     """
     if not paths:
         raise ConSinGANError("images is empty: give at least one scan.")
@@ -63,10 +66,18 @@ def take_slices(
     taken: list[dict[str, Any]] = []
     for number, path in enumerate(paths):
         image = load_scan(path)
-        along = slice_axis(image, axis)
+        along = sliced_axis(image, axis, settings.spatial_dims)
         stack, region, scale = whole_slices(
             image, slices, axis=along, region=settings.region, max_side=settings.max_size
         )
+        names = named_sequences(image)
+        if number == 0:
+            sequences = names
+        if names != sequences or (stacks and stack.shape[1] != stacks[0].shape[1]):
+            raise ConSinGANError(
+                f"image {path} has the sequences {', '.join(names) or stack.shape[1]}, but {paths[0]} has "
+                f"{', '.join(sequences) or stacks[0].shape[1]}: give scans of the same sequences."
+            )
         if stacks and stack.shape[2:] != stacks[0].shape[2:]:
             raise ConSinGANError(
                 f"image {path} has slices of {tuple(stack.shape[2:])} pixels, but {paths[0]} of "
@@ -86,14 +97,15 @@ def take_slices(
             {"file": Path(path).name, "slices": list(region.slices), "axis": along, "intensities": scale.as_dict()}
         )
         if number == 0:
-            affine, sliced = scaled_affine(image, region), along
-    return TrainingSlices(torch.cat(stacks), torch.cat(naive_stacks) if naive_stacks else None, taken, affine, sliced)
+            affine, sliced = scaled_affine(image, region), slice_axis(image, axis)
+    naive_images = torch.cat(naive_stacks) if naive_stacks else None
+    return TrainingSlices(torch.cat(stacks), naive_images, taken, affine, sliced, sequences)
 
 
 def scaled_affine(image: MetaTensor, region: Region) -> list[list[float]]:
     """The affine of an image, with the pixels that the networks see."""
     affine = as_array(image.affine).astype(np.float64)
-    if region.axis is not None:
+    if image.ndim == 4:
         plane = [other for other in range(3) if other != region.axis]
         for column, side, size in zip(plane, region.box_size, region.size, strict=True):
             affine[:, column] *= side / size

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from monai_consingan import __version__
@@ -241,3 +243,19 @@ def test_demo_prints_where_its_page_is(call: Any, tmp_path: Path, monkeypatch: p
     result = call("demo", "--output", tmp_path, "--overwrite", "--seed", 3)
     assert result.output == f"Look at {tmp_path / 'report.html'}\n"
     assert given == {"output": tmp_path, "overwrite": True, "seed": 3, "progress": True}
+
+
+def test_lesions_makes_a_bank(call: Any, refused: Any, tmp_path: Path) -> None:
+    away = np.sqrt(sum((g - 16) ** 2 for g in np.mgrid[:32, :32, :32]))
+    image = 100 + 5 * np.random.RandomState(0).standard_normal(away.shape) + 100 * (away < 5)
+    for name, part in (("image", image.astype(np.float32)), ("label", (away < 5).astype(np.uint8))):
+        nib.save(nib.Nifti1Image(part, np.eye(4)), tmp_path / f"{name}.nii.gz")
+    listed = tmp_path / "list.json"
+    listed.write_text(json.dumps({"training": [{"image": "image.nii.gz", "label": "label.nii.gz"}]}), encoding="utf-8")
+    out = tmp_path / "bank"
+    assert "such as 4,12" in refused("lesions", listed, "--diameter", "x", out=out, code=2)
+    assert "solid" in refused("lesions", listed, "--kind", "ring", out=out)
+    result = call("lesions", listed, "--output", out, "--number", 2, "--diameter", "6,9", "--lead", "0")
+    assert result.exit_code == 0, result.output
+    assert "2 x solid" in result.output
+    assert (out / "lesions.png").is_file()

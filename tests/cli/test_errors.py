@@ -61,7 +61,7 @@ BAD_IMAGES: dict[str, tuple[Callable[[Path, Scan], Path], str]] = {
     "nan": (lambda folder, scan: nifti(folder / "nan.nii", with_nan(scan[0])), "NaN"),
     "constant": (lambda folder, scan: nifti(folder / "flat.nii", np.full((9, 9, 9), 7, np.int16)), "constant"),
     "complex": (lambda folder, scan: nifti(folder / "c.nii", scan[0][..., :2].astype(np.complex64)), "complex"),
-    "4D": (lambda folder, scan: nifti(folder / "four.nii", np.stack([scan[0][..., :2]] * 2, -1)), "four.nii"),
+    "5D": (lambda folder, scan: nifti(folder / "five.nii", np.zeros((4, 5, 2, 2, 3), np.int16)), "five.nii"),
     "RGB": (lambda folder, scan: colours(folder / "rgb.png"), "rgb.png"),
 }
 
@@ -283,7 +283,7 @@ def test_no_permission(call: Any, insert: list[Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["models.redraw.train_model", "workflows.lesion_run.save_like", "workflows.lesion_run.write_report"]
+    "where", ["models.redraw.train_model", "workflows.lesion_run.save_sequences", "workflows.lesion_run.write_report"]
 )
 def test_no_space(refused: Any, insert: list[Any], tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any, **kwargs: Any) -> None:

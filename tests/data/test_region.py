@@ -157,7 +157,7 @@ def test_as_dict_makes_the_same_region() -> None:
     [
         (lambda: roi_region(np.zeros((1, 9, 9)), axis=None), "empty"),
         (lambda: roi_region(np.ones((1, 9, 9)), axis=1), "axis 1"),
-        (lambda: roi_region(np.ones((1, 9, 9, 9)), axis=None), "axis None"),
+        (lambda: roi_region(np.ones((1, 9)), axis=None), "axis None"),
         (lambda: slice_region(np.ones((1, 9, 9, 9)), axis=3), "axis 3"),
         (lambda: slice_region(np.ones((2, 9, 9, 9)), axis=0), r"\(2, 9, 9, 9\)"),
         (lambda: roi_region(np.ones((1, 9, 9)), axis=None, min_side=50, max_side=20), "largest side 20"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures import Panel, SliceView, difference_panel, save_panel
+from monai_consingan.figures import Panel, PanelRow, SliceView, difference_panel, save_panel, save_rows
 from monai_consingan.figures.framing import focus_boxes, head_box, same_size
 
 
@@ -127,3 +127,17 @@ def test_focus_is_a_square_in_the_frame_and_holds_the_mask(row: int, column: int
     rows, columns = np.nonzero(mask.values)
     assert top <= rows.min() and rows.max() + 1 <= bottom + 1e-9
     assert left <= columns.min() and columns.max() + 1 <= right + 1e-9
+
+
+def test_rows_lie_below_each_other_at_one_scale(tmp_path: Path) -> None:
+    view = head()
+    panels = [Panel("a", view, focus=spot(view)), difference_panel(view, head(), focus=spot(view))]
+    save_rows(tmp_path / "one.png", [PanelRow(panels)], dpi=40)
+    save_rows(tmp_path / "two.png", [PanelRow(panels, "x"), PanelRow(panels, "y")], dpi=40)
+    close = PanelRow([panels[0]] * 4, "y", "other", whole=False)
+    save_rows(tmp_path / "close.png", [PanelRow(panels, "x"), close], note="a note", dpi=40)
+    one, two, mixed = (pixels(tmp_path / f"{name}.png").shape for name in ("one", "two", "close"))
+    assert 1.8 * one[0] < two[0] < 2 * one[0]
+    assert mixed[1] == two[1] and mixed[0] < two[0]
+    with pytest.raises(ConSinGANError, match="panels is empty"):
+        save_rows(tmp_path / "none.png", [PanelRow(panels), PanelRow([])])

@@ -12,7 +12,7 @@ from monai.transforms import LoadImage
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures import slice_view
+from monai_consingan.figures import plane_axes, slice_view
 
 ORIENTATIONS = [
     "".join(codes) for order in itertools.permutations(["LR", "AP", "SI"]) for codes in itertools.product(*order)
@@ -87,3 +87,10 @@ def test_slice_must_exist(options: dict) -> None:
 def test_shape_must_be_channel_first() -> None:
     with pytest.raises(ConSinGANError, match=r"shape \(4, 5, 6\)"):
         slice_view(VALUES)
+
+
+def test_planes_of_a_volume() -> None:
+    assert plane_axes(np.zeros((1, 4, 5, 6))) == {"axial": 2, "coronal": 1, "sagittal": 0}
+    affine = torch.tensor([[0.0, 0, 2, 0], [3, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    image = MetaTensor(torch.zeros(1, 4, 5, 6), affine=affine)
+    assert list(plane_axes(image).items()) == [("axial", 1), ("coronal", 0), ("sagittal", 2)]

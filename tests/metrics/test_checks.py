@@ -5,8 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
+from monai.data import MetaTensor
 
 from monai_consingan.metrics import (
+    Surroundings,
     beyond,
     check_insertion,
     check_removal,
@@ -127,3 +130,40 @@ def test_words_for_what_is_beyond() -> None:
         "both is 2.00, not 0.00 to 1.00",
         "no is not measurable",
     ]
+
+
+def banded(image: np.ndarray) -> np.ndarray:
+    """The image with every second slice of the lesion's place brighter."""
+    out = image.copy()
+    out[..., ::2] += 6 * LESION[..., ::2]
+    return out
+
+
+def test_bands_through_the_slices_are_found() -> None:
+    ill = lesion_in(tissue())
+    for dims in (2, 3):
+        for result, passes in ((tissue(), True), (banded(tissue()), False)):
+            measures = removal_measures({"": result}, LESION, LESION, ill, axis=2, dims=dims)
+            checks = check_removal(result, ill, LESION, LESION, measures, axis=2, dims=dims)
+            clauses = [clause for clause in checks.failed if clause.startswith("level jump through is ")]
+            assert bool(clauses) != passes, checks
+
+
+def test_levels_of_thick_slices_are_not_compared() -> None:
+    thick = MetaTensor(torch.from_numpy(banded(tissue())), affine=torch.diag(torch.tensor([1.0, 1.0, 6.0, 1.0])))
+    found = measure_change(thick, thick, LESION)
+    assert math.isnan(found["level_jump"]) and math.isnan(found["level_jump_through"])
+
+
+def test_in_space_the_seam_is_that_in_the_plane_and_the_one_through_it_beside() -> None:
+    donor, result = lesion_in(tissue(1)), lesion_in(tissue())
+    step = np.where(box((20, 28), (20, 28), (4, 5)) > 0, 400, result)
+    measures = insertion_measures({"": result, "_step": step}, LESION, donor, LESION, axis=2, dims=3)
+    in_space = Surroundings(result, LESION)
+    assert measures["seam"] == seam(in_space, along=(0, 1))
+    assert measures["seam_through"] == seam(in_space, along=2)
+    assert measures["seam_through_step"] > 2 * measures["seam_through"]
+    assert measures["level_jump_through_step"] > 2 * measures["level_jump_through"]
+    assert measures["seam_through_donor"] == seam(donor, LESION, along=2)
+    found = measure_change(step, tissue(), LESION, axis=2, dims=3)
+    assert found["seam_through"] == measures["seam_through_step"]

@@ -137,7 +137,7 @@ def test_blurring_the_border_of_a_real_paste_lowers_the_seam() -> None:
     ("image", "mask", "options", "message"),
     [
         (np.ones((32, 32)), np.ones((1, 32, 32)), {}, r"image has shape \(32, 32\)"),
-        (np.ones((3, 32, 32)), np.ones((1, 32, 32)), {}, r"image has shape \(3, 32, 32\)"),
+        (np.ones((0, 32, 32)), np.ones((1, 32, 32)), {}, r"image has shape \(0, 32, 32\)"),
         (np.ones((1, 32, 32)), np.ones((1, 32, 31)), {}, r"mask has the spatial shape \(32, 31\)"),
         (np.ones((1, 32, 32)), np.zeros((1, 32, 32)), {}, "mask is empty"),
         (np.ones((1, 32, 32)), np.ones((1, 32, 32)), {"spacing": -1}, "spacing -1"),

@@ -93,8 +93,8 @@ def test_errors(tmp_path: Path) -> None:
             HostModels(tmp_path, "editing", **{name: 0})  # type: ignore[arg-type]
     with pytest.raises(ConSinGANError, match="for task 'editing', but 'harmonization' is asked for"):
         prepare_bank([host()], HostModels(tmp_path, "editing"))
-    with pytest.raises(ConSinGANError, match="2 channels"):
-        prepare_bank([torch.zeros(2, 40, 40)], tmp_path)
+    with pytest.raises(ConSinGANError, match="host is 2D, but the settings are for 3 spatial dims"):
+        prepare_bank([host(shape=(50, 40))], tmp_path, settings=TrainingSettings("harmonization", spatial_dims=3))
     with pytest.raises(ConSinGANError, match="give their label"):
         prepare_bank([host()], tmp_path, "editing", EDITING)
     with pytest.raises(ConSinGANError, match="label has shape"):

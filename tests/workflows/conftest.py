@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,3 +123,16 @@ def _full_disk() -> Iterator[None]:
 def full_disk() -> Callable[[], AbstractContextManager[None]]:
     """``with full_disk():`` no file can grow beyond 20 kB; no longer than that, as pytest's own output may be one."""
     return _full_disk
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; tests that take it belong to the xdist group "browser"."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    with playwright.sync_playwright() as started:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
+        with started.chromium.launch(executable_path=chromium, args=flags) as found:
+            yield found

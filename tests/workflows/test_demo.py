@@ -24,7 +24,11 @@ def test_demo_makes_both_and_a_page(tiny: Any, tmp_path: Path, monkeypatch: pyte
         "remove",
         "report.html",
         "report.pdf",
+        "review",
+        "review.html",
     ]
+    assert len(list((tmp_path / "demo" / "review").iterdir())) == 6
+    assert (tmp_path / "demo" / "review.html").read_text().count('"kind": ') == 2
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 2
     assert not re.search(r'(src|href)="(?!data:)', text)

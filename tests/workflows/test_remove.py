@@ -136,7 +136,7 @@ def test_in_space_or_slice_by_slice(
     thick = removed[1]["placement"]
     assert thick["dims"] == 2
     assert thick["slices_because"].startswith("voxels of 0.7812 to 6.5 mm are too thick to work in space")
-    with pytest.raises(ConSinGANError, match="dims is 3, but a model redraws slices"):
+    with pytest.raises(ConSinGANError, match="dims is 3, but the model redraws slices"):
         remove(replace(target, dims=3), tmp_path / "none", settings=tiny("editing"))
     assert not (tmp_path / "none").exists()
 

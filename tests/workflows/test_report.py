@@ -8,13 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
-from monai.data import MetaTensor
-from PIL import Image
 
 from monai_consingan.data import example
 from monai_consingan.workflows import LesionSource, harmonize
-from monai_consingan.workflows.report import describe_inputs, save_case_figure, versions, write_report
+from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
 
 def test_report_is_plain_json(tmp_path: Path) -> None:
@@ -48,23 +45,6 @@ def test_inputs_are_named_without_their_folders(tmp_path: Path) -> None:
 
 def test_versions_name_what_numbers_depend_on() -> None:
     assert {"python", "torch", "monai", "numpy", "monai-consingan"} <= set(versions())
-
-
-def test_figure_of_a_picture_and_of_a_volume(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    widths = []
-    for shape, axis in (((1, 30, 40), None), ((1, 30, 40, 5), 2)):
-        host = MetaTensor(torch.as_tensor(rng.random(shape, dtype=np.float32)))
-        lesion = MetaTensor(torch.zeros(shape))
-        lesion[:, 10:15, 12:20] = 1
-        images = {"host": host, "naive": host + lesion, "result": host + 0.5 * lesion}
-        for donor in (None, (host, lesion)):
-            save_case_figure(
-                tmp_path / "f.png", title="t", images=images, lesion=lesion, alteration=lesion, axis=axis, donor=donor
-            )
-            with Image.open(tmp_path / "f.png") as figure:
-                widths.append(figure.width)
-    assert widths[0] == widths[2] < widths[1] == widths[3]
 
 
 def test_every_input_is_read_once(tmp_path: Path) -> None:

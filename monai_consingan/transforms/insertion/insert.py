@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ from monai.transforms import Transform
 from monai.utils import ImageMetaKey, TransformBackends
 
 from monai_consingan.arrays import as_array, chosen, spacing_of, wrap_like
-from monai_consingan.background import find_background
 from monai_consingan.data import (
     as_keys,
     check_lesion,
@@ -33,9 +31,9 @@ from monai_consingan.data import (
     work_dims,
 )
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.head import edge_distance
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.paste import PasteLesion
-from monai_consingan.transforms.insertion.placement import Placement, Room, find_placement
+from monai_consingan.transforms.insertion.placement import Placement, find_placement
 
 __all__ = ["InsertLesion", "InsertLesionD", "InsertLesionDict", "InsertLesiond", "InsertedLesion"]
 
@@ -199,7 +197,8 @@ class InsertLesion(Transform):
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
-            room=_room(host, lead, automatic=at is None and offset is None),
+            known=HostKnowledge.of(host, lead=lead),
+            channel=lead,
         )
         pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
@@ -219,20 +218,6 @@ class InsertLesion(Transform):
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
     names = [image.meta.get(ImageMetaKey.FILENAME_OR_OBJ) for image in (first, second)]
     return first is second or (all(names) and Path(str(names[0])).resolve() == Path(str(names[1])).resolve())
-
-
-def _room(host: MetaTensor, lead: int, *, automatic: bool) -> Room | None:
-    """Where lesions may be in a host of several sequences: in the leading one's head, and in the tissue of all."""
-    channels = as_array(host)
-    if len(channels) == 1:
-        return None
-    values, spacing = channels[lead].astype(np.float32, copy=False), spacing_of(host)
-    room = Room.of(values, spacing)
-    outside = np.any([find_background(channel).outside(channel) for channel in channels], axis=0)
-    if (room.mask & outside).any():
-        mask = room.mask & ~outside
-        room = replace(room, mask=mask, distance=edge_distance(mask, spacing))
-    return room.narrowed(values, spacing) if automatic else room
 
 
 def _in_volume(numbers: Sequence[int] | None, axis: int | None, along: int | None, name: str) -> tuple[int, ...] | None:

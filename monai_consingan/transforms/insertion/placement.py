@@ -13,9 +13,12 @@ from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, ch
 from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
-from monai_consingan.transforms.insertion.search import RING_MM, Room, SearchSpace, search_place
+from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.search import search_place
+from monai_consingan.transforms.insertion.search_space import RING_MM, SearchSpace
+from monai_consingan.transforms.room import Room
 
-__all__ = ["Placement", "Room", "find_placement", "level_around"]
+__all__ = ["Placement", "find_placement", "level_around"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Placement:
         offset: voxels per spatial axis by which the donor's lesion moves.
         position: voxel of the host that the lesion's centre comes to.
         how: ``"automatic"``, ``"prior"``, ``"at"`` or ``"offset"``.
-        candidates: number of places that were possible (1 for a place that was given).
+        candidates: number of places that were possible (1 for a place that was given), or about so many in a large
+            head.
         edge_mm: distance that was kept from the edge of the head or brain mask (0 for a place that was given).
         unlikeness: how far host tissue in and around the place differs from the tissue that surrounded the lesion in
             its donor, from 0 (alike) to 1.
@@ -102,7 +106,8 @@ def find_placement(
     offset: Sequence[int] | None = None,
     level: float | None = None,
     prior: Any | None = None,
-    room: Room | None = None,
+    known: HostKnowledge | None = None,
+    channel: int = 0,
 ) -> Placement:
     """Choose or check the place that a donor's lesion takes in a host.
 
@@ -138,8 +143,9 @@ def find_placement(
         level: the score of the surroundings when known; ``donor`` is then not looked at.
         prior: map of how likely a lesion's centre is at each voxel, 0 or more, of the shape of ``host``; ones make all
             places alike.
-        room: where there may be lesions, if that was found before (by the host without new lesions) for automatic
-            placement; ``brain_mask`` is then not looked at.
+        known: what is known of the host, if that was worked out before (of the host without new lesions);
+            ``brain_mask`` is then not looked at.
+        channel: which of the channels of ``known`` the image is.
 
     Returns:
         The placement.
@@ -157,29 +163,25 @@ def find_placement(
         raise ConSinGANError("donor_label is empty; give a label that marks the lesion with values above 0.")
     shift = _given_shift(lesion, axis, slice_offset, at, offset)
     others = np.zeros(values.shape, np.uint8) if host_label is None else as_array(host_label)
-    if not np.issubdtype(others.dtype, np.integer):
-        others = others.astype(np.int64)
     check_shape(others, values.shape, name="host_label", other="host")
-    if room is None:
+    if known is None:
         brain = None if brain_mask is None else as_mask(brain_mask, name="brain_mask")
         if brain is not None:
             check_shape(brain, values.shape, name="brain_mask", other="host")
-        room = Room.of(values, mm, brain)
-        room = room.narrowed(values, mm) if shift is None else room
-    place = SearchSpace(values, mm, axis, room, others)
+        known = HostKnowledge.of(values[None], None if brain is None else brain[None], mm)
+    check_shape(values, known.shape, name="host", other="what is known of it")
     if level is None:
         level = level_around(donor, lesion, spacing=mm, axis=axis)
+    place = SearchSpace(values, known, axis, others, level, clearance_mm, channel)
     centre = _centre(lesion)
     if shift is not None:
         spots = _check_shift(place, lesion, shift)
-        unlikeness, candidates, kept = float(place.unlike(level)[spots].mean()), 1, 0.0
+        unlikeness, candidates, kept = float(place.unlike()[spots].mean()), 1, 0.0
         how = "at" if at is not None else "offset"
     else:
-        edges = room.edges if edge_mm is None else (float(edge_mm),)
+        edges = known.edges if edge_mm is None else (float(edge_mm),)
         chances = None if prior is None else _as_prior(prior, values.shape)
-        shift, candidates, kept, unlikeness = search_place(
-            place, lesion, rng, level, edges, clearance_mm, slice_offset, chances
-        )
+        shift, candidates, kept, unlikeness = search_place(place, lesion, rng, edges, slice_offset, chances)
         how = "automatic" if prior is None else "prior"
     position = tuple(c + s for c, s in zip(centre, shift, strict=True))
     return Placement(shift, position, how, candidates, kept, unlikeness)
@@ -234,14 +236,14 @@ def _check_shift(place: SearchSpace, lesion: np.ndarray, shift: tuple[int, ...])
             f"{place.values.shape}; choose a place further inside."
         )
     where = tuple(spots.T)
-    outside = int((~place.room.mask[where]).sum())
+    outside = int((~place.known.head[where]).sum())
     if outside:
         raise NoPlaceError(
-            f"offset {shift} puts {outside} of the lesion's {len(spots)} voxels outside the {place.room.name}; "
+            f"offset {shift} puts {outside} of the lesion's {len(spots)} voxels outside the {place.known.name}; "
             "choose a place further inside."
         )
     covered = np.unique(place.others[where])
     if covered.any():
-        names = ", ".join(str(v) for v in covered[covered != 0])
+        names = ", ".join(f"{v:g}" for v in covered[covered != 0])
         raise NoPlaceError(f"offset {shift} puts the lesion over another lesion (label {names}); choose another place.")
     return where

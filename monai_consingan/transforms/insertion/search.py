@@ -3,126 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import product
 
 import numpy as np
 from scipy import ndimage
 from scipy.signal import fftconvolve
 
-from monai_consingan.background import find_background
-from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import NoPlaceError
-from monai_consingan.transforms.head import edge_distance, head_mask, is_skull_stripped, tissue_level
+from monai_consingan.transforms.insertion.coarse_search import search_coarsely
+from monai_consingan.transforms.insertion.search_space import BEST_SHARE, SearchSpace
 
-__all__ = ["RING_MM", "Room", "SearchSpace", "search_place"]
+__all__ = ["search_place"]
 
-WHOLE_HEAD_EDGES_MM = (15.0, 12.0, 9.0, 6.0, 3.0)
-BRAIN_EDGE_MM = 3.0
-RING_MM = 6.0
-BEST_SHARE = 0.05
 _AT_ONCE = 2**22  # voxels
-
-
-@dataclass(frozen=True)
-class Room:
-    """Where in a host there may be lesions: found once, it serves many searches, also when some have been put in.
-
-    Attributes:
-        mask: the head or brain, boolean (\\*spatial).
-        name: what errors call it.
-        distance: depth in mm below its surface, (\\*spatial).
-        edges: distances from the edge to try, largest first.
-    """
-
-    mask: np.ndarray
-    name: str
-    distance: np.ndarray
-    edges: tuple[float, ...] = (BRAIN_EDGE_MM,)
-
-    @classmethod
-    def of(cls, image: np.ndarray, spacing: Sequence[float], brain: np.ndarray | None = None) -> Room:
-        """The room of a host: all of its head or brain."""
-        mask = head_mask(image, spacing=spacing) if brain is None else brain & ~find_background(image).outside(image)
-        return cls(mask, "head" if brain is None else "brain mask", edge_distance(mask, spacing))
-
-    def narrowed(self, image: np.ndarray, spacing: Sequence[float]) -> Room:
-        """The room for automatic placement, that of a whole head narrowed to the skull; takes this one's place."""
-        if self.name != "head" or is_skull_stripped(image, self.mask, self.distance):
-            return self
-        deepest = np.unravel_index(int(np.argmax(self.distance)), self.distance.shape)
-        grid = np.ogrid[tuple(slice(n) for n in image.shape)]
-        first, *others = (((g - d) * mm) ** 2 for g, d, mm in zip(grid, deepest, spacing, strict=True))
-        reach = self.distance.max() ** 2
-        for plane, away in zip(self.distance, first, strict=True):  # one by one, to spare memory
-            plane[sum((other[0] for other in others), away) > reach] = 0.0
-        return replace(self, edges=WHOLE_HEAD_EDGES_MM)
-
-
-@dataclass
-class SearchSpace:
-    """What a search has to know of the host.
-
-    Attributes:
-        values: intensities of shape (\\*spatial).
-        mm: spacing.
-        axis: spatial axis perpendicular to the slices, or None for a search in space.
-        room: where there may be lesions.
-        others: labels of lesions that are there already.
-    """
-
-    values: np.ndarray
-    mm: tuple[float, ...]
-    axis: int | None
-    room: Room
-    others: np.ndarray
-
-    @cached_property
-    def tissue(self) -> tuple[float, float]:
-        """Median and spread of the head's intensities."""
-        return tissue_level(self.values, self.room.mask, self.room.distance)
-
-    def unlike(self, level: float, window: tuple[slice, ...] = ()) -> np.ndarray:
-        """Per voxel: 0 where the intensity is that wanted, towards 1 where it is far from it (fluid, vessel, bone).
-
-        Surroundings of the donor that are darker or brighter than half a standard deviation, such as oedema, count as
-        that much: healthy tissue of a host has no such places but near fluid. A window gives a part of all.
-        """
-        median, spread = self.tissue
-        wanted = median + np.clip(level, -0.5, 0.5) * spread
-        far = (self.values[window] - wanted) / (2.0 * spread)
-        return np.where(self.others[window] > 0, 1.0, 1.0 - np.exp(-0.5 * far**2))
 
 
 def search_place(
     place: SearchSpace,
     lesion: np.ndarray,
     rng: np.random.RandomState,
-    level: float,
     edges: Sequence[float],
-    clearance_mm: float,
     slice_offset: int | None,
     prior: np.ndarray | None = None,
 ) -> tuple[tuple[int, ...], int, float, float]:
     """Shift, number of candidates, distance kept from the edge and unlikeness of one of the best places.
 
+    In a large head they are looked for on a coarse grid, and the few that chance takes of the best are looked at
+    closely; where there are none, and in others, every shift is looked at.
+
     With a prior it is a place drawn by the prior at the lesion's centre instead, and candidates are those above 0.
     """
     box = ndimage.find_objects(lesion.astype(np.uint8))[0]
     template = lesion[box]
-    clear, others = np.ones(place.values.shape, bool), place.others > 0
-    if others.any():
-        near = reach_box(others, place.mm, clearance_mm)
-        clear[near] = outside_distance(others[near], place.mm) > clearance_mm
+    if place.known.coarse is not None and slice_offset is None and prior is None:
+        for edge in edges:
+            found = search_coarsely(place, template, rng, edge)
+            if found is not None:
+                start, count, unlike = found
+                return tuple(int(s) - b.start for s, b in zip(start, box, strict=True)), count, edge, unlike
     for edge in edges:
-        allowed = (place.room.distance > edge) & clear
+        allowed = place.allowed(edge)
         if slice_offset is not None and place.axis is not None:
-            band = slice(max(0, box[place.axis].start + slice_offset), max(0, box[place.axis].stop + slice_offset))
-            other = np.ones(place.values.shape[place.axis], bool)
+            low = place.known.start[place.axis]
+            band = slice(*(max(0, end + slice_offset - low) for end in (box[place.axis].start, box[place.axis].stop)))
+            other = np.ones(allowed.shape[place.axis], bool)
             other[band] = False
             np.moveaxis(allowed, place.axis, 0)[other] = False
-        starts = _fitting(allowed, template)
+        starts = _fitting(allowed, template) + np.asarray(place.known.start, np.int32)
         if prior is not None and len(starts):
             chances = prior[tuple((starts + _centre(template)).T)]
             starts, chances = starts[chances > 0], chances[chances > 0]
@@ -131,11 +58,11 @@ def search_place(
     else:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(template.shape, place.mm, strict=True))
         raise NoPlaceError(
-            f"the lesion of {size} mm fits nowhere in the {place.room.name} at least {edges[-1]:g} mm from its edge "
-            f"and {clearance_mm:g} mm from other lesions{'' if prior is None else ' where the prior is above 0'}; give "
-            "at or offset, or a smaller lesion."
+            f"the lesion of {size} mm fits nowhere in the {place.known.name} at least {edges[-1]:g} mm from its edge "
+            f"and {place.clearance_mm:g} mm from other lesions"
+            f"{'' if prior is None else ' where the prior is above 0'}; give at or offset, or a smaller lesion."
         )
-    scores = _unlikeness(place, template, starts, level)
+    scores = _unlikeness(place, template, starts)
     if prior is None:
         count = max(1, int(np.ceil(BEST_SHARE * len(starts))))
         good = np.flatnonzero(scores <= np.partition(scores, count - 1)[count - 1])
@@ -186,11 +113,10 @@ def _blocks(corners: Sequence[int], template: Sequence[int]) -> list[tuple[slice
     return list(product(*parts))
 
 
-def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray, level: float) -> np.ndarray:
+def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Mean unlikeness of the host inside and around the template at every corner."""
-    reach = [0 if i == place.axis else int(RING_MM // mm) for i, mm in enumerate(place.mm)]
-    padded = np.pad(template, [(r, r) for r in reach])
-    footprint = np.float32(np.flip(outside_distance(padded, place.mm, place.axis) <= RING_MM))
+    reach, padded = place.reach, place.footprint(template)
+    footprint = np.float32(np.flip(padded))
     low = starts.min(axis=0)
     scores = np.empty(len(starts))
     for corners in _blocks((starts.max(axis=0) - low + 1).tolist(), padded.shape):
@@ -202,7 +128,7 @@ def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray, le
         begin, end = first - reach, last - 1 - reach + padded.shape
         window = tuple(slice(max(0, a), min(b, n)) for a, b, n in zip(begin, end, place.values.shape, strict=True))
         margins = [(w.start - a, b - w.stop) for w, a, b in zip(window, begin, end, strict=True)]
-        unlike = np.pad(place.unlike(level, window), margins)
+        unlike = np.pad(place.unlike(window), margins)
         inside = np.pad(np.ones([w.stop - w.start for w in window], np.float32), margins)
         total = fftconvolve(unlike, footprint, mode="valid") / fftconvolve(inside, footprint, mode="valid")
         # rounded, so that the order of equal places does not hang on the last bits of a Fourier transform

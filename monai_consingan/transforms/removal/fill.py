@@ -6,12 +6,23 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Transform
 from monai.utils import TransformBackends, ensure_tuple
 
 from monai_consingan.arrays import as_array, chosen, wrap_like
-from monai_consingan.data import check_slice, keep_labels, keep_slice, output_suffix, slice_axis, work_dims
+from monai_consingan.data import (
+    as_keys,
+    check_slice,
+    keep_labels,
+    keep_slice,
+    output_suffix,
+    slice_axis,
+    stack_keys,
+    unstack_keys,
+    work_dims,
+)
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
@@ -25,7 +36,7 @@ class FilledLesion(NamedTuple):
     """What :class:`FillLesion` returns; all lie on the scan's grid."""
 
     image: Any
-    """The naive image, which is the scan with the lesion filled, (1, \\*spatial)."""
+    """The naive image, which is the scan with the lesion filled, (C, \\*spatial)."""
     label: Any
     """The lesions that stay."""
     mask: Any
@@ -92,8 +103,8 @@ class FillLesion(Transform):
         """Fill.
 
         Args:
-            image: the scan, (1, \\*spatial).
-            label: its lesions; those that are not removed are places from where no tissue may come.
+            image: the scan, (C, \\*spatial).
+            label: its lesions, (1, \\*spatial); those that are not removed are places from where no tissue may come.
             lesion_labels: values of ``label`` that are removed; ``None`` for all.
             slice_index: slice on which the lesion is removed; ``None`` for all its slices.
 
@@ -149,9 +160,10 @@ class FillLesiond(Transform):
     ``methods``, ``symmetry``, ``margin_mm`` and ``train_on`` in the data.
 
     Args:
-        image_key: key of the scan, which the naive image replaces.
+        image_key: key of the scan, or of several sequences of it, which the naive image replaces.
         label_key: key of its label, which that of the lesions that stay replaces.
-        host_key: key for the scan as it was.
+        host_key: key for the scan as it was; of several sequences one for all, (C, \\*spatial), or one for each. So is
+            ``training_key``.
         lesion_key: key of the mask of what was filled.
         removed_key: key of the mask of the lesion that was removed.
         training_key: key of the image to train a model on.
@@ -163,12 +175,12 @@ class FillLesiond(Transform):
 
     def __init__(
         self,
-        image_key: Hashable = "image",
+        image_key: KeysCollection = "image",
         label_key: Hashable = "label",
-        host_key: Hashable = "host",
+        host_key: KeysCollection = "host",
         lesion_key: Hashable = "lesion",
         removed_key: Hashable = "removed",
-        training_key: Hashable = "training",
+        training_key: KeysCollection = "training",
         method_key: Hashable | None = "method",
         methods: str | Sequence[str] = USUAL_FILLINGS,
         symmetry: str | float = "estimate",
@@ -178,7 +190,7 @@ class FillLesiond(Transform):
         dims: int | None = None,
     ) -> None:
         self.dims = dims
-        self.image_key = image_key
+        self.image_key = as_keys(image_key)
         self.label_key = label_key
         self.host_key = host_key
         self.lesion_key = lesion_key
@@ -197,13 +209,15 @@ class FillLesiond(Transform):
         """A copy of ``data`` with the naive image, its label and masks."""
         out = dict(data)
         which = chosen(data, dict.fromkeys(("lesion_labels", "slice_index")))
-        image = data[self.image_key]
+        image = stack_keys(data, self.image_key)
         filled = FillLesion(axis=self.axis, dims=self.dims, **chosen(data, self.settings))(
             image, data[self.label_key], **which
         )
-        out[self.host_key] = image
-        out[self.image_key], out[self.label_key], out[self.lesion_key] = filled.image, filled.label, filled.mask
-        out[self.training_key], out[self.removed_key] = filled.training, filled.lesion
+        hosts = [data[key] for key in self.image_key]
+        images = ((self.host_key, image), (self.image_key, filled.image), (self.training_key, filled.training))
+        for keys, result in images:
+            out |= unstack_keys(result, keys, hosts)
+        out[self.label_key], out[self.lesion_key], out[self.removed_key] = filled.label, filled.mask, filled.lesion
         if self.method_key is not None:
             out[self.method_key] = filled.method
         return out

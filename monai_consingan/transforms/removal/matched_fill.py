@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import find_objects, gaussian_filter, label
-from scipy.signal import fftconvolve
+from scipy.ndimage import find_objects, label
 
-from monai_consingan.arrays import check_layers
+from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.removal.means import Means, Sums
 
 __all__ = ["OUTSIDE", "MatchedFill"]
 
@@ -40,6 +40,10 @@ class MatchedFill:
     - *Level and shading*: by Poisson's equation (:func:`poisson_blend`).
     - *Texture*: the source's finest part is scaled until the fill is as rough as the tissue around, so far as
       ``texture`` says. No mean of estimates is as rough as tissue.
+
+    The sequences of one image are filled from one place, that where the differences of all together, each in robust
+    standard deviations of its surroundings, are least, so that structures stay where they are in all of them. All else
+    every sequence decides by itself.
 
     Args:
         reach_mm: how far the source may be moved.
@@ -84,18 +88,18 @@ class MatchedFill:
         """Fill.
 
         Args:
-            host: array of shape (\\*spatial), 2D or 3D.
+            host: array of shape (\\*spatial), 2D or 3D, or (C, \\*spatial) of several sequences.
             source: array of the same shape and scale of intensities.
-            mask: array of the same shape; values above 0 are filled, each connected part by itself.
+            mask: array of shape (\\*spatial), as all that follow; values above 0 are filled, each connected part by
+                itself.
             axis: the spatial axis perpendicular to the slices to move and smooth within slices only; None in 2D, or for
                 space.
             spacing: mm per spatial axis, or one number for all.
-            head: array of the same shape, above 0 where the host shows the head; None for everywhere. Nothing is filled
-                outside of it.
-            ill: array of the same shape, above 0 where the host says nothing about healthy tissue. Levels fit to it
-                where it is beside the mask; structure and texture do only where there is nothing else.
-            usable: array of the same shape, above 0 where tissue of the source may be taken; None for everywhere.
-            source_head: array of the same shape, above 0 where the source shows the head; None for everywhere.
+            head: above 0 where the host shows the head; None for everywhere. Nothing is filled outside of it.
+            ill: above 0 where the host says nothing about healthy tissue. Levels fit to it where it is beside the mask;
+                structure and texture do only where there is nothing else.
+            usable: above 0 where tissue of the source may be taken; None for everywhere.
+            source_head: above 0 where the source shows the head; None for everywhere.
 
         Returns:
             float64 array of the host's shape, with the host's values outside the mask.
@@ -114,28 +118,54 @@ class MatchedFill:
         """
         maps: dict[str, Any] = {"head": head, "usable": usable, "source_head": source_head}
         maps = {"ill": 0 if ill is None else ill, **{name: 1 if part is None else part for name, part in maps.items()}}
-        target, guide, masks, axis, mm = check_layers(host, source, axis, spacing, mask=mask, **maps)
-        inside, ill, head, usable, source_head = masks
-        result = target.copy()
+        layers, stacked = (as_array(host), as_array(source)), np.ndim(host) > np.ndim(mask)
+        hosts, sources = layers if stacked else tuple(part[None] for part in layers)
+        check_shape(sources, hosts.shape, name="source", other="host")
+        pairs = [check_layers(*pair, axis, spacing, mask=mask, **maps) for pair in zip(hosts, sources, strict=True)]
+        targets, guides = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
+        _, _, (inside, ill, head, usable, source_head), axis, mm = pairs[0]
+        result = targets.copy()
         known = head & ~inside
         parts, count = label(inside, np.ones((3,) * inside.ndim))
         for part, box in enumerate(find_objects(parts, count), start=1):
-            near = _around(box, self.ring_mm + self.reach_mm, mm, axis, target.shape)
+            near = self.surroundings(box, mm, axis, inside.shape)
             region = parts[near] == part
             wanted = region & head[near]
             if wanted.any():
-                here, there, free = target[near], guide[near], usable[near]
-                around = known[near]
+                here, there = (channels[in_all(near)] for channels in (targets, guides))
+                free, around = usable[near], known[near]
                 ring = (outside_distance(region, mm, axis, reach_mm=self.ring_mm) <= self.ring_mm) & around
                 healthy = around & ~ill[near]
                 told = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
-                told &= _ordinary(here, told & ring)
+                told = told & np.all([_ordinary(channel, told & ring) for channel in here], axis=0)
                 ring &= told
                 place = self._place(here, there, region, ring, free, source_head[near], axis, mm)
-                moved, sound = _taken(there, place), _taken(free, place)
-                filled = self._filled(here, moved, sound, wanted, around, told, ring, axis, mm)
-                result[near][wanted] = filled[wanted]
-        return result
+                sound = _taken(free, place)
+                for filled, channel, other in zip(result, here, there, strict=True):
+                    new = self._filled(channel, _taken(other, place), sound, wanted, around, told, ring, axis, mm)
+                    filled[near][wanted] = new[wanted]
+        return result if stacked else np.asarray(result[0])
+
+    def surroundings(
+        self, box: Sequence[slice], spacing: Sequence[float], axis: int | None, shape: Sequence[int]
+    ) -> tuple[slice, ...]:
+        """The part of an image that decides how a box of it is filled.
+
+        Args:
+            box: the smallest that holds a part to fill.
+            spacing: mm per spatial axis.
+            axis: the spatial axis perpendicular to the slices to work within slices only, or None.
+            shape: the image's spatial shape.
+
+        Returns:
+            An index for the image.
+        """
+        reach_mm = self.ring_mm + self.reach_mm
+        more = [0 if along == axis else int(np.ceil(reach_mm / size)) + 1 for along, size in enumerate(spacing)]
+        return tuple(
+            slice(max(side.start - pad, 0), min(side.stop + pad, count))
+            for side, pad, count in zip(box, more, shape, strict=True)
+        )
 
     def _place(
         self,
@@ -148,26 +178,26 @@ class MatchedFill:
         axis: int | None,
         mm: Sequence[float],
     ) -> tuple[int, ...]:
-        """How far along every axis the place lies in the source whose surroundings are most like the host's."""
+        """How far along every axis the place lies in the source whose surroundings are most like the host's.
+
+        Host and source are (C, \\*spatial), all else (\\*spatial).
+        """
         steps = [0 if along == axis else int(self.reach_mm / size) for along, size in enumerate(mm)]
-        pad = [(step, step) for step in steps]
-        level = float(host[ring].mean()) if ring.any() else 0.0
-        wide = np.pad(np.where(usable, source - level, 0.0), pad)
-        bad = _sums(np.pad(~usable, pad, constant_values=True), region)
-        air = _sums(np.pad(~source_head, pad, constant_values=True), region)
         count = int(region.sum())
-        open_ = (np.rint(bad) == 0) & (air <= OUTSIDE * count + 0.5)
+        open_ = (np.rint(_overlaps(~usable, region, steps)) == 0) & (
+            _overlaps(~source_head, region, steps) <= OUTSIDE * count + 0.5
+        )
         if not open_.any():
             raise NoPlaceError(
                 f"within {self.reach_mm:g} mm there is no place with healthy tissue for its {count} voxels."
             )
-        here = np.where(ring, host - level, 0.0)
-        size = max(int(ring.sum()), 1)
-        squares = (here**2).sum() - 2 * _sums(wide, here) + _sums(wide**2, ring)
-        spread = squares / size - ((here.sum() - _sums(wide, ring)) / size) ** 2
         shifts = np.meshgrid(*(np.arange(-step, step + 1) for step in steps), indexing="ij")
         far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
-        cost = np.where(open_, np.sqrt(np.maximum(spread, 0.0)) * (1 + _FAR * far), np.inf)
+        unlike = sum(
+            found / unit
+            for found, unit in zip(_unlikeness(host, source, usable, ring, steps), _units(host, ring), strict=True)
+        )
+        cost = np.where(open_, unlike * (1 + _FAR * far), np.inf)
         best = np.unravel_index(int(cost.argmin()), cost.shape)
         return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
 
@@ -190,9 +220,10 @@ class MatchedFill:
         both = ring & sound
         pixel = [0.0 if along == axis else 1.0 for along in range(host.ndim)]
         coarse = [0.0 if along == axis else self.coarse_mm / size for along, size in enumerate(mm)]
-        low, middle = (_smoothed(source, sound, sigma) for sigma in (coarse, pixel))
+        low, middle = (Means(sound, sigma)(source) for sigma in (coarse, pixel))
+        means = [Means(told & sound, sigma) for sigma in (coarse, pixel)]
         (here_low, here_middle), (there_low, there_middle) = (
-            [_smoothed(image, told & sound, sigma) for sigma in (coarse, pixel)] for image in (host, source)
+            [mean(image) for mean in means] for image in (host, source)
         )
         share = max(_slope(here_middle - here_low, there_middle - there_low, both), self.structure)
         structure = _slope(here_low, there_low, both) * low + share * (middle - low)
@@ -214,9 +245,10 @@ class MatchedFill:
         """How many times the finest part has to be taken to be as rough as the surroundings."""
         if self.texture == 0 or not ring.any():
             return 1.0
-        around = host - _smoothed(host, told, pixel)
+        around = host - Means(told, pixel)(host)
         wanted = self.texture * float((around[ring] ** 2).mean())
-        base, more = ((part - _smoothed(part, region, pixel))[region] for part in (smooth, rough))
+        inner = Means(region, pixel)
+        base, more = ((part - inner(part))[region] for part in (smooth, rough))
         square, mixed, rest = float((more**2).mean()), float((base * more).mean()), float((base**2).mean()) - wanted
         if not square > 0:
             return 1.0
@@ -224,15 +256,50 @@ class MatchedFill:
         return float(np.clip(found, 1 / self.most, self.most))
 
 
-def _around(
-    box: Sequence[slice], reach_mm: float, mm: Sequence[float], axis: int | None, shape: Sequence[int]
-) -> tuple[slice, ...]:
-    """A box and what is around it within the slices."""
-    more = [0 if along == axis else int(np.ceil(reach_mm / size)) + 1 for along, size in enumerate(mm)]
-    return tuple(
-        slice(max(side.start - pad, 0), min(side.stop + pad, count))
-        for side, pad, count in zip(box, more, shape, strict=True)
+def _unlikeness(
+    hosts: np.ndarray, sources: np.ndarray, usable: np.ndarray, ring: np.ndarray, steps: Sequence[int]
+) -> Iterator[np.ndarray]:
+    """Standard deviation of every channel's difference between host and source in a ring, for every move of it."""
+    if not ring.any():
+        yield from (np.zeros([2 * step + 1 for step in steps]) for _ in hosts)
+        return
+    (box,) = find_objects(ring.view(np.uint8))
+    sums, size = Sums([side.stop - side.start for side in box], steps), int(ring.sum())
+    around = sums.weights(ring[box])
+    for host, source in zip(hosts, sources, strict=True):
+        level = float(host[ring].mean())
+        here = np.where(ring[box], host[box] - level, 0.0)
+        wide = _widened(np.where(usable, source - level, 0.0), box, steps, 0.0)
+        found, square = sums.values(wide), sums.values(wide**2)
+        squares = (here**2).sum() + sums.of(square * around - 2 * found * sums.weights(here))
+        spread = squares / size - ((here.sum() - sums.of(found * around)) / size) ** 2
+        yield np.sqrt(np.maximum(spread, 0.0))
+
+
+def _overlaps(where: np.ndarray, region: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+    """How many voxels of a region lie in a mask, for every move of it; what is beyond the array is in the mask."""
+    (box,) = find_objects(region.view(np.uint8))
+    wide = _widened(where, box, steps, True)
+    if not wide.any():
+        return np.zeros([2 * step + 1 for step in steps])
+    sums = Sums([side.stop - side.start for side in box], steps)
+    return sums.of(sums.values(wide) * sums.weights(region[box]))
+
+
+def _widened(array: np.ndarray, box: Sequence[slice], steps: Sequence[int], beyond: float) -> np.ndarray:
+    """A box of an array and what is some steps around it, with a value for what is beyond the array."""
+    wide = np.pad(array, [(step, step) for step in steps], constant_values=beyond)
+    return np.asarray(
+        wide[tuple(slice(side.start, side.stop + 2 * step) for side, step in zip(box, steps, strict=True))]
     )
+
+
+def _units(host: np.ndarray, ring: np.ndarray) -> list[float]:
+    """What differences of every channel are measured in: its robust spread in a ring; a single one needs no unit."""
+    if len(host) == 1 or not ring.any():
+        return [1.0] * len(host)
+    around = [channel[ring] for channel in host]
+    return [float(1.4826 * np.median(np.abs(part - np.median(part)))) or 1.0 for part in around]
 
 
 def _taken(array: np.ndarray, place: Sequence[int]) -> np.ndarray:
@@ -242,23 +309,6 @@ def _taken(array: np.ndarray, place: Sequence[int]) -> np.ndarray:
         slice(step + abs(step), step + abs(step) + side) for step, side in zip(place, array.shape, strict=True)
     )
     return np.asarray(np.pad(array, pad)[taken])
-
-
-def _sums(wide: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted sums of a padded array, for every place of the weights in it."""
-    flipped = weights[(slice(None, None, -1),) * weights.ndim].astype(np.float64)
-    return np.asarray(fftconvolve(wide.astype(np.float64), flipped, mode="valid"))
-
-
-def _smoothed(image: np.ndarray, where: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
-    """Gaussian means of the voxels of a mask only."""
-    if not where.any():
-        return image
-    middle = image[where].mean()
-    how: dict[str, Any] = {"mode": "constant", "truncate": 3.0}
-    weight = gaussian_filter(where.astype(np.float64), sigma, **how)
-    total = gaussian_filter(np.where(where, image - middle, 0.0), sigma, **how)
-    return np.asarray(middle + total / np.maximum(weight, 1e-9))
 
 
 def _ordinary(image: np.ndarray, ring: np.ndarray) -> np.ndarray:

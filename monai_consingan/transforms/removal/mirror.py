@@ -9,7 +9,7 @@ import numpy as np
 from monai.config.type_definitions import NdarrayOrTensor
 from scipy.ndimage import affine_transform
 
-from monai_consingan.arrays import as_array, cast_values, check_axis, wrap_like
+from monai_consingan.arrays import as_array, cast_values, check_axis, in_all, wrap_like
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, reflection
 
@@ -36,6 +36,7 @@ def anatomical_mirror(
     symmetry: str | float | SymmetryPlane = "centre",
     axis: int | None = None,
     mode: str = "bilinear",
+    box: tuple[slice, ...] | None = None,
 ) -> Mirrored:
     """Mirror a head to its other hemisphere, on the same grid.
 
@@ -50,6 +51,7 @@ def anatomical_mirror(
             ``"estimate"`` to find it in the image (:func:`estimate_symmetry`), or a plane itself.
         axis: the spatial axis perpendicular to the slices when nothing may cross slices; None mirrors in space.
         mode: ``"bilinear"`` or ``"nearest"`` (labels), when interpolation is needed.
+        box: the part of the mirrored image that is wanted, with limits; None for all of it.
 
     Returns:
         The mirrored image, where it is valid, and the plane.
@@ -69,19 +71,31 @@ def anatomical_mirror(
     axis = check_axis(axis, len(shape))
     plane = find_symmetry(image, affine, symmetry, axis)
     matrix, shift = reflection(affine, len(shape), plane, axis)
+    box = tuple(slice(0, side) for side in shape) if box is None else box
     flip = _plain_flip(matrix, shift, shape)
     if flip is not None:
-        mirrored, valid = _flip_about(values, *flip)
-        return Mirrored(wrap_like(mirrored, image), valid, plane)
-    valid = np.ones(shape, bool)
-    for row, start, side in zip(matrix, shift, shape, strict=True):
-        place = start + sum(np.ix_(*(k * np.arange(n) for k, n in zip(row, shape, strict=True))))
+        mirrored, valid = _flip_about(values, *flip, box)
+    else:
+        mirrored, valid = _moved(values, matrix, shift, box, 1 if mode == "bilinear" else 0)
+    return Mirrored(wrap_like(mirrored, image), valid, plane)
+
+
+def _moved(
+    values: np.ndarray, matrix: np.ndarray, shift: np.ndarray, box: tuple[slice, ...], order: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A box of an image, (C, \\*box), whose voxels ``i`` come from ``matrix @ i + shift``, and where that is inside."""
+    size = tuple(part.stop - part.start for part in box)
+    start = matrix @ [part.start for part in box] + shift
+    valid, source = np.ones(size, bool), []
+    for row, first, side in zip(matrix, start, values.shape[1:], strict=True):
+        place = first + sum(np.ix_(*(k * np.arange(n) for k, n in zip(row, size, strict=True))))
         valid &= (place >= -0.5) & (place <= side - 0.5)
-    order = 1 if mode == "bilinear" else 0
-    moved = np.stack(
-        [affine_transform(c.astype(np.float64), matrix, shift, order=order, mode="nearest") for c in values]
-    )
-    return Mirrored(wrap_like(cast_values(np.where(valid, moved, 0), values.dtype), image), valid, plane)
+        low, high = int(np.floor(place.min())) - 1, int(np.ceil(place.max())) + 2
+        source.append(slice(min(max(low, 0), side - 1), max(min(high, side), 1)))
+    offset = start - [part.start for part in source]
+    how: dict[str, Any] = {"output_shape": size, "order": order, "mode": "nearest"}
+    moved = [affine_transform(channel.astype(np.float64), matrix, offset, **how) for channel in values[in_all(source)]]
+    return cast_values(np.where(valid, np.stack(moved), 0), values.dtype), valid
 
 
 def _plain_flip(matrix: np.ndarray, shift: np.ndarray, shape: Sequence[int]) -> tuple[int, int] | None:
@@ -98,15 +112,13 @@ def _plain_flip(matrix: np.ndarray, shift: np.ndarray, shape: Sequence[int]) -> 
     return flipped, round(total)
 
 
-def _flip_about(values: np.ndarray, axis: int, total: int) -> tuple[np.ndarray, np.ndarray]:
-    """Voxel i of the spatial axis becomes voxel total - i; where that is outside, 0 and not valid."""
-    side = values.shape[axis + 1]
-    first, last = max(0, total - side + 1), min(side - 1, total)
-    mirrored, valid = np.zeros_like(values), np.zeros(values.shape[1:], bool)
-    if first <= last:
-        target = [slice(None)] * values.ndim
-        target[axis + 1] = slice(first, last + 1)
-        source = np.arange(total - first, total - last - 1, -1)
-        mirrored[tuple(target)] = np.take(values, source, axis=axis + 1)
-        valid[tuple(target[1:])] = True
-    return mirrored, valid
+def _flip_about(values: np.ndarray, axis: int, total: int, box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Voxel i of the spatial axis becomes voxel total - i; where that is outside, 0 and not valid. A box of this."""
+    part = box[axis]
+    source = total - np.arange(part.start, part.stop)
+    inside = (source >= 0) & (source < values.shape[axis + 1])
+    index: list[Any] = [slice(None), *box]
+    index[axis + 1] = np.where(inside, source, 0)
+    along = inside.reshape([-1 if number == axis else 1 for number in range(len(box))])
+    mirrored = np.where(along, values[tuple(index)], np.zeros((), values.dtype))
+    return mirrored, np.broadcast_to(along, mirrored.shape[1:]).copy()

@@ -12,9 +12,11 @@ from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, check_host, check_labels, check_number, image_and_label, wrap_like
+from monai_consingan.arrays import as_array, check_host, check_labels, check_number, images_and_label, wrap_like
+from monai_consingan.data import stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
@@ -73,14 +75,19 @@ class RandLesionRemoval(RandomizableTransform):
         self._warned = False
 
     def __call__(  # type: ignore[override]
-        self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
+        self,
+        img: NdarrayOrTensor,
+        label: NdarrayOrTensor,
+        randomize: bool = True,
+        known: HostKnowledge | None = None,
     ) -> RemovedLesion:
         """Remove.
 
         Args:
-            img: host of shape (1, \\*spatial), 2D or 3D.
+            img: host of shape (C, \\*spatial), 2D or 3D.
             label: its lesions, (1, \\*spatial).
             randomize: draw anew; False repeats the last draw.
+            known: see :class:`RemoveLesion`.
 
         Returns:
             Image, label, filled voxels and the method; without a removal image and label are the very ones given, and
@@ -100,7 +107,7 @@ class RandLesionRemoval(RandomizableTransform):
             self.log = {"reason": f"label marks no lesion{which}"}
             return untouched
         try:
-            removed = self.remove(img, label, None if self.lesion_labels is None else present)
+            removed = self.remove(img, label, None if self.lesion_labels is None else present, known)
         except NoPlaceError as error:
             self.log = {"reason": str(error)}
             return untouched
@@ -127,11 +134,14 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
     """Dictionary version of :class:`RandLesionRemoval`.
 
     Args:
-        keys: key of the host's image, and then that of its labels, if that is not ``"label"``; both are replaced.
+        keys: key of the host's image, or of its sequences, and then that of its labels, if that is not ``"label"``; all
+            are replaced.
         models: see :class:`RandLesionRemoval`.
         mask_key: key for the filled voxels; None leaves them out.
         prob: probability of a removal.
         allow_missing_keys: leave data without the host as it is.
+        label_key: key of the labels, if it is not among ``keys``.
+        known_key: see :class:`RemoveLesiond`.
         kwargs: the other arguments of :class:`RandLesionRemoval`.
 
     Example::
@@ -150,13 +160,16 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         mask_key: Hashable | None = "removed_mask",
         prob: float = 1.0,
         allow_missing_keys: bool = False,
+        label_key: Hashable | None = None,
+        known_key: Hashable | None = None,
         **kwargs: Any,
     ) -> None:
-        image, self.label_key = image_and_label(keys)
+        images, self.label_key = images_and_label(keys, label_key)
         self.remove = RandLesionRemoval(models, prob, **kwargs)
-        MapTransform.__init__(self, image, allow_missing_keys)
+        MapTransform.__init__(self, images, allow_missing_keys)
         RandomizableTransform.__init__(self, self.remove.prob)
         self.mask_key = mask_key
+        self.known_key = known_key
 
     def set_random_state(
         self, seed: int | None = None, state: np.random.RandomState | None = None
@@ -169,9 +182,13 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""
         out = dict(data)
-        for key in self.key_iterator(out):
-            removed = self.remove(data[key], data[self.label_key])
-            out[key], out[self.label_key] = removed.image, removed.label
+        keys = tuple(self.key_iterator(out))
+        if keys:
+            known = None if self.known_key is None else data.get(self.known_key)
+            removed = self.remove(stack_keys(data, keys), data[self.label_key], known=known)
+            if removed.method != "none":
+                out |= unstack_keys(removed.image, keys, [data[key] for key in keys])
+                out[self.label_key] = removed.label
             if self.mask_key is not None:
                 out[self.mask_key] = removed.mask
         return out

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,19 +20,19 @@ from monai_consingan.arrays import (
     check_host,
     check_number,
     check_spacing,
+    in_all,
     spacing_of,
     wrap_like,
 )
+from monai_consingan.data import as_keys, stack_keys, unstack_keys
+from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
-from monai_consingan.transforms.head import head_mask
-from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.removal.biharmonic import biharmonic
-from monai_consingan.transforms.removal.flipud import flip_mirror
-from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
-from monai_consingan.transforms.removal.mirror import anatomical_mirror
-from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry, head_symmetry
+from monai_consingan.transforms.host_knowledge import HostKnowledge, fingerprint
+from monai_consingan.transforms.removal.known import known_head, known_plane
+from monai_consingan.transforms.removal.site import Site
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry
 
 __all__ = [
     "RemoveLesion",
@@ -41,10 +41,6 @@ __all__ = [
     "RemoveLesiond",
     "RemovedLesion",
 ]
-
-
-_NEARBY = MatchedFill(reach_mm=30.0)
-_MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
 
 
 class RemovedLesion(NamedTuple):
@@ -82,6 +78,10 @@ class RemoveLesion(Transform):
       :func:`poisson_blend`);
     - ``"flipud"``: the flip of one axis as stored, which is the mirror of the published method;
     - ``"biharmonic"``: smooth, from the border alone (:func:`biharmonic`).
+
+    The sequences of a case are the channels of one image: they are filled by one method from one place, that which fits
+    all of them best, so that structures stay where they are in all of them; level, structure and texture are fitted in
+    every channel by itself. Tissue is what is tissue in all of them; the plane of symmetry is that of the first.
 
     Args:
         methods: one or several of these names.
@@ -136,7 +136,11 @@ class RemoveLesion(Transform):
         self.spacing = spacing
 
     def __call__(  # type: ignore[override]
-        self, image: NdarrayOrTensor, label: NdarrayOrTensor, lesion_labels: Sequence[int] | None = None
+        self,
+        image: NdarrayOrTensor,
+        label: NdarrayOrTensor,
+        lesion_labels: Sequence[int] | None = None,
+        known: HostKnowledge | None = None,
     ) -> RemovedLesion:
         """Remove the lesion that a label marks.
 
@@ -145,6 +149,8 @@ class RemoveLesion(Transform):
                 arrays the first spatial axis is left-right.
             label: whole numbers of shape (1, \\*spatial), 0 for background.
             lesion_labels: the label values to remove; None removes all. Other values count as lesions that stay.
+            known: what is known of the image, or of a larger one of which it is a crop. None works out what is needed;
+                in any case head and plane of symmetry of the last four images are kept.
 
         Returns:
             Image, label, filled voxels and the method.
@@ -155,26 +161,29 @@ class RemoveLesion(Transform):
         """
         check_host(image, label)
         values, marks = as_array(image), as_array(label)
-        axis = check_axis(self.axis, marks.ndim - 1)
+        axis, spacing = check_axis(self.axis, marks.ndim - 1), spacing_of(image, self.spacing)
         lesion = _lesion(marks[0], lesion_labels)
-        spacing = spacing_of(image, self.spacing)
-        fill = alteration_weight(lesion, spacing=spacing, dilation_mm=self.margin_mm, softness_mm=0.0, axis=axis) > 0
-        ill = alteration_weight(marks[0] != 0, spacing=spacing, dilation_mm=self.margin_mm, softness_mm=0.0, axis=axis)
-        head = head_mask(values[0], spacing=spacing)
+        fill, ill = (_dilated(where, self.margin_mm, spacing, axis) for where in (lesion, marks[0] != 0))
+        mark, told = fingerprint(values), None if known is None else known.of_image(image)
+        head = known_head(mark, values, spacing) if told is None else told.head
         affine = image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
-        plane = cache(partial(head_symmetry, image, affine, self.symmetry, axis, ill > 0))
+        plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill)
+        site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis)
         tried: list[tuple[str, str]] = []
         for method in self.methods:
             try:
-                filled = self._fill(method, image, fill, ill > 0, head, axis, spacing, affine, plane)
+                filled = site.filled(method)
             except NoPlaceError as reason:
                 tried.append((method, str(reason).rstrip(".")))
                 continue
-            result = np.where(fill, cast_values(np.where(fill, filled, 0), values.dtype), values)
+            result, kept = values.copy(), marks.copy()
+            for box, where, new in filled:
+                result[in_all(box)][:, where] = cast_values(new[:, where], values.dtype)
+            kept[0][fill] = 0
             return RemovedLesion(
                 wrap_like(result, image),
-                wrap_like(np.where(fill, 0, marks).astype(marks.dtype), label),
-                wrap_like(fill[None].astype(np.uint8), image),
+                wrap_like(kept, label),
+                wrap_like(fill[None].view(np.uint8), image),
                 method,
                 tuple(tried),
                 plane() if FILLINGS[method].source == "mirror" else None,
@@ -184,80 +193,18 @@ class RemoveLesion(Transform):
         hint = f"add one of {', '.join(others)} to the methods" if others else "mark a smaller lesion"
         raise NoPlaceError(f"the lesion cannot be removed by {reasons}; {hint}.")
 
-    def _fill(
-        self,
-        method: str,
-        image: NdarrayOrTensor,
-        fill: np.ndarray,
-        ill: np.ndarray,
-        head: np.ndarray,
-        axis: int | None,
-        spacing: tuple[float, ...],
-        affine: Any,
-        plane: Callable[[], SymmetryPlane],
-    ) -> np.ndarray:
-        """Values of shape (C, \\*spatial) for the voxels to fill, by one method."""
-        values = as_array(image)
-        if method == "biharmonic":
-            return np.stack([biharmonic(channel, fill, axis=axis, valid=head) for channel in values])
-        if method == "matched_nearby":
-            return _matched(_NEARBY, values, values, fill, ill, ill, head, head, np.ones_like(fill), axis, spacing)
-        maps = np.stack([ill, head]).astype(np.uint8)
-        if method == "flipud":
-            flipped = int(axis == 0) if self.flip_axis is None else self.flip_axis
-            if axis is not None and check_axis(flipped, fill.ndim) == axis:
-                raise ConSinGANError(f"flip_axis {flipped} runs across the slices; choose another axis")
-            mirrored, valid = as_array(flip_mirror(values, axis=flipped)), np.ones_like(fill)
-            maps = as_array(flip_mirror(maps, axis=flipped))
-        else:
-            mirrored, valid, _ = anatomical_mirror(values, affine, symmetry=plane(), axis=axis)
-            maps = anatomical_mirror(maps, affine, symmetry=plane(), axis=axis, mode="nearest").image
-        if method in _MIRRORED:
-            how = _MIRRORED[method]
-            return _matched(how, values, mirrored, fill, ill, maps[0] > 0, head, maps[1] > 0, valid, axis, spacing)
-        _check_place(fill, valid, maps[0] > 0, head & (maps[1] == 0))
-        if method != "poisson_mirror":
-            return mirrored
-        pairs = zip(values, mirrored, strict=True)
-        return np.stack(
-            [
-                np.clip(poisson_blend(host, source, fill, axis=axis, spacing=spacing, valid=valid), *_limits(host))
-                for host, source in pairs
-            ]
-        )
 
-
-def _matched(
-    how: MatchedFill,
-    values: np.ndarray,
-    source: np.ndarray,
-    fill: np.ndarray,
-    ill: np.ndarray,
-    source_ill: np.ndarray,
-    head: np.ndarray,
-    source_head: np.ndarray,
-    valid: np.ndarray,
-    axis: int | None,
-    spacing: tuple[float, ...],
-) -> np.ndarray:
-    """All channels filled, each from where it fits best."""
-    where: dict[str, Any] = {"head": head, "ill": ill, "usable": valid & ~source_ill, "source_head": source_head}
-    return np.stack(
-        [
-            np.clip(how(host, guide, fill, axis=axis, spacing=spacing, **where), *_limits(host))
-            for host, guide in zip(values, source, strict=True)
-        ]
-    )
-
-
-def _limits(values: np.ndarray) -> tuple[float, float]:
-    """The range of an image's values."""
-    return float(values.min()), float(values.max())
+def _dilated(mask: np.ndarray, margin_mm: float, spacing: tuple[float, ...], axis: int | None) -> np.ndarray:
+    """A mask that is not empty and all within a margin of it."""
+    result, near = np.zeros(mask.shape, bool), reach_box(mask, spacing, margin_mm)
+    how: dict[str, Any] = {"dilation_mm": margin_mm, "softness_mm": 0.0, "axis": axis}
+    result[near] = alteration_weight(mask[near], spacing=spacing, **how) > 0
+    return result
 
 
 def _lesion(marks: np.ndarray, lesion_labels: Sequence[int] | None) -> np.ndarray:
     """Booleans where the label has one of the values to remove."""
-    present = [int(value) for value in np.unique(marks) if value != 0]
+    present = [int(value) for value in np.unique(marks[marks != 0])]
     if not present:
         raise ConSinGANError("label marks no lesion, so there is nothing to remove; give a label with values above 0.")
     if lesion_labels is None:
@@ -268,32 +215,21 @@ def _lesion(marks: np.ndarray, lesion_labels: Sequence[int] | None) -> np.ndarra
     return np.isin(marks, lesion_labels)
 
 
-def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: np.ndarray) -> None:
-    """Refuse a mirrored place that has no sound tissue to offer for the voxels to fill."""
-    count = int(fill.sum())
-    beyond, sick, air = (int((fill & where).sum()) for where in (~valid, ill, outside))
-    if beyond:
-        raise NoPlaceError(f"{beyond} of its {count} voxels mirror to places outside the image.")
-    if sick:
-        raise NoPlaceError(f"the mirrored place holds a lesion in {sick} of {count} voxels.")
-    if air > OUTSIDE * count:
-        raise NoPlaceError(f"the mirrored place lies outside the head in {air} of {count} voxels.")
-
-
 class RemoveLesiond(MapTransform):
-    """Dictionary version of :class:`RemoveLesion`: removes the lesion from all images under the keys.
+    """Dictionary version of :class:`RemoveLesion`: removes the lesion from an image, or from all sequences of a case.
 
     Args:
-        keys: keys of images on one grid; they are filled where the same label marks a lesion, each by the first
-            method that will do for it.
+        keys: key of an image, or of several on one grid, a sequence each, which are filled together.
         label_key: key of the label.
         output_keys: keys of the images without the lesion; None replaces the images.
         output_label_key: key of the label without the lesion; None replaces the label.
         mask_key: key of the filled voxels; None leaves them out.
-        method_key: key of the name of the method, or of a tuple of names for several images; None leaves it out.
+        method_key: key of the name of the method; None leaves it out.
         lesion_labels: the label values to remove; None removes all.
         methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
         allow_missing_keys: skip images that are not in the dictionary.
+        known_key: key of what is known of the host (:class:`monai_consingan.transforms.HostKnowledge`), which stays in
+            the data and may be missing from them; None works it out.
     """
 
     backend = RemoveLesion.backend
@@ -314,10 +250,12 @@ class RemoveLesiond(MapTransform):
         flip_axis: int | None = None,
         spacing: Sequence[float] | float | None = None,
         allow_missing_keys: bool = False,
+        known_key: Hashable | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_key = label_key
-        self.output_keys = self.keys if output_keys is None else ensure_tuple(output_keys)
+        self.known_key = known_key
+        self.output_keys = self.keys if output_keys is None else as_keys(output_keys)
         if len(self.output_keys) != len(self.keys):
             raise ConSinGANError(
                 f"output_keys has {len(self.output_keys)} keys for {len(self.keys)} keys; give as many."
@@ -331,15 +269,17 @@ class RemoveLesiond(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the lesion removed."""
         out = dict(data)
-        used: list[str] = []
-        for key, output_key in self.key_iterator(out, self.output_keys):
-            removed = self.remove(data[key], data[self.label_key], self.lesion_labels)
-            out[output_key], out[self.output_label_key] = removed.image, removed.label
-            used.append(removed.method)
-            if self.mask_key is not None:
-                out[self.mask_key] = removed.mask
-        if self.method_key is not None and used:
-            out[self.method_key] = used[0] if len(used) == 1 else tuple(used)
+        present = list(self.key_iterator(out, self.output_keys))
+        if not present:
+            return out
+        keys, output_keys = zip(*present, strict=True)
+        known = None if self.known_key is None else data.get(self.known_key)
+        removed = self.remove(stack_keys(data, keys), data[self.label_key], self.lesion_labels, known)
+        out |= unstack_keys(removed.image, output_keys, [data[key] for key in keys])
+        out[self.output_label_key] = removed.label
+        for key, value in ((self.mask_key, removed.mask), (self.method_key, removed.method)):
+            if key is not None:
+                out[key] = value
         return out
 
 

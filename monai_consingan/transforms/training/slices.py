@@ -22,8 +22,8 @@ from monai_consingan.data import (
     find_region,
     fit_scale,
     roi_region,
-    slice_axis,
     slice_region,
+    sliced_axis,
 )
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import head_mask
@@ -60,20 +60,22 @@ def region_slices(
     """Slices of the region around a lesion for a model to train on.
 
     Args:
-        naive: image with the pasted or filled lesion, (1, \\*spatial).
-        lesion: where that lesion is.
-        alteration: where the image may change.
+        naive: image with the pasted or filled lesion, (C, \\*spatial).
+        lesion: where that lesion is, (1, \\*spatial).
+        alteration: where the image may change, (1, \\*spatial).
         training: images on the same grid whose slices are taken.
-        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D, and for a box of a volume.
         region, max_side, size: see :func:`monai_consingan.data.find_region`.
 
     Returns:
-        The slices, (S, 1, h, w) in [-1, 1], the region, and the intensities that are -1 and 1.
+        The slices, (S, C, h, w) in [-1, 1], or boxes (S, C, h, w, d), the region, and the intensities that are -1
+        and 1.
 
     Raises:
         ConSinGANError: there is no such region.
     """
-    where = find_region(_plain(alteration), axis=axis, region=region, max_side=max_side, size=size)
+    spacing = spacing_of(naive)
+    where = find_region(_plain(alteration), axis=axis, region=region, max_side=max_side, size=size, spacing=spacing)
     scale = fit_scale(where, _plain(naive), _plain(lesion), [_plain(image) for image in training])
     return torch.cat([scale.apply(where.take(image)) for image in training]), where, scale
 
@@ -91,9 +93,10 @@ class RegionSlicesd(Transform, MultiSampleTrait):
         region: ``"roi"``, a crop at native resolution around all that may change, or ``"slice"``, whole slices resized
             to a square of ``max_side`` pixels.
         max_side: largest side in pixels that the networks see.
-        size: height and width of the crops, which cases of one training have to agree in; ``None`` takes what the case
-            needs.
+        size: height and width (and depth) of the crops, which cases of one training have to agree in; ``None`` takes
+            what the case needs.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 for slices, 3 for a box of the volume.
     """
 
     backend = [TransformBackends.TORCH]
@@ -108,7 +111,9 @@ class RegionSlicesd(Transform, MultiSampleTrait):
         max_side: int = 250,
         size: Sequence[int] | None = None,
         axis: int | None = None,
+        dims: int = 2,
     ) -> None:
+        self.dims = dims
         self.keys = (image_key, lesion_key, alteration_key)
         self.training_key = training_key
         self.region = region
@@ -117,14 +122,14 @@ class RegionSlicesd(Transform, MultiSampleTrait):
         self.axis = axis
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
-        """Samples with ``image``, (1, h, w) in [-1, 1]."""
+        """Samples with ``image``, (C, h, w) or (C, h, w, d) in [-1, 1]."""
         naive, lesion, alteration = (data[key] for key in self.keys)
         slices, _, _ = region_slices(
             naive,
             lesion,
             alteration,
             [data[self.training_key]],
-            axis=slice_axis(naive, self.axis),
+            axis=sliced_axis(naive, self.axis, self.dims),
             region=self.region,
             max_side=self.max_side,
             size=self.size,
@@ -154,26 +159,35 @@ def whole_slices(
     region: str = "slice",
     max_side: int = 250,
 ) -> tuple[torch.Tensor, Region, IntensityScale]:
-    """Whole slices of a scan for a model to train on, with the scan's own intensities.
+    """Whole slices of a scan for a model to train on, or the box of its head, with the scan's own intensities.
 
     Args:
-        image: (1, \\*spatial).
+        image: (C, \\*spatial).
         slices: the slices; ``None`` takes :func:`head_slices`.
-        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
-        region: ``"slice"`` resizes them to a square of ``max_side`` pixels; ``"roi"`` keeps their size up to that.
+        axis: spatial axis perpendicular to the slices; ``None`` in 2D, and for the whole head of a volume.
+        region: ``"slice"`` resizes them to a square of ``max_side`` pixels (a volume to a cube); ``"roi"`` keeps their
+            size up to that.
         max_side: largest side in pixels that the networks see.
 
     Returns:
-        The slices, (S, 1, h, w) in [-1, 1], the region, and the intensities that are -1 and 1.
+        The slices, (S, C, h, w) in [-1, 1], or (1, C, h, w, d) of a volume, the region, and the intensities that are
+        -1 and 1.
 
     Raises:
-        ConSinGANError: a slice out of range, or an unknown region.
+        ConSinGANError: a slice out of range, or of a volume that is taken whole, or an unknown region.
     """
+    in_space = axis is None and image.ndim == 4
+    if in_space and slices:
+        raise ConSinGANError(f"slices is {list(slices)}, but volumes are taken whole: leave slices out.")
     for index in slices or ():
         check_slice(image, axis, index, "slice")
-    taken = sorted(set(slices)) if slices else head_slices(image, axis)
-    where = np.zeros(tuple(image.shape), np.uint8)
-    where[(slice(None),) * (1 if axis is None else 1 + axis) + ((slice(None),) if axis is None else (taken,))] = 1
+    where = np.zeros((1, *image.shape[1:]), np.uint8)
+    if in_space:
+        where[0] = head_mask(as_array(image)[0], spacing=spacing_of(image))
+    elif axis is None:
+        where[:] = 1
+    else:
+        where[(slice(None),) * (1 + axis) + (sorted(set(slices)) if slices else head_slices(image, axis),)] = 1
     if region == "slice":
         found = slice_region(where, axis=axis, side=max_side)
     elif region == "roi":
@@ -181,7 +195,7 @@ def whole_slices(
     else:
         raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
     stack = found.take(image)
-    scale = IntensityScale.fit(stack)
+    scale = IntensityScale.of_channels([IntensityScale.fit(channel) for channel in stack.split(1, dim=1)])
     return scale.apply(stack), found, scale
 
 
@@ -193,6 +207,7 @@ class HeadSlicesd(Transform, MultiSampleTrait):
         slices_key: key of the slices' numbers; where it is missing, all slices that show enough of the head are taken.
         region, max_side: see :func:`whole_slices`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 for slices, 3 for the whole head of a volume.
     """
 
     backend = [TransformBackends.TORCH]
@@ -204,7 +219,9 @@ class HeadSlicesd(Transform, MultiSampleTrait):
         region: str = "slice",
         max_side: int = 250,
         axis: int | None = None,
+        dims: int = 2,
     ) -> None:
+        self.dims = dims
         self.image_key = image_key
         self.slices_key = slices_key
         self.region = region
@@ -212,12 +229,12 @@ class HeadSlicesd(Transform, MultiSampleTrait):
         self.axis = axis
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
-        """Samples with ``image``, (1, h, w) in [-1, 1]."""
+        """Samples with ``image``, (C, h, w) or (C, h, w, d) in [-1, 1]."""
         image = data[self.image_key]
         slices, _, _ = whole_slices(
             image,
             data.get(self.slices_key),
-            axis=slice_axis(image, self.axis),
+            axis=sliced_axis(image, self.axis, self.dims),
             region=self.region,
             max_side=self.max_side,
         )
@@ -231,7 +248,7 @@ def stack_samples(dataset: Iterable[Samples]) -> torch.Tensor:
         dataset: a list of samples for every case.
 
     Returns:
-        The slices, (S, 1, h, w).
+        The slices, (S, C, h, w), or boxes.
 
     Raises:
         ConSinGANError: slices of different sizes.

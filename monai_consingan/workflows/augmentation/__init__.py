@@ -6,6 +6,7 @@ from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, Twi
 
 from .datalists import read_datalist
 from .folders import read_bids, read_nnunet, read_scans
+from .keep import keep
 from .merge import merge
 from .records import ScanRecord, ScanSet
 from .run import augment, free_twins
@@ -22,6 +23,7 @@ __all__ = [
     "TwinSettings",
     "augment",
     "free_twins",
+    "keep",
     "merge",
     "read_bids",
     "read_datalist",

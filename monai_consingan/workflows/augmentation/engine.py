@@ -62,7 +62,7 @@ class Run:
         training: TrainingSettings | None,
         blend: BlendSettings | None,
         model: str | Path | None,
-        rule: dict[str, int],
+        rule: dict[str, int | None],
     ) -> None:
         """Note in the folder what is asked for, or find that it is what was asked for before.
 
@@ -76,7 +76,8 @@ class Run:
         Raises:
             ConSinGANError: as :py:meth:`RunFolder.ask`, or the model cannot be used.
         """
-        training, cohort, _ = given_models(_TASKS[self.command], training, model, None)
+        dims = None if settings.redrawn is None else settings.dims
+        training, cohort, _ = given_models(_TASKS[self.command], training, model, None, dims=dims)
         path = None if cohort is None or model is None else model_file(model)
         self.folder.ask(
             self.scans,

@@ -20,10 +20,9 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import insertion_method
 from monai_consingan.metrics import Limits, Surroundings, contrast, contrast_to_noise, kept, measure_change
 from monai_consingan.metrics.checks import INSERTION_LIMITS
-from monai_consingan.transforms import PastedLesion, PasteLesion
+from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
-from monai_consingan.transforms.insertion.search import Room
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
@@ -36,12 +35,12 @@ class _Site:
     """Where in a host lesions may go.
 
     Args:
-        room: its head, and where in it there may be lesions.
+        known: what is known of it.
         prior: chances of places, (\\*spatial); ``None`` for those alike.
         donors: the lesions that may go there.
     """
 
-    room: Room
+    known: HostKnowledge
     prior: np.ndarray | None
     donors: list[Lesion]
 
@@ -69,9 +68,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         """Put as many lesions in as chance decides; see :py:meth:`CaseMaker.change`."""
         own = int(case.numbers.max(initial=0))
         fewest, most = self.settings.lesions
-        values, mm = as_array(case.image)[0], spacing_of(case.image)
         site = _Site(
-            room=Room.of(values, mm, self._brain(case)).narrowed(values, mm),
+            known=HostKnowledge.of(case.image, self._brain(case)),
             prior=self._prior(case),
             donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )
@@ -144,7 +142,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 axis=case.across,
                 level=crop.level,
                 prior=site.prior,
-                room=site.room,
+                known=site.known,
             )
         return crop, volume, placement
 
@@ -163,11 +161,11 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if method.redrawn is not None:
             pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, case.image, how))
         mask, others = as_array(pasted.mask) > 0, as_array(case.label) > 0
-        outside = int((mask[0] & ~site.room.mask).sum())
+        outside = int((mask[0] & ~site.known.head).sum())
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            where: dict[str, Any] = {"head": site.room.mask, "others": others, "axis": case.axis}
+            where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis}
             found = measure_change(pasted.image, case.image, mask, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
             around = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
@@ -191,7 +189,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             return None
         if location == "uniform":
             return np.ones(case.image.shape[1:])
-        return self._map(case.record.entry.get(location) or location, case, "prior map")
+        return self._map(case.record.entry.get(location) or location, case, "prior map")[0]
 
     def _brain(self, case: Case) -> np.ndarray | None:
         path = case.record.entry.get(self.settings.brain) if self.settings.brain else None
@@ -199,4 +197,4 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     def _map(self, path: str, case: Case, name: str) -> np.ndarray:
         """A map that belongs to a scan or to all, on the grid of one."""
-        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), case.image))[0]
+        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), case.image))

@@ -14,6 +14,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis, work_dims
+from monai_consingan.data.sequences import sequence_names
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
@@ -24,6 +25,7 @@ from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_pair
 from monai_consingan.workflows.report import versions
+from monai_consingan.workflows.review import CARDS, save_cards
 
 __all__ = ["Case", "CaseMaker", "Refusal", "refused", "require"]
 
@@ -166,6 +168,16 @@ class CaseMaker(ABC, Generic[Settings]):
             save_like(folder / f"image{suffix}", case.image, case.original, alteration=changed)
             save_label_like(folder / f"label{suffix}", case.label, case.original)
             save_label_like(folder / f"{self.numbers}{suffix}", case.numbers, case.original)
+            for lesion in case.lesions:
+                mask = (case.numbers == lesion["instance"])[None]
+                save_cards(
+                    folder / CARDS,
+                    task.name,
+                    lesion["instance"],
+                    before=case.original,
+                    after=case.image,
+                    mask=wrap_like(mask.astype(np.uint8), case.original),
+                )
         return {
             "name": task.name,
             "synthetic": True,
@@ -177,6 +189,7 @@ class CaseMaker(ABC, Generic[Settings]):
             "seeds": {"settings": self.settings.seed},
             "axis": case.axis,
             "dims": case.dims,
+            "sequences": list(sequence_names(case.original)),
             "lesions": case.lesions,
             "refused": case.refused,
             "settings": self.settings.as_dict(),
@@ -255,7 +268,8 @@ class CaseMaker(ABC, Generic[Settings]):
         image, label, numbers = load_pair(record, self.settings.lesion_labels)
         values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
-        dims = work_dims(image, self.settings.axis, self.settings.dims_asked)
+        in_model = self.models.settings.spatial_dims
+        dims = work_dims(image, self.settings.axis, self.settings.dims if self.settings.redrawn is None else in_model)
         case = Case(task, record, image, image, wrap_like(values, image), numbers, axis, dims, self.cohort)
         if self.settings.redrawn is None:
             case.model = None

@@ -16,7 +16,9 @@ from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.plan import describe_donors
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
+from monai_consingan.workflows.augmentation.reviewed import left_out, review_entries
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.review import write_review
 from monai_consingan.workflows.run_folder import write_json
 
 __all__ = ["MANIFEST", "merge", "write_lists"]
@@ -36,11 +38,12 @@ def merge(output: str | Path) -> dict[str, Any]:
         output: the output folder of :py:func:`augment` or :py:func:`free_twins`, all of whose shards have ended.
 
     Returns:
-        What ``summary.json`` holds: ``made`` and ``dropped``, the numbers of synthetic scans; ``missing``, those that
-        are still to be made; ``failed``, what went wrong by name; ``lesions``, the numbers of lesions that were put in
-        or removed, by method; and ``refused``, the numbers of refusals by method and reason. Of synthetic scans also
-        ``donors``, the number of lesions to take, and ``left_out``, which of the data set's lesions are no donors, and
-        why; of twins ``labels_left``, the numbers of twins that keep a label value beside what was removed.
+        What ``summary.json`` holds: ``made`` and ``dropped``, the numbers of synthetic scans; ``rejected``, those made
+        that lists leave out (:py:func:`keep`); ``missing``, those that are still to be made; ``failed``, what went
+        wrong by name; ``lesions``, the numbers of lesions that were put in or removed, by method; and ``refused``, the
+        numbers of refusals by method and reason. Of synthetic scans also ``donors``, the number of lesions to take, and
+        ``left_out``, which of the data set's lesions are no donors, and why; of twins ``labels_left``, the numbers of
+        twins that keep a label value beside what was removed.
 
     Raises:
         ConSinGANError: the folder is of no augmentation, a shard is at work in it, or it cannot be written to.
@@ -57,6 +60,8 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
     outcomes = {task.name: folder.outcome(task.name) for task in folder.tasks}
     found = [told for told in outcomes.values() if told is not None]
     made = [told for told in found if told["status"] == "made"]
+    rejected = left_out(folder.path)
+    listed = [told for told in made if told["name"] not in rejected]
     names = [record.name for record in scans.of("training")]
     waiting = [name for name in names if folder.survey(name) is None]
     waiting += [name for name, told in outcomes.items() if told is None]
@@ -64,6 +69,7 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "made": len(made),
         "dropped": len(found) - len(made),
+        "rejected": len(made) - len(listed),
         "missing": sum(told is None and name not in errors for name, told in outcomes.items()),
         "failed": errors,
         "lesions": _counted(lesion["how"] for told in made for lesion in told["lesions"]),
@@ -84,10 +90,12 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
         with whole_file(folder.path / "manifest.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, MANIFEST, lineterminator="\n")
             table.writeheader()
-            table.writerows(row for told in made for row in _rows(told))
-        _write_lists(folder.path, scans, made)
+            table.writerows(row for told in listed for row in _rows(told))
+        entries = [entry for told in made for entry in review_entries(told)]
+        write_review(folder.path, folder.token, entries, title=f"{len(entries)} lesions to look at")
+        _write_lists(folder.path, scans, listed)
         if scans.kind == "nnunet":
-            _write_nnunet(folder.path, scans, made)
+            _write_nnunet(folder.path, scans, listed)
     except OSError as error:
         raise unwritable(folder.path, error) from error
     return summary

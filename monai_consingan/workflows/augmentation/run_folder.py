@@ -22,6 +22,7 @@ from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, pl
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.review import CARDS
 from monai_consingan.workflows.run_folder import ResumableFolder
 
 __all__ = ["RunFolder"]
@@ -213,6 +214,8 @@ class RunFolder(ResumableFolder):
         with whole_file(folder / "provenance.json") as temporary:
             write_report(temporary, told)
         made = {new: file_sha256(folder / old) for old, new in moves.items()}
+        cards = {f"{CARDS}/{path.name}": f"{CARDS}/{path.name}" for path in sorted((folder / CARDS).glob("*.png"))}
+        moves = {**cards, **moves}  # which nothing depends on
         for old, new in moves.items():
             if old == "provenance.json":
                 self.write(f"made/{name}.json", made)

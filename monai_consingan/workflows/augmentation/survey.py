@@ -21,7 +21,7 @@ from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, s
 from monai_consingan.metrics.surroundings import tissue_mask
 from monai_consingan.transforms.insertion.donors import Donor
 from monai_consingan.transforms.insertion.placement import level_around
-from monai_consingan.transforms.insertion.search import Room
+from monai_consingan.transforms.room import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
 
 __all__ = [

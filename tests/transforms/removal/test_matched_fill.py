@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import seam, texture
 from monai_consingan.transforms import MatchedFill, RemoveLesion, poisson_blend
+from monai_consingan.transforms.removal.means import Means
 
 NEAR = 5.0
 """A quarter of the structure's standard deviation."""
@@ -151,6 +152,35 @@ def test_removal_is_as_rough_as_tissue_and_leaves_the_rest(method):
     both = label | label[:, ::-1]
     far = RemoveLesion(("matched_mirror", "matched_nearby"))(np.where(both, 400, clean), both)
     assert far.image.max() < 250
+
+
+def test_removal_works_in_the_surroundings_of_every_part_only():
+    """What is far away has no say: the parts of a removal are those of a filling of the whole image."""
+    image = np.stack([tissue((96, 80), seed) + rough((96, 80), seed) for seed in (0, 1)])
+    label = np.zeros((1, 96, 80), np.int16)
+    label[0, 20:28, 20:30] = label[0, 30:36, 55:62] = 1
+    label[0, 22:26, 48:52] = 2  # stays
+    ill, fill = label[0] > 0, label[0] == 1
+    removed = RemoveLesion("matched_mirror", 47.5, margin_mm=0)(image, label, [1])
+    where = {"ill": ill, "usable": ~ill[::-1], "head": np.ones_like(ill)}
+    whole = MatchedFill()(image, image[:, ::-1], fill, **where)
+    limits = [(part.min(), part.max()) for part in image]
+    whole = np.stack([np.clip(part, *limit) for part, limit in zip(whole, limits, strict=True)])
+    assert np.array_equal(removed.mask[0] > 0, fill)
+    np.testing.assert_allclose(removed.image, whole, rtol=1e-9)
+
+
+@settings(max_examples=15, deadline=None)
+@given(sigma=st.floats(0.3, 6), shape=st.tuples(*[st.integers(1, 14)] * 3), seed=st.integers(0, 99))
+def test_means_are_those_of_a_gaussian_filter(sigma, shape, seed):
+    random = np.random.RandomState(seed)
+    image, where = random.normal(100, 10, shape), random.random(shape) < 0.7
+    sigmas = (sigma, 0.0, 1.0)
+    how = {"mode": "constant", "truncate": 3.0}
+    weight = gaussian_filter(where.astype(float), sigmas, **how)
+    wanted = gaussian_filter(np.where(where, image, 0.0), sigmas, **how) / np.maximum(weight, 1e-9)
+    sure = weight > 1e-6
+    np.testing.assert_allclose(Means(where, sigmas)(image)[sure], wanted[sure], rtol=1e-6)
 
 
 def test_numbers_out_of_range():

@@ -187,3 +187,23 @@ def test_bad_input():
         symmetry_plane((4, 4, 4), np.eye(3))
     with pytest.raises(ConSinGANError, match="constant"):
         estimate_symmetry(image, np.eye(3))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    turn=st.floats(-20, 20),
+    offset=st.floats(-4, 4),
+    lows=st.tuples(*[st.integers(0, 10)] * 3),
+    sides=st.tuples(*[st.integers(1, 9)] * 3),
+    mode=st.sampled_from(["bilinear", "nearest"]),
+)
+def test_a_box_is_that_of_the_whole(turn, offset, lows, sides, mode):
+    values = np.random.RandomState(0).normal(size=(2, 14, 13, 12))
+    angle = np.deg2rad(turn)
+    plane = SymmetryPlane((float(np.cos(angle)), float(np.sin(angle)), 0.0), 6.5 + offset)
+    whole = anatomical_mirror(values, np.eye(4), symmetry=plane, mode=mode)
+    shape = values.shape[1:]
+    box = tuple(slice(min(low, n - 1), min(low + side, n)) for low, side, n in zip(lows, sides, shape, strict=True))
+    part = anatomical_mirror(values, np.eye(4), symmetry=plane, mode=mode, box=box)
+    np.testing.assert_array_equal(part.valid, whole.valid[box])
+    np.testing.assert_allclose(part.image, whole.image[(slice(None), *box)], rtol=1e-9, atol=1e-12)

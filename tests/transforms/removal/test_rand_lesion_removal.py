@@ -171,3 +171,21 @@ def test_without_models_it_only_fills() -> None:
     out = removal(*case(2))
     assert removal.log == {"method": "matched_mirror", "redrawn": 0, "filled": 2}
     assert same(out[:3], RemoveLesion(USUAL_FILLINGS)(*case(2))[:3])
+
+
+def test_several_sequences_as_keys() -> None:
+    image, label = case(2)
+    data = {"t1": image, "t2": 500 - image, "seg": label}
+    together = RandLesionRemoval()(np.concatenate([data["t1"], data["t2"]]), label)
+    for transform in (
+        RandLesionRemovald(["t1", "t2", "seg"]),
+        RandLesionRemovald(["t1", "t2"], label_key="seg"),
+        RandLesionRemovald(["seg", "t1", "t2"], label_key="seg"),
+    ):
+        out = transform(data)
+        assert same((out["t1"][0], out["t2"][0]), together.image) and not out["seg"].any()
+        assert np.array_equal(out["removed_mask"], together.mask)
+    kept = RandLesionRemovald(["t1", "t2", "seg"], prob=0.0)(data)
+    assert all(kept[key] is data[key] for key in data)
+    with pytest.raises(ConSinGANError, match="give the key of an image"):
+        RandLesionRemovald("seg", label_key="seg")

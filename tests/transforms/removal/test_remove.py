@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.data import MetaTensor
 from monai.transforms import LoadImage
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 
+from monai_consingan.data import stack_keys
 from monai_consingan.data.example import example
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import FILLINGS
+from monai_consingan.transforms.host_knowledge import HostKnowledge, fingerprint
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
+from monai_consingan.transforms.removal.fill import FillLesion, FillLesiond
+from monai_consingan.transforms.removal.known import known_head
 from monai_consingan.transforms.removal.remove import RemoveLesion, RemoveLesiond
 
 
@@ -184,7 +190,7 @@ def test_dictionary():
     removed = RemoveLesiond(keys=("t1", "t2"), method_key="method")(data)
     np.testing.assert_array_equal(removed["t1"], RemoveLesion()(image, label).image)
     np.testing.assert_array_equal(removed["t2"], RemoveLesion()(data["t2"], label).image)
-    assert removed["method"] == ("mirror", "mirror") and removed["mask"].any() and not removed["label"].any()
+    assert removed["method"] == "mirror" and removed["mask"].any() and not removed["label"].any()
     assert data["label"].any() and removed["other"] == 1
     renamed = RemoveLesiond("t1", output_keys="free", output_label_key="free_label", mask_key=None, method_key="how")(
         data
@@ -193,6 +199,122 @@ def test_dictionary():
     assert "mask" not in renamed and not renamed["free_label"].any()
     with pytest.raises(KeyError):
         RemoveLesiond("t3")(data)
+
+
+def sequences(seed: int = 0, moved: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three sequences of one head, the label of a lesion, and the head without it.
+
+    The first two show the same structures, the second with other levels and other noise; the third shows nothing but
+    noise. The other hemisphere's tissue is displaced.
+    """
+    random = np.random.RandomState(seed)
+    half = gaussian_filter(random.normal(size=(48, 96)), 1.5)
+    whole = np.concatenate([half, np.roll(half[::-1], moved, axis=1)]) / half.std()
+    clean = np.stack([200 + 20 * whole, 900 - 90 * whole, np.full(whole.shape, 50.0)])
+    clean += random.normal(size=clean.shape) * np.array([2.0, 20.0, 5.0])[:, None, None]
+    clean *= np.pad(np.ones((84, 84)), 6)  # in air
+    label = lesion_at(whole.shape, (16, 28), (40, 53))
+    return np.where(label > 0, clean.max(axis=(1, 2), keepdims=True), clean), label, clean
+
+
+def gradients(image: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Both components of an image's gradient in a mask that no other voxel has a say in, smoothed, side by side."""
+    inner = binary_erosion(where, iterations=2)
+    return np.concatenate([part[inner] for part in np.gradient(gaussian_filter(image, 0.7))])
+
+
+@pytest.mark.parametrize("method", ["matched_mirror", "matched_nearby", "moved_mirror"])
+@pytest.mark.parametrize("seed", range(3))
+def test_structures_stay_together_in_all_sequences(method, seed):
+    """Channels filled from different places lose what they have in common; all channels from one place keep it."""
+    image, label, clean = sequences(seed)
+    removed = RemoveLesion(method, 47.5)(image, label)
+    filled = removed.mask[0] > 0
+
+    def together(volume):
+        return np.corrcoef(*(gradients(channel, filled) for channel in volume[:2]))[0, 1]
+
+    assert together(removed.image) == pytest.approx(together(clean), rel=0.2)
+    assert np.array_equal(removed.image[:, ~filled], image[:, ~filled]) and removed.mask.shape == label.shape
+
+
+def test_every_channel_has_a_say_in_the_place_and_none_in_the_level_of_others():
+    """Whatever its unit, a channel moves the filling; and what a channel is filled with hangs on it and the place."""
+    image, label, _ = sequences()
+    both = RemoveLesion("matched_mirror", 47.5)(image[:2], label)
+    scaled = RemoveLesion("matched_mirror", 47.5)(image[:2] * np.array([1.0, 1e-3])[:, None, None], label)
+    np.testing.assert_allclose(scaled.image[0], both.image[0])
+    np.testing.assert_allclose(scaled.image[1], 1e-3 * both.image[1])
+    alike = RemoveLesion("matched_mirror", 47.5)(np.concatenate([image[:1]] * 2), label)
+    np.testing.assert_allclose(alike.image[0], RemoveLesion("matched_mirror", 47.5)(image[:1], label).image[0])
+
+
+def test_tissue_is_tissue_in_all_channels():
+    image, label = head().repeat(2, axis=0), lesion_at((64, 60), *LEFT)
+    image[1, 40:] = 0  # the second does not show what the first would be filled with
+    with pytest.raises(ConSinGANError, match="outside the head"):
+        RemoveLesion("mirror")(image, label)
+    with pytest.raises(ConSinGANError, match="no place with healthy tissue"):
+        RemoveLesion("matched_mirror", 31.5)(image, label)
+    assert RemoveLesion("mirror")(image[:1], label).method == "mirror"
+
+
+def test_keys_are_sequences_of_one_case():
+    image, label, _ = sequences()
+    stacked = RemoveLesion("matched_mirror", 47.5)(image, label)
+    keys = ("t1", "t1ce", "flair")
+    data = {key: channel[None].astype(kind) for key, channel, kind in zip(keys, image, "fdi", strict=True)}
+    out = RemoveLesiond(keys, methods="matched_mirror", symmetry=47.5)({**data, "label": label})
+    for key, channel in zip(keys, stacked.image, strict=True):
+        assert out[key].dtype == data[key].dtype and out[key].shape == (1, *label.shape[1:])
+        np.testing.assert_allclose(out[key][0], channel, atol=1.5 if key == "flair" else 0.01)
+        assert np.array_equal(out[key][stacked.mask == 0], data[key][stacked.mask == 0])
+    some = RemoveLesiond((*keys, "t2"), allow_missing_keys=True, methods="matched_mirror", symmetry=47.5)
+    assert np.array_equal(some({**data, "label": label})["t1"], out["t1"])
+    with pytest.raises(ConSinGANError, match="give images of one spatial shape"):
+        RemoveLesiond(keys)({**data, "t1ce": data["t1ce"][:, 1:], "label": label})
+
+
+def test_filling_takes_sequences_too():
+    image, label, _ = sequences()
+    scan = {"t1": image[:1], "t1ce": image[1:2], "label": label}
+    data = {key: MetaTensor(torch.from_numpy(part), affine=np.eye(4)) for key, part in scan.items()}
+    how = {"methods": "matched_mirror", "symmetry": 47.5, "dims": 2}
+    keys = ("t1", "t1ce")
+    out = FillLesiond(keys, training_key=("train1", "train2"), **how)(data)
+    filled = FillLesion(**how)(stack_keys(data, keys), data["label"])
+    assert out["host"].shape == (2, *label.shape[1:]) and out["host"].meta["sequences"] == ["t1", "t1ce"]
+    for number, (key, training) in enumerate(zip(keys, ("train1", "train2"), strict=True)):
+        assert torch.equal(out[key][0], filled.image[number]) and torch.equal(out[training][0], filled.training[number])
+    assert torch.equal(out["lesion"], filled.mask) and not out["label"].any()
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_is_known_of_a_host_is_used(channels):
+    image, label = head().repeat(channels, axis=0), lesion_at((64, 60), *LEFT)
+    image[-1, 10:13] = 0
+    known = HostKnowledge.of(image)
+    np.testing.assert_array_equal(known_head(fingerprint(image), image, (1.0, 1.0)), known.head)
+    plain = RemoveLesion("matched_mirror")(image, label)
+    told = RemoveLesion("matched_mirror")(image, label, known=known)
+    np.testing.assert_array_equal(told.image, plain.image)
+    data = {"image": image, "label": label, "known": replace(known, mask=np.zeros_like(known.mask))}
+    nothing = RemoveLesiond("image", methods="matched_mirror", known_key="known")(data)
+    np.testing.assert_array_equal(nothing["image"], image)  # as nothing is head
+    np.testing.assert_array_equal(
+        RemoveLesiond("image", methods="matched_mirror", known_key="else")(data)["image"], plain.image
+    )
+
+
+def test_another_image_at_the_same_place_in_memory_is_another_host():
+    image, label = head(), lesion_at((64, 60), *LEFT)
+    for _ in range(2):
+        removed = RemoveLesion("mirror")(image, label)
+        np.testing.assert_array_equal(removed.image[label > 0], image[:, ::-1][label > 0])
+        image[:] = np.roll(image, 3, axis=1)  # the plane moves with the head
+        shifted = RemoveLesion("mirror", "estimate")(image, label)
+        assert shifted.plane.offset == pytest.approx(31.5 + 3, abs=0.6)
+        image[:] = np.roll(image, -3, axis=1)
 
 
 def test_bad_arguments():

@@ -88,8 +88,6 @@ def test_slice_by_slice_or_in_space(maker: Maker, tmp_path: Path, dims: int) -> 
     by = maker(method="naive", lesions=(1, 1), seam_margin=9, contrast_range=(0.1, 9), dims=None if dims == 2 else 3)
     told, _ = made(by, tmp_path / "out")
     assert (told["dims"], told["axis"], told["status"]) == (dims, 2, "made")  # of thick slices
-    with pytest.raises(ConSinGANError, match="dims is 3, but method consingan redraws slices"):
-        AugmentSettings(method="consingan", dims=3)
 
 
 def test_oedema_moves_with_its_lesion_and_is_not_free(with_oedema: Path, tmp_path: Path) -> None:

@@ -1,0 +1,256 @@
+"""The files of a case of several sequences: one for each, or a 4D file; all are read, and all are written alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
+
+from monai_consingan.arrays import as_array
+from monai_consingan.data.grid import to_host_grid
+from monai_consingan.data.names import public_name
+from monai_consingan.data.save import brought_to, output_suffix, save_like, save_volumes_like
+from monai_consingan.data.scan import load_scan, same_grid
+from monai_consingan.data.sequences import SEQUENCES, chosen_channel, stack_sequences
+from monai_consingan.data.stored import Stored, file_format, read_stored
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import safe_name, unique_names
+
+__all__ = ["Files", "SequenceFiles", "as_files", "read_sequences", "save_sequences"]
+
+Files: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
+"""The file of a case, or those of its sequences."""
+
+_SUFFIX = re.compile(r"(\.(nii|gz|nrrd|nhdr|mha|mhd|png|jpe?g|dcm))+$", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+
+
+def as_files(files: Files) -> list[Path]:
+    """The files as a list of paths."""
+    return [Path(files)] if isinstance(files, (str, PathLike)) else [Path(file) for file in files]
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceFiles:
+    """What the files of a case hold.
+
+    Attributes:
+        name: what the case is to the user ("host", "donor"), for errors.
+        parts: what was read of each sequence, as if it were alone in its file.
+        names: names of the sequences; ``"1"``, ``"2"``, ... where they are not known.
+        known: whether they are.
+        whole: whether all come from one 4D file.
+        resampled: the sequences that were brought to the lead's grid.
+    """
+
+    name: str
+    parts: tuple[Stored, ...]
+    names: tuple[str, ...]
+    known: bool
+    whole: bool = False
+    resampled: tuple[str, ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of results (:func:`monai_consingan.data.output_suffix`)."""
+        return output_suffix(self.parts[0])
+
+    def choose(self, names: Sequence[str]) -> SequenceFiles:
+        """Some of the sequences, in the order of their names; or all, which are named thereby.
+
+        Args:
+            names: names of sequences; or as many names as there are sequences, for these in their order.
+
+        Raises:
+            ConSinGANError: names that are none of the sequences, nor as many as there are.
+        """
+        folded, wanted = [known.casefold() for known in self.names], [name.casefold() for name in names]
+        if not names or len(set(wanted)) < len(wanted):
+            raise ConSinGANError(f"sequences is {', '.join(names) or 'empty'}: give the name of each once.")
+        if self.known and set(wanted) <= set(folded):
+            parts = tuple(self.parts[folded.index(name)] for name in wanted)
+            return replace(self, parts=parts, names=tuple(names))
+        if len(names) == len(self.parts):
+            return replace(self, names=tuple(names), known=True)
+        raise ConSinGANError(
+            f"sequences is {', '.join(names)}, but the {self.name} has {self._told()}: choose among these, or name "
+            "them all in their order."
+        )
+
+    def in_order_of(self, other: SequenceFiles) -> SequenceFiles:
+        """The same sequences in the order of those of another case.
+
+        Raises:
+            ConSinGANError: one has a sequence that the other lacks, or it is not known which one is which.
+        """
+        have, want = list(self.names), list(other.names)
+        if len(have) == len(want) == 1 or (have == want and self.known == other.known):
+            return self
+        if len(have) == len(want) and self.known != other.known:
+            named, other_one = (self, other) if self.known else (other, self)
+            raise ConSinGANError(
+                f"the {named.name} has the sequences {', '.join(named.names)}, but those of the {other_one.name} have "
+                f"no names: name them in their order, as in --sequences {','.join(named.names)}."
+            )
+        if sorted(have) != sorted(want):
+            common = ",".join(name for name in want if name in have)
+            raise ConSinGANError(
+                f"the {other.name} has {other._told()}, but the {self.name} {self._told()}: choose "
+                f"those that both have, {f'as in --sequences {common}' if common else 'with --sequences NAMES'}."
+            )
+        return self.choose(want)
+
+    def _told(self) -> str:
+        """The sequences in words."""
+        count = len(self.parts)
+        return ", ".join(self.names) if self.known else f"{count} sequence{'s without names' if count > 1 else ''}"
+
+    def image(self, lead: str | None = None, *, resample: bool = False) -> tuple[MetaTensor, SequenceFiles]:
+        """The sequences as one image.
+
+        Args:
+            lead: the sequence whose grid counts where they are resampled; ``None`` for the first.
+            resample: whether sequences on other grids are brought to that of the lead.
+
+        Returns:
+            (C, \\*spatial) as of :func:`monai_consingan.data.load_scan`, with the names in ``meta["sequences"]`` where
+            there are several that are known; and the files as they would be on its grid.
+
+        Raises:
+            ConSinGANError: as :func:`monai_consingan.data.load_scan` and :func:`monai_consingan.data.stack_sequences`.
+        """
+        several = len(self.parts) > 1
+        images = [
+            load_scan(part, name=f"{self.name}, sequence {name}," if several else self.name)
+            for name, part in zip(self.names, self.parts, strict=True)
+        ]
+        files = self
+        if resample and several:
+            files, images = self._on_one_grid(images, 0 if lead is None else chosen_channel(self.names, lead))
+        image = stack_sequences(dict(zip(self.names, images, strict=True)), name=self.name)
+        if several and not self.known:
+            del image.meta[SEQUENCES]
+        return image, files
+
+    def _on_one_grid(self, images: list[MetaTensor], main: int) -> tuple[SequenceFiles, list[MetaTensor]]:
+        parts, found, moved = [], [], []
+        for name, part, image in zip(self.names, self.parts, images, strict=True):
+            shape = tuple(image.shape[1:])
+            if shape != tuple(images[main].shape[1:]) or not same_grid(image.affine, images[main].affine, shape):
+                part = brought_to(part, to_host_grid(image, images[main]), self.parts[main])
+                image = load_scan(part, name=f"{self.name}, sequence {name}, on the lead's grid,")
+                moved.append(name)
+            parts.append(part)
+            found.append(image)
+        return replace(self, parts=tuple(parts), resampled=tuple(moved)), found
+
+    def described(self) -> dict[str, str] | list[dict[str, str]]:
+        """Names and SHA-256 of the files for reports: of one, or a list with one entry for each sequence."""
+        if self.whole or len(self.parts) == 1:
+            return _described(self.parts[0])
+        return [{"sequence": name, **_described(part)} for name, part in zip(self.names, self.parts, strict=True)]
+
+
+def _described(stored: Stored) -> dict[str, str]:
+    return {"file": public_name(stored.path or ""), "sha256": stored.sha256}
+
+
+def read_sequences(files: Files, *, name: str = "image", sequences: Sequence[str] | None = None) -> SequenceFiles:
+    """Read the files of a case.
+
+    Sequences of several files are named by the part of the files' names that tells them apart: ``case_t1.nii.gz`` and
+    ``case_t1ce.nii.gz`` are ``t1`` and ``t1ce``.
+
+    Args:
+        files: the file of one sequence; those of several; or a NIfTI file of four dimensions with several.
+        name: what the case is to the user ("host", "donor"), for errors.
+        sequences: names of those to take, or of all in their order (:meth:`SequenceFiles.choose`).
+
+    Raises:
+        ConSinGANError: as :func:`monai_consingan.data.read_stored`; no file, a file twice, or names that do not fit.
+
+    Example::
+
+        read_sequences(["t1.nii.gz", "t1ce.nii.gz"]).image()
+    """
+    paths = as_files(files)
+    twice = next((path for path in paths if paths.count(path) > 1), None)
+    if not paths or twice:
+        raise ConSinGANError(f"{name} {f'has {twice} twice' if twice else 'has no file'}: give each sequence once.")
+    read = [read_stored(path, name=name, several=len(paths) == 1) for path in paths]
+    whole = read[0].volumes > 1
+    parts = [read[0].volume(number) for number in range(read[0].volumes)] if whole else read
+    known = None if len(paths) < 2 else _told_apart(paths)
+    names = tuple(known or (str(number + 1) for number in range(len(parts))))
+    found = SequenceFiles(name, tuple(parts), names, known is not None, whole)
+    return found if sequences is None else found.choose(sequences)
+
+
+def _told_apart(paths: Sequence[Path]) -> list[str] | None:
+    """What tells files apart by their names; ``None`` where nothing does, or names may be those of people."""
+    if any(file_format(path) == "dicom" for path in paths):
+        return None
+    stems = [_SUFFIX.sub("", path.name) for path in paths]
+    words = [list(_WORD.finditer(stem)) for stem in stems]
+    shortest = min(map(len, words))
+    start = next((n for n in range(shortest) if len({found[n][0] for found in words}) > 1), shortest)
+    shortest -= start
+    end = next((n for n in range(shortest) if len({found[-1 - n][0] for found in words}) > 1), shortest)
+    end = 0 if end == shortest else end  # else one would be left without a name
+    left = [found[start : len(found) - end] for found in words]
+    names = [
+        safe_name(stem[found[0].start() : found[-1].end()], "") if found else ""
+        for stem, found in zip(stems, left, strict=True)
+    ]
+    return names if all(names) and unique_names(names) == names else None
+
+
+def save_sequences(
+    folder: str | Path,
+    stem: str,
+    values: NdarrayOrTensor,
+    files: SequenceFiles,
+    *,
+    alteration: NdarrayOrTensor | None = None,
+) -> list[str]:
+    """Write an altered case in the form that its sequences came in: a file for each, or a 4D file.
+
+    Args:
+        folder: where to.
+        stem: begin of the files' names: ``image`` gives ``image.nii.gz``, or ``image_t1.nii.gz``, ``image_t1ce.nii.gz``
+            where there are several.
+        values: the result, (C, \\*spatial).
+        files: what was read of the case.
+        alteration: mask or weight, (1, \\*spatial): voxels above 0 are replaced, all others keep their stored numbers
+            (:func:`monai_consingan.data.save_like`).
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        ConSinGANError: as :func:`monai_consingan.data.save_like`.
+    """
+    folder, array = Path(folder), np.asarray(as_array(values))
+    mask = None if alteration is None else as_array(alteration)
+    written = _names(stem, files)
+    if files.whole:
+        save_volumes_like(folder / written[0], array, files.parts, alteration=mask)
+        return written
+    for name, part, stored in zip(written, array, files.parts, strict=True):
+        save_like(folder / name, part, stored, alteration=mask)
+    return written
+
+
+def _names(stem: str, files: SequenceFiles) -> list[str]:
+    """The names of the files that are written."""
+    if files.whole or len(files.parts) == 1:
+        return [f"{stem}{files.suffix}"]
+    names = unique_names([safe_name(name, str(number)) for number, name in enumerate(files.names)])
+    return [f"{stem}_{name}{output_suffix(part)}" for name, part in zip(names, files.parts, strict=True)]

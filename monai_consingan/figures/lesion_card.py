@@ -1,0 +1,151 @@
+"""Small pictures of one lesion, in three planes and every sequence, for pages that show many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from monai_consingan.arrays import as_array
+from monai_consingan.figures.view import SliceView, slice_view
+from monai_consingan.metrics.surroundings import spatial_mask
+
+__all__ = ["CardView", "grey_range", "save_card", "save_outline"]
+
+TILE = 144
+"""Height and width of a picture of one plane, in pixels."""
+
+_SMALLEST_MM, _AROUND_MM = 48.0, 32.0
+_OUTLINE = (230, 159, 0, 255)  # orange, which no kind of colour blindness takes for grey
+
+
+@dataclass(frozen=True)
+class CardView:
+    """Which part of an image a card shows: squares in three planes through a lesion, or one in 2D.
+
+    Args:
+        planes: spatial axis perpendicular to each plane, and the slice; empty in 2D.
+        centre: voxel that the squares are centred on.
+        side_mm: their side.
+    """
+
+    planes: tuple[tuple[int, int], ...]
+    centre: tuple[int, ...]
+    side_mm: float
+
+    @classmethod
+    def of(cls, lesion: NdarrayOrTensor, image: NdarrayOrTensor) -> CardView:
+        """The view of a lesion: every plane cuts it where most of it is.
+
+        Args:
+            lesion: its mask, (1, \\*spatial).
+            image: the image, whose spacing counts.
+
+        Raises:
+            ConSinGANError: the mask is empty or has another grid.
+        """
+        inside = spatial_mask(lesion, as_array(image).shape[1:])
+        middle = tuple(round(float(c)) for c in ndimage.center_of_mass(inside))
+        axes = [axis for axis in range(inside.ndim) if inside.ndim == 3 and inside.shape[axis] > 1]
+        planes = []
+        for axis in sorted(axes, key=lambda axis: _plane_order(image, axis)):
+            most = inside.sum(axis=tuple(other for other in range(inside.ndim) if other != axis))
+            planes.append((axis, int(np.argmax(most))))
+        if inside.ndim == 3 and not all(n > 1 for n in inside.shape):  # one slice: it alone is a picture
+            planes = [(axis, 0) for axis in range(3) if inside.shape[axis] == 1][:1]
+        view = cls(tuple(planes), middle, 0.0)
+        extents = [_extent_mm(part) for part in view._slices(inside[None].astype(np.uint8), image)]
+        return cls(view.planes, middle, max(_SMALLEST_MM, max(extents) + _AROUND_MM))
+
+    def tiles(self, image: NdarrayOrTensor, *, outside: float = 0.0, order: int = 1) -> list[NDArray[Any]]:
+        """The pictures of one channel, arrays of :data:`TILE` x :data:`TILE`.
+
+        Args:
+            image: image or mask, (1, \\*spatial).
+            outside: value beyond the image's edge.
+            order: 1 interpolates linearly, 0 takes the nearest voxel.
+        """
+        spot = np.zeros(as_array(image).shape, np.uint8)
+        spot[0][self.centre] = 1
+        tiles = []
+        for part, mark in zip(self._slices(image, image), self._slices(spot, image, through=True), strict=True):
+            row, column = (int(i[0]) for i in np.nonzero(mark.values))
+            steps = (np.arange(TILE) + 0.5) / TILE * self.side_mm - self.side_mm / 2
+            grid = np.meshgrid(row + steps / part.pixel_mm[0], column + steps / part.pixel_mm[1], indexing="ij")
+            values = part.values.astype(np.float32)
+            tiles.append(ndimage.map_coordinates(values, grid, order=order, mode="constant", cval=outside))
+        return tiles
+
+    def _slices(self, image: NdarrayOrTensor, like: NdarrayOrTensor, *, through: bool = False) -> list[SliceView]:
+        """The slices of one channel; with ``through`` those through the centre instead."""
+        shown = MetaTensor(as_array(image), affine=like.affine) if isinstance(like, MetaTensor) else as_array(image)
+        if not self.planes:
+            return [slice_view(shown)]
+        return [slice_view(shown, axis=a, index=self.centre[a] if through else index) for a, index in self.planes]
+
+
+def grey_range(image: NdarrayOrTensor) -> list[tuple[float, float]]:
+    """For each channel of an image the values that are shown black and white: nearly its lowest and highest."""
+    ranges = []
+    for channel in as_array(image):
+        low, high = (float(v) for v in np.percentile(channel[..., :: max(1, channel.shape[-1] // 64)], [0.5, 99.9]))
+        ranges.append((low, high if high > low else low + 1))
+    return ranges
+
+
+def save_card(
+    path: str | Path, image: NdarrayOrTensor, view: CardView, ranges: list[tuple[float, float]] | None = None
+) -> None:
+    """Write the card of an image: a row for each channel, a column for each plane, in shades of grey (PNG).
+
+    Args:
+        path: where to write.
+        image: the image, (C, \\*spatial).
+        view: which part.
+        ranges: what is black and what is white in each channel; None for :func:`grey_range`.
+    """
+    rows = []
+    for number, (low, high) in enumerate(ranges or grey_range(image)):
+        tiles = [(tile - low) / (high - low) for tile in view.tiles(image[number : number + 1], outside=low)]
+        rows.append(np.hstack(tiles))
+    grey = np.rint(255 * np.clip(np.vstack(rows), 0, 1)).astype(np.uint8)
+    Image.fromarray(grey).save(path, format="PNG")
+
+
+def save_outline(path: str | Path, lesion: NdarrayOrTensor, view: CardView, rows: int) -> None:
+    """Write the outline of a lesion, to be laid over its cards, transparent elsewhere (PNG).
+
+    Args:
+        path: where to write.
+        lesion: its mask, (1, \\*spatial).
+        view: which part.
+        rows: the number of channels of the cards.
+    """
+    masks = [tile > 0.5 for tile in view.tiles(lesion, order=0)]
+    lines = np.hstack([mask & ~ndimage.binary_erosion(mask, border_value=1) for mask in masks])
+    colours = np.zeros((*lines.shape, 4), np.uint8)
+    colours[lines] = _OUTLINE
+    Image.fromarray(np.tile(colours, (rows, 1, 1))).save(path, format="PNG")
+
+
+def _extent_mm(view: SliceView) -> float:
+    """The larger of a mask's height and width in mm."""
+    found = ndimage.find_objects((view.values > 0).astype(np.uint8))
+    if not found:
+        return 0.0
+    return max((side.stop - side.start) * size for side, size in zip(found[0], view.pixel_mm, strict=True))
+
+
+def _plane_order(image: NdarrayOrTensor, axis: int) -> int:
+    """0 for the axial plane, 1 for the coronal and 2 for the sagittal one; as stored where that is not known."""
+    if not isinstance(image, MetaTensor):
+        return 2 - axis
+    column = np.abs(as_array(image.affine)[:3, axis])
+    return 2 - int(np.argmax(column))

@@ -1,0 +1,234 @@
+"""A figure of rows of slices, each cropped to the head, and below them what they focus on, enlarged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures.framing import Box, focus_boxes, head_box, same_size
+from monai_consingan.figures.panel import Panel, draw_panel, framed_by, grey_window
+
+__all__ = ["PanelRow", "save_panel", "save_rows"]
+
+# Inches.
+COLUMN, GAP, LINE, COLOUR_BAR = 2.6, 0.05, 0.3, 0.85
+COLOURS = ("#ffb000", "#19d3e6", "#ff5fa2", "#7ee081")
+
+
+@dataclass(frozen=True)
+class PanelRow:
+    """A row of slices of one plane.
+
+    Attributes:
+        panels: the slices from left to right.
+        label: what stands at its left, such as the plane.
+        scale: rows with the same word share their grey scale and their scale of differences, as those of one sequence.
+        whole: whether heads are shown, and below them what they focus on; False shows the latter only.
+    """
+
+    panels: Sequence[Panel]
+    label: str = ""
+    scale: str = ""
+    whole: bool = True
+
+
+def save_panel(
+    path: str | os.PathLike[str],
+    panels: Sequence[Panel],
+    *,
+    title: str | None = None,
+    focus_margin_mm: float = 10.0,
+    dpi: int = 150,
+) -> None:
+    """Save slices side by side, each cropped to the head, and below them the regions of interest enlarged.
+
+    Scale bars give mm, letters the sides of the patient, dashed boxes the enlarged regions.
+
+    Args:
+        path: where to save; its suffix decides the format, such as .png.
+        panels: the columns from left to right.
+        title: what stands above all.
+        focus_margin_mm: tissue shown around a focus in the second row, in mm.
+        dpi: dots per inch.
+
+    Raises:
+        ConSinGANError: without panels.
+
+    Example:
+
+        >>> def view(image):  # doctest: +SKIP
+        ...     return slice_view(image, axis=2, index=4)
+        >>> lesion = view(mask)  # doctest: +SKIP
+        >>> save_panel(  # doctest: +SKIP
+        ...     "figure.png",
+        ...     [
+        ...         Panel("host", view(host), focus=lesion),
+        ...         Panel("result", view(result), {"lesion": lesion}, focus=lesion),
+        ...         difference_panel(view(result), view(host), focus=lesion),
+        ...     ],
+        ... )
+    """
+    save_rows(path, [PanelRow(panels)], title=title, focus_margin_mm=focus_margin_mm, dpi=dpi)
+
+
+def save_rows(
+    path: str | os.PathLike[str],
+    rows: Sequence[PanelRow],
+    *,
+    title: str | None = None,
+    note: str = "",
+    focus_margin_mm: float = 10.0,
+    dpi: int = 150,
+) -> None:
+    """Save rows of slices, such as three planes through a lesion: as :func:`save_panel`, one below the other.
+
+    All heads are shown at one scale, and so are all enlarged regions of whole rows.
+
+    Args:
+        path: where to save; its suffix decides the format, such as .png.
+        rows: the rows from top to bottom.
+        title: what stands above all.
+        note: a sentence that stands below all.
+        focus_margin_mm: tissue shown around a focus, in mm.
+        dpi: dots per inch.
+
+    Raises:
+        ConSinGANError: without rows, or a row without panels.
+    """
+    if not rows or not all(row.panels for row in rows):
+        raise ConSinGANError("panels is empty: give at least one slice to show.")
+    sheet = _Sheet(rows, focus_margin_mm)
+    names = list(dict.fromkeys(name for row in rows for panel in row.panels for name in panel.contours))
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+    top = LINE if title else 0.0
+    height = top + sheet.height + (LINE if note else 0.0) + (LINE if names else GAP)
+    figure = Figure(figsize=(sheet.width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+
+    def axes_at(left: float, down: float, wide: float, high: float) -> Axes:
+        place = (left / sheet.width, 1 - (down + high) / height, wide / sheet.width, high / height)
+        return figure.add_axes(place)
+
+    signed = {}
+    for number, row in enumerate(rows):
+        same = [panel for other in rows if other.scale == row.scale for panel in other.panels]
+        shared = grey_window([panel for panel in same if not panel.signed and panel.window == "shared"])
+        extreme = max((float(np.abs(panel.image.values).max()) for panel in same if panel.signed), default=0.0) or 1.0
+
+        def draw(
+            axes: Axes,
+            panel: Panel,
+            box: Box,
+            row: PanelRow = row,
+            shared: tuple[float, float] = shared,
+            extreme: float = extreme,
+        ) -> AxesImage:
+            return draw_panel(axes, panel, box, shared, extreme, colours, top_letter=bool(row.label))
+
+        shown = sheet.draw_row(number, top, axes_at, draw)
+        if shown is not None and row.scale not in signed:
+            signed[row.scale] = shown
+            bar = axes_at(sheet.width - COLOUR_BAR + 0.05, top + sheet.tops[number], 0.12, sheet.firsts[number])
+            figure.colorbar(shown, cax=bar)
+            bar.tick_params(labelsize=8, length=2)
+            bar.set_ylabel("intensity", fontsize=8)
+        if row.label:
+            middle = top + sheet.tops[number] + sheet.heights[number] / 2
+            where = (LINE / 2 / sheet.width, 1 - middle / height)
+            figure.text(*where, row.label, rotation=90, ha="center", va="center", fontsize=11, weight="bold")
+    if title:
+        figure.text(0.5, 1 - 0.5 * LINE / height, title, ha="center", va="center", fontsize=12, weight="bold")
+    if note:
+        low = (LINE if names else GAP) + LINE / 2
+        figure.text(0.5, low / height, note, ha="center", va="center", fontsize=9, color="0.35")
+    if names:
+        handles = [Line2D([], [], color=colour, lw=2, label=name) for name, colour in colours.items()]
+        figure.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=9, frameon=False, borderpad=0)
+    figure.savefig(os.fspath(path), dpi=dpi)
+
+
+class _Sheet:
+    """Where everything lies on a sheet, in inches from its upper left corner below the title.
+
+    Attributes:
+        width, height: of the sheet, without title, note and legend.
+        tops: where each row's slices begin.
+        firsts: how high their first line of slices is.
+        heights: how high they are together.
+    """
+
+    def __init__(self, rows: Sequence[PanelRow], focus_margin_mm: float) -> None:
+        self.rows = rows
+        heads = [same_size([head_box(view, masks) for view, masks in framed_by(row.panels)]) for row in rows]
+        widest = max(box[3] - box[2] for boxes in heads for box in boxes)
+        self.heads = [[_widened(box, widest) for box in boxes] for boxes in heads]
+        every = [
+            (panel.focus, head)
+            for row, boxes in zip(rows, heads, strict=True)
+            for panel, head in zip(row.panels, boxes, strict=True)
+        ]
+        found = iter(focus_boxes([focus for focus, _ in every], [head for _, head in every], focus_margin_mm))
+        self.focuses = [[next(found) for _ in row.panels] for row in rows]
+        self.margin = LINE if any(row.label for row in rows) else 0.0
+        most = max((len(row.panels) for row in rows if row.whole), default=max(len(row.panels) for row in rows))
+        inner = most * (COLUMN + GAP)
+        has_signed = any(panel.signed for row in rows for panel in row.panels)
+        self.width = self.margin + GAP + inner + (COLOUR_BAR if has_signed else GAP)
+        self.cells = [min(COLUMN, inner / len(row.panels) - GAP) for row in rows]
+        self.tops, self.firsts, self.heights = [], [], []
+        self.titled: list[bool] = []
+        down, before = 0.0, None
+        for row, boxes, focuses, cell in zip(rows, self.heads, self.focuses, self.cells, strict=True):
+            titles = [panel.title for panel in row.panels]
+            self.titled.append(titles != before)
+            down, before = down + LINE * self.titled[-1], titles
+            tall = cell * (boxes[0][1] - boxes[0][0]) / widest if row.whole else cell
+            below = cell + GAP if row.whole and any(focuses) else 0.0
+            self.tops.append(down)
+            self.firsts.append(tall)
+            self.heights.append(tall + below)
+            down += tall + below + GAP
+        self.height = down - GAP
+
+    def draw_row(
+        self,
+        number: int,
+        top: float,
+        axes_at: Callable[[float, float, float, float], Axes],
+        draw: Callable[[Axes, Panel, Box], AxesImage],
+    ) -> AxesImage | None:
+        """Draw a row; what its first signed panel shows, if there is one."""
+        row, cell, tall = self.rows[number], self.cells[number], self.firsts[number]
+        down, signed = top + self.tops[number], None
+        places = zip(row.panels, self.heads[number], self.focuses[number], strict=True)
+        for column, (panel, head, focus) in enumerate(places):
+            left = self.margin + GAP + column * (cell + GAP)
+            axes = axes_at(left, down, cell, tall)
+            shown = draw(axes, panel, head if row.whole or focus is None else focus)
+            if self.titled[number]:
+                axes.set_title(panel.title, fontsize=11, pad=5)
+            if focus is not None and row.whole:
+                draw(axes_at(left, down + tall + GAP, cell, cell), panel, focus)
+                up, low, start, stop = focus
+                frame = Rectangle((start, up), stop - start, low - up, fill=False, ec="0.65", lw=0.9, ls=(0, (3, 3)))
+                axes.add_patch(frame)
+            if panel.signed and signed is None:
+                signed = shown
+        return signed
+
+
+def _widened(box: Box, width: float) -> Box:
+    """A box of some width about the middle of another."""
+    top, bottom, left, right = box
+    middle = (left + right) / 2
+    return (top, bottom, middle - width / 2, middle + width / 2)

@@ -1,0 +1,348 @@
+"""What is known of a host, worked out once and handed on: its head, and its background, air and levels by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from cachetools import LRUCache
+from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
+from scipy import ndimage
+
+from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacing_of
+from monai_consingan.background import Background, find_background
+from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
+from monai_consingan.transforms.room import Room
+
+__all__ = ["LEVELS", "ChannelKnowledge", "CoarseGrid", "HostKnowledge", "fingerprint", "known_host", "unlikeness"]
+
+LEVELS = (-0.5, 0.0, 0.5)
+"""Levels of surroundings, in standard deviations of the head's tissue, between which others are interpolated."""
+_COARSE_MM = 3.0
+_LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
+_PROBES = 2048
+_KEPT = 4
+_MOVED_MM = 0.01  # by which rounding may move a voxel of a crop
+
+
+@dataclass(frozen=True)
+class ChannelKnowledge:
+    """What is known of a channel.
+
+    Attributes:
+        background: the constant that fills the channel's border, or that there is none.
+        air: intensity above which there is tissue (:func:`monai_consingan.transforms.head.air_level`).
+        level: median and spread of the head's intensities.
+        coarse: mean unlikeness of the blocks of the coarse grid to each of :data:`LEVELS`, (3, \\*blocks), or None.
+    """
+
+    background: Background
+    air: float
+    level: tuple[float, float]
+    coarse: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class CoarseGrid:
+    """The head in blocks of voxels of about 3 mm.
+
+    Attributes:
+        start: voxel of the host where the first block begins.
+        size: voxels of a block along every axis.
+        depth: mean depth of the blocks in mm, float32 (\\*blocks).
+    """
+
+    start: tuple[int, ...]
+    size: tuple[int, ...]
+    depth: np.ndarray
+
+
+@dataclass(frozen=True)
+class HostKnowledge:
+    """What is known of a host, which serves any number of lesions, and crops of the host too.
+
+    It is kept for the box around the head only, and takes a tenth to a third of the memory of a host of one channel.
+
+    Attributes:
+        shape: the host's spatial shape.
+        spacing: mm per spatial axis.
+        affine: voxels to mm, or None where that is not known.
+        name: what errors call the room for lesions.
+        edges: distances in mm from its edge to try, largest first.
+        start: first voxel of the box.
+        mask: the head or brain in the box, without what is background in any channel, boolean.
+        depth: depth in mm below its surface in the box, float16; 0 where no place is looked for.
+        channels: what is known of each channel.
+        coarse: the coarse grid, or None where the head is small.
+        probes: some voxels of the head (N, ndim), and their values (C, N), to tell the host and its crops by.
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    affine: np.ndarray | None
+    name: str
+    edges: tuple[float, ...]
+    start: tuple[int, ...]
+    mask: np.ndarray
+    depth: np.ndarray
+    channels: tuple[ChannelKnowledge, ...]
+    coarse: CoarseGrid | None
+    probes: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(
+        cls,
+        image: NdarrayOrTensor,
+        region: NdarrayOrTensor | None = None,
+        spacing: Sequence[float] | float | None = None,
+        lead: int = 0,
+    ) -> HostKnowledge:
+        """Work out what is known of a host.
+
+        Args:
+            image: host of shape (C, \\*spatial), 2D or 3D.
+            region: mask that lesions have to lie in, such as a brain mask, (1, \\*spatial); None finds the head.
+            spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
+            lead: the channel that the head is found in.
+
+        Raises:
+            ConSinGANError: the image or a channel of it is constant or holds NaN, or the region is of another shape.
+
+        Example:
+            >>> brain = np.zeros((1, 40, 40))
+            >>> brain[0, 8:32, 8:32] = np.arange(576).reshape(24, 24) + 100
+            >>> HostKnowledge.of(brain).mask.shape
+            (24, 24)
+        """
+        check_host(image, region=region)
+        values, mm = as_array(image), spacing_of(image, spacing)
+        backgrounds = [find_background(channel) for channel in values]
+        airs = [air_level(channel, known) for channel, known in zip(values, backgrounds, strict=True)]
+        brain = None if region is None else as_mask(region, name="region")[0]
+        main, background = values[lead], backgrounds[lead]
+        room = Room.of(main, mm, brain, background, airs[lead])
+        outside = [known.outside(part) for part, known in zip(values, backgrounds, strict=True) if known]
+        if len(values) > 1 and (room.mask & np.any(outside, axis=0)).any():
+            mask = room.mask & ~np.any(outside, axis=0)
+            room = replace(room, mask=mask, distance=edge_distance(mask, mm))
+        room = room.narrowed(main, mm, background)
+        levels = [tissue_level(channel, room.mask, room.distance) for channel in values]
+        box = next(iter(ndimage.find_objects(room.mask.view(np.uint8))), tuple(slice(0, n) for n in room.mask.shape))
+        depth = room.distance[box]
+        coarse = _coarse_grid(depth, tuple(b.start for b in box), mm) if depth.size > _LARGE else None
+        channels = [
+            ChannelKnowledge(known, air, level, None if coarse is None else _coarse_unlikeness(part, level, coarse))
+            for part, known, air, level in zip(values[in_all(box)], backgrounds, airs, levels, strict=True)
+        ]
+        spots = np.flatnonzero(room.mask[box])
+        spots = np.stack(np.unravel_index(spots[:: max(1, spots.size // _PROBES)], depth.shape), axis=1)
+        spots = (spots + [b.start for b in box]).astype(np.int32)
+        return cls(
+            shape=values.shape[1:],
+            spacing=mm,
+            affine=as_array(image.affine).astype(np.float64) if isinstance(image, MetaTensor) else None,
+            name=room.name,
+            edges=room.edges,
+            start=tuple(b.start for b in box),
+            mask=room.mask[box].copy(),
+            depth=depth.astype(np.float16),
+            channels=tuple(channels),
+            coarse=coarse,
+            probes=(spots, values[in_all(spots.T)].astype(np.float32)),
+        )
+
+    def __deepcopy__(self, memo: Any) -> HostKnowledge:
+        """Itself, as nothing changes it: a cached data set copies its items."""
+        return self
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """The box around the head, an index for the host."""
+        return tuple(slice(low, low + size) for low, size in zip(self.start, self.mask.shape, strict=True))
+
+    @cached_property
+    def head(self) -> np.ndarray:
+        """The head or brain, boolean, of the host's shape."""
+        whole = np.zeros(self.shape, bool)
+        whole[self.box] = self.mask
+        return whole
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to other processes: all but what is quick to work out."""
+        return {name: value for name, value in self.__dict__.items() if name != "head"}
+
+    def of_image(self, image: NdarrayOrTensor) -> HostKnowledge | None:
+        """What is known of an image that is this host or a part of it, also if it was flipped or its axes were swapped.
+
+        Args:
+            image: array of shape (C, \\*spatial); only as a MetaTensor it can be more or less than the whole host.
+
+        Returns:
+            The knowledge on the image's grid; None where the image is no part of the host, was resampled, or has other
+            intensities.
+        """
+        known: HostKnowledge | None = self
+        if len(image) != len(self.channels) or image.ndim != 1 + len(self.shape):
+            return None
+        if isinstance(image, MetaTensor) and self.affine is not None:
+            known = self._on_grid(as_array(image.affine).astype(np.float64), tuple(image.shape[1:]))
+        elif tuple(image.shape[1:]) != self.shape:
+            return None
+        if known is None:
+            return None
+        spots, values = known.probes
+        now = as_array(image[in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
+        return known if len(spots) and np.mean(now.astype(np.float32) == values) > 0.5 else None
+
+    def _on_grid(self, affine: np.ndarray, shape: tuple[int, ...]) -> HostKnowledge | None:
+        """What is known on the grid of a crop."""
+        ndim = len(self.shape)
+        if shape == self.shape and np.allclose(affine, np.asarray(self.affine), atol=_MOVED_MM):
+            return self
+        # voxels of the crop -> voxels of the host
+        matrix = np.linalg.solve(np.asarray(self.affine), affine)
+        turn, start = matrix[:ndim, :ndim], matrix[:ndim, -1]
+        steps, first = np.rint(turn).astype(int), np.rint(start).astype(int)
+        corners = np.abs(turn - steps) @ np.asarray(shape) + np.abs(start - first)
+        if (corners * self.spacing > _MOVED_MM * max(self.spacing)).any() or (np.abs(steps).sum(axis=0) != 1).any():
+            return None
+        axes = [int(np.argmax(np.abs(steps[:, axis]))) for axis in range(ndim)]
+        if sorted(axes) != list(range(ndim)):
+            return None
+        flipped = tuple(axis for axis in range(ndim) if steps[axes[axis], axis] < 0)
+
+        def turned(values: np.ndarray) -> np.ndarray:
+            lead = values.ndim - ndim
+            order = [*range(lead), *(lead + axis for axis in axes)]
+            return np.flip(np.transpose(values, order), tuple(lead + axis for axis in flipped))
+
+        def begin(low: Sequence[int], size: Sequence[int]) -> list[int]:
+            """Where a box of the host begins on the crop's grid."""
+            found = []
+            for axis, own in enumerate(axes):
+                at = low[own] - first[own]
+                found.append(int(-at - size[own] + 1 if axis in flipped else at))
+            return found
+
+        spots, values = self.probes
+        places = ((spots - first) @ steps).astype(np.int32)
+        inside = ((places >= 0) & (places < shape)).all(axis=1)
+        low = begin(self.start, self.mask.shape)
+        part, lowest = _window(low, turned(self.mask).shape, shape)
+        channels, coarse = self.channels, self.coarse
+        if coarse is not None:
+            size = tuple(coarse.size[own] for own in axes)
+            at = begin(coarse.start, [n * step for n, step in zip(coarse.depth.shape, coarse.size, strict=True)])
+            depth = turned(coarse.depth)
+            blocks, at = _blocks_within(at, size, depth.shape, shape)
+            coarse = CoarseGrid(tuple(at), size, depth[blocks]) if depth[blocks].size else None
+            channels = tuple(
+                replace(known, coarse=None if coarse is None else turned(known.coarse)[in_all(blocks)])
+                for known in channels
+                if known.coarse is not None
+            )
+        return replace(
+            self,
+            shape=shape,
+            spacing=tuple(self.spacing[own] for own in axes),
+            affine=affine,
+            start=tuple(lowest),
+            mask=turned(self.mask)[part],
+            depth=turned(self.depth)[part],
+            channels=channels,
+            coarse=coarse,
+            probes=(places[inside], values[:, inside]),
+        )
+
+
+def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], list[int]]:
+    """The part of a box that lies within an array, and where that part begins there."""
+    ends = [(max(0, -at), max(0, min(n, limit - at))) for at, n, limit in zip(low, size, shape, strict=True)]
+    part = tuple(slice(first, max(first, last)) for first, last in ends)
+    return part, [at + cut.start for at, cut in zip(low, part, strict=True)]
+
+
+def _blocks_within(
+    low: Sequence[int], size: Sequence[int], count: Sequence[int], shape: Sequence[int]
+) -> tuple[tuple[slice, ...], list[int]]:
+    """The blocks that lie within an array as a whole, and where the first of them begins."""
+    firsts = [max(0, -(at // step)) for at, step in zip(low, size, strict=True)]
+    lasts = [min(n, (limit - at) // step) for at, step, n, limit in zip(low, size, count, shape, strict=True)]
+    part = tuple(slice(first, max(first, last)) for first, last in zip(firsts, lasts, strict=True))
+    return part, [at + first * step for at, first, step in zip(low, firsts, size, strict=True)]
+
+
+def _coarse_grid(depth: np.ndarray, start: tuple[int, ...], spacing: Sequence[float]) -> CoarseGrid:
+    """The coarse grid over a box."""
+    size = tuple(max(1, round(_COARSE_MM / mm)) for mm in spacing)
+    return CoarseGrid(start, size, block_means(depth, size))
+
+
+def _coarse_unlikeness(part: np.ndarray, level: tuple[float, float], coarse: CoarseGrid) -> np.ndarray:
+    """The coarse maps of a channel in the box."""
+    values = part.astype(np.float32, copy=False)
+    return np.stack([block_means(unlikeness(values, level, wanted), coarse.size) for wanted in LEVELS])
+
+
+def unlikeness(values: np.ndarray, level: tuple[float, float], wanted: float) -> np.ndarray:
+    """Per voxel: 0 where the intensity is that wanted, towards 1 where it is far from it (fluid, vessel, bone).
+
+    Surroundings of the donor that are darker or brighter than half a standard deviation, such as oedema, count as
+    that much: healthy tissue of a host has no such places but near fluid.
+
+    Args:
+        values: intensities, array of any shape.
+        level: median and spread of the head's.
+        wanted: the wanted intensity, in spreads from the median.
+    """
+    median, spread = level
+    far = (values - (median + float(np.clip(wanted, LEVELS[0], LEVELS[-1])) * spread)) / (2.0 * spread)
+    return np.asarray(1.0 - np.exp(-0.5 * far**2))
+
+
+def block_means(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Means of blocks of voxels, the last ones of what there is of them, float32."""
+    total = values
+    for axis, step in enumerate(size):
+        parts = [np.moveaxis(total, axis, 0)[first::step] for first in range(step)]
+        added = parts[0].astype(np.float32)
+        for part in parts[1:]:
+            added[: len(part)] += part
+        width = np.minimum(step, total.shape[axis] - step * np.arange(len(added)))
+        total = np.moveaxis(added / width.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
+    return total
+
+
+_KNOWN: LRUCache[Any, HostKnowledge] = LRUCache(_KEPT)
+
+
+def known_host(
+    image: NdarrayOrTensor,
+    region: NdarrayOrTensor | None = None,
+    spacing: Sequence[float] | float | None = None,
+    lead: int = 0,
+) -> HostKnowledge:
+    """What is known of a host, kept in memory for the last four, which are told by all of their voxels.
+
+    Args and errors are those of :meth:`HostKnowledge.of`.
+    """
+    mm = spacing_of(image, spacing)
+    affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
+    key = (*(fingerprint(part) for part in (image, region)), mm, affine, lead)
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _KNOWN[key] = HostKnowledge.of(image, region, spacing, lead)
+    return known
+
+
+def fingerprint(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
+    """What tells an image from others: its shape, type and a checksum of all voxels."""
+    if image is None:
+        return ()
+    values = np.ascontiguousarray(as_array(image))
+    return values.shape, values.dtype.str, crc32(values.data)

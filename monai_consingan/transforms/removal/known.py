@@ -1,0 +1,73 @@
+"""What a removal has to know of a host, kept in memory for the last few hosts: its head and its plane of symmetry."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache, cached
+
+from monai_consingan.background import find_background
+from monai_consingan.errors import NoPlaceError
+from monai_consingan.transforms.head import head_mask
+from monai_consingan.transforms.host_knowledge import fingerprint
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane, head_symmetry
+
+__all__ = ["known_head", "known_plane"]
+
+_KEPT = 4
+
+
+def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """The head of a host, as :class:`monai_consingan.transforms.HostKnowledge` has it.
+
+    Args:
+        mark: what tells the host (:func:`monai_consingan.transforms.host_knowledge.fingerprint`).
+        values: the host, (C, \\*spatial).
+        spacing: mm per spatial axis.
+
+    Returns:
+        Where the first channel shows the head and none its background, boolean (\\*spatial), not to be written to.
+    """
+    return _head(mark, values, spacing)
+
+
+@cached(LRUCache(_KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())
+def _head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    head = head_mask(values[0], spacing=spacing)
+    if len(values) > 1:
+        for channel in values:
+            head &= ~find_background(channel).outside(channel)
+    head.flags.writeable = False
+    return head
+
+
+def known_plane(
+    mark: tuple[Any, ...],
+    image: Any,
+    affine: Any,
+    symmetry: str | float | SymmetryPlane,
+    axis: int | None,
+    ill: np.ndarray,
+) -> SymmetryPlane:
+    """The plane of symmetry of a host (:func:`head_symmetry`, whose arguments and errors these are).
+
+    Args:
+        mark: what tells the host, as above.
+    """
+    key = (mark, np.asarray(affine).tobytes(), symmetry, axis, fingerprint(ill))
+    plane, reason = _plane(key, image, affine, symmetry, axis, ill)
+    if plane is None:
+        raise NoPlaceError(reason)
+    return plane
+
+
+@cached(LRUCache(_KEPT), key=lambda key, *_: key, lock=RLock())
+def _plane(
+    key: tuple[Any, ...], image: Any, affine: Any, symmetry: Any, axis: int | None, ill: np.ndarray
+) -> tuple[SymmetryPlane | None, str]:
+    try:
+        return head_symmetry(image, affine, symmetry, axis, ill), ""
+    except NoPlaceError as reason:
+        return None, str(reason)

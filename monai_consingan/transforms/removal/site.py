@@ -1,0 +1,160 @@
+"""The place of a lesion in a host, and every way to fill it, worked on in the lesion's surroundings only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.ndimage import find_objects, label
+
+from monai_consingan.arrays import as_array, check_axis, in_all
+from monai_consingan.distance import bounding_box
+from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.removal.biharmonic import biharmonic
+from monai_consingan.transforms.removal.flipud import flip_mirror
+from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
+from monai_consingan.transforms.removal.mirror import anatomical_mirror
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane
+
+__all__ = ["Box", "Filled", "Site"]
+
+Box = tuple[slice, ...]
+Filled = tuple[Box, np.ndarray, np.ndarray]
+"""A box of the host, where it is filled there, boolean (\\*box), and new values, (C, \\*box)."""
+
+_NEARBY = MatchedFill(reach_mm=30.0)
+_MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
+_FAR = 32  # voxels around a lesion within which there is tissue to fill it from its border
+
+
+class _Source(NamedTuple):
+    """What may be taken for a box: values (C, \\*box), where they are those of the image, of lesions, of the head."""
+
+    values: np.ndarray
+    valid: np.ndarray
+    ill: np.ndarray
+    head: np.ndarray
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is to be filled in a host, and what may be taken for it.
+
+    Attributes:
+        values: the host, (C, \\*spatial).
+        fill: where it is filled, boolean (\\*spatial), as are the next two.
+        ill: where there is no healthy tissue.
+        head: where it shows the head.
+        axis: the spatial axis perpendicular to the slices when each slice counts by itself; None works in space.
+        spacing: mm per spatial axis.
+        affine: voxel to world.
+        plane: gives the plane of symmetry, or raises :class:`NoPlaceError`.
+        flip_axis: the spatial axis that ``"flipud"`` flips.
+    """
+
+    values: np.ndarray
+    fill: np.ndarray
+    ill: np.ndarray
+    head: np.ndarray
+    axis: int | None
+    spacing: tuple[float, ...]
+    affine: Any
+    plane: Callable[[], SymmetryPlane]
+    flip_axis: int | None
+
+    def filled(self, method: str) -> list[Filled]:
+        """New values for the voxels to fill, by one method.
+
+        Args:
+            method: one of those of :class:`monai_consingan.transforms.RemoveLesion`.
+
+        Raises:
+            NoPlaceError: the method will not do here.
+        """
+        if method in _MIRRORED:
+            return self._matched(_MIRRORED[method], self._mirrored)
+        if method == "matched_nearby":
+            return self._matched(_NEARBY, self._itself)
+        if method == "biharmonic":
+            box = bounding_box(self.fill, [_FAR] * self.fill.ndim)
+            fill, head = self.fill[box], self.head[box]
+            host = self.values[in_all(box)]
+            return [(box, fill, np.stack([biharmonic(part, fill, axis=self.axis, valid=head) for part in host]))]
+        box = bounding_box(self.fill, [1] * self.fill.ndim)
+        fill, source = self.fill[box], (self._flipped if method == "flipud" else self._mirrored)(box)
+        _check_place(fill, source.valid, source.ill, self.head[box] & ~source.head)
+        if method != "poisson_mirror":
+            return [(box, fill, source.values)]
+        how: dict[str, Any] = {"axis": self.axis, "spacing": self.spacing, "valid": source.valid}
+        pairs = zip(self.values[in_all(box)], source.values, strict=True)
+        return [(box, fill, self._limited(np.stack([poisson_blend(*pair, fill, **how) for pair in pairs])))]
+
+    def _matched(self, how: MatchedFill, source_of: Callable[[Box], _Source]) -> list[Filled]:
+        """Every connected part by itself, all channels from the place that fits them best."""
+        (whole,) = find_objects(self.fill.view(np.uint8))
+        parts, count = label(self.fill[whole], np.ones((3,) * self.fill.ndim))
+        found = []
+        for part, box in enumerate(find_objects(parts, count), start=1):
+            place = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(whole, box, strict=True))
+            near = how.surroundings(place, self.spacing, self.axis, self.fill.shape)
+            region = np.zeros(self.fill[near].shape, bool)
+            region[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, near, strict=True))] = (
+                parts[box] == part
+            )
+            source = source_of(near)
+            new = how(
+                self.values[in_all(near)],
+                source.values,
+                region,
+                axis=self.axis,
+                spacing=self.spacing,
+                head=self.head[near] & (region | ~self.fill[near]),
+                ill=self.ill[near],
+                usable=source.valid & ~source.ill,
+                source_head=source.head,
+            )
+            found.append((near, region, self._limited(new)))
+        return found
+
+    def _limited(self, new: np.ndarray) -> np.ndarray:
+        """New values kept within the range of the host's, channel by channel."""
+        limits = [(channel.min(), channel.max()) for channel in self.values]
+        return np.stack([np.clip(part, float(low), float(high)) for part, (low, high) in zip(new, limits, strict=True)])
+
+    def _itself(self, box: Box) -> _Source:
+        return _Source(self.values[in_all(box)], np.ones_like(self.fill[box]), self.ill[box], self.head[box])
+
+    def _mirrored(self, box: Box) -> _Source:
+        """The other hemisphere."""
+        how: dict[str, Any] = {"symmetry": self.plane(), "axis": self.axis, "box": box}
+        mirrored, valid, _ = anatomical_mirror(self.values, self.affine, **how)
+        ill, head = (
+            anatomical_mirror(part[None], self.affine, mode="nearest", **how).image[0] for part in (self.ill, self.head)
+        )
+        return _Source(mirrored, valid, ill, head)
+
+    def _flipped(self, box: Box) -> _Source:
+        """The flip of an axis as stored."""
+        flipped = int(self.axis == 0) if self.flip_axis is None else self.flip_axis
+        if self.axis is not None and check_axis(flipped, self.fill.ndim) == self.axis:
+            raise ConSinGANError(f"flip_axis {flipped} runs across the slices; choose another axis")
+        values, ill, head = (
+            as_array(flip_mirror(part, axis=flipped))[in_all(box)]
+            for part in (self.values, self.ill[None], self.head[None])
+        )
+        return _Source(values, np.ones_like(self.fill[box]), ill[0], head[0])
+
+
+def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: np.ndarray) -> None:
+    """Refuse a mirrored place that has no sound tissue to offer for the voxels to fill."""
+    count = int(fill.sum())
+    beyond, sick, air = (int((fill & where).sum()) for where in (~valid, ill, outside))
+    if beyond:
+        raise NoPlaceError(f"{beyond} of its {count} voxels mirror to places outside the image.")
+    if sick:
+        raise NoPlaceError(f"the mirrored place holds a lesion in {sick} of {count} voxels.")
+    if air > OUTSIDE * count:
+        raise NoPlaceError(f"the mirrored place lies outside the head in {air} of {count} voxels.")

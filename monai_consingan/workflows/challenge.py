@@ -1,0 +1,286 @@
+"""How well any segmenter finds lesions whose size and place are known, as they were put in."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+
+from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.data import load_label, load_scan
+from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
+from monai_consingan.distance import ball_diameter
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures import ReportSection, write_reports
+from monai_consingan.folder_lock import locked
+from monai_consingan.metrics.detection import detection
+from monai_consingan.transforms.head import head_mask
+from monai_consingan.workflows.augmentation import augment, free_twins, read_scans
+from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.augmentation.survey import size_class
+from monai_consingan.workflows.outputs import REPORT_NAME
+from monai_consingan.workflows.report import shown_number, write_report
+from monai_consingan.workflows.run_folder import ResumableFolder
+
+__all__ = ["challenge"]
+
+PAGE = "report.html"
+_PLACES = ("{image}", "{mask}")
+_CONTRASTS = {"below 3": (-math.inf, 3.0), "3 to 6": (3.0, 6.0), "from 6": (6.0, math.inf)}
+_DEPTHS_MM = {"below 20 mm": (-math.inf, 20.0), "20 to 35 mm": (20.0, 35.0), "from 35 mm": (35.0, math.inf)}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A lesion that was put in or taken out, and what the segmenter made of its place.
+
+    Args:
+        scan: the synthetic scan.
+        lesion: its number there.
+        kind: ``"put in"`` or ``"taken out"``.
+        diameter_mm: diameter of the ball (in 2D, the disc) of its size.
+        size: its class of sizes.
+        cnr: its contrast-to-noise ratio; NaN of what was taken out.
+        depth_mm: distance of its centre from the edge of the head.
+        found: whether the prediction touches it.
+        dice: Dice of it and what touches it.
+        found_before: whether the prediction touches this place in the scan as it was.
+    """
+
+    scan: str
+    lesion: int
+    kind: str
+    diameter_mm: float
+    size: str
+    cnr: float
+    depth_mm: float
+    found: bool
+    dice: float
+    found_before: bool
+
+
+def challenge(
+    command: str,
+    scans: str | Path,
+    output: str | Path,
+    *,
+    settings: AugmentSettings | None = None,
+    twins: bool = True,
+    jobs: int = 1,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Put lesions of known size and place into scans, take others out, and see what a segmenter finds.
+
+    A run that was killed goes on when it is started again alike; what was segmented then is not segmented again.
+
+    Args:
+        command: the segmenter's command line, with ``{image}`` where the scan's path goes, of several files one after
+            the other, and ``{mask}`` for the path that it writes its mask to (NIfTI, above 0 is lesion). It is started
+            as it is, without a shell, once for each scan.
+        scans: a data set with lesions, as :py:func:`~monai_consingan.workflows.augmentation.augment` takes it.
+        output: folder for ``inserted`` and ``removed``, the data sets that were made, ``masks``, ``report.json`` and
+            ``report.html``.
+        settings: what is put in, how much and how; by default one to three lesions into each scan, once.
+        twins: whether lesions are taken out too.
+        jobs: number of processes that make scans.
+        progress: whether to show progress on the standard error stream.
+
+    Returns:
+        The report: ``inserted`` and ``removed``, tables by size, contrast-to-noise ratio and depth in the head with the
+        number of lesions, the share that was found and the mean Dice; ``false_positives`` for each scan, and all
+        lesions one by one.
+
+    Raises:
+        ConSinGANError: the command lacks a place for the scan or the mask, fails, or writes no mask on the scan's grid;
+            the data set or the folder cannot be used.
+    """
+    missing = [place for place in _PLACES if place not in command]
+    if missing:
+        raise ConSinGANError(f"command {command!r} lacks {' and '.join(missing)}: write where these paths go.")
+    settings = settings or AugmentSettings(per_scan=1)
+    folder = ResumableFolder(output, ".challenge", "challenge")
+    asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins}
+    with locked(folder.path):
+        folder.begin({**asked, "settings": settings.as_dict()})
+        work: dict[str, Any] = {"jobs": jobs, "progress": progress}
+        augment(scans, folder.path / "inserted", settings, **work)
+        if twins:
+            free_twins(
+                scans,
+                folder.path / "removed",
+                TwinSettings(seed=settings.seed, lesion_labels=settings.lesion_labels),
+                **work,
+            )
+        segment = partial(_segmented, command, folder.path / "masks")
+        originals = {record.name: record.image for record in read_scans(scans).of("training")}
+        lesions, false = [], {}
+        for part in ("inserted", "removed") if twins else ("inserted",):
+            found, more = _asked(folder.path / part, segment, originals)
+            lesions += found
+            false[part] = more
+        report = {
+            "command": "challenge",
+            "segmenter": command,
+            "settings": settings.as_dict(),
+            "inserted": _tables([lesion for lesion in lesions if lesion.kind == "put in"]),
+            "removed": _tables([lesion for lesion in lesions if lesion.kind == "taken out"]),
+            "false_positives": {part: float(np.mean(counts)) if counts else None for part, counts in false.items()},
+            "lesions": [asdict(lesion) for lesion in lesions],
+        }
+        write_report(folder.path / REPORT_NAME, report)
+        write_reports(folder.path / PAGE, title="What a segmenter finds", text=_TEXT, sections=_sections(report))
+    return report
+
+
+def _asked(
+    part: Path, segment: Callable[[str, Path], Path], originals: Mapping[str, Path]
+) -> tuple[list[_Asked], list[int]]:
+    """What became of every lesion of a data set that was made, and the false positives of each scan."""
+    folder = RunFolder(part)
+    numbers = "removed" if folder.run["command"] == "twins" else "instances"
+    lesions, false = [], []
+    records = {record.name: record for record in read_scans(part / "datalist.json").records}
+    for task in folder.tasks:
+        told = folder.outcome(task.name)
+        if told is None or told["status"] != "made":
+            continue
+        record = records[task.name]
+        image = load_scan(record.image, name=f"scan {task.name}")
+        marks = load_label(part / numbers / f"{task.name}{told['suffix']}", image=image).numpy()
+        predicted = _mask(segment(task.name, record.image), image)
+        before = _mask(segment(task.host, originals[task.host]), image)
+        label = (
+            load_label(record.label, image=image, allow_empty=True).numpy() if record.label else np.zeros_like(marks)
+        )
+        false.append(detection(predicted, label, spacing=spacing_of(image)).false_positives)
+        head = head_mask(as_array(image)[0], spacing=spacing_of(image))
+        for lesion in told["lesions"]:
+            inside = marks == lesion["instance"]
+            lesions.append(_outcome(task.name, lesion, inside, predicted, before, head, image))
+    return lesions, false
+
+
+def _outcome(
+    scan: str,
+    told: Mapping[str, Any],
+    inside: np.ndarray,
+    predicted: np.ndarray,
+    before: np.ndarray,
+    head: np.ndarray,
+    image: MetaTensor,
+) -> _Asked:
+    mm = spacing_of(image)
+    here = detection(predicted, inside, spacing=mm, min_voxels=1).lesions
+    there = detection(before, inside, spacing=mm, min_voxels=1).lesions
+    diameter = ball_diameter(float(inside.sum() * math.prod(mm)), inside.ndim - 1)
+    return _Asked(
+        scan,
+        told["instance"],
+        "put in" if "donor" in told else "taken out",
+        diameter,
+        size_class(diameter),
+        float(told.get("cnr", math.nan)),
+        _depth_mm(inside[0], head, mm),
+        any(lesion.found for lesion in here),
+        max((lesion.dice for lesion in here), default=0.0),
+        any(lesion.found for lesion in there),
+    )
+
+
+def _depth_mm(lesion: np.ndarray, head: np.ndarray, mm: Sequence[float]) -> float:
+    """Distance of a lesion's centre from the nearest voxel outside the head, in mm."""
+    centre = np.argwhere(lesion).mean(axis=0)
+    outside = np.argwhere(~head)
+    if not len(outside):
+        return math.nan
+    return float(np.sqrt((((outside - centre) * np.asarray(mm)) ** 2).sum(axis=1).min()))
+
+
+def _segmented(command: str, masks: Path, name: str, image: Path) -> Path:
+    """The mask that the segmenter makes of a scan; made once."""
+    path = masks / f"{name}.nii.gz"
+    if path.exists():
+        return path
+    masks.mkdir(parents=True, exist_ok=True)
+    partial_mask = masks / f".{name}.partial.nii.gz"
+    partial_mask.unlink(missing_ok=True)
+    places = {"{image}": str(image), "{mask}": str(partial_mask)}
+    words = [_filled(word, places) for word in shlex.split(command)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise ConSinGANError(f"command {words[0]!r} cannot be started ({error.strerror}): check its path.") from error
+    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["it said nothing"]
+    if done.returncode:
+        raise ConSinGANError(f"command {words[0]!r} ended with {done.returncode} on scan {name}: {last[0]}")
+    if not partial_mask.is_file():
+        raise ConSinGANError(f"command {words[0]!r} wrote no mask of scan {name} to {{mask}}: {last[0]}")
+    os.replace(partial_mask, path)
+    return path
+
+
+def _filled(word: str, places: Mapping[str, str]) -> str:
+    for place, path in places.items():
+        word = word.replace(place, path)
+    return word
+
+
+def _mask(path: Path, image: MetaTensor) -> np.ndarray:
+    """The mask on the scan's grid, boolean (1, \\*spatial)."""
+    return np.asarray(load_label(path, image=image, name="mask", allow_empty=True).numpy() > 0)
+
+
+def _tables(lesions: Sequence[_Asked]) -> dict[str, dict[str, dict[str, float]]]:
+    """Numbers of lesions, share found and mean Dice: of all, and by size, contrast and depth."""
+    groups: dict[str, dict[str, list[_Asked]]] = {"all": {"all": list(lesions)}}
+    groups["size"] = {name: [lesion for lesion in lesions if lesion.size == name] for name in SIZE_CLASSES}
+    for title, measure, classes in (("cnr", "cnr", _CONTRASTS), ("depth", "depth_mm", _DEPTHS_MM)):
+        groups[title] = {
+            name: [lesion for lesion in lesions if low <= abs(getattr(lesion, measure)) < high]
+            for name, (low, high) in classes.items()
+        }
+    return {title: {name: _row(found) for name, found in classes.items() if found} for title, classes in groups.items()}
+
+
+def _row(lesions: Sequence[_Asked]) -> dict[str, float]:
+    return {
+        "lesions": len(lesions),
+        "found": float(np.mean([lesion.found for lesion in lesions])),
+        "dice": float(np.mean([lesion.dice for lesion in lesions])),
+        "found_before": float(np.mean([lesion.found_before for lesion in lesions])),
+    }
+
+
+_TEXT = """
+Lesions of known size and place were put into real scans, and lesions were taken out of others. The tables show what a
+segmenter made of them. A lesion counts as found if what was segmented touches it.
+"""
+
+_HEADS = {
+    "inserted": ("Lesions that were put in", "found", "found there before: chance and what the scan had already"),
+    "removed": ("Lesions that were taken out", "still found: false positives", "found before the removal"),
+}
+
+
+def _sections(report: Mapping[str, Any]) -> list[ReportSection]:
+    sections = []
+    for part, (heading, found, before) in _HEADS.items():
+        rows: list[list[object]] = [["by", "class", "lesions", found, "Dice", before]]
+        for title, classes in report[part].items():
+            for name, row in classes.items():
+                shares = (shown_number(row[key], 3, "-") for key in ("found", "dice", "found_before"))
+                rows.append([title, name, int(row["lesions"]), *shares])
+        if len(rows) > 1:
+            sections.append(ReportSection(heading, table=rows))
+    rows = [["scans with", "false positives a scan"]]
+    rows += [[part, "-" if mean is None else f"{mean:.2f}"] for part, mean in report["false_positives"].items()]
+    return [*sections, ReportSection("False positives", "What touches no lesion of the scan's label.", rows)]

@@ -1,0 +1,8 @@
+"""Looking at results before they are used: a page in the browser, and what is decided there."""
+
+from __future__ import annotations
+
+from .decisions import Decisions, read_decisions
+from .page import CARDS, PAGE, ReviewEntry, save_cards, write_review
+
+__all__ = ["CARDS", "PAGE", "Decisions", "ReviewEntry", "read_decisions", "save_cards", "write_review"]

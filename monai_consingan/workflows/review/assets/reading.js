@@ -1,0 +1,74 @@
+const FORMAT = "monai-consingan answers 1";
+const STORE = `monai-consingan-reading-${content.reading}`;
+const CHOICES = [
+  ["1", "real", 3, "Real, sure"], ["2", "real", 2, "Real, probably"], ["3", "real", 1, "Real, a guess"],
+  ["4", "synthetic", 1, "Synthetic, a guess"], ["5", "synthetic", 2, "Synthetic, probably"],
+  ["6", "synthetic", 3, "Synthetic, sure"],
+];
+const cases = content.cases;
+const answers = {};
+let place = 0, since = performance.now();
+
+function show(to) {
+  place = Math.min(cases.length - 1, Math.max(0, to));
+  since = performance.now();
+  const entry = cases[place], given = answers[entry.name];
+  find("what").textContent = `Case ${place + 1} of ${cases.length}`;
+  find("shown").src = address(entry.picture);
+  find("picture").setAttribute("aria-label", find("what").textContent);
+  if (place + 1 < cases.length) new Image().src = address(cases[place + 1].picture);
+  [...find("answers").children].forEach((button, number) => {
+    const [, answer, confidence] = CHOICES[number];
+    button.setAttribute("aria-pressed", String(Boolean(given) && given.answer === answer && given.confidence === confidence));
+    button.style.fontWeight = button.getAttribute("aria-pressed") === "true" ? "700" : "";
+  });
+  const done = Object.keys(answers).length;
+  find("bar").max = cases.length;
+  find("bar").value = done;
+  find("count").textContent = `${done} of ${cases.length} answered`;
+  find("said").textContent = `${find("what").textContent}, ${given ? given.answer : "not answered"}`;
+}
+
+function reply([, answer, confidence]) {
+  const name = cases[place].name, before = answers[name] ? answers[name].seconds : 0;
+  const seconds = Math.round(before * 10 + (performance.now() - since) / 100) / 10;
+  answers[name] = { answer, confidence, seconds };
+  kept.write(STORE, answers);
+  show(place + 1);
+}
+
+function save() {
+  download("answers.json", { format: FORMAT, reading: content.reading, answers });
+  find("said").textContent = "answers.json saved";
+}
+
+const windowing = new GreyWindow(find("picture"), [find("shown")]);
+const commands = {
+  j: () => show(place + 1), k: () => show(place - 1), ArrowRight: () => show(place + 1), ArrowLeft: () => show(place - 1),
+  w: () => windowing.reset(), s: save,
+};
+for (const choice of CHOICES) {
+  commands[choice[0]] = () => reply(choice);
+  const button = make("button", `${choice[3]} `);
+  button.append(make("kbd", choice[0]));
+  button.addEventListener("click", commands[choice[0]]);
+  find("answers").append(button);
+}
+for (const [id, key] of Object.entries({ save: "s", next: "j", previous: "k", window: "w" })) {
+  find(id).addEventListener("click", commands[key]);
+}
+document.addEventListener("keydown", (event) => {
+  if (!isCommand(event) || !commands[event.key]) return;
+  event.preventDefault();
+  commands[event.key]();
+});
+
+find("question").textContent = content.question;
+document.title = find("title").textContent = content.title;
+find("sequences").replaceChildren(...(content.sequences.length > 1 ? content.sequences.map((name) => make("span", name)) : []));
+const found = kept.read(STORE);
+if (found && typeof found === "object") {
+  for (const entry of cases) if (found[entry.name]) answers[entry.name] = found[entry.name];
+}
+const open = cases.findIndex((entry) => !answers[entry.name]);
+show(open < 0 ? 0 : open);

@@ -1,0 +1,261 @@
+const FORMAT = "monai-consingan decisions 1";
+const SIGNS = { accept: "✓", reject: "✗", unsure: "?" };
+const WORDS = { accept: "accepted", reject: "rejected", unsure: "unsure" };
+const STORE = `monai-consingan-review-${content.run}`;
+const entries = content.entries;
+const byKey = new Map(entries.map((entry) => [entry.key, entry]));
+const measures = [...new Set(entries.flatMap((entry) => Object.keys(entry.numbers)))];
+
+const state = {
+  verdicts: {}, history: [], order: [], current: null, before: false, lines: true, sort: null, descending: false,
+};
+const rows = new Map();
+
+function restore() {
+  const found = kept.read(STORE);
+  if (found && typeof found === "object") {
+    for (const [key, verdict] of Object.entries(found)) if (byKey.has(key) && SIGNS[verdict]) state.verdicts[key] = verdict;
+  }
+}
+
+function say(text) { find("said").textContent = text; }
+
+function number(value) {
+  if (value === null || value === undefined) return "–";
+  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+}
+
+/* ---- the list ---- */
+
+const columns = [
+  ["lesion", (entry) => entry.key], ["verdict", (entry) => state.verdicts[entry.key] || ""],
+  ...measures.map((name) => [name, (entry) => entry.numbers[name]]),
+  ["host", (entry) => entry.host], ["donor", (entry) => entry.donor],
+  ["warnings", (entry) => entry.warnings.length],
+];
+
+function makeHeads() {
+  columns.forEach(([name], place) => {
+    const head = make("th");
+    head.scope = "col";
+    const button = make("button", name);
+    button.addEventListener("click", () => sortBy(place));
+    head.append(button);
+    find("heads").append(head);
+  });
+  for (const name of measures) {
+    const option = make("option", name);
+    option.value = name;
+    find("measure").append(option);
+  }
+}
+
+function makeRow(entry) {
+  const row = make("tr");
+  row.tabIndex = -1;
+  row.setAttribute("aria-selected", "false");
+  row.dataset.key = entry.key;
+  for (const [name, value] of columns) {
+    const shown = value(entry);
+    row.append(make("td", name === "verdict" ? "" : typeof shown === "string" ? shown : number(shown)));
+  }
+  row.addEventListener("click", () => choose(entry.key));
+  rows.set(entry.key, row);
+  showVerdict(entry.key);
+  return row;
+}
+
+function showVerdict(key) {
+  const verdict = state.verdicts[key], cell = rows.get(key).children[1];
+  cell.textContent = verdict ? `${SIGNS[verdict]} ${WORDS[verdict]}` : "";
+  cell.className = verdict ? `verdict-${verdict}` : "";
+}
+
+function sortBy(place) {
+  state.descending = state.sort === place && !state.descending;
+  state.sort = place;
+  [...find("heads").children].forEach((head, other) => {
+    head.setAttribute("aria-sort", other !== place ? "none" : state.descending ? "descending" : "ascending");
+  });
+  list();
+}
+
+function compared(first, second) {
+  const missing = (value) => value === null || value === undefined;
+  if (missing(first) || missing(second)) return missing(first) - missing(second);
+  const way = state.descending ? -1 : 1;
+  if (typeof first === "string") return way * first.localeCompare(second, undefined, { numeric: true });
+  return way * (first - second);
+}
+
+function isShown(entry) {
+  const show = find("show").value, verdict = state.verdicts[entry.key];
+  if (show === "open" && verdict) return false;
+  if (SIGNS[show] && verdict !== show) return false;
+  if (show === "warned" && !entry.warnings.length) return false;
+  const part = find("name").value.toLowerCase();
+  if (part && !`${entry.key} ${entry.host} ${entry.donor}`.toLowerCase().includes(part)) return false;
+  const value = entry.numbers[find("measure").value];
+  const low = find("from").value, high = find("to").value;
+  if (low !== "" && !(value !== null && value >= Number(low))) return false;
+  if (high !== "" && !(value !== null && value <= Number(high))) return false;
+  return true;
+}
+
+function list() {
+  const shown = entries.filter(isShown);
+  if (state.sort !== null) {
+    const value = columns[state.sort][1];
+    shown.sort((first, second) => compared(value(first), value(second)));
+  }
+  state.order = shown.map((entry) => entry.key);
+  find("rows").replaceChildren(...shown.map((entry) => rows.get(entry.key)));
+  find("none").hidden = shown.length > 0;
+}
+
+/* ---- one lesion ---- */
+
+function choose(key) {
+  const entry = byKey.get(key);
+  if (state.current) rows.get(state.current).setAttribute("aria-selected", "false");
+  state.current = key;
+  const row = rows.get(key);
+  row.setAttribute("aria-selected", "true");
+  row.scrollIntoView({ block: "nearest" });
+  find("what").textContent = `${entry.case}, lesion ${entry.lesion}, ${entry.kind}`;
+  find("sequences").replaceChildren(...(entry.sequences.length > 1 ? entry.sequences.map((name) => make("span", name)) : []));
+  for (const [id, name] of [["under", "before"], ["shown", "after"], ["outline", "outline"]]) {
+    find(id).src = address(entry.cards[name]);
+  }
+  state.before = false;
+  find("mix").value = 100;
+  draw();
+  const facts = [["host", entry.host], ["donor", entry.donor || "none"]];
+  for (const name of measures) if (name in entry.numbers) facts.push([name, number(entry.numbers[name])]);
+  find("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", name), make("dd", value)]));
+  find("warnings").replaceChildren(...entry.warnings.map((text) => make("li", text)));
+  const around = state.order.indexOf(key);
+  for (const step of [1, -1]) { // so that the neighbours are there when they are asked for
+    const next = byKey.get(state.order[around + step]);
+    if (next) new Image().src = address(next.cards.after);
+  }
+  const verdict = state.verdicts[key];
+  say(`${find("what").textContent}, ${verdict ? WORDS[verdict] : "not decided"}, ${around + 1} of ${state.order.length}`);
+}
+
+function draw() {
+  const entry = byKey.get(state.current);
+  if (!entry) return;
+  const share = Number(find("mix").value) / 100;
+  const name = state.before ? "before" : "after";
+  find("shown").style.opacity = state.before ? 0 : share;
+  find("outline").style.visibility = state.lines ? "visible" : "hidden";
+  find("flip").setAttribute("aria-pressed", String(state.before));
+  find("lines").setAttribute("aria-pressed", String(state.lines));
+  find("state").textContent = state.before ? "Before." : share < 1 ? "Between before and after." : "After.";
+  find("picture").setAttribute("aria-label",
+    `${find("what").textContent}, ${name}, outline ${state.lines ? "on" : "off"}`);
+}
+
+function step(by) {
+  if (!state.order.length) return;
+  const place = state.order.indexOf(state.current);
+  choose(state.order[Math.min(state.order.length - 1, Math.max(0, place < 0 ? 0 : place + by))]);
+}
+
+/* ---- decisions ---- */
+
+function put(key, verdict) {
+  if (verdict) state.verdicts[key] = verdict;
+  else delete state.verdicts[key];
+  showVerdict(key);
+  if (!kept.write(STORE, state.verdicts)) find("count").title = "This browser keeps nothing: save the decisions.";
+  count();
+}
+
+function decide(verdict) {
+  const key = state.current;
+  if (!key) return;
+  state.history.push([key, state.verdicts[key]]);
+  const place = state.order.indexOf(key);
+  put(key, verdict);
+  const following = state.order[place + 1];
+  if (find("show").value !== "all") list();
+  say(`${key} ${WORDS[verdict]}`);
+  if (following) choose(following);
+}
+
+function undo() {
+  const last = state.history.pop();
+  if (!last) { say("nothing to undo"); return; }
+  put(last[0], last[1]);
+  list();
+  choose(last[0]);
+}
+
+function count() {
+  const done = Object.keys(state.verdicts).length;
+  const each = Object.keys(WORDS).map((verdict) =>
+    `${Object.values(state.verdicts).filter((other) => other === verdict).length} ${WORDS[verdict]}`);
+  find("bar").max = Math.max(1, entries.length);
+  find("bar").value = done;
+  find("count").textContent = `${done} of ${entries.length} decided: ${each.join(", ")}`;
+}
+
+function save() {
+  download("decisions.json", { format: FORMAT, run: content.run, decisions: state.verdicts });
+  say("decisions.json saved");
+}
+
+async function load(file) {
+  let found;
+  try { found = JSON.parse(await file.text()); } catch { found = null; }
+  if (!found || found.format !== FORMAT || found.run !== content.run || typeof found.decisions !== "object") {
+    find("count").textContent = "This file holds no decisions on this run.";
+    say(find("count").textContent);
+    return;
+  }
+  for (const [key, verdict] of Object.entries(found.decisions || {})) {
+    if (byKey.has(key) && SIGNS[verdict]) put(key, verdict);
+  }
+  list();
+}
+
+/* ---- start ---- */
+
+const windowing = new GreyWindow(find("picture"), [find("under"), find("shown")]);
+const commands = {
+  a: () => decide("accept"), r: () => decide("reject"), u: () => decide("unsure"), z: undo, s: save,
+  j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
+  b: () => { state.before = !state.before; draw(); }, o: () => { state.lines = !state.lines; draw(); },
+  w: () => windowing.reset(),
+  "+": () => windowing.set(windowing.contrast * 1.2, windowing.brightness),
+  "-": () => windowing.set(windowing.contrast / 1.2, windowing.brightness),
+  "]": () => windowing.set(windowing.contrast, windowing.brightness * 1.2),
+  "[": () => windowing.set(windowing.contrast, windowing.brightness / 1.2),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (!isCommand(event) || !commands[event.key]) return;
+  event.preventDefault();
+  commands[event.key]();
+});
+for (const [id, key] of Object.entries({
+  accept: "a", reject: "r", unsure: "u", undo: "z", save: "s", next: "j", previous: "k", flip: "b", lines: "o", window: "w",
+})) find(id).addEventListener("click", commands[key]);
+find("mix").addEventListener("input", () => { state.before = false; draw(); });
+find("load").addEventListener("click", () => find("file").click());
+find("file").addEventListener("change", () => {
+  if (find("file").files[0]) load(find("file").files[0]);
+  find("file").value = "";
+});
+for (const id of ["show", "name", "measure", "from", "to"]) find(id).addEventListener("input", list);
+
+find("title").textContent = content.title;
+document.title = content.title;
+restore();
+makeHeads();
+for (const entry of entries) makeRow(entry);
+list();
+count();
+if (state.order.length) choose(state.order.find((key) => !state.verdicts[key]) || state.order[0]);

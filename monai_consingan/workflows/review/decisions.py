@@ -1,0 +1,83 @@
+"""What was decided on the page, and whether it is about the run that it is used for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.text_files import read_json_dictionary
+
+__all__ = ["FORMAT", "VERDICTS", "Decisions", "read_decisions"]
+
+FORMAT = "monai-consingan decisions 1"
+"""What a file of decisions calls itself."""
+
+VERDICTS = ("accept", "reject", "unsure")
+"""What can be decided of a lesion."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided of each lesion of a run.
+
+    Args:
+        run: the run.
+        verdicts: one of :py:data:`VERDICTS` for each lesion, by its key.
+    """
+
+    run: str
+    verdicts: Mapping[str, str]
+
+    def require(self, run: str, keys: Collection[str], path: str | Path) -> None:
+        """Refuse decisions of another run, on lesions that it has not, or not on all that it has.
+
+        Args:
+            run: the run that they are to be used for.
+            keys: its lesions.
+            path: their file, for errors.
+
+        Raises:
+            ConSinGANError: they do not fit.
+        """
+        if self.run != run:
+            raise ConSinGANError(
+                f"decisions {path} are of another run: give those that were saved on this folder's review.html."
+            )
+        unknown, missing = sorted(self.verdicts.keys() - set(keys)), sorted(set(keys) - self.verdicts.keys())
+        if unknown:
+            raise ConSinGANError(
+                f"decisions {path} tell of {len(unknown)} lesions that are not there, such as {unknown[0]}: give those "
+                "that were saved on this folder's review.html."
+            )
+        if missing:
+            raise ConSinGANError(
+                f"decisions {path} say nothing of {len(missing)} of {len(keys)} lesions, such as {missing[0]}: decide "
+                "on all of them, or say what becomes of the rest (--rest keep or --rest drop)."
+            )
+
+
+def read_decisions(path: str | Path) -> Decisions:
+    """Read what the page saved.
+
+    Args:
+        path: the file, ``decisions.json``.
+
+    Raises:
+        ConSinGANError: it is missing or damaged, or something else.
+    """
+    remedy = "give the decisions.json that was saved on a review.html"
+    found = read_json_dictionary(Path(path), "decisions", remedy=remedy)
+    if found.get("format") != FORMAT:
+        raise ConSinGANError(f"decisions {path} have the format {found.get('format')!r}, not {FORMAT!r}: {remedy}.")
+    run, verdicts = found.get("run"), found.get("decisions")
+    if not isinstance(run, str) or not isinstance(verdicts, dict):
+        raise ConSinGANError(f"decisions {path} lack the run or the decisions: {remedy}.")
+    wrong = [key for key, verdict in verdicts.items() if verdict not in VERDICTS]
+    if wrong:
+        raise ConSinGANError(
+            f"decisions {path} have the verdict {verdicts[wrong[0]]!r} on {wrong[0]}, not one of "
+            f"{', '.join(VERDICTS)}: {remedy}."
+        )
+    return Decisions(run, verdicts)

@@ -1,0 +1,139 @@
+"""The page on which lesions are looked at one by one, and accepted or rejected."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+
+from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.figures.lesion_card import CardView, grey_range, save_card, save_outline
+from monai_consingan.whole_file import whole_file
+
+__all__ = ["CARDS", "PAGE", "ReviewEntry", "fill_page", "save_cards", "write_review"]
+
+PAGE = "review.html"
+"""The page's name."""
+
+CARDS = "review"
+"""The folder beside it that holds the pictures."""
+
+
+@dataclass(frozen=True)
+class ReviewEntry:
+    """What the page shows of one lesion.
+
+    Args:
+        case: the synthetic scan.
+        lesion: the lesion's number in it.
+        kind: ``"put in"`` or ``"taken out"``.
+        host: name of the scan that was changed.
+        donor: name of the scan that the lesion comes from; empty where there is none.
+        sequences: names of the sequences, the rows of its pictures.
+        numbers: measures by name; what is no finite number is shown as not measurable.
+        warnings: sentences.
+    """
+
+    case: str
+    lesion: int
+    kind: str
+    host: str = ""
+    donor: str = ""
+    sequences: tuple[str, ...] = ("1",)
+    numbers: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What names it among all of a run."""
+        return f"{self.case}#{self.lesion}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the page."""
+        start = f"{CARDS}/{self.case}_{self.lesion}"
+        return {
+            "key": self.key,
+            "case": self.case,
+            "lesion": self.lesion,
+            "kind": self.kind,
+            "host": self.host,
+            "donor": self.donor,
+            "sequences": list(self.sequences),
+            "numbers": {name: value if math.isfinite(value) else None for name, value in self.numbers.items()},
+            "warnings": list(self.warnings),
+            "cards": {name: f"{start}_{name}.png" for name in ("before", "after", "outline")},
+        }
+
+
+def save_cards(
+    folder: Path, case: str, lesion: int, *, before: NdarrayOrTensor, after: NdarrayOrTensor, mask: NdarrayOrTensor
+) -> None:
+    """Write the pictures of one lesion: before, after and its outline.
+
+    Args:
+        folder: folder for them, which is made.
+        case: the synthetic scan's name, which is safe for files.
+        lesion: the lesion's number.
+        before: the scan as it was, (C, \\*spatial).
+        after: the scan with or without the lesion, (C, \\*spatial).
+        mask: where the lesion is, or was, (1, \\*spatial).
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    view, ranges, lesion_only = CardView.of(mask, before), grey_range(before), (as_array(mask) > 0).astype(np.uint8)
+    for name, image in (("before", before), ("after", wrap_like(as_array(after), before))):
+        with whole_file(folder / f"{case}_{lesion}_{name}.png") as path:
+            save_card(path, image, view, ranges)
+    with whole_file(folder / f"{case}_{lesion}_outline.png") as path:
+        save_outline(path, wrap_like(lesion_only, before), view, len(ranges))
+
+
+def write_review(folder: str | Path, run: str, entries: Sequence[ReviewEntry], *, title: str) -> Path:
+    """Write ``review.html``, which needs nothing but the pictures that :func:`save_cards` left beside it.
+
+    Args:
+        folder: the folder of the results.
+        run: what tells this run from others: its decisions are refused for another one.
+        entries: the lesions.
+        title: the page's title.
+
+    Returns:
+        The page.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    content = {"run": run, "title": title, "entries": [entry.as_dict() for entry in entries]}
+    page = Path(folder) / PAGE
+    with whole_file(page) as path:
+        path.write_text(fill_page("review", content), encoding="utf-8")
+    return page
+
+
+def fill_page(name: str, content: Any) -> str:
+    """A page with its style, its script and its content inside.
+
+    Args:
+        name: ``"review"`` or ``"reading"``.
+        content: plain values, which the script finds.
+    """
+    assets = files("monai_consingan.workflows.review") / "assets"
+    parts = {
+        "style": (assets / "page.css").read_text(encoding="utf-8"),
+        "script": "\n".join((assets / file).read_text(encoding="utf-8") for file in ("cards.js", f"{name}.js")),
+        # no text of a name can end the script, or begin another
+        "content": json.dumps(content, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028"),
+    }
+    page = (assets / f"{name}.html").read_text(encoding="utf-8")
+    for part, text in parts.items():
+        page = page.replace(f"<!-- {part} -->", text, 1)
+    return page

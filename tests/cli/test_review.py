@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from monai_consingan.workflows.augmentation import keep as workflow
+from monai_consingan.workflows.reading import make_reading
+
+
+def test_keep_hands_on_what_it_is_given(call: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+
+    def run(*given: Any, **more: Any) -> dict[str, Any]:
+        asked.update(inspect.signature(workflow).bind(*given, **more).arguments)
+        return {"accepted": 3, "rejected_lesions": ["a#1"], "unsure_lesions": [], "not_decided": [], "left_out": ["a"]}
+
+    monkeypatch.setattr("monai_consingan.workflows.augmentation.keep", run)
+    result = call("keep", tmp_path, "--decisions", "d.json", "--rest", "drop")
+    assert result.exit_code == 0
+    assert asked == {"output": tmp_path, "decisions": Path("d.json"), "unsure": "drop", "rest": "drop"}
+    assert "3 accepted, 1 rejected, 0 unsure, 0 not decided" in result.output
+    assert "1 left out" in result.output
+
+
+def test_reading_makes_a_page_or_scores_answers(call: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    share = {"value": 0.5, "low": 0.25, "high": 0.75}
+    reader = dict.fromkeys(("sensitivity", "specificity", "accuracy", "auc"), share)
+    scores = {
+        "cases": 4,
+        "readers": [{**reader, "seconds": 2.0}] * 2,
+        "together": dict.fromkeys(reader, 0.5),
+        "kappa": 0.25,
+        "published": {"others": {"accuracy": 0.608}},
+    }
+    monkeypatch.setattr("monai_consingan.workflows.reading.score_reading", lambda answers, key: scores)
+    result = call("reading", "--score", "a.json", "--score", "b.json", "--key", "key.json")
+    assert result.exit_code == 0
+    assert "0.500 (0.250 to 0.750)" in result.output and "agreement 0.250 (Cohen's kappa)" in result.output
+    asked: dict[str, Any] = {}
+
+    def make(*given: Any, **more: Any) -> Path:
+        asked.update(inspect.signature(make_reading).bind(*given, **more).arguments)
+        return tmp_path / "page" / "reading.html"
+
+    monkeypatch.setattr("monai_consingan.workflows.reading.make_reading", make)
+    result = call("reading", tmp_path, "--real", "list.json", "--output", tmp_path / "out", "--number", 6)
+    assert result.exit_code == 0 and "reading.html" in result.output
+    assert (asked["number"], asked["real"], asked["seed"]) == (6, Path("list.json"), 0)
+    for wrong in (("reading",), ("reading", tmp_path), ("reading", "--score", "a.json")):
+        assert call(*wrong).exit_code == 2

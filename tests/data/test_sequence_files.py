@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from monai_consingan.data import read_sequences, save_label_like, save_sequences, sequence_names
+from monai_consingan.data.sequence_files import _told_apart
+from monai_consingan.errors import ConSinGANError
+
+SHAPE = (20, 22, 8)
+AFFINE = np.diag([-1.0, 1.0, 3.0, 1.0])
+
+
+def values(seed: int) -> np.ndarray:
+    """Stored numbers of a bright, textured ellipsoid in a background of 0."""
+    grid = np.ogrid[tuple(slice(0, n) for n in SHAPE)]
+    ball = sum(((axis - n / 2) / (0.4 * n)) ** 2 for axis, n in zip(grid, SHAPE, strict=True)) < 1
+    texture = gaussian_filter(np.random.RandomState(seed).normal(0, 60, SHAPE), 1)
+    return np.where(ball, 300 + texture, 0).astype(np.int16)
+
+
+def write(path: Path, array: np.ndarray, slope: float = 1.0, affine: np.ndarray = AFFINE) -> Path:
+    image = nib.Nifti1Image(array, affine)
+    image.header.set_slope_inter(slope, 0)
+    image.header["xyzt_units"] = 10
+    nib.save(image, path)
+    return path
+
+
+def stored(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj.get_unscaled())
+
+
+def header(path: Path) -> list[object]:
+    """What of a file's header has to stay."""
+    image = nib.load(path)
+    keys = ("dim", "pixdim", "datatype", "xyzt_units", "qform_code", "sform_code", "srow_x", "srow_y", "srow_z")
+    return [image.dataobj.slope, *(image.header[key].tolist() for key in keys)]
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    inside = np.zeros((1, *SHAPE), np.uint8)
+    inside[0, 8:12, 9:13, 3:5] = 1
+    return inside
+
+
+def test_several_files_come_back_as_several_files(tmp_path: Path, mask: np.ndarray) -> None:
+    paths = [write(tmp_path / f"case_{name}.nii.gz", values(n), 1 + n) for n, name in enumerate(("t1", "t1ce"))]
+    image, files = read_sequences(paths).image()
+    assert sequence_names(image) == ("t1", "t1ce") and image.shape == (2, *SHAPE)
+    assert np.array_equal(image[1], 2.0 * values(1))
+    names = save_sequences(tmp_path, "image", image + 40, files, alteration=mask)
+    assert names == ["image_t1.nii.gz", "image_t1ce.nii.gz"]
+    for number, (name, path) in enumerate(zip(names, paths, strict=True)):
+        expected = values(number) + np.where(mask[0] > 0, 40 // (1 + number), 0)
+        assert np.array_equal(stored(tmp_path / name), expected)
+        assert header(tmp_path / name) == header(path)
+
+
+@pytest.mark.parametrize("chosen", [None, ["b", "a"]])
+@pytest.mark.parametrize("vector", [False, True])
+def test_a_4d_file_comes_back_as_one(tmp_path: Path, mask: np.ndarray, chosen: list[str] | None, vector: bool) -> None:
+    array = np.stack([values(0), values(1)], -1)
+    path = write(tmp_path / "case.nii.gz", array[:, :, :, None] if vector else array, 0.5)
+    files = read_sequences(path)
+    assert files.names == ("1", "2") and not files.known
+    image, files = (files if chosen is None else files.choose(["a", "b"]).choose(chosen)).image()
+    order = [0, 1] if chosen is None else [1, 0]
+    assert sequence_names(image) == (("1", "2") if chosen is None else ("b", "a"))
+    assert np.array_equal(image, 0.5 * array.transpose(3, 0, 1, 2)[order])
+    assert save_sequences(tmp_path, "image", image + 10, files, alteration=mask) == ["image.nii.gz"]
+    expected = array[..., order] + 20 * mask[0][..., None]
+    assert np.array_equal(stored(tmp_path / "image.nii.gz").reshape(expected.shape), expected)
+    assert header(tmp_path / "image.nii.gz") == header(path)
+    save_label_like(tmp_path / "label.nii.gz", mask, files.parts[0])
+    assert np.array_equal(stored(tmp_path / "label.nii.gz"), mask[0])
+
+
+def test_some_sequences_of_a_4d_file_are_a_4d_file_of_these(tmp_path: Path) -> None:
+    path = write(tmp_path / "case.nii.gz", np.stack([values(n) for n in range(3)], -1))
+    image, files = read_sequences(path, sequences=["t1", "t2", "flair"]).choose(["flair"]).image()
+    assert np.array_equal(image, values(2)[None].astype(np.float32)) and "sequences" not in image.meta
+    save_sequences(tmp_path, "image", image, files)
+    assert np.array_equal(stored(tmp_path / "image.nii.gz"), values(2)[..., None])
+
+
+def test_one_file_is_as_it_has_been(tmp_path: Path) -> None:
+    path = write(tmp_path / "case_t1.nii.gz", values(0))
+    image, files = read_sequences([path]).image()
+    assert image.shape == (1, *SHAPE) and "sequences" not in image.meta and files.described()["file"] == path.name
+    assert save_sequences(tmp_path, "image", image, files) == ["image.nii.gz"]
+    assert np.array_equal(stored(tmp_path / "image.nii.gz"), values(0))
+
+
+def test_other_grids_are_brought_to_the_leads_if_asked_for(tmp_path: Path, mask: np.ndarray) -> None:
+    shifted = AFFINE.copy()
+    shifted[:3, 3] = AFFINE[:3, :3] @ [2, 0, 0]
+    paths = [write(tmp_path / "a_t1.nii.gz", values(0)), write(tmp_path / "a_t2.nii.gz", values(0)[2:], 2.0, shifted)]
+    with pytest.raises(ConSinGANError, match=r"18 x 22 x 8.*20 x 22 x 8.*--resample"):
+        read_sequences(paths).image()
+    image, files = read_sequences(paths).image(resample=True)
+    assert files.resampled == ("t2",) and np.array_equal(image[1], 2 * image[0])
+    save_sequences(tmp_path, "image", image + 2, files, alteration=mask)
+    assert np.array_equal(stored(tmp_path / "image_t2.nii.gz"), values(0) + mask[0])
+    image, files = read_sequences(paths).image("t2", resample=True)
+    assert image.shape == (2, 18, 22, 8) and files.resampled == ("t1",)
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["Brats18_X_1_t1.nii.gz", "Brats18_X_1_t1ce.nii.gz", "Brats18_X_1_flair.nii.gz"], ["t1", "t1ce", "flair"]),
+        (["BraTS-GLI-1-000-t1c.nii.gz", "BraTS-GLI-1-000-t1n.nii.gz"], ["t1c", "t1n"]),
+        (["case_0000.nii.gz", "case_0001.nii.gz"], ["0000", "0001"]),
+        (["sub-01_ce-gadolinium_T1w.nii.gz", "sub-01_T1w.nii.gz"], ["ce-gadolinium_T1w", "T1w"]),
+        (["a.t1.brain.nrrd", "a.t2.brain.nrrd"], ["t1", "t2"]),
+        (["t1.nii.gz", "t1ce.nii.gz"], ["t1", "t1ce"]),
+        (["one/t1.nii.gz", "two/t1.nii.gz"], None),
+    ],
+)
+def test_files_are_told_apart_by_their_names(tmp_path: Path, files: list[str], names: list[str] | None) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert _told_apart([tmp_path / file for file in files]) == names
+
+
+@given(order=st.permutations(["t1", "t1ce", "t2"]))
+def test_a_donors_sequences_come_in_the_hosts_order(tmp_path_factory: pytest.TempPathFactory, order: list[str]) -> None:
+    folder = tmp_path_factory.mktemp("case")
+    paths = {name: write(folder / f"x_{name}.nii", values(n)) for n, name in enumerate(("t1", "t1ce", "t2"))}
+    host = read_sequences(list(paths.values()), name="host")
+    donor = read_sequences([paths[name] for name in order], name="donor").in_order_of(host)
+    assert donor.names == host.names and [part.path for part in donor.parts] == list(paths.values())
+
+
+def test_names_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    paths = {name: write(tmp_path / f"x_{name}.nii", values(n)) for n, name in enumerate(("t1", "t1ce", "t2"))}
+    host = read_sequences(list(paths.values()), name="host")
+    whole = read_sequences(write(tmp_path / "case.nii", np.stack([values(0)] * 3, -1)), name="donor")
+    with pytest.raises(ConSinGANError, match="both have, as in --sequences t1,t2"):
+        read_sequences([paths["t2"], paths["t1"]], name="donor").in_order_of(host)
+    with pytest.raises(ConSinGANError, match=r"donor have no names: name them.*--sequences t1,t1ce,t2"):
+        whole.in_order_of(host)
+    assert whole.choose(["T1", "t1ce", "t2"]).in_order_of(host.choose(["T1", "t1ce", "t2"])).known
+    with pytest.raises(ConSinGANError, match="has t1, t1ce, t2"):
+        host.choose(["t1", "flair"])
+    with pytest.raises(ConSinGANError, match="3 sequences without names"):
+        whole.choose(["t1", "flair"])
+    with pytest.raises(ConSinGANError, match="each once"):
+        host.choose(["t1", "T1"])
+    with pytest.raises(ConSinGANError, match="twice"):
+        read_sequences([paths["t1"], paths["t1"]])
+    with pytest.raises(ConSinGANError, match="no file"):
+        read_sequences([])
+    with pytest.raises(ConSinGANError, match="4 dimensions"):
+        read_sequences([tmp_path / "case.nii", paths["t1"]])

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation import AugmentSettings
+from monai_consingan.workflows.challenge import challenge
+
+THRESHOLD = Path(__file__).parents[3] / "docs" / "threshold_segmenter.py"
+FAILS = f"{sys.executable} -c 'import sys; sys.exit(\"too bad\")' {{image}} {{mask}}"
+PERFECT = """
+import shutil, sys
+image, mask = sys.argv[1:]
+path = image.replace("/images/", "/labels/") if "/images/" in image else image.replace("image", "label")
+shutil.copy(path, mask)
+open(mask.rsplit("/", 1)[0] + "/calls", "a").write(image + "\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def perfect(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A segmenter that knows the label."""
+    path = tmp_path_factory.mktemp("segmenter") / "perfect.py"
+    path.write_text(PERFECT)
+    return f"{sys.executable} {path} {{image}} {{mask}}"
+
+
+@pytest.fixture
+def pair(data_set: Path, tmp_path: Path) -> Path:
+    """A datalist of two scans."""
+    entries = json.loads(data_set.read_text())["training"][:2]
+    listed = [{key: str(data_set.parent / entry[key]) for key in ("image", "label")} for entry in entries]
+    (tmp_path / "list.json").write_text(json.dumps({"training": listed}))
+    return tmp_path / "list.json"
+
+
+def test_who_knows_the_label_finds_all(perfect: str, pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    settings = replace(quick, per_scan=1)
+    report = challenge(perfect, pair, tmp_path / "out", settings=settings, twins=False, progress=False)
+    row = report["inserted"]["all"]["all"]
+    assert row["lesions"] == len(report["lesions"]) > 0
+    assert (row["found"], row["found_before"]) == (1.0, 0.0)
+    assert row["dice"] > 0.99
+    assert report["false_positives"] == {"inserted": 0.0}
+    assert sum(part["lesions"] for part in report["inserted"]["size"].values()) == row["lesions"]
+    calls = (tmp_path / "out" / "masks" / "calls").read_text().splitlines()
+    assert len(calls) == len(set(calls))
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["inserted"] == report["inserted"]
+    assert challenge(perfect, pair, tmp_path / "out", settings=settings, twins=False, progress=False) == report
+    assert (tmp_path / "out" / "masks" / "calls").read_text().splitlines() == calls  # nothing is segmented again
+
+
+def test_a_threshold_finds_what_is_bright(pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    command = f"{sys.executable} {THRESHOLD} {{image}} {{mask}}"
+    settings = replace(quick, per_scan=1)
+    report = challenge(command, pair, tmp_path / "out", settings=settings, progress=False)
+    row = report["inserted"]["all"]["all"]
+    assert 0 < row["found"] <= 1 and row["found"] > row["found_before"]
+    kinds = {lesion["kind"] for lesion in report["lesions"]}
+    assert kinds <= {"put in", "taken out"} and "put in" in kinds
+    assert "found" in (tmp_path / "out" / "report.html").read_text()
+    for lesion in report["lesions"]:
+        assert lesion["depth_mm"] > 0 and (lesion["dice"] > 0) == lesion["found"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("python x.py {image}", r"lacks \{mask\}"),
+        ("/no/such/program {image} {mask}", "cannot be started"),
+        (
+            f"{sys.executable} -c 'import sys; sys.exit(\"too bad\")' {{image}} {{mask}}",
+            "ended with 1 on scan .*: too bad",
+        ),
+        (f"{sys.executable} -c pass {{image}} {{mask}}", "wrote no mask of scan"),
+    ],
+)
+def test_segmenters_that_fail(pair: Path, tmp_path: Path, quick: AugmentSettings, command: str, words: str) -> None:
+    settings: Any = replace(quick, per_scan=1)
+    with pytest.raises(ConSinGANError, match=words):
+        challenge(command, pair, tmp_path / "out", settings=settings, twins=False, progress=False)
+    assert not (tmp_path / "out" / "report.json").exists()

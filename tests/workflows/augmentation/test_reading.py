@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.reading import make_reading, score_reading
+from monai_consingan.workflows.reading.score import ANSWERS_FORMAT
+
+Tree = Callable[..., dict[str, str]]
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture(scope="module")
+def read(
+    augmented: tuple[Path, dict[str, Any]], data_set: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """A reading, and its key."""
+    output = tmp_path_factory.mktemp("reading") / "out"
+    page = make_reading(augmented[0], data_set, output, number=4)
+    assert page == output / "page" / "reading.html"
+    return output, json.loads((output / "key.json").read_text())
+
+
+def answered(folder: Path, key: dict[str, Any], **changes: Any) -> Path:
+    """Answers of a reader who is right about all, but for what is changed."""
+    right = {name: {"answer": told["answer"], "confidence": 2, "seconds": 3.5} for name, told in key["cases"].items()}
+    path = folder / f"answers-{len(list(folder.iterdir()))}.json"
+    path.write_text(json.dumps({"format": ANSWERS_FORMAT, "reading": key["reading"], "answers": {**right, **changes}}))
+    return path
+
+
+def test_the_page_gives_nothing_away(read: tuple[Path, dict[str, Any]], augmented: Any) -> None:
+    output, key = read
+    assert sorted(told["answer"] for told in key["cases"].values()) == ["real", "real", "synthetic", "synthetic"]
+    files = sorted(path.relative_to(output / "page").as_posix() for path in (output / "page").rglob("*.*"))
+    assert files == [*(f"pictures/00{n}.png" for n in (1, 2, 3, 4)), "reading.html"]
+    text = (output / "page" / "reading.html").read_text()
+    content = text.split('id="content">')[1].split("</script>")[0]
+    assert not re.search("image[0-9]|_syn|answer|volume", content)
+    for path in (output / "page" / "pictures").iterdir():
+        picture = Image.open(path)
+        assert np.asarray(picture).std() > 5 and picture.info == {}
+
+
+def test_the_same_seed_gives_the_same_reading(
+    read: tuple[Path, dict[str, Any]], augmented: Any, data_set: Path, tmp_path: Path, tree: Tree
+) -> None:
+    make_reading(augmented[0], data_set, tmp_path / "again", number=4)
+    assert tree(tmp_path / "again") == tree(read[0])
+    make_reading(augmented[0], data_set, tmp_path / "other", number=4, seed=5)
+    assert json.loads((tmp_path / "other" / "key.json").read_text())["reading"] != read[1]["reading"]
+
+
+def test_too_few_cases(augmented: Any, data_set: Path, tmp_path: Path) -> None:
+    for number, words in ((400, "synthetic cases, but 200 are asked for"), (3, "number is 3, but must be an even")):
+        with pytest.raises(ConSinGANError, match=words):
+            make_reading(augmented[0], data_set, tmp_path / "out", number=number)
+    assert not (tmp_path / "out").exists()
+
+
+def test_scores(read: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    output, key = read
+    missed = next(name for name, told in key["cases"].items() if told["answer"] == "synthetic")
+    paths = [
+        answered(tmp_path, key),
+        answered(tmp_path, key, **{missed: {"answer": "real", "confidence": 1, "seconds": 9}}),
+    ]
+    scores = score_reading(paths, output / "key.json")
+    assert [reader["sensitivity"]["value"] for reader in scores["readers"]] == [1, 0.5]
+    assert scores["readers"][0]["seconds"] == 3.5
+    assert scores["together"]["sensitivity"] == 0.75
+    assert scores["kappa"] == pytest.approx(0.5)
+    assert score_reading(paths[:1], output / "key.json")["kappa"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "x"}, "none of this program"),
+        ({"reading": "x"}, "of another reading than the key"),
+        ({"answers": {}}, "lack 4 of 4 cases, such as 001"),
+        ({"answers": {f"00{n}": {"answer": "fake"} for n in (1, 2, 3, 4)}}, "for case 001: give the answers"),
+    ],
+)
+def test_answers_that_do_not_fit(
+    read: tuple[Path, dict[str, Any]], tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    output, key = read
+    path = answered(tmp_path, key)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(ConSinGANError, match=words):
+        score_reading([path], output / "key.json")
+    with pytest.raises(ConSinGANError, match="is none of this program"):
+        score_reading([path], path)
+
+
+def test_a_reader_in_a_browser(read: tuple[Path, dict[str, Any]], browser: Any, tmp_path: Path) -> None:
+    output, _ = read
+    context = browser.new_context(accept_downloads=True)
+    page = context.new_page()
+    page.goto((output / "page" / "reading.html").as_uri())
+    for key in ("1", "6", "3", "k", "4"):
+        page.keyboard.press(key)
+    page.reload()
+    assert page.locator("#what").inner_text() == "Case 4 of 4"
+    assert page.locator("#shown").evaluate("image => image.naturalWidth") > 0
+    page.get_by_role("button", name="Synthetic, sure").click()
+    assert page.locator("#count").inner_text() == "4 of 4 answered"
+    with page.expect_download() as download:
+        page.keyboard.press("s")
+    download.value.save_as(tmp_path / "answers.json")
+    context.close()
+    given = json.loads((tmp_path / "answers.json").read_text())["answers"]
+    assert [(given[name]["answer"], given[name]["confidence"]) for name in sorted(given)] == [
+        *[("real", 3), ("synthetic", 3), ("synthetic", 1), ("synthetic", 3)],
+    ]
+    scores = score_reading([tmp_path / "answers.json"], output / "key.json")
+    assert scores["cases"] == 4

@@ -1,0 +1,208 @@
+"""The page in a real browser, without a window and without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from monai.data import MetaTensor
+from PIL import Image
+
+from monai_consingan.workflows.review import ReviewEntry, save_cards, write_review
+
+RUN = "run-1"
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def volume() -> MetaTensor:
+    values = np.random.default_rng(0).normal(100, 5, (2, 40, 44, 36)).astype(np.float32)
+    return MetaTensor(values, affine=np.diag([1.0, 1.0, 1.5, 1.0]), meta={"sequences": ["t1", "flair"]})
+
+
+def entries() -> list[ReviewEntry]:
+    seams = (1.5, 0.5, float("nan"))
+    return [
+        ReviewEntry(
+            f"scan_{n}", 1, "put in", "host<b>&", "donor", ("t1", "flair"), {"seam": seam, "cnr": 3.0 - n},
+            ("it is <i>dark</i>",) if n == 1 else (),
+        )
+        for n, seam in enumerate(seams)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("review")
+    before = volume()
+    mask = np.zeros((1, *before.shape[1:]), np.uint8)
+    mask[0, 15:22, 18:25, 14:19] = 1
+    after = before + 80 * mask
+    for entry in entries():
+        save_cards(folder / "review", entry.case, entry.lesion, before=before, after=after, mask=mask)
+    return write_review(folder, RUN, entries(), title="3 lesions to look at")
+
+
+@pytest.fixture
+def page(browser: Any, page_file: Path) -> Iterator[Any]:
+    context = browser.new_context(accept_downloads=True)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.goto(page_file.as_uri())
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def verdicts(page: Any) -> list[str]:
+    return [cell.strip() for cell in page.locator("#rows tr td:nth-child(2)").all_inner_texts()]
+
+
+def current(page: Any) -> str:
+    return str(page.locator('#rows tr[aria-selected="true"]').get_attribute("data-key"))
+
+
+def saved(page: Any, folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.keyboard.press("s")
+    path = folder / str(download.value.suggested_filename)
+    download.value.save_as(path)
+    return path
+
+
+def test_cards_show_planes_and_sequences(page_file: Path) -> None:
+    start = page_file.parent / "review" / "scan_0_1"
+    cards = {name: Image.open(f"{start}_{name}.png") for name in ("before", "after", "outline")}
+    assert {card.size for card in cards.values()} == {(3 * 144, 2 * 144)}
+    before, after, outline = (np.asarray(card) for card in cards.values())
+    inside = np.zeros(before.shape, bool)
+    for row in range(2):
+        for column in range(3):
+            inside[144 * row + 66 : 144 * row + 78, 144 * column + 66 : 144 * column + 78] = True
+    assert after[inside].mean() > before[inside].mean() + 20
+    assert np.array_equal(after[:40], before[:40])
+    assert outline[..., 3].any() and not outline[inside][..., 3].any()
+
+
+def test_every_key(page: Any, tmp_path: Path) -> None:
+    page.keyboard.press("a")
+    page.keyboard.press("r")
+    page.keyboard.press("u")
+    assert verdicts(page) == ["✓ accepted", "✗ rejected", "? unsure"]
+    page.keyboard.press("z")
+    assert verdicts(page)[2] == "" and current(page) == "scan_2#1"
+    page.keyboard.press("k")
+    assert current(page) == "scan_1#1"
+    page.keyboard.press("j")
+    assert current(page) == "scan_2#1"
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    assert current(page) == "scan_2#1"
+    opacity = "document.getElementById('shown').style.opacity"
+    assert page.evaluate(opacity) == "1"
+    page.keyboard.press("b")
+    assert page.evaluate(opacity) == "0"
+    assert "before" in page.locator("#picture").get_attribute("aria-label")
+    page.keyboard.press("b")
+    page.keyboard.press("o")
+    assert page.evaluate("document.getElementById('outline').style.visibility") == "hidden"
+    look = "document.getElementById('shown').style.filter"
+    first = page.evaluate(look)
+    for key in ("+", "]"):
+        page.keyboard.press(key)
+        assert page.evaluate(look) != first
+    page.keyboard.press("w")
+    assert page.evaluate(look) == first
+    content = json.loads(saved(page, tmp_path).read_text())
+    assert content["decisions"] == {"scan_0#1": "accept", "scan_1#1": "reject"}
+    assert content["run"] == RUN
+    assert "1 rejected" in page.locator("#count").inner_text()
+
+
+def test_the_mouse_changes_the_window_and_the_slider_mixes(page: Any) -> None:
+    box = page.locator("#picture").bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + 20)
+    page.mouse.up()
+    style = page.evaluate("document.getElementById('shown').style.filter")
+    contrast = float(style.split("contrast(")[1].rstrip(")"))
+    assert contrast > 1.2
+    page.locator("#mix").fill("40")
+    assert page.evaluate("document.getElementById('shown').style.opacity") == "0.4"
+    assert page.evaluate("document.getElementById('under').naturalWidth") == 3 * 144
+
+
+def test_decisions_stay_after_reloading_and_can_be_loaded(page: Any, tmp_path: Path) -> None:
+    page.keyboard.press("r")
+    path = saved(page, tmp_path)
+    page.reload()
+    assert verdicts(page) == ["✗ rejected", "", ""]
+    assert current(page) == "scan_1#1"
+    page.keyboard.press("a")
+    page.locator("#file").set_input_files(path)
+    page.locator(".verdict-accept").wait_for()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "run": "other"}))
+    page.locator("#file").set_input_files(path)
+    page.get_by_text("no decisions on this run").first.wait_for()
+
+
+def test_sorting_and_filters(page: Any) -> None:
+    def shown() -> list[str]:
+        return [str(row.get_attribute("data-key")) for row in page.locator("#rows tr").all()]
+
+    head = page.get_by_role("button", name="seam", exact=True)
+    head.click()
+    assert shown() == ["scan_1#1", "scan_0#1", "scan_2#1"]
+    head.click()
+    assert shown() == ["scan_0#1", "scan_1#1", "scan_2#1"]
+    assert page.locator("th", has=head).get_attribute("aria-sort") == "descending"
+    page.locator("#show").select_option("warned")
+    assert shown() == ["scan_1#1"]
+    page.locator("#show").select_option("all")
+    page.locator("#measure").select_option("seam")
+    page.locator("#from").fill("1")
+    assert shown() == ["scan_0#1"]
+    page.locator("#from").fill("")
+    page.locator("#name").fill("SCAN_2")
+    assert shown() == ["scan_2#1"]
+    page.keyboard.press("a")  # which is typed into the field, and is no verdict
+    assert verdicts(page) == [] and page.locator("#none").is_visible()
+
+
+def test_names_are_text_and_nothing_is_asked_of_a_network(browser: Any, tmp_path: Path) -> None:
+    hostile = '</script><img src=x onerror="document.title=1">\'"&#%?/é'
+    entry = ReviewEntry(hostile, 1, "put in", hostile, hostile, (hostile, "b"), {hostile: 1.0}, (hostile,))
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(write_review(tmp_path, RUN, [entry], title=hostile).as_uri())
+    assert page.title() == hostile.strip()
+    assert page.locator("#what").inner_text() == f"{hostile}, lesion 1, put in"
+    assert page.locator("#warnings li").inner_text() == hostile
+    assert page.locator("img[src=x]").count() == 0
+    assert all(url.startswith("file:") for url in asked)
+    context.close()
+
+
+def test_two_thousand_lesions(browser: Any, page_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "review").symlink_to(page_file.parent / "review")
+    many = [ReviewEntry(f"scan_{n:04d}", 1, "put in", numbers={"seam": float(n % 7)}) for n in range(2000)]
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(write_review(tmp_path, RUN, many, title="many").as_uri())
+    assert page.locator("#rows tr").count() == 2000
+    assert len(asked) < 20  # pictures come as they are looked at
+    for _ in range(50):
+        page.keyboard.press("a")
+    assert page.locator("#count").inner_text().startswith("50 of 2000 decided")
+    context.close()

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FastNetworks", "fast_networks"]
 
-_SMALLEST_FILTERS, _SMALLEST_SIDE = 32, 40
-"""Below either, the compiled functions gain little, and their compilation may cost more than it saves."""
+_SMALLEST = {2: (32, 40), 3: (16, 24)}
+"""Filters and side, in the plane and in space; below either, the compiled functions gain little, and their compilation
+may cost more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def fast_networks(
     if fast is False:
         return None
     reason = _hindrance(generator, discriminator)
-    pays = generator.channels >= _SMALLEST_FILTERS and min(generator.stage_sizes[-1]) >= _SMALLEST_SIDE
+    filters, side = _SMALLEST[generator.spatial_dims]
+    pays = generator.channels >= filters and min(generator.stage_sizes[-1]) >= side
     if fast is None and (reason or not pays):
         return None
     if not reason:

@@ -155,8 +155,9 @@ def weight_gradient(x: Tensor, g: Tensor, pad: int) -> Tensor:
     few, many = less.shape[-1], more.shape[-1]
     rows = taps * 9 * few
     parts = x.new_empty(PARTS, padded(rows), many)
-    given = (_flat(less, x), *_deep(less)[:4], taps, few, _flat(more, x), pad if into < out else 2 - pad)
-    layers(many).outer(*given, parts.view(PARTS, -1).numpy())
+    shape, pads = _deep(less)[:4], pad if into < out else 2 - pad
+    target = parts.view(PARTS, -1).numpy()
+    layers(many).outer(_flat(less, x), *shape, taps, few, _flat(more, x), pads, target)
     spread = parts.sum(0)[:rows].view(*kernel, few, many)
     axes = list(range(len(kernel)))
     if into > out:

@@ -9,7 +9,7 @@ import torch
 from torch.autograd.function import Function, once_differentiable
 
 from monai_consingan.networks.discriminator import ConSinGANDiscriminator
-from monai_consingan.networks.fast.layers import block, convolve, filters, tail, upsample, weight_gradient
+from monai_consingan.networks.fast.layers import Filters, block, convolve, filters, tail, upsample, weight_gradient
 from monai_consingan.networks.generator import ConSinGANGenerator
 
 __all__ = ["CriticStep", "FastDiscriminator", "FastGenerator"]
@@ -112,7 +112,7 @@ class FastDiscriminator:
         blocks: list[Any] = [discriminator.head, *discriminator.body]
         self.convolutions: list[Any] = [module.conv for module in blocks]
 
-    def _activations(self, x: Tensor, there: list[Tensor]) -> list[Tensor]:
+    def _activations(self, x: Tensor, there: list[Filters]) -> list[Tensor]:
         activations = []
         for convolution, u in zip(self.convolutions, there, strict=True):
             x = convolve(x, u, 0, bias=convolution.bias, slope=self.slope)

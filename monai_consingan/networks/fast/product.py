@@ -7,10 +7,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["C", "ROWS", "product", "tile_of"]
+__all__ = ["ROWS", "C", "product", "tile_of"]
 
 C = 0
 """Columns of the result; a constant when compiled."""

@@ -101,7 +101,9 @@ def test_default_is_where_it_pays() -> None:
         (large, 16, 2, False),
         (large, 34, 2, False),
         (small, 32, 2, False),
-        ([(*size, 64) for size in large], 32, 3, True),
+        ([(*size, 64) for size in large], 16, 3, True),
+        ([(16, 16, 16), (20, 40, 40)], 16, 3, False),
+        ([(*size, 64) for size in large], 8, 3, False),
     ):
         generator = ConSinGANGenerator(sizes, spatial_dims=dims, channels=channels)
         discriminator = ConSinGANDiscriminator(dims, channels=channels)

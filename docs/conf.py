@@ -47,6 +47,7 @@ docs/twins
 docs/review
 docs/reading
 docs/challenge
+docs/nnunet
 docs/clusters
 docs/evaluating
 docs/pipeline

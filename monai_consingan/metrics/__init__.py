@@ -1,7 +1,7 @@
-"""What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, detection, FID.
+"""What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, detection, FID, FRD.
 
 Measures of single images take them channel-first, (C, H, W) or (C, H, W, D), as numpy arrays, tensors or MetaTensors;
-FID and KID compare sets of images.
+FID, KID and FRD compare sets of images.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from monai_consingan.metrics.detection import (
 )
 from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
+from monai_consingan.metrics.frd import FRD, RadiomicComparison, compare_radiomics, radiomic_distance, radiomic_features
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import KID, kernel_distance
 from monai_consingan.metrics.level_jump import level_jump
@@ -30,6 +31,7 @@ from monai_consingan.metrics.texture import texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
+    "FRD",
     "KID",
     "Checks",
     "DetectedLesion",
@@ -38,6 +40,7 @@ __all__ = [
     "Limits",
     "MeasureInsertiond",
     "MeasureRemovald",
+    "RadiomicComparison",
     "SetComparison",
     "Surroundings",
     "TissueAgreement",
@@ -46,6 +49,7 @@ __all__ = [
     "changed_outside",
     "check_insertion",
     "check_removal",
+    "compare_radiomics",
     "compare_sets",
     "contrast",
     "contrast_to_noise",
@@ -62,6 +66,8 @@ __all__ = [
     "load_inception",
     "measure_change",
     "measure_lesion",
+    "radiomic_distance",
+    "radiomic_features",
     "removal_measures",
     "rim_core_difference",
     "seam",

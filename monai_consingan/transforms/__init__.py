@@ -36,6 +36,7 @@ from .insertion.rand_lesion import (
 from .insertion.tissue_blend import TissueBlend
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
 from .poisson import poisson_blend
+from .prepare_host import PrepareHostD, PrepareHostd, PrepareHostDict
 from .redrawing import RedrawingModels
 from .removal.biharmonic import biharmonic
 from .removal.fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
@@ -111,6 +112,9 @@ __all__ = [
     "PasteLesiond",
     "PastedLesion",
     "Placement",
+    "PrepareHostD",
+    "PrepareHostDict",
+    "PrepareHostd",
     "RandLesion",
     "RandLesionBlob",
     "RandLesionBlobD",

@@ -1,0 +1,40 @@
+"""How far a lesion stands out from the tissue around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RING_MM", "cnr"]
+
+RING_MM = (2.0, 8.0)
+"""Where the tissue around a lesion is looked at: distances to it in mm, the first excluded."""
+
+
+def cnr(inside: NDArray[Any], around: NDArray[Any]) -> float:
+    """Contrast-to-noise ratio: (mean of the lesion - median of the tissue around it) / that tissue's spread.
+
+    The spread is the standard deviation taken from the median absolute deviation, or the standard deviation itself
+    where that is 0.
+
+    Args:
+        inside: values of the lesion.
+        around: values of the tissue around it.
+
+    Returns:
+        The ratio, below 0 for a lesion that is darker; infinite where the tissue is perfectly flat, NaN where the
+        lesion is as flat or there are no values.
+
+    Example:
+        >>> round(cnr(np.array([7.0]), np.array([0.0, 2.0] * 8)), 2)
+        4.05
+    """
+    if not (inside.size and around.size):
+        return float("nan")
+    outer = around.astype(np.float64)
+    level = np.median(outer)
+    spread = 1.4826 * np.median(np.abs(outer - level)) or outer.std()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((inside.mean(dtype=np.float64) - level) / np.float64(spread))

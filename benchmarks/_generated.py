@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array
 from monai_consingan.data import load_scan
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, insertion_method
 from monai_consingan.transforms import PasteLesion
 from monai_consingan.transforms.generation.examples import Example
@@ -77,7 +78,7 @@ class Subject:
         for axis, length in enumerate(inner.shape):
             for part in (slice(0, _WINDOW), slice(length - _WINDOW, None)):
                 inner[tuple(part if at == axis else slice(None) for at in range(3))] = 0
-        places = np.argwhere(inner > 0.5 * diameter + 3)
+        places = np.argwhere(inner > 0.6 * diameter + 3)
         if not len(places):
             raise ConSinGANError(f"{self.name} has no place for {diameter:.0f} mm")
         at = places[rng.randint(len(places))]
@@ -114,15 +115,21 @@ def cases_of(
                 entropy = [seed, draw, subjects.index(host), subjects.index(donor)]
                 rng = np.random.RandomState(np.random.SeedSequence(entropy).generate_state(1)[0])
                 size = float(np.exp(rng.uniform(*np.log(diameter))))
-                window = host.window(size, rng)
-                made = {}
-                for name in makers:
-                    crop = MAKERS[name](donor.example, others, size, np.random.RandomState(rng.randint(2**31)))
-                    middle = np.round(np.argwhere(crop.label > 0).mean(axis=0)).astype(int)
-                    parts = crop.moved((_WINDOW - middle).tolist(), window.shape[1:])
-                    pasted = paste(window, parts[0], parts[1], donor_valid=parts[2])
-                    made[name] = (as_array(pasted.image), as_array(pasted.label)[0])
+                crops = {name: MAKERS[name](donor.example, others, size, _own(rng)) for name in makers}
+                made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+                while len(made) < len(makers):
+                    window, made = host.window(size, rng), {}
+                    with suppress(NoPlaceError):
+                        for name, crop in crops.items():
+                            middle = np.round(np.argwhere(crop.label > 0).mean(axis=0)).astype(int)
+                            parts = crop.moved((_WINDOW - middle).tolist(), window.shape[1:])
+                            pasted = paste(window, parts[0], parts[1], donor_valid=parts[2])
+                            made[name] = (as_array(pasted.image), as_array(pasted.label)[0])
                 yield Case(host.name, donor.name, made)
+
+
+def _own(rng: np.random.RandomState) -> np.random.RandomState:
+    return np.random.RandomState(rng.randint(2**31))
 
 
 def lesion_features(image: np.ndarray, label: np.ndarray) -> dict[str, float]:

@@ -156,8 +156,10 @@ def main() -> None:
     )
     seconds = cost(subjects)
     print(f"  seconds {seconds}", file=sys.stderr, flush=True)
-    cases = list(cases_of(subjects, list(MAKERS), arguments.draws, sizes, arguments.seed))
-    print(f"  {len(cases)} cases", file=sys.stderr, flush=True)
+    cases = []
+    for case in cases_of(subjects, list(MAKERS), arguments.draws, sizes, arguments.seed):
+        cases.append(case)
+        print(f"  case {len(cases)}", file=sys.stderr, flush=True)
     if arguments.picture:
         picture(cases[:: max(1, len(cases) // 12)], arguments.picture)
     apart = told_apart(cases, arguments.seed, arguments.epochs)

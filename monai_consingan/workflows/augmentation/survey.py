@@ -54,6 +54,7 @@ class Lesion:
         contrast: its contrast (:py:func:`monai_consingan.metrics.contrast`); ``None`` where the tissue around it is not
             above 0, as after a z-score.
         level: intensity of the tissue around it, as placement compares it with hosts.
+        serves: of a lesion of a bank, the folds whose scans may get it; ``None`` of a scan's own lesion.
     """
 
     scan: str
@@ -66,6 +67,11 @@ class Lesion:
     value: int
     level: float = 0.0
     contrast: float | None = None
+    serves: tuple[int | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.serves is not None:
+            object.__setattr__(self, "serves", tuple(self.serves))
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,13 @@ class LesionBank:
                     raise ValueError(f"lesion {lesion['number']} has the files {files}")
                 if not lesion["donors"] or not all(0 <= int(number) < len(names) for number in lesion["donors"]):
                     raise ValueError(f"lesion {lesion['number']} names donors that are not there")
-                float(lesion["level"]), float(lesion["diameter_mm"]), str(lesion["kind"]), lesion["fold"]
+                (
+                    str(index["lead"]),
+                    float(lesion["level"]),
+                    float(lesion["diameter_mm"]),
+                    str(lesion["kind"]),
+                    lesion["fold"],
+                )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._damaged(f"{error}") from error
 

@@ -38,20 +38,22 @@ def survey_bank(folder: str | Path, scans: ScanSet) -> ScanSurvey:
         for donor in bank.donors
     ]
     folds = sorted({record.fold for record in scans.of("training")}, key=lambda fold: -1 if fold is None else fold)
+    lead = bank.sequences.index(bank.index["lead"])
     lesions = []
     for told in bank.lesions:
         made_of = [record for number in told["donors"] for record in sources[number]]
         serves = [fold for fold in folds if all(r.split == "training" and r.fold == fold for r in made_of)]
         size = size_class(told["diameter_mm"])
         measures = {key: told[key] for key in ("volume_mm3", "diameter_mm", "seam", "value", "level", "contrast")}
-        about = {**measures, "cnr": told["value_cnr"], "size": size, "serves": tuple(serves)}
+        about = {**measures, "cnr": told["value_cnr"], "size": size, "serves": tuple(serves), "lead": lead}
+        about["seams"] = tuple(told["seams"])
         lesions.append(Lesion(scan=name, number=int(told["number"]), **about))
     if not any(lesion.serves for lesion in lesions):
         raise ConSinGANError(
             f"bank {folder} has no lesion that may go into training scans of this data set without a leak: all are "
             "made of scans of several folds, of validation or of test; make one of the data set's training scans."
         )
-    return ScanSurvey(name, digest, "", tuple(lesions), {})
+    return ScanSurvey(name, digest, "", tuple(lesions), {}, sequences=bank.sequences)
 
 
 def read_bank_lesion(folder: str | Path, lesion: Lesion) -> Donor:

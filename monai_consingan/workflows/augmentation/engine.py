@@ -27,7 +27,7 @@ from monai_consingan.workflows.augmentation.merge import write_lists
 from monai_consingan.workflows.augmentation.plan import ScanTask, describe_donors
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.survey import survey_scan
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
 
@@ -153,6 +153,7 @@ class Run:
 
     def _require_lesions(self, failed: dict[str, str]) -> None:
         surveys, settings = self.folder.surveys(), self.folder.settings
+        self._require_same_sequences(list(surveys.values()))
         if isinstance(settings, AugmentSettings):
             found = describe_donors(self.scans, self.folder.donors(), settings)
             usable, reasons = found["donors"], Counter(lesion["why"] for lesion in found["left_out"])
@@ -165,6 +166,16 @@ class Run:
                 f"data set {self.scans.root} has no lesion in its training scans that is of use"
                 f"{' (' + ', '.join(why) + ')' if why else ''}: give labels"
                 f"{', or another --min-volume, --min-cnr, --sizes or --lesion-labels' if reasons else ''}."
+            )
+
+    def _require_same_sequences(self, surveys: list[ScanSurvey]) -> None:
+        other = next((survey for survey in surveys if survey.sequences != surveys[0].sequences), None)
+        if other is not None:
+            self.folder.undo_if_nothing_is_made()
+            first, second = (f"{found.scan} has {', '.join(found.sequences)}" for found in (surveys[0], other))
+            raise ConSinGANError(
+                f"data set {self.scans.root} has scans of different sequences, as {first} and {second}: choose those "
+                "that all have, with --sequences or --channel."
             )
 
     def _all(
@@ -197,7 +208,7 @@ def _survey(path: Path, record: ScanRecord) -> tuple[str, str | None]:
 
     def survey() -> None:
         settings = folder.settings
-        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis))
+        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead))
 
     return record.name, _told(folder, record.name, survey)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -55,6 +56,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     Attributes:
         limits: what the measures of a new lesion may be.
+        seams: of several sequences what the seam in each may be.
     """
 
     bank: str | None = None
@@ -69,6 +71,10 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             "contrast_kept": self.settings.contrast_range,
             "black_gained": INSERTION_LIMITS["black_gained"],
         }
+        several = max((len(survey.sequences) for survey in self.surveys.values()), default=1)
+        self.seams = [
+            seam_range(self.lesions, self.settings.seam_margin, channel) for channel in range(several) if several > 1
+        ]
         read = partial(read_lesion, self.records, self.settings.lesion_labels)
         if self.bank is not None:
             self.lesions = [lesion for lesion in self.lesions if lesion.serves is not None]
@@ -142,8 +148,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             raise Refusal("too small", f"the lesion has {volume:.1f} mm3, below {self.settings.min_volume:g}")
         with refused("no place"):
             placement = find_placement(
-                as_array(case.image)[0],
-                crop.image[0],
+                as_array(case.image)[draw.donor.lead],
+                crop.image[draw.donor.lead],
                 crop.label,
                 spacing=crop.spacing,
                 rng=np.random.RandomState(draw.seed),
@@ -154,12 +160,13 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 level=crop.level,
                 prior=site.prior,
                 known=site.known,
+                channel=draw.donor.lead,
             )
         return crop, volume, placement
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
-    ) -> tuple[PastedLesion, dict[str, float]]:
+    ) -> tuple[PastedLesion, dict[str, Any]]:
         """The host with the lesion by one method, and its measures, which pass the checks."""
         method = insertion_method(how)
         if method.redrawn is not None:
@@ -176,23 +183,36 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis}
+            lead = draw.donor.lead
+            where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis, "lead": lead}
             found = measure_change(pasted.image, case.image, mask, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            around = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
+            around = Surroundings(pasted.image, mask, axis=case.axis, exclude=others, lead=lead)
             cnr = contrast_to_noise(around, part=part)
         shares = [kept(cnr, draw.donor.cnr)]
         if draw.donor.contrast is not None:
             with suppress(ConSinGANError):
                 shares.append(kept(contrast(around, part=part), draw.donor.contrast))
-        measures = {name: found[name] for name in ("seam", "black_gained")}
+        measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
         if math.isfinite(found["seam_through"]):  # of a lesion of several slices
             measures["seam_through"] = found["seam_through"]
         # hosts may be far smoother or noisier than the donor, or lie around 0: the fairer of both measures counts
         shares = [share for share in shares if math.isfinite(share)] or [math.nan]
         measures |= {"contrast_kept": min(shares, key=lambda share: abs(share - 1)), "cnr": cnr}
         require(measures, self.limits, how)
+        if self.seams:
+            measures["lead"] = found["lead"]
+            measures["sequences"] = self._in_each(found["sequences"], how)
         return pasted, measures
+
+    def _in_each(self, found: Mapping[str, Mapping[str, float]], how: str) -> dict[str, dict[str, float]]:
+        """What is told of each sequence, whose seam and black voxels pass where they can be measured."""
+        told = {}
+        for (name, measures), seams in zip(found.items(), self.seams, strict=True):
+            told[name] = {key: measures[key] for key in ("seam", "black_gained")}
+            limits = {"seam": (-math.inf, seams[1]), "black_gained": self.limits["black_gained"]}
+            require(told[name], {key: ends for key, ends in limits.items() if math.isfinite(told[name][key])}, how)
+        return told
 
     def _prior(self, case: Case) -> np.ndarray | None:
         location = self.settings.location

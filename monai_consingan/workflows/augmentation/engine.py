@@ -208,7 +208,7 @@ def _survey(path: Path, record: ScanRecord) -> tuple[str, str | None]:
 
     def survey() -> None:
         settings = folder.settings
-        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead))
+        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead, settings.dims))
 
     return record.name, _told(folder, record.name, survey)
 

@@ -185,17 +185,17 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         with refused("no measure", how):
             lead = draw.donor.lead
             where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis, "lead": lead}
-            found = measure_change(pasted.image, case.image, mask, **where)
+            found = measure_change(pasted.image, case.image, mask, dims=case.measured, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            around = Surroundings(pasted.image, mask, axis=case.axis, exclude=others, lead=lead)
+            around = Surroundings(pasted.image, mask, axis=case.measured_across, exclude=others, lead=lead)
             cnr = contrast_to_noise(around, part=part)
         shares = [kept(cnr, draw.donor.cnr)]
         if draw.donor.contrast is not None:
             with suppress(ConSinGANError):
                 shares.append(kept(contrast(around, part=part), draw.donor.contrast))
         measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
-        if math.isfinite(found["seam_through"]):  # of a lesion of several slices
-            measures["seam_through"] = found["seam_through"]
+        of_several_slices = ("seam_through", "level_jump_through")
+        measures |= {name: found[name] for name in of_several_slices if math.isfinite(found[name])}
         # hosts may be far smoother or noisier than the donor, or lie around 0: the fairer of both measures counts
         shares = [share for share in shares if math.isfinite(share)] or [math.nan]
         measures |= {"contrast_kept": min(shares, key=lambda share: abs(share - 1)), "cnr": cnr}

@@ -48,6 +48,7 @@ docs/review
 docs/reading
 docs/challenge
 docs/nnunet
+docs/other-loops
 docs/clusters
 docs/evaluating
 docs/pipeline

@@ -68,6 +68,7 @@ class Lesion:
         level: intensity of the tissue around it, as placement compares it with hosts.
         lead: number of the sequence in which all this was measured.
         seams: of several sequences the seam in each; ``None`` where it cannot be measured.
+        serves: of a lesion of a bank, the folds whose scans may get it; ``None`` of a scan's own lesion.
     """
 
     scan: str
@@ -82,6 +83,11 @@ class Lesion:
     contrast: float | None = None
     lead: int = 0
     seams: tuple[float | None, ...] = ()
+    serves: tuple[int | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.serves is not None:
+            object.__setattr__(self, "serves", tuple(self.serves))
 
 
 @dataclass(frozen=True)

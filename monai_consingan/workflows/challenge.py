@@ -95,7 +95,7 @@ def challenge(
         progress: whether to show progress on the standard error stream.
 
     Returns:
-        The report: ``inserted`` and ``removed``, tables by size, contrast-to-noise ratio and depth in the head with the
+        The report, with ``inserted`` and ``removed``, tables by size, contrast-to-noise ratio and depth in the head with the
         number of lesions, the share that was found and the mean Dice; ``false_positives`` for each scan, and all
         lesions one by one.
 

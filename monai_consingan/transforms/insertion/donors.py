@@ -109,8 +109,8 @@ class DonorCrop:
         level: intensity of the surroundings, see :func:`level_around`.
         number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
         lead: the channel in which it is looked at.
-        cnr: its contrast to the tissue around it there (:func:`monai_consingan.data.contrast.cnr`).
-        visibility: how far it stands out there (:func:`monai_consingan.data.contrast.visibility`).
+        cnr: its contrast to the tissue around it there (``monai_consingan.data.contrast.cnr``).
+        visibility: how far it stands out there (``monai_consingan.data.contrast.visibility``).
         air: of each channel, intensity above which the donor shows tissue.
     """
 

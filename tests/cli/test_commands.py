@@ -29,9 +29,9 @@ LESION = (
 )
 OPTIONS = {
     "augment": "--output --per-scan --lesions --method --on-failure --sizes --location --edge --clearance --flip "
-    "--rotate --scale --match --attempts --contrast --seam-margin --channel --lesion-mask --lesion-labels --axis "
+    "--rotate --scale --match --attempts --contrast --seam-margin --channel --sequences --lead --lesion-mask --lesion-labels --axis "
     f"--model --bank --crops --side --composite --dilation --softness {TRAINING} {CLUSTER}",
-    "twins": "--output --method --on-failure --filling --margin --most-contrast --most-seam --channel --lesion-mask "
+    "twins": "--output --method --on-failure --filling --margin --most-contrast --most-seam --channel --sequences --lead --lesion-mask "
     f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} {CLUSTER}",
     "merge": "--quiet",
     "keep": "--decisions --unsure --rest --quiet",
@@ -42,7 +42,7 @@ OPTIONS = {
     "nnunet": "--trainer-folder",
     "demo": "--output --overwrite --seed",
     "harmonize": f"{LESION} --method --composite --model --bank --output {TRAINING} --overwrite --quiet",
-    "remove": "--image --label --lesion-labels --slice --axis --method --symmetry --composite --model --bank --output "
+    "remove": "--image --sequences --lead --resample --label --lesion-labels --slice --axis --method --symmetry --composite --model --bank --output "
     f"{TRAINING} --overwrite --quiet",
     "paste": f"{LESION} --seed --output --overwrite --quiet",
     "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",

@@ -47,6 +47,8 @@ docs/twins
 docs/review
 docs/reading
 docs/challenge
+docs/nnunet
+docs/other-loops
 docs/clusters
 docs/evaluating
 docs/pipeline

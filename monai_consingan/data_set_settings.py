@@ -107,8 +107,8 @@ class AugmentSettings(CaseSettings):
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
             slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Measures
-            stay within the slices.
+            (:py:func:`monai_consingan.data.work_dims`). Lesions
+            are measured as without a model.
         lead: name of the sequence in which lesions are measured and places are looked for; ``None`` takes for each
             lesion the one in which it stands out most.
         seed: seed of everything random.
@@ -214,8 +214,8 @@ class TwinSettings(CaseSettings):
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
             slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Measures
-            stay within the slices.
+            (:py:func:`monai_consingan.data.work_dims`). Lesions
+            are measured as without a model.
         lead: name of the sequence in which lesions are measured; ``None`` takes the one in which each stands out most.
         seed: seed of the trainings.
 

@@ -85,6 +85,7 @@ _data_set_options = together(
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
 @settings_options(AugmentSettings)
+@click.option("--donors", type=PATH, metavar="BANK", help="Bank of lesions to take instead of those of the scans.")
 @_data_set_options
 def augment(**options: Any) -> int:
     """Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.

@@ -24,6 +24,7 @@ from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
+from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
@@ -46,13 +47,19 @@ class _Site:
     donors: list[Lesion]
 
 
+@dataclass
 class ScanMaker(CaseMaker[AugmentSettings]):
     """Makes synthetic scans of hosts with lesions of donors.
+
+    Args:
+        bank: bank of lesions to take instead of the scans' own; what is known of it is among the surveys.
 
     Attributes:
         limits: what the measures of a new lesion may be.
         seams: of several sequences what the seam in each may be.
     """
+
+    bank: str | None = None
 
     numbers = "instances"
 
@@ -68,7 +75,11 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         self.seams = [
             seam_range(self.lesions, self.settings.seam_margin, channel) for channel in range(several) if several > 1
         ]
-        self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
+        read = partial(read_lesion, self.records, self.settings.lesion_labels)
+        if self.bank is not None:
+            self.lesions = [lesion for lesion in self.lesions if lesion.serves is not None]
+            read = partial(read_bank_lesion, self.bank)
+        self.donors = Donors(read, keep=32)
 
     def change(self, case: Case) -> dict[str, Any]:
         """Put as many lesions in as chance decides; see :py:meth:`CaseMaker.change`."""
@@ -130,7 +141,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     def _place(self, case: Case, site: _Site, draw: LesionDraw) -> tuple[DonorCrop, float, Placement]:
         """The lesion of a draw on the host's spacing, its volume in mm3, and a place for it."""
-        with refused("donor unfit", hide=self.records[draw.donor.scan]):
+        with refused("donor unfit", hide=self.records.get(draw.donor.scan)):
             crop = self.donors.turned(draw, case.image, case.across)
         volume = float(lesion_voxels(crop.label, self.settings.lesion_labels).sum() * math.prod(crop.spacing))
         if volume < self.settings.min_volume or not (crop.label == draw.donor.value).any():
@@ -174,17 +185,17 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         with refused("no measure", how):
             lead = draw.donor.lead
             where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis, "lead": lead}
-            found = measure_change(pasted.image, case.image, mask, **where)
+            found = measure_change(pasted.image, case.image, mask, dims=case.measured, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            around = Surroundings(pasted.image, mask, axis=case.axis, exclude=others, lead=lead)
+            around = Surroundings(pasted.image, mask, axis=case.measured_across, exclude=others, lead=lead)
             cnr = contrast_to_noise(around, part=part)
         shares = [kept(cnr, draw.donor.cnr)]
         if draw.donor.contrast is not None:
             with suppress(ConSinGANError):
                 shares.append(kept(contrast(around, part=part), draw.donor.contrast))
         measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
-        if math.isfinite(found["seam_through"]):  # of a lesion of several slices
-            measures["seam_through"] = found["seam_through"]
+        of_several_slices = ("seam_through", "level_jump_through")
+        measures |= {name: found[name] for name in of_several_slices if math.isfinite(found[name])}
         # hosts may be far smoother or noisier than the donor, or lie around 0: the fairer of both measures counts
         shares = [share for share in shares if math.isfinite(share)] or [math.nan]
         measures |= {"contrast_kept": min(shares, key=lambda share: abs(share - 1)), "cnr": cnr}

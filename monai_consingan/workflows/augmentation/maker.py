@@ -88,6 +88,7 @@ class Case:
         numbers: numbers of its lesions so far, whole numbers (\\*spatial).
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         dims: 3 for work in space, 2 for work slice by slice.
+        measured: 3 for measures in space, 2 for measures within slices, as the lesions of the data set were measured.
         model: its model and the model's name in the bank (or the hash of its file), if there is one.
         no_model: why there is none, if there should be one.
         lesions: what is told of each lesion that was put in or taken out.
@@ -104,6 +105,7 @@ class Case:
     numbers: np.ndarray
     axis: int | None
     dims: int
+    measured: int
     model: tuple[TrainedModel, str] | None = None
     no_model: str = ""
     lesions: list[dict[str, Any]] = field(default_factory=list)
@@ -114,6 +116,11 @@ class Case:
     def across(self) -> int | None:
         """The axis perpendicular to the slices, where these are worked on one by one; ``None`` for work in space."""
         return self.axis if self.dims == 2 else None
+
+    @property
+    def measured_across(self) -> int | None:
+        """The axis perpendicular to the slices, within which lesions are measured; ``None`` for measures in space."""
+        return self.axis if self.measured == 2 else None
 
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""
@@ -276,7 +283,10 @@ class CaseMaker(ABC, Generic[Settings]):
         axis = slice_axis(image, self.settings.axis)
         in_model = self.models.settings.spatial_dims
         dims = work_dims(image, self.settings.axis, self.settings.dims if self.settings.redrawn is None else in_model)
-        case = Case(task, record, files, image, image, wrap_like(values, image), numbers, axis, dims, self.cohort)
+        measured = work_dims(image, self.settings.axis, self.settings.dims)
+        case = Case(
+            task, record, files, image, image, wrap_like(values, image), numbers, axis, dims, measured, self.cohort
+        )
         if self.settings.redrawn is None:
             case.model = None
         elif case.model is None:

@@ -82,7 +82,7 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
     }
     settings = folder.settings
     if isinstance(settings, AugmentSettings):
-        summary |= describe_donors(scans, folder.surveys(), settings)
+        summary |= describe_donors(scans, folder.donors(), settings)
     else:
         summary["labels_left"] = _counted(str(value) for told in made for value in told["labels_left"])
     try:

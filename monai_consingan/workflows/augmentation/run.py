@@ -33,6 +33,7 @@ def augment(
     channel: int | None = None,
     lesion_mask: str | None = None,
     sequences: Sequence[str] | None = None,
+    donors: str | Path | None = None,
     **execution: Any,
 ) -> dict[str, Any]:
     """Make synthetic training scans of the training scans of a data set.
@@ -55,6 +56,8 @@ def augment(
         bank: folder of models (:py:class:`monai_consingan.models.ModelBank`), by default ``models`` in the output.
         crops, side: what a host's model is trained on (:py:class:`monai_consingan.models.HostModels`).
         channel, lesion_mask, sequences: see :py:func:`read_scans`.
+        donors: bank of lesions (:py:func:`monai_consingan.workflows.lesions.make_lesions`) to take instead of those of
+            the data set's scans. A lesion goes into scans of the fold whose scans it was made of, and no others.
         **execution: how the work is done: the arguments of :py:class:`Execution`, such as ``jobs=4``. After
             ``shard=(1, 4)``, the first of four parts, the lists are made by :py:func:`merge`, once all parts are there.
 
@@ -78,7 +81,7 @@ def augment(
         raise ConSinGANError(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
-    run = Run("augment", scans, output, bank, how)
+    run = Run("augment", scans, output, bank, how, donors)
     return run.go(settings, training, blend, model, {"crops": crops, "side": side})
 
 

@@ -138,6 +138,14 @@ class RunFolder(ResumableFolder):
         found = {record.name: self.survey(record.name) for record in self.scans.of("training")}
         return {name: survey for name, survey in found.items() if survey is not None}
 
+    def donors(self) -> dict[str, ScanSurvey]:
+        """What is known of those that lesions are taken from: a bank if one was given, or else all training scans."""
+        given = self.run.get("donors")
+        if given is None:
+            return self.surveys()
+        survey = ScanSurvey.from_dict(given["survey"])
+        return {survey.scan: survey}
+
     def keep_survey(self, survey: ScanSurvey) -> None:
         """Keep what is known of a scan."""
         self.write(f"surveys/{survey.scan}.json", survey.as_dict())

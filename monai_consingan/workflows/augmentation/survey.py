@@ -12,7 +12,15 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
-from monai_consingan.data import SequenceFiles, file_sha256, load_label, read_sequences, sequence_names, slice_axis
+from monai_consingan.data import (
+    SequenceFiles,
+    file_sha256,
+    load_label,
+    read_sequences,
+    sequence_names,
+    slice_axis,
+    work_dims,
+)
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data_set_settings import SIZE_CLASSES
@@ -60,6 +68,7 @@ class Lesion:
         level: intensity of the tissue around it, as placement compares it with hosts.
         lead: number of the sequence in which all this was measured.
         seams: of several sequences the seam in each; ``None`` where it cannot be measured.
+        serves: of a lesion of a bank, the folds whose scans may get it; ``None`` of a scan's own lesion.
     """
 
     scan: str
@@ -74,6 +83,11 @@ class Lesion:
     contrast: float | None = None
     lead: int = 0
     seams: tuple[float | None, ...] = ()
+    serves: tuple[int | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.serves is not None:
+            object.__setattr__(self, "serves", tuple(self.serves))
 
 
 @dataclass(frozen=True)
@@ -179,7 +193,11 @@ def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int],
 
 
 def survey_scan(
-    record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None, lead: str | None = None
+    record: ScanRecord,
+    lesion_labels: Iterable[int] = (),
+    axis: int | None = None,
+    lead: str | None = None,
+    dims: int | None = None,
 ) -> ScanSurvey:
     """Read a scan and measure its lesions.
 
@@ -189,6 +207,8 @@ def survey_scan(
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: name of the sequence that they are measured in; ``None`` takes for each the one in which it stands out
             most.
+        dims: 3 to measure in space, 2 within the slices; ``None`` finds it
+            (:py:func:`monai_consingan.data.work_dims`).
 
     Raises:
         ConSinGANError: a file that cannot be used, or no such sequence.
@@ -197,7 +217,8 @@ def survey_scan(
     label, numbers = load_lesions(record, image, lesion_labels)
     names = sequence_names(image)
     main = None if lead is None or len(names) == 1 else chosen_channel(names, lead, f"scan {record.name}")
-    axis, mm = slice_axis(image, axis), spacing_of(image)
+    in_space, axis, mm = work_dims(image, axis, dims) == 3, slice_axis(image, axis), spacing_of(image)
+    plane = [along for along in range(image.ndim - 1) if along != axis]
     channels = as_array(image)
     labels = np.zeros(channels.shape[1:], np.uint8) if label is None else label.numpy()[0]
     counted = lesion_voxels(labels, lesion_labels)
@@ -207,8 +228,10 @@ def survey_scan(
         inside = numbers == number
         others = (labels > 0) & ~inside
         try:
-            case = Surroundings(image, inside[None], axis=axis, exclude=others[None], tissue=tissue, lead=0)
-            found = [_measured(case.of_sequence(n), np.where(counted, labels, 0)) for n in range(len(names))]
+            case = Surroundings(
+                image, inside[None], axis=None if in_space else axis, exclude=others[None], tissue=tissue, lead=0
+            )
+            found = [_measured(case.of_sequence(n), np.where(counted, labels, 0), plane) for n in range(len(names))]
             ratios = [-1.0 if isinstance(one, str) else abs(one[1]) for one in found]
             best = int(np.argmax(ratios)) if main is None else main
             told = found[best]
@@ -235,10 +258,10 @@ def survey_scan(
     return ScanSurvey(record.name, hashes[0], label_hash, tuple(lesions), unfit, more, names)
 
 
-def _measured(case: Surroundings, labels: np.ndarray) -> tuple[float, float, int] | str:
-    """Seam, contrast-to-noise ratio and its label value of a lesion in a sequence; or why they cannot be measured."""
+def _measured(case: Surroundings, labels: np.ndarray, plane: list[int]) -> tuple[float, float, int] | str:
+    """Seam in the plane, contrast-to-noise ratio and label value of a lesion in a sequence; or why there are none."""
     try:
-        border, (cnr, value) = seam(case), _stands_out(case, labels)
+        border, (cnr, value) = seam(case, along=plane), _stands_out(case, labels)
     except ConSinGANError as error:
         return str(error)
     return (border, cnr, value) if math.isfinite(border) and math.isfinite(cnr) else _UNMEASURED

@@ -58,15 +58,18 @@ class TwinMaker(CaseMaker[TwinSettings]):
         lead = self.settings.lead if len(case.image) > 1 else None
         where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "lead": lead}
         with refused("no measure", how):
-            found = removal_measures({"": image}, filled.mask, filled.lesion, case.original, **where)
+            dims = case.measured
+            found = removal_measures({"": image}, filled.mask, filled.lesion, case.original, dims=dims, **where)
         measures = {name: found[name] for name in ("seam", "contrast_kept")}
+        in_space = ("seam_through", "level_jump_through")
+        through = {name: found[name] for name in in_space if math.isfinite(found.get(name, math.nan))}
         limits = {"seam": self.settings.most_seam, "contrast_kept": self.settings.most_contrast}
         sizes = {**measures, "contrast_kept": abs(measures["contrast_kept"])}
         require(sizes, {name: (-math.inf, most) for name, most in limits.items()}, how)
         if "sequences" not in found:
-            return image, measures
+            return image, {**measures, **through}
         each = {name: {key: table[key] for key in measures} for name, table in found["sequences"].items()}
         for table in each.values():
             known = {name: abs(value) for name, value in table.items() if math.isfinite(value)}
             require(known, {name: (-math.inf, limits[name]) for name in known}, how)
-        return image, {**measures, "lead": found["lead"], "sequences": each}
+        return image, {**measures, **through, "lead": found["lead"], "sequences": each}

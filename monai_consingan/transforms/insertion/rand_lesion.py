@@ -94,7 +94,7 @@ class RandLesion(RandomizableTransform):
             None for all.
         min_volume: volume in mm3 (in 2D, area in mm2) that a lesion has at least, in its donor and as it is put in.
         min_cnr: how many times the noise around it a lesion stands out in its donor at least, brighter or darker
-            (:func:`monai_consingan.data.contrast.cnr`).
+            or both in parts (:func:`monai_consingan.data.contrast.visibility`).
         lead: name or number of the sequence in which lesions are measured and places are alike; None takes for each
             lesion the one in which it stands out most in its donor.
 

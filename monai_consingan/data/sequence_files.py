@@ -18,7 +18,7 @@ from monai_consingan.data.grid import to_host_grid
 from monai_consingan.data.names import public_name
 from monai_consingan.data.save import brought_to, output_suffix, save_like, save_volumes_like
 from monai_consingan.data.scan import load_scan, same_grid
-from monai_consingan.data.sequences import SEQUENCES, chosen_channel, stack_sequences
+from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES, chosen_channel, stack_sequences
 from monai_consingan.data.stored import Stored, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
@@ -131,7 +131,8 @@ class SequenceFiles:
 
         Returns:
             (C, \\*spatial) as of :func:`monai_consingan.data.load_scan`, with the names in ``meta["sequences"]`` where
-            there are several that are known; and the files as they would be on its grid.
+            there are several that are known, and their
+            files in ``meta["sequence_files"]``; and the files as they would be on its grid.
 
         Raises:
             ConSinGANError: as :func:`monai_consingan.data.load_scan` and :func:`monai_consingan.data.stack_sequences`.
@@ -147,6 +148,8 @@ class SequenceFiles:
         image = stack_sequences(dict(zip(self.names, images, strict=True)), name=self.name)
         if several and not self.known:
             del image.meta[SEQUENCES]
+        if several and not self.whole:
+            image.meta[SEQUENCE_FILES] = [str(part.path) for part in self.parts]
         return image, files
 
     def _on_one_grid(self, images: list[MetaTensor], main: int) -> tuple[SequenceFiles, list[MetaTensor]]:

@@ -44,6 +44,7 @@ CONTENTS = """
 
 docs/augment
 docs/twins
+docs/lesions
 docs/review
 docs/reading
 docs/challenge

@@ -25,14 +25,15 @@ TRAINING = (
 )
 CLUSTER = "--quiet --jobs --threads --shard --backend --address"
 LESION = (
-    "--host --donor --donor-label --host-label --lesion-labels --donor-slice --host-slice --axis --at --offset --match"
+    "--host --donor --donor-label --host-label --lesion-labels --donor-slice --host-slice --axis --at --offset --match "
+    "--sequences --lead --resample"
 )
 OPTIONS = {
     "augment": "--output --per-scan --lesions --method --on-failure --sizes --location --edge --clearance --flip "
     "--rotate --scale --match --attempts --contrast --seam-margin --channel --lesion-mask --lesion-labels --axis "
-    f"--model --bank --crops --side --composite --dilation --softness {TRAINING} {CLUSTER}",
+    f"--model --bank --crops --side --composite --dilation --softness {TRAINING} {CLUSTER} --sequences --lead",
     "twins": "--output --method --on-failure --filling --margin --most-contrast --most-seam --channel --lesion-mask "
-    f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} {CLUSTER}",
+    f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} {CLUSTER} --sequences --lead",
     "merge": "--quiet",
     "keep": "--decisions --unsure --rest --quiet",
     "reading": "--real --output --number --seed --overwrite --score --key",
@@ -43,7 +44,7 @@ OPTIONS = {
     "demo": "--output --overwrite --seed",
     "harmonize": f"{LESION} --method --composite --model --bank --output {TRAINING} --overwrite --quiet",
     "remove": "--image --label --lesion-labels --slice --axis --method --symmetry --composite --model --bank --output "
-    f"{TRAINING} --overwrite --quiet",
+    f"{TRAINING} --overwrite --quiet --sequences --lead --resample",
     "paste": f"{LESION} --seed --output --overwrite --quiet",
     "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",
     "evaluate": "REAL SYNTHETIC --results --output --originals --inception --dims --frd --max-slices --axis --seed "

@@ -23,6 +23,7 @@ from monai_consingan.metrics import Limits, Surroundings, contrast, contrast_to_
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
+from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
@@ -172,10 +173,11 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if method.redrawn is not None:
             self.require_model(case, how)
         mm = spacing_of(case.image)
-        donor, label, valid = crop.moved(placement.offset, case.image.shape[1:])
         paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=mm)
+        canvas = Canvas(case.image, case.label)
         with refused("does not fit", how):
-            pasted = paste(case.image, donor, label, host_label=case.label, donor_valid=valid)
+            canvas.take(paste_crop(paste, canvas.image, crop, placement.offset, site.known, canvas.labels[0]))
+        pasted = canvas.result()
         if method.redrawn is not None:
             pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, case.image, how))
         mask, others = as_array(pasted.mask) > 0, as_array(case.label) > 0

@@ -31,7 +31,7 @@ default_role = "literal"
 nitpicky = True
 OTHERS = "collections|contextlib|ignite|monai|np|numpy|os|pathlib|torch"
 OWN = "ArrayT|Background|ChannelKnowledge|CoarseGrid|CriticLosses|Donor|FastDiscriminator|FastGenerator|Files|Item"
-INNER = rf"KeysCollection|MetaTensor|Path|(tuple|dict)\[\w+|(.*\.)?({OWN})"
+INNER = rf"KeysCollection|MetaTensor|Path|(tuple|dict)\[~?[\w.]+|(.*\.)?({OWN})"
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})\..*"), ("py:class", INNER)]
 
 html_theme = "furo"

@@ -79,12 +79,12 @@ class LesionBank:
 
     @property
     def lesions(self) -> list[dict[str, Any]]:
-        """What is told of each lesion: number, files, donors, fold, kind, sizes and measures."""
+        """Number, files, donors, fold, kind, sizes and measures of each lesion."""
         return list(self.index["lesions"])
 
     @property
     def donors(self) -> list[dict[str, Any]]:
-        """The lesions that it was made of: scan, hashes of image and label, lesion, fold."""
+        """Scan, hashes of image and label, number and fold of the lesions that it was made of."""
         return list(self.index["donors"])
 
     @property

@@ -22,10 +22,10 @@ class LesionSettings(Settings):
     """What new lesions depend on, besides the donors.
 
     Args:
-        method: one of :data:`GENERATION_METHODS`.
+        method: one of ``GENERATION_METHODS``.
         diameter: smallest and largest diameter in mm, of the ball of the lesion's volume; all between have the same
             chance, on a scale of ratios. ``None`` draws those of the donors, each a little off.
-        kind: one of :data:`KINDS`; ``None`` draws what the donors show.
+        kind: one of ``KINDS``; ``None`` draws what the donors show.
         lead: the sequence (its name, or its number from 0) in which lesions are measured; ``None`` takes the one in
             which most donors stand out most.
         oedema: whether what touches a donor's lesion in its label with values that are no lesion's is made too.

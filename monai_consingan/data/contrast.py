@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RING_MM", "cnr"]
+__all__ = ["RING_MM", "cnr", "visibility"]
 
 RING_MM = (2.0, 8.0)
 """Where the tissue around a lesion is looked at: distances to it in mm, the first excluded."""
@@ -33,8 +33,31 @@ def cnr(inside: NDArray[Any], around: NDArray[Any]) -> float:
     """
     if not (inside.size and around.size):
         return float("nan")
+    level, spread = _level(around)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((inside.mean(dtype=np.float64) - level) / spread)
+
+
+def visibility(inside: NDArray[Any], around: NDArray[Any]) -> float:
+    """How far a lesion stands out, also where bright and dark parts of it make up for each other, as rim and core may.
+
+    It is the root mean square of its differences from the median of the tissue around it, without as much as that
+    tissue varies, in units of its spread; of a lesion of one intensity, the size of its :func:`cnr`.
+
+    Example:
+        >>> round(visibility(np.array([-9.0, 11.0]), np.array([0.0, 2.0] * 8)), 1)
+        6.7
+    """
+    if not (inside.size and around.size):
+        return float("nan")
+    level, spread = _level(around)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.mean(((inside.astype(np.float64) - level) / spread) ** 2)
+        return max(abs(cnr(inside, around)), float(np.sqrt(np.maximum(share - 1, 0))))
+
+
+def _level(around: NDArray[Any]) -> tuple[np.float64, np.float64]:
+    """Median and robust spread."""
     outer = around.astype(np.float64)
     level = np.median(outer)
-    spread = 1.4826 * np.median(np.abs(outer - level)) or outer.std()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float((inside.mean(dtype=np.float64) - level) / np.float64(spread))
+    return level, np.float64(1.4826 * np.median(np.abs(outer - level)) or outer.std())

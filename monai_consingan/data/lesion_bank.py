@@ -79,12 +79,12 @@ class LesionBank:
 
     @property
     def lesions(self) -> list[dict[str, Any]]:
-        """What is told of each lesion: number, files, donors, fold, kind, sizes and measures."""
+        """Number, files, donors, fold, kind, sizes and measures of each lesion."""
         return list(self.index["lesions"])
 
     @property
     def donors(self) -> list[dict[str, Any]]:
-        """The lesions that it was made of: scan, hashes of image and label, lesion, fold."""
+        """Scan, hashes of image and label, number and fold of the lesions that it was made of."""
         return list(self.index["donors"])
 
     @property
@@ -100,7 +100,7 @@ class LesionBank:
         """
         found = {}
         for path, sha256 in lesion["files"].items():
-            part = path.rsplit("_", 1)[1].split(".")[0]
+            part = _part(path)
             stored = read_stored(self.folder / path, name="lesion", several=part == "image")
             if stored.sha256 != sha256:
                 raise ConSinGANError(f"lesion {self.folder / path} is damaged: make the bank anew.")
@@ -110,6 +110,31 @@ class LesionBank:
             raise self._damaged(f"lesion {lesion['number']} has the shape {tuple(image.shape)}")
         image.meta[SEQUENCES] = list(self.sequences)
         return image, label, valid
+
+    def files(self, lesion: int | str, seed: int = 0) -> tuple[Path, Path]:
+        """The files of image and label of a lesion, which are as they were written.
+
+        Args:
+            lesion: its number, ``"largest"`` or ``"random"``.
+            seed: seed of a random choice.
+
+        Raises:
+            ConSinGANError: there is no such lesion, or a file of it is damaged.
+        """
+        if lesion == "random":
+            chosen = self.lesions[np.random.RandomState(seed).randint(len(self.lesions))]
+        elif lesion == "largest":
+            chosen = max(self.lesions, key=lambda told: float(told["diameter_mm"]))
+        else:
+            found = [told for told in self.lesions if told["number"] == lesion]
+            if not found:
+                raise ConSinGANError(
+                    f"lesion is {lesion}, but bank {self.folder} has {len(self.lesions)}: give a number from 1."
+                )
+            chosen = found[0]
+        self.load(chosen)
+        paths = {_part(path): self.folder / path for path in chosen["files"]}
+        return paths["image"], paths["label"]
 
     def _check(self) -> None:
         """Refuse what is no bank of this version."""
@@ -131,7 +156,13 @@ class LesionBank:
                     raise ValueError(f"lesion {lesion['number']} has the files {files}")
                 if not lesion["donors"] or not all(0 <= int(number) < len(names) for number in lesion["donors"]):
                     raise ValueError(f"lesion {lesion['number']} names donors that are not there")
-                float(lesion["level"]), float(lesion["diameter_mm"]), str(lesion["kind"]), lesion["fold"]
+                (
+                    str(index["lead"]),
+                    float(lesion["level"]),
+                    float(lesion["diameter_mm"]),
+                    str(lesion["kind"]),
+                    lesion["fold"],
+                )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._damaged(f"{error}") from error
 

@@ -22,6 +22,7 @@ from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import KID, kernel_distance
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.locality import changed_outside
+from monai_consingan.metrics.reading import agreement, reader_scores
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.sets import SetComparison, compare_sets
@@ -44,6 +45,7 @@ __all__ = [
     "SetComparison",
     "Surroundings",
     "TissueAgreement",
+    "agreement",
     "beyond",
     "by_sequence",
     "changed_outside",
@@ -68,6 +70,7 @@ __all__ = [
     "measure_lesion",
     "radiomic_distance",
     "radiomic_features",
+    "reader_scores",
     "removal_measures",
     "rim_core_difference",
     "seam",

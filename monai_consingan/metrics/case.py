@@ -41,7 +41,7 @@ def insertion_measures(
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
-            (:func:`~monai_consingan.data.sequences.lead_channel`).
+            (:func:`~monai_consingan.data.lead_channel`).
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
@@ -91,7 +91,7 @@ def removal_measures(
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the host
-            (:func:`~monai_consingan.data.sequences.lead_channel`).
+            (:func:`~monai_consingan.data.lead_channel`).
 
     Returns:
         By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and

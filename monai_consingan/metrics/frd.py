@@ -184,7 +184,7 @@ def compare_radiomics(
         return RadiomicComparison(len(real), len(synthetic), frd, 0, none, none)
     one, two, some = floor
     of_one = sources[one].tolist()
-    others = None if synthetic_sources is None else [synthetic_sources[index] for index in some]
+    others = None if synthetic_sources is None else [synthetic_sources[index] for index in some.tolist()]
     return RadiomicComparison(
         n_real=len(real),
         n_synthetic=len(synthetic),
@@ -198,4 +198,4 @@ def compare_radiomics(
 def _whole(features: Features, sources: Sources | None) -> tuple[Features, Sources | None]:
     """The images whose features are all numbers, and their sources."""
     kept = np.flatnonzero(np.isfinite(features).all(axis=1))
-    return features[kept], None if sources is None else [sources[index] for index in kept]
+    return features[kept], None if sources is None else [sources[index] for index in kept.tolist()]

@@ -15,7 +15,6 @@ from monai_consingan.errors import NoPlaceError
 
 __all__ = ["poisson_blend"]
 
-_PRECISION = 1e-8
 _ITERATIONS = 10_000
 
 
@@ -28,6 +27,7 @@ def poisson_blend(
     spacing: Sequence[float] | float = 1.0,
     valid: Any | None = None,
     alone: float | None = None,
+    precision: float = 1e-8,
 ) -> np.ndarray:
     """Clone the source's structure into the host without a seam.
 
@@ -47,6 +47,7 @@ def poisson_blend(
             where it is not known pose no condition.
         alone: what is added to the source in a part of the mask that has no known voxel beside it, and so nothing to
             take a level from; None takes the mean of what the other parts have around them.
+        precision: in space, the error that is left, as a share of the border's differences.
 
     Returns:
         float64 array of the host's shape, the clone inside the mask, the host's values elsewhere.
@@ -63,7 +64,13 @@ def poisson_blend(
     """
     if as_array(host).ndim == as_array(mask).ndim:
         check_shape(as_array(source), as_array(host).shape, name="source", other="host")
-        given: dict[str, Any] = {"axis": axis, "spacing": spacing, "valid": valid, "alone": alone}
+        given: dict[str, Any] = {
+            "axis": axis,
+            "spacing": spacing,
+            "valid": valid,
+            "alone": alone,
+            "precision": precision,
+        }
         return np.asarray(poisson_blend(as_array(host)[None], as_array(source)[None], mask, **given)[0])
     target, guide = (as_array(part).astype(np.float64) for part in (host, source))
     check_shape(guide, target.shape, name="source", other="host")
@@ -73,7 +80,7 @@ def poisson_blend(
         return target
     matrix, right = _membrane(target - guide, inside, known, mm, axis, alone)
     planes = inside.ndim - (axis is not None) <= 2
-    added = spsolve(matrix.tocsc(), right).reshape(right.shape) if planes else _solve_in_space(matrix, right)
+    added = spsolve(matrix.tocsc(), right).reshape(right.shape) if planes else _solve_in_space(matrix, right, precision)
     target[:, inside] = guide[:, inside] + added.T
     return target
 
@@ -123,9 +130,9 @@ def _membrane(
     return (links + diags(diagonal)).tocsr(), right
 
 
-def _solve_in_space(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
+def _solve_in_space(matrix: csr_matrix, right: np.ndarray, precision: float) -> np.ndarray:
     """Conjugate gradients with the diagonal as preconditioner, all columns of the right side at once."""
-    inverse, goal = 1.0 / matrix.diagonal()[:, None], _PRECISION * np.linalg.norm(right, axis=0)
+    inverse, goal = 1.0 / matrix.diagonal()[:, None], precision * np.linalg.norm(right, axis=0)
     solution, left = np.zeros(right.shape), right.copy()
     step = inverse * left
     weight = np.einsum("ij,ij->j", left, step)

@@ -281,6 +281,7 @@ class LesionGenerator:
             "value_cnr": ratios[value],
             "contrast": None,
             "seam": seam(lead),
+            "seams": [self._seam(one) for one in case] if len(case) > 1 else [],
             "level": crop.level,
         }
         if not all(math.isfinite(number) for number in (about["seam"], *ratios.values())):
@@ -288,6 +289,14 @@ class LesionGenerator:
         with suppress(ConSinGANError):  # intensities around 0
             about["contrast"] = contrast(lead, part=parts[value])
         return about
+
+    @staticmethod
+    def _seam(case: Surroundings) -> float | None:
+        """The seam of the border in one sequence; ``None`` where it cannot be measured."""
+        with suppress(ConSinGANError):
+            found = seam(case)
+            return found if math.isfinite(found) else None
+        return None
 
     def of_lesions(self, numbers: Sequence[int]) -> LesionGenerator:
         """A generator that learns from some of the donors' lesions only, by their numbers in :attr:`crops`."""

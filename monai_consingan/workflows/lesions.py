@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def make_lesions(
     *,
     channel: int | None = None,
     lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Make a bank of new lesions of those of a data set's training scans.
@@ -60,7 +61,7 @@ def make_lesions(
         output: folder for ``lesions`` (image, label and valid of each), ``bank.json`` and ``lesions.png``.
         number: how many lesions.
         settings: what they depend on.
-        channel, lesion_mask: see :py:func:`monai_consingan.workflows.augmentation.read_scans`.
+        channel, lesion_mask, sequences: see :py:func:`monai_consingan.workflows.augmentation.read_scans`.
         progress: whether to show progress on the standard error stream.
 
     Returns:
@@ -78,7 +79,7 @@ def make_lesions(
     settings = settings or LesionSettings()
     if number < 1:
         raise ConSinGANError(f"number is {number}, but must be 1 or more.")
-    scans = read_scans(donors, channel=channel, lesion_mask=lesion_mask)
+    scans = read_scans(donors, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     records = [record for record in scans.of("training") if record.label is not None]
     if not records:
         raise ConSinGANError(f"data set {donors} has no label in its training scans: give one of their lesions.")

@@ -22,6 +22,7 @@ def _bank(folder: Path, channels: int = 2, **changes: Any) -> Path:
     index = {
         "format": BANK_FORMAT,
         "version": BANK_VERSION,
+        "lead": "s0",
         "sequences": [f"s{c}" for c in range(channels)],
         "donors": [donor],
         "lesions": [about],

@@ -15,6 +15,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import GENERATION_METHODS, LesionSettings
 from monai_consingan.transforms import load_bank
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion
+from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.lesion_generator import COPY, LesionGenerator
 from monai_consingan.workflows.lesions import make_lesions
 
@@ -189,3 +190,22 @@ def test_a_bank_is_read_whole(data_set: Path, tmp_path: Path) -> None:
         volume = float((donor.label > 0).sum())
         assert lesion["volume_mm3"] == pytest.approx(volume, rel=0.1)
         assert donor.level == lesion["level"]
+
+
+def test_harmonize_takes_a_lesion_of_a_bank(data_set: Path, tmp_path: Path) -> None:
+    index = make_lesions(data_set, tmp_path / "bank", 2, SETTINGS)
+    host = tmp_path / "host.nii.gz"
+    image = np.zeros((64, 64, 64), np.float32)
+    image[8:56, 8:56, 8:56] = 100 + 5 * np.random.RandomState(9).standard_normal((48, 48, 48))
+    nib.save(nib.Nifti1Image(image, np.eye(4)), host)
+    harmonize(LesionSource(host, tmp_path / "bank", lesion=2), tmp_path / "out")
+    label = np.asarray(nib.load(tmp_path / "out" / "label.nii.gz").dataobj)
+    assert label.sum() == pytest.approx(index["lesions"][1]["volume_mm3"], rel=0.05)
+    for source, why in (
+        (LesionSource(host, tmp_path / "bank", lesion=3), "has 2: give a number"),
+        (LesionSource(host, tmp_path / "bank", host), "leave donor_label out"),
+        (LesionSource(host, host), "has no label"),
+    ):
+        with pytest.raises(ConSinGANError, match=why):
+            harmonize(source, tmp_path / "other")
+        assert not (tmp_path / "other").exists()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_consingan.distance import reach_box
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.patches import patch_texture
 from monai_consingan.transforms.generation.profile import Profile
@@ -34,11 +35,11 @@ def paint_lesion(
         diameter: in mm, of the ball of the lesion's volume.
         rng: what chance is drawn by.
     """
-    label, guide, left = _guide(example, outlines, diameter, rng)
-    ill = example.crop.label > 0
+    label, guide, near, left = _guide(example, outlines, diameter, rng)
+    ill = near.label > 0
     inner = spectrum_texture(left, ill, label.shape, rng)
     for value in np.unique(label[label > 0]):
-        own, all_of_it = (left[:, part].std(axis=1) + 1e-9 for part in (example.crop.label == value, ill))
+        own, all_of_it = (left[:, part].std(axis=1) + 1e-9 for part in (near.label == value, ill))
         inner[:, label == value] *= (own / all_of_it)[:, None]
     return _finished(example, label, guide, inner, rng)
 
@@ -51,21 +52,25 @@ def patch_lesion(
     Args:
         example, outlines, diameter, rng: see :func:`paint_lesion`.
     """
-    label, guide, left = _guide(example, outlines, diameter, rng)
-    crop = example.crop
-    inner = patch_texture(guide, label, crop.image - left, left, crop, example.spread, rng)
+    label, guide, near, left = _guide(example, outlines, diameter, rng)
+    box = reach_box(label > 0, near.spacing, 2 * _SOFT_MM)
+    inside, inner = (slice(None), *box), np.zeros_like(guide)
+    inner[inside] = patch_texture(guide[inside], label[box], near.image - left, left, near, example.spread, rng)
     return _finished(example, label, guide, inner, rng)
 
 
 def _guide(
     example: Example, outlines: Sequence[Outline], diameter: float, rng: np.random.RandomState
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Label and picture without texture of a new lesion, and the donor's texture."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64], DonorCrop, NDArray[np.float64]]:
+    """Label and picture without texture of a new lesion; the donor's lesion alone, and its texture."""
     crop = example.crop
+    box = reach_box(crop.label > 0, crop.spacing, 3 * _SOFT_MM)
+    inside = (slice(None), *box)
+    near = replace(crop, image=crop.image[inside], label=crop.label[box], valid=crop.valid[box])
     label, profile = draw_label(example, draw_outline(outlines, rng), diameter, rng), Profile.of(example)
     contrast, level = np.exp(rng.normal(0, _CONTRAST)), example.level[:, None, None, None]
     guide = level + contrast * (profile.painted(label, crop.spacing) - level)
-    return label, guide, crop.image - profile.painted(crop.label, crop.spacing)
+    return label, guide, near, near.image - profile.painted(near.label, crop.spacing)
 
 
 def _finished(

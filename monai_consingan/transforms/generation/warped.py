@@ -31,7 +31,7 @@ def random_turn(spacing: tuple[float, ...], rng: np.random.RandomState) -> NDArr
     return np.asarray(Rotation.from_rotvec(around).as_matrix() @ flip)
 
 
-def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState) -> DonorCrop:
+def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState, *, strength: float = 1.0) -> DonorCrop:
     """A new lesion: a donor's, turned, stretched, sheared, scaled and smoothly deformed, in all sequences alike.
 
     The tissue around is deformed with it but keeps its scale. All is interpolated once, by cubic splines, so that
@@ -41,6 +41,7 @@ def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState) -
         example: the donor's lesion.
         diameter: the new lesion's in mm, of the ball of the same volume; it is met to a few percent.
         rng: what chance is drawn by.
+        strength: factor of stretch, shear and deformation; with 0 the lesion is turned and scaled only.
 
     Returns:
         The lesion on the donor's spacing.
@@ -49,8 +50,8 @@ def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState) -
     factor = diameter / example.diameter
     centre = (np.argwhere(example.core).mean(axis=0)) * mm
     away = np.argwhere(crop.label > 0) * mm - centre
-    matrix = random_turn(crop.spacing, rng) @ np.diag(np.exp(rng.normal(0, _STRETCH, 3)))
-    matrix = matrix @ (np.eye(3) + np.triu(rng.normal(0, _SHEAR, (3, 3)), 1))
+    matrix = random_turn(crop.spacing, rng) @ np.diag(np.exp(strength * rng.normal(0, _STRETCH, 3)))
+    matrix = matrix @ (np.eye(3) + strength * np.triu(rng.normal(0, _SHEAR, (3, 3)), 1))
     matrix /= np.cbrt(abs(np.linalg.det(matrix)))  # from the new lesion's mm, but for the scale, to the donor's
 
     # beyond the lesion's ellipsoid distances are not scaled
@@ -58,7 +59,7 @@ def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState) -
     edge = np.percentile(_radius(away.T, inverse), 98)
     extent = np.abs(np.linalg.inv(matrix) @ away.T).max(axis=1) * factor
     shape = 2 * np.ceil((extent + MARGIN_MM + 0.2 * diameter) / mm).astype(int) + 1
-    parts = [(smooth * diameter, strength * diameter) for smooth, strength in _DEFORMATION]
+    parts = [(smooth * diameter, strength * share * diameter) for smooth, share in _DEFORMATION]
     here = positions_mm(shape, crop.spacing) + displacement(shape, crop.spacing, parts, rng)
     there = np.tensordot(matrix, here, axes=1) / factor
     radius = np.maximum(_radius(there, inverse) / edge, 1.0)

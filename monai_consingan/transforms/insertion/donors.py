@@ -20,7 +20,7 @@ from scipy.ndimage import find_objects
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
 from monai_consingan.background import check_in_tissue, find_background
 from monai_consingan.data import number_lesions, same_sequences, sequence_names
-from monai_consingan.data.contrast import RING_MM, cnr
+from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
@@ -109,7 +109,8 @@ class DonorCrop:
         level: intensity of the surroundings, see :func:`level_around`.
         number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
         lead: the channel in which it is looked at.
-        cnr: how far it stands out there (:func:`monai_consingan.data.contrast.cnr`).
+        cnr: its contrast to the tissue around it there (``monai_consingan.data.contrast.cnr``).
+        visibility: how far it stands out there (``monai_consingan.data.contrast.visibility``).
         air: of each channel, intensity above which the donor shows tissue.
     """
 
@@ -121,6 +122,7 @@ class DonorCrop:
     number: int = 1
     lead: int = 0
     cnr: float = float("nan")
+    visibility: float = float("nan")
     air: tuple[float, ...] = (-math.inf,)
 
     @property
@@ -211,7 +213,7 @@ class Donors:
 
     def _fit(self, crop: DonorCrop) -> bool:
         """Whether a lesion is large and visible enough; what cannot be measured does not count against it."""
-        return crop.volume_mm3 >= self.min_volume and not abs(crop.cnr) < self.min_cnr
+        return crop.volume_mm3 >= self.min_volume and not crop.visibility < self.min_cnr
 
 
 def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
@@ -313,20 +315,24 @@ def crop_lesions(
             check_in_tissue(values, numbers == number, donor=True)
         label, valid = np.where(lesion, labels[near], 0), known[near] & (lesion | (labels[near] <= 0))
         stands_out = _stands_out(values[inside], lesion, valid, mm)
-        own = int(np.argmax(np.abs(np.nan_to_num(stands_out)))) if main is None else main
+        own = int(np.argmax(np.abs(np.nan_to_num(stands_out)[:, 0]))) if main is None else main
         around = level
         if around is None:
             given: dict[str, Any] = {"spacing": mm, "axis": axis, "room": room, "tissue": tissue(own)}
             around = level_around(values[own], numbers == number, **given)
-        crops.append(DonorCrop(values[inside].copy(), label, valid, mm, around, number, own, stands_out[own], air))
+        seen = stands_out[own]
+        crops.append(DonorCrop(values[inside].copy(), label, valid, mm, around, number, own, *seen, air))
     return crops
 
 
-def _stands_out(image: np.ndarray, lesion: np.ndarray, valid: np.ndarray, mm: Sequence[float]) -> list[float]:
-    """How far a lesion stands out in each channel."""
+def _stands_out(
+    image: np.ndarray, lesion: np.ndarray, valid: np.ndarray, mm: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Contrast and visibility of a lesion in each channel."""
     away = outside_distance(lesion, mm, reach_mm=RING_MM[1])
     ring = (away > RING_MM[0]) & (away <= RING_MM[1]) & valid
-    return [cnr(channel[lesion], channel[ring]) for channel in image]
+    pairs = [(channel[lesion], channel[ring]) for channel in image]
+    return [(cnr(*pair), visibility(*pair)) for pair in pairs]
 
 
 def turn_donor(

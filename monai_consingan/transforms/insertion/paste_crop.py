@@ -61,7 +61,7 @@ class CropPaste:
             image: the part of the host as it is in the end, (C, \\*box).
 
         Returns:
-            ``in_tissue``, ``cnr``, how far the lesion stands out (:func:`monai_consingan.data.contrast.cnr`),
+            ``in_tissue``, ``cnr``, how far the lesion stands out (``monai_consingan.data.contrast.cnr``),
             ``contrast_kept``, that as a share of the donor's, and ``black_gained``, voxels of tissue outside the lesion
             that became as dark as air, as a share of the lesion's. None stands for what there is no tissue to measure
             by.

@@ -94,13 +94,13 @@ class RandLesion(RandomizableTransform):
             None for all.
         min_volume: volume in mm3 (in 2D, area in mm2) that a lesion has at least, in its donor and as it is put in.
         min_cnr: how many times the noise around it a lesion stands out in its donor at least, brighter or darker
-            (:func:`monai_consingan.data.contrast.cnr`).
+            or both in parts (``monai_consingan.data.contrast.visibility``).
         lead: name or number of the sequence in which lesions are measured and places are alike; None takes for each
             lesion the one in which it stands out most in its donor.
 
     Attributes:
         log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
-            ``placement`` and ``checks`` (:meth:`monai_consingan.transforms.insertion.paste_crop.CropPaste.checks`), or
+            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.paste_crop.CropPaste.checks``), or
             the ``reason`` why it was left out. With models, ``how`` is the method or the fallback, and ``not_redrawn``
             the reason, where there is a model that could not redraw it. MetaTensor images carry it as
             JSON in ``meta["pasted_lesions"]``.

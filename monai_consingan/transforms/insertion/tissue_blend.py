@@ -18,6 +18,7 @@ from monai_consingan.transforms.poisson import poisson_blend
 __all__ = ["TissueBlend"]
 
 _SHELL = 4  # voxels that the innermost shell has at least
+_PRECISION = 1e-6  # of levels, far below the noise
 _CUT = 4.0  # standard deviations at which a gaussian ends
 
 
@@ -156,12 +157,13 @@ class TissueBlend:
         outline = (around <= self.outer_mm) & known
         depth = depth_inside(mask, mm)
         core = depth > min(self.inner_mm, 0.999 * float(depth.max()))
-        clone = poisson_blend(*coarse, outline, spacing=mm, valid=known, alone=0.0)
+        given: dict[str, Any] = {"spacing": mm, "alone": 0.0, "precision": _PRECISION}
+        clone = poisson_blend(*coarse, outline, valid=known, **given)
         shown = seam_cut(clone + texture, host, core, outline)
         signed = outside_distance(shown, mm, reach_mm=self.fade_mm + min(mm)) - 0.5 * min(mm)
         signed = np.where(shown, 0.5 * min(mm) - depth_inside(shown, mm), signed)
         # the source's coarse part at the host's level; its own where no tissue of the host is beside it
-        clone = poisson_blend(*coarse, (signed <= self.fade_mm) & known, spacing=mm, valid=known, alone=0.0)
+        clone = poisson_blend(*coarse, (signed <= self.fade_mm) & known, valid=known, **given)
         ramp = np.clip(0.5 - signed / (2 * self.fade_mm), 0.0, 1.0) if self.fade_mm else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
         mixed = (1 - weight) * coarse[0] + weight * clone

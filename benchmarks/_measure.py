@@ -12,7 +12,13 @@ from typing import Any
 import torch
 
 
-def interleaved(steps: Mapping[str, Callable[[], Any]], repeats: int, *, warm: int = 1) -> dict[str, list[float]]:
+def interleaved(
+    steps: Mapping[str, Callable[[], Any]],
+    repeats: int,
+    *,
+    warm: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Seconds of every step, taken in turns, so that whatever else the machine does falls on all alike."""
     for _ in range(warm):
         for step in steps.values():
@@ -20,9 +26,9 @@ def interleaved(steps: Mapping[str, Callable[[], Any]], repeats: int, *, warm: i
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
-            start = time.perf_counter()
+            start = clock()
             step()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 

@@ -45,10 +45,12 @@ def steps(setting: Setting, names: tuple[str, ...] = VARIANTS) -> dict[str, Step
     return {name: makers[name]() for name in names}
 
 
-def setting_of(name: str, preset: str, task: str, side: int, stage: int | None = None) -> Setting:
-    """Stage ``stage`` (by default the last) of a preset for square images."""
-    settings = preset_settings(preset, task)
-    sizes = [(int(height), int(width)) for height, width in settings.sizes((side, side))]
+def setting_of(
+    name: str, preset: str, task: str, side: int, stage: int | None = None, filters: int | None = None
+) -> Setting:
+    """Stage ``stage`` (by default the last) of a preset for square images, or for cubes."""
+    settings = preset_settings(preset, task, channels=filters)
+    sizes = settings.sizes((side,) * settings.spatial_dims)
     sizes = sizes if stage is None else sizes[: stage + 1]
     return Setting(name, tuple(sizes), settings.channels, settings.concurrent_stages, settings.slope)
 
@@ -71,6 +73,7 @@ def iteration_rows(settings: list[Setting], repeats: int) -> list[dict[str, Any]
         row: dict[str, Any] = {
             "iteration": setting.name,
             "stages": len(setting.sizes),
+            "dims": len(setting.sizes[-1]),
             "side": setting.sizes[-1][0],
             "filters": setting.filters,
         }
@@ -110,9 +113,10 @@ def cost_rows(quick: bool, repeats: int) -> list[dict[str, Any]]:
 
 def model_rows(quick: bool) -> list[dict[str, Any]]:
     """Minutes of whole trainings, from one iteration of every stage."""
-    names = [("quick", "harmonization", 96), ("standard", "harmonization", 96)]
+    names = [("quick", "harmonization", 96), ("standard", "harmonization", 96), ("quick-3d", "harmonization", 48)]
     if not quick:
-        names += [(name, name.split("-")[0], PAPER_SIDE) for name in PRESETS if "-" in name]
+        names += [("standard-3d", "harmonization", 64)]
+        names += [(name, preset.task, PAPER_SIDE) for name, preset in PRESETS.items() if preset is not None]
     known: dict[Setting, dict[str, float]] = {}
     rows = []
     for preset, task, side in names:
@@ -138,7 +142,12 @@ def memory_row(setting: Setting, variant: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--memory-of", variant, "--threads", str(torch.get_num_threads())]
     command += ["--sizes", json.dumps(setting.sizes), "--filters", str(setting.filters)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {"variant": variant, "side": setting.sizes[-1][0], "filters": setting.filters, "peak, MB": float(answer)}
+    return {
+        "variant": variant,
+        "size": "x".join(map(str, setting.sizes[-1])),
+        "filters": setting.filters,
+        "peak, MB": float(answer),
+    }
 
 
 def print_memory(variant: str, sizes: list[list[int]], filters: int) -> None:
@@ -152,10 +161,11 @@ def print_memory(variant: str, sizes: list[list[int]], filters: int) -> None:
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
-    small = steps(Setting("small", ((40, 40), (44, 44)), filters), (variant,))[variant]
+    dims = len(sizes[0])
+    small = steps(Setting("small", ((24,) * dims, (24 if dims == 3 else 44,) * dims), filters), (variant,))[variant]
     small()
     before = peak()
-    step = steps(Setting("large", tuple((height, width) for height, width in sizes), filters), (variant,))[variant]
+    step = steps(Setting("large", tuple(tuple(size) for size in sizes), filters), (variant,))[variant]
     step()
     step()
     print(peak() - before)
@@ -218,14 +228,14 @@ def main() -> None:
     repeats = 5 if quick else 7
     small = setting_of("quick preset, top of 3 stages", "quick", "harmonization", 96)
     large = setting_of("paper, top of 3 stages", "harmonization-2", "harmonization", PAPER_SIDE)
+    cube = setting_of("in space, top of 3 stages", "quick-3d", "harmonization", 48, filters=32)
     deep = setting_of("paper, top of 6 stages", "harmonization-1", "harmonization", PAPER_SIDE)
+    settings = [small, cube] if quick else [small, cube, large, deep]
     report: dict[str, Any] = {"machine": machine(), "convolution, Gflop/s": conv_speed(7)}
     print(json.dumps(report, indent=1))
     sections = {
-        "iterations": lambda: iteration_rows([small] if quick else [small, large, deep], repeats),
-        "memory": lambda: [
-            memory_row(setting, name) for setting in ([large] if quick else [large, deep]) for name in VARIANTS
-        ],
+        "iterations": lambda: iteration_rows(settings, repeats),
+        "memory": lambda: [memory_row(setting, name) for setting in settings[1:] for name in VARIANTS],
         "use": lambda: use_rows(repeats),
         "cost": lambda: cost_rows(quick, 3),
         "models": lambda: model_rows(quick),

@@ -30,8 +30,8 @@ default_role = "literal"
 # What the project itself documents must be found; other projects' names are not links, as that would take a network.
 nitpicky = True
 OTHERS = "collections|contextlib|ignite|monai|np|numpy|os|pathlib|torch"
-OWN = "ArrayT|CriticLosses|FastDiscriminator|FastGenerator|Item"
-INNER = rf"KeysCollection|MetaTensor|Path|(tuple|dict)\[\w+|(.*\.)?({OWN})"
+OWN = "ArrayT|Background|ChannelKnowledge|CoarseGrid|CriticLosses|Donor|FastDiscriminator|FastGenerator|Files|Item"
+INNER = rf"KeysCollection|MetaTensor|Path|(tuple|dict)\[~?[\w.]+|(.*\.)?({OWN})"
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})\..*"), ("py:class", INNER)]
 
 html_theme = "furo"
@@ -44,9 +44,12 @@ CONTENTS = """
 
 docs/augment
 docs/twins
+docs/lesions
 docs/review
 docs/reading
 docs/challenge
+docs/nnunet
+docs/other-loops
 docs/clusters
 docs/evaluating
 docs/pipeline

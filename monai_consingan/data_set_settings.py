@@ -43,6 +43,7 @@ class CaseSettings(Settings):
     axis: int | None
     dims: int | None
     seed: int
+    lead: str | None
 
     usual: ClassVar[str]
     """The method where none is given."""
@@ -106,8 +107,10 @@ class AugmentSettings(CaseSettings):
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
             slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Measures
-            stay within the slices.
+            (:py:func:`monai_consingan.data.work_dims`). Lesions
+            are measured as without a model.
+        lead: name of the sequence in which lesions are measured and places are looked for; ``None`` takes for each
+            lesion the one in which it stands out most.
         seed: seed of everything random.
 
     Raises:
@@ -158,6 +161,11 @@ class AugmentSettings(CaseSettings):
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
     dims: int | None = None
+    lead: str | None = option(
+        None,
+        "Sequence that lesions are measured in. [default: for each lesion the one in which it stands out most]",
+        metavar="NAME",
+    )
     seed: int = 0
 
     usual: ClassVar[str] = DEFAULT_INSERTION
@@ -206,8 +214,9 @@ class TwinSettings(CaseSettings):
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
             slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Measures
-            stay within the slices.
+            (:py:func:`monai_consingan.data.work_dims`). Lesions
+            are measured as without a model.
+        lead: name of the sequence in which lesions are measured; ``None`` takes the one in which each stands out most.
         seed: seed of the trainings.
 
     Raises:
@@ -242,6 +251,11 @@ class TwinSettings(CaseSettings):
     )
     axis: int | None = None
     dims: int | None = None
+    lead: str | None = option(
+        None,
+        "Sequence that lesions are measured in. [default: for each lesion the one in which it stands out most]",
+        metavar="NAME",
+    )
     seed: int = 0
 
     usual: ClassVar[str] = "fill"

@@ -15,15 +15,16 @@ import torch
 from monai_consingan.errors import ConSinGANError, is_out_of_memory
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["load_state", "read_weights", "save_state"]
+__all__ = ["HASH_KEY", "load_state", "read_weights", "save_state"]
 
-_HASH = "sha256"
+HASH_KEY = "sha256"
+"""Key of the hash that every file has."""
 
 
 def save_state(state: dict[str, Any], path: str | Path) -> None:
     """Write tensors and plain values with ``torch.save``, and their hash; the file appears whole or not at all."""
     buffer = io.BytesIO()  # torch.save hides what goes wrong in writing a file, such as a full disk
-    torch.save({**state, _HASH: _hash_of(state)}, buffer)
+    torch.save({**state, HASH_KEY: _hash_of(state)}, buffer)
     with whole_file(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
@@ -87,10 +88,10 @@ def _unpickled(path: str | Path, name: str) -> Any:
 
 def _unchanged(state: Any, path: str | Path, name: str) -> Any:
     """What was read, without its hash, which it has to match."""
-    if not isinstance(state, dict) or _HASH not in state:
+    if not isinstance(state, dict) or HASH_KEY not in state:
         return state
-    contents = {key: value for key, value in state.items() if key != _HASH}
-    if _hash_of(contents) != state[_HASH]:
+    contents = {key: value for key, value in state.items() if key != HASH_KEY}
+    if _hash_of(contents) != state[HASH_KEY]:
         raise ConSinGANError(
             f"{name} {path} does not match the hash in it, so it was changed: fetch or train it again."
         )

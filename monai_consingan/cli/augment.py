@@ -18,6 +18,7 @@ from monai_consingan.cli.options import (
     given_only,
     lesion_options,
     run_options,
+    sequences_option,
     settings_options,
     taken,
     together,
@@ -47,7 +48,12 @@ class _Shard(click.ParamType):
 
 _data_set_options = together(
     click.option("--output", type=PATH, required=True, help="Folder for the result, in which a killed run goes on."),
-    click.option("--channel", type=int, help="Number of the image to work on where a scan has several."),
+    sequences_option,
+    click.option(
+        "--channel",
+        type=int,
+        help="Number from 0 of the one sequence to work on, which is all that the result has. [default: all of them]",
+    ),
     click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder."),
     lesion_options,
     training_options,
@@ -79,6 +85,7 @@ _data_set_options = together(
 @click.command(cls=NumbersCommand)
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
 @settings_options(AugmentSettings)
+@click.option("--donors", type=PATH, metavar="BANK", help="Bank of lesions to take instead of those of the scans.")
 @_data_set_options
 def augment(**options: Any) -> int:
     """Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.

@@ -36,6 +36,7 @@ __all__ = ["evaluate"]
     "mask [default: count it against the naive image].",
 )
 @inception_options
+@click.option("--frd", is_flag=True, help="Give the Frechet radiomic distance too; needs frd-score and pyradiomics.")
 @click.option("--max-slices", type=click.IntRange(2), metavar="N", help="At most N images of each set [default: all].")
 @axis_option
 @seed_option("Seed of all draws.")

@@ -14,9 +14,12 @@ import click
 from monai_consingan import __version__
 from monai_consingan.cli.augment import augment, merge, twins
 from monai_consingan.cli.bank import bank
+from monai_consingan.cli.challenge import challenge
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, sample, train
+from monai_consingan.cli.new_lesions import lesions
+from monai_consingan.cli.nnunet import nnunet
 from monai_consingan.cli.reproduction import reproduce
 from monai_consingan.cli.review import keep, reading
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
@@ -94,12 +97,15 @@ for _command in (
     train,
     sample,
     bank,
+    lesions,
     augment,
     twins,
     merge,
     keep,
     reading,
+    challenge,
     evaluate,
     reproduce,
+    nnunet,
 ):
     main.add_command(_command)

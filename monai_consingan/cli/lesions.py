@@ -55,7 +55,7 @@ _source_options = together(
         required=True,
         help="Scan that the lesion comes from, or its sequences; it may be the host.",
     ),
-    click.option("--donor-label", type=PATH, required=True, help="Label of the donor's lesions."),
+    click.option("--donor-label", type=PATH, help="Label of the donor's lesions; a BANK has its own."),
     click.option("--host-label", type=PATH, help="Label of the lesions that the host has already."),
     click.option("--output", type=PATH, required=True, help="Folder for the results."),
     click.option(

@@ -26,12 +26,12 @@ __all__ = [
     "dims_option",
     "given_only",
     "inception_options",
-    "lead_option",
     "lesion_options",
     "output_options",
     "run_options",
     "seed_option",
     "sequence_options",
+    "sequences_option",
     "settings_options",
     "taken",
     "together",
@@ -195,21 +195,25 @@ class _Names(click.ParamType):
         return names
 
 
-lead_option = click.option(
-    "--lead",
-    metavar="NAME",
-    help="Sequence that lesions are measured in. [default: the one in which the lesion stands out most]",
+def _sequences(help: str) -> Callable[[Function], Function]:
+    return click.option("--sequences", type=_Names(), metavar="NAMES", help=help)
+
+
+sequences_option = _sequences(
+    "Sequences to work on, by their names in the data set; of BIDS by suffixes, such as T1w,ce-gadolinium_T1w,FLAIR. "
+    "[default: all; of BIDS, T1w]"
 )
 
 sequence_options = together(
-    click.option(
-        "--sequences",
-        type=_Names(),
-        metavar="NAMES",
-        help="Sequences to work on, such as t1,t1ce; or the names of all, in the order of the files or of the volumes "
-        "of a 4D file. [default: all, named by what tells their files apart]",
+    _sequences(
+        "Sequences to work on, such as t1,t1ce; or the names of all, in the order of the files or of the volumes of a "
+        "4D file. [default: all, named by what tells their files apart]"
     ),
-    lead_option,
+    click.option(
+        "--lead",
+        metavar="NAME",
+        help="Sequence that lesions are measured in. [default: the one in which the lesion stands out most]",
+    ),
     click.option(
         "--resample",
         is_flag=True,

@@ -29,6 +29,8 @@ def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -
         "" if place["axis"] is None else f"slices {', '.join(map(str, place['slices']))} along axis {place['axis']}, "
     )
     click.echo(f"  place         {where}{slices}{place['how']}")
+    if why := place.get("slices_because"):
+        click.echo(f"  slices        {why}")
     click.echo(f"  contrast kept {_compared(report, 'contrast_kept')}: fraction {of_what}")
     click.echo(f"  seam          {_compared(report, 'seam')}: 1 is like the tissue around")
     click.echo(f"  time          {report['seconds']:.0f} s")

@@ -15,7 +15,7 @@ from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
-from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences
+from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences, told_apart
 from .sequences import lead_channel, named_sequences, sequence_names, stack_sequences
 from .slices import check_slice, keep_slice, slice_axis, sliced_axis, slices_of, thick_slices, work_dims
 from .stacking import as_keys, same_sequences, stack_keys, unstack_keys
@@ -71,6 +71,7 @@ __all__ = [
     "stage_sizes",
     "thick_slices",
     "to_host_grid",
+    "told_apart",
     "unstack_keys",
     "work_dims",
 ]

@@ -10,11 +10,13 @@ from ..errors import ConSinGANError
 from ..names import safe_name, unique_names
 from ..text_files import read_json
 from .names import public_name
+from .sequence_files import as_files
 
 __all__ = ["find_cases"]
 
 _LISTING = "datalist.json"
 _FILES = ("host", "donor", "donor_label", "host_label", "image", "label", "lesion")
+_SCANS = ("host", "donor", "image")
 _SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".png", "")  # the last is a DICOM series' folder
 
 Case = dict[str, Any]
@@ -29,7 +31,8 @@ def find_cases(
     """Find the cases in a folder.
 
     A case is a dictionary. Its files stand under ``host``, ``donor``, ``donor_label``, ``host_label``, ``image``,
-    ``label`` and ``lesion``, as paths that are relative to the folder, or absolute. What else it has are choices for
+    ``label`` and ``lesion``, as paths that are relative to the folder, or absolute; a scan of several sequences has a
+    list of paths. What else it has are choices for
     this case alone, such as ``donor_slice``, ``at`` or ``lesion_labels``; ``case`` is its name.
 
     Without a list, ``datalist.json`` in the folder is taken, and if there is none, the folder itself or each of its
@@ -111,20 +114,24 @@ def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) ->
     for name in _FILES:
         if name not in case:
             continue
-        if not isinstance(case[name], (str, Path)):
+        several = isinstance(case[name], (list, tuple)) and name in _SCANS and bool(case[name])
+        given = case[name] if several else [case[name]]
+        if not all(isinstance(file, (str, Path)) for file in given):
             raise ConSinGANError(f"{name} of case {number} is {case[name]!r}: give the path of one file.")
-        path = (folder / case[name]).resolve()
-        if not path.exists():
-            raise ConSinGANError(f"{name} of case {number}, {path}, does not exist: check the list and dataset_dir.")
-        case[name] = str(path)
+        paths = [(folder / file).resolve() for file in given]
+        for path in paths:
+            if not path.exists():
+                raise ConSinGANError(
+                    f"{name} of case {number}, {path}, does not exist: check the list and dataset_dir."
+                )
+        case[name] = [str(path) for path in paths] if several else str(paths[0])
     return case
 
 
 def _name(cases: list[Case], main: str) -> None:
     """Give every case a safe name of its own: that of its own ``case``, or of its main file."""
-    wanted = [
-        str(case.get("case") or public_name(case[main]).split(".")[0].strip("()").replace(" ", "_")) for case in cases
-    ]
+    files = [public_name(as_files(case[main])[0]).split(".")[0].strip("()").replace(" ", "_") for case in cases]
+    wanted = [str(case.get("case") or file) for case, file in zip(cases, files, strict=True)]
     names = [safe_name(name, f"case-{number:04d}") for number, name in enumerate(wanted)]
     for case, name in zip(cases, unique_names(names), strict=True):
         case["case"] = name

@@ -86,7 +86,7 @@ def save_volumes_like(
     values: NdarrayOrTensor,
     volumes: Sequence[Stored],
     *,
-    alteration: NdarrayOrTensor | None = None,
+    alterations: Sequence[NdarrayOrTensor | None] | None = None,
     description: str = _DESCRIPTION,
 ) -> None:
     """Write an altered scan of several sequences as a 4D file, each as :func:`save_like` would write it.
@@ -95,14 +95,15 @@ def save_volumes_like(
         path: file to write, ending in ``.nii.gz`` or ``.nii``.
         values: the result, (C, \\*spatial).
         volumes: what was read of the host's 4D NIfTI file (:meth:`Stored.volume`), for each sequence.
-        alteration: mask or weight, (1, \\*spatial): voxels above 0 are replaced in all sequences.
+        alterations: for each sequence mask or weight, (\\*spatial): voxels above 0 are replaced; ``None`` replaces all.
         description: text for the header.
 
     Raises:
         ConSinGANError: as :func:`save_like`.
     """
     path = Path(path)
-    raws = [_altered(path, part, stored, alteration)[0] for part, stored in zip(values, volumes, strict=True)]
+    parts = zip(values, volumes, alterations or [None] * len(volumes), strict=True)
+    raws = [_altered(path, part, stored, alteration)[0] for part, stored, alteration in parts]
     _check_suffix(path, volumes[0])
     _write_nifti(path, np.stack(raws, axis=-1), volumes[0], description, is_scan=True)
 

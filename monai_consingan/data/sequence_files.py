@@ -18,12 +18,12 @@ from monai_consingan.data.grid import to_host_grid
 from monai_consingan.data.names import public_name
 from monai_consingan.data.save import brought_to, output_suffix, save_like, save_volumes_like
 from monai_consingan.data.scan import load_scan, same_grid
-from monai_consingan.data.sequences import SEQUENCES, chosen_channel, stack_sequences
-from monai_consingan.data.stored import Stored, file_format, read_stored
+from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES, chosen_channel, stack_sequences
+from monai_consingan.data.stored import Stored, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
 
-__all__ = ["Files", "SequenceFiles", "as_files", "read_sequences", "save_sequences"]
+__all__ = ["Files", "SequenceFiles", "as_files", "read_sequences", "save_sequences", "told_apart"]
 
 Files: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 """The file of a case, or those of its sequences."""
@@ -84,6 +84,16 @@ class SequenceFiles:
             "them all in their order."
         )
 
+    def volume(self, number: int) -> SequenceFiles:
+        """One of the sequences, by its number from 0, as if it were alone in a file.
+
+        Raises:
+            ConSinGANError: there is no such sequence.
+        """
+        if not 0 <= number < len(self.parts):
+            raise ConSinGANError(f"channel is {number}, but {self.name} has the channels 0 to {len(self.parts) - 1}.")
+        return replace(self, parts=(self.parts[number],), names=(self.names[number],), whole=False)
+
     def in_order_of(self, other: SequenceFiles) -> SequenceFiles:
         """The same sequences in the order of those of another case.
 
@@ -121,7 +131,8 @@ class SequenceFiles:
 
         Returns:
             (C, \\*spatial) as of :func:`monai_consingan.data.load_scan`, with the names in ``meta["sequences"]`` where
-            there are several that are known; and the files as they would be on its grid.
+            there are several that are known, and their
+            files in ``meta["sequence_files"]``; and the files as they would be on its grid.
 
         Raises:
             ConSinGANError: as :func:`monai_consingan.data.load_scan` and :func:`monai_consingan.data.stack_sequences`.
@@ -137,6 +148,8 @@ class SequenceFiles:
         image = stack_sequences(dict(zip(self.names, images, strict=True)), name=self.name)
         if several and not self.known:
             del image.meta[SEQUENCES]
+        if several and not self.whole:
+            image.meta[SEQUENCE_FILES] = [str(part.path) for part in self.parts]
         return image, files
 
     def _on_one_grid(self, images: list[MetaTensor], main: int) -> tuple[SequenceFiles, list[MetaTensor]]:
@@ -187,15 +200,15 @@ def read_sequences(files: Files, *, name: str = "image", sequences: Sequence[str
     read = [read_stored(path, name=name, several=len(paths) == 1) for path in paths]
     whole = read[0].volumes > 1
     parts = [read[0].volume(number) for number in range(read[0].volumes)] if whole else read
-    known = None if len(paths) < 2 else _told_apart(paths)
+    known = None if len(paths) < 2 else told_apart(paths)
     names = tuple(known or (str(number + 1) for number in range(len(parts))))
     found = SequenceFiles(name, tuple(parts), names, known is not None, whole)
     return found if sequences is None else found.choose(sequences)
 
 
-def _told_apart(paths: Sequence[Path]) -> list[str] | None:
+def told_apart(paths: Sequence[Path]) -> list[str] | None:
     """What tells files apart by their names; ``None`` where nothing does, or names may be those of people."""
-    if any(file_format(path) == "dicom" for path in paths):
+    if not all(_SUFFIX.search(path.name) and path.suffix.lower() != ".dcm" for path in paths):
         return None
     stems = [_SUFFIX.sub("", path.name) for path in paths]
     words = [list(_WORD.finditer(stem)) for stem in stems]
@@ -219,6 +232,7 @@ def save_sequences(
     files: SequenceFiles,
     *,
     alteration: NdarrayOrTensor | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[str]:
     """Write an altered case in the form that its sequences came in: a file for each, or a 4D file.
 
@@ -228,8 +242,9 @@ def save_sequences(
             where there are several.
         values: the result, (C, \\*spatial).
         files: what was read of the case.
-        alteration: mask or weight, (1, \\*spatial): voxels above 0 are replaced, all others keep their stored numbers
-            (:func:`monai_consingan.data.save_like`).
+        alteration: mask or weight, (1, \\*spatial), or one for each sequence, (C, \\*spatial): voxels above 0 are
+            replaced, all others keep their stored numbers (:func:`monai_consingan.data.save_like`).
+        names: what is put in place of the sequences' names in those of several files.
 
     Returns:
         The names of the files.
@@ -238,19 +253,19 @@ def save_sequences(
         ConSinGANError: as :func:`monai_consingan.data.save_like`.
     """
     folder, array = Path(folder), np.asarray(as_array(values))
-    mask = None if alteration is None else as_array(alteration)
-    written = _names(stem, files)
+    masks = [None] * len(array) if alteration is None else [*np.broadcast_to(as_array(alteration), array.shape)]
+    written = sequence_file_names(stem, files, names)
     if files.whole:
-        save_volumes_like(folder / written[0], array, files.parts, alteration=mask)
+        save_volumes_like(folder / written[0], array, files.parts, alterations=masks)
         return written
-    for name, part, stored in zip(written, array, files.parts, strict=True):
+    for name, part, stored, mask in zip(written, array, files.parts, masks, strict=True):
         save_like(folder / name, part, stored, alteration=mask)
     return written
 
 
-def _names(stem: str, files: SequenceFiles) -> list[str]:
+def sequence_file_names(stem: str, files: SequenceFiles, instead: Sequence[str] | None) -> list[str]:
     """The names of the files that are written."""
     if files.whole or len(files.parts) == 1:
         return [f"{stem}{files.suffix}"]
-    names = unique_names([safe_name(name, str(number)) for number, name in enumerate(files.names)])
+    names = unique_names([safe_name(name, str(number)) for number, name in enumerate(instead or files.names)])
     return [f"{stem}_{name}{output_suffix(part)}" for name, part in zip(names, files.parts, strict=True)]

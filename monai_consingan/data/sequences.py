@@ -18,10 +18,21 @@ from monai_consingan.data.scan import same_grid
 from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["SEQUENCES", "chosen_channel", "lead_channel", "named_sequences", "sequence_names", "stack_sequences"]
+__all__ = [
+    "SEQUENCES",
+    "SEQUENCE_FILES",
+    "chosen_channel",
+    "lead_channel",
+    "named_sequences",
+    "sequence_names",
+    "stack_sequences",
+]
 
 SEQUENCES = "sequences"
 """Key of ``meta`` for the names of an image's sequences, a list with one for each channel."""
+
+SEQUENCE_FILES = "sequence_files"
+"""Key of ``meta`` for the files of an image's sequences, a list with one for each channel, where each has its own."""
 
 _RING_MM = (2.0, 8.0)
 _COARSE = 64  # voxels along an axis that are enough to see whether two scans show the same body

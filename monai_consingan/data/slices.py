@@ -16,7 +16,8 @@ from ..errors import ConSinGANError
 
 __all__ = ["check_slice", "keep_slice", "slice_axis", "sliced_axis", "slices_of", "thick_slices", "work_dims"]
 
-_THICK = 2.5
+THICK_SLICES = 2.5
+"""How many times the largest side of a voxel may be the smallest for a volume to be worked on in space."""
 
 
 def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
@@ -58,7 +59,7 @@ def thick_slices(image: NdarrayOrTensor) -> str:
         return ""
     spacing = affine_to_spacing(np.asarray(image.affine, dtype=np.float64))
     least, most = float(min(spacing)), float(max(spacing))
-    if most <= _THICK * least:
+    if most <= THICK_SLICES * least:
         return ""
     return f"voxels of {least:.4g} to {most:.4g} mm are too thick to work in space: each slice was worked on by itself"
 

@@ -12,9 +12,9 @@ from monai.data import ImageWriter
 from monai.data.folder_layout import default_name_formatter
 from monai.utils import ImageMetaKey, convert_data_type
 
-from monai_consingan.data.save import output_suffix, save_label_like, save_like
-from monai_consingan.data.scan import load_scan
-from monai_consingan.data.stored import read_stored
+from monai_consingan.data.save import save_label_like
+from monai_consingan.data.sequence_files import as_files, read_sequences, save_sequences
+from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name
 
@@ -42,7 +42,9 @@ class HostGeometryWriter(ImageWriter):
     """Write an image on the grid of the scan it was made from, with that file's type and header geometry.
 
     Voxels whose values are those of the scan keep its stored numbers bit for bit. With an integer ``output_dtype`` the
-    array is written as a label. A scan that is a picture gets PNG files, whatever extension is asked for.
+    array is written as a label. A scan that is a picture gets PNG files, whatever extension is asked for. Of several
+    sequences all are written in the form they came in, as a 4D file or, with their names before the extension, as a
+    file for each.
 
     Args:
         output_dtype: an integer type for labels and masks, which then get the smallest type that holds them; any other
@@ -57,24 +59,26 @@ class HostGeometryWriter(ImageWriter):
     def __init__(self, output_dtype: DtypeLike = np.float32, **kwargs: Any) -> None:
         super().__init__(output_dtype=output_dtype, affine=None, channel_dim=0, **kwargs)
         self.is_label = np.issubdtype(np.dtype(output_dtype), np.integer)
-        self.host: Path | None = None
+        self.host: list[Path] = []
+        self.sequences: list[str] | None = None
 
     def set_data_array(self, data_array: NdarrayOrTensor, channel_dim: int | None = 0, **kwargs: Any) -> None:
-        """Take the image, channel-first with one channel."""
+        """Take the image, channel-first."""
         self.data_obj = convert_data_type(data_array, np.ndarray)[0]
 
     def set_metadata(self, meta_dict: Mapping[str, Any] | None = None, resample: bool = True, **options: Any) -> None:
-        """Take the scan's path from ``filename_or_obj``; nothing is resampled.
+        """Take the scan's path from ``filename_or_obj``, or those of its sequences; nothing is resampled.
 
         Raises:
             ConSinGANError: the image does not come from a file.
         """
-        name = (meta_dict or {}).get(ImageMetaKey.FILENAME_OR_OBJ)
+        meta = meta_dict or {}
+        name = meta.get(SEQUENCE_FILES) or meta.get(ImageMetaKey.FILENAME_OR_OBJ)
         if not name:
             raise ConSinGANError(
                 "The image to save names no scan in its meta data (filename_or_obj): load it from a file."
             )
-        self.host = Path(str(name))
+        self.host, self.sequences = as_files(name), meta.get(SEQUENCES)
 
     def write(self, filename: PathLike, verbose: bool = False, **kwargs: Any) -> None:
         """Write the file; it appears whole or not at all.
@@ -82,16 +86,25 @@ class HostGeometryWriter(ImageWriter):
         Raises:
             ConSinGANError: the file is the scan itself, or as :py:func:`monai_consingan.data.save_like`.
         """
-        if self.host is None:
+        if not self.host:
             raise ConSinGANError("The image to save has no meta data: call set_metadata first.")
-        host = read_stored(self.host, name="host")
-        if (suffix := output_suffix(host)) == ".png":
-            filename = str(filename).removesuffix(".nii.gz").removesuffix(".png") + suffix
-        if Path(filename).resolve() == self.host.resolve():
-            raise ConSinGANError(f"output {filename} would take the place of the scan: give another folder.")
-        super().write(filename, verbose=verbose)
+        files = read_sequences(self.host, name="host")
+        path = Path(filename)
+        if files.suffix == ".png":
+            path = path.with_name(path.name.removesuffix(".nii.gz").removesuffix(".png") + files.suffix)
+        if path.resolve() in [host.resolve() for host in self.host]:
+            raise ConSinGANError(f"output {path} would take the place of the scan: give another folder.")
+        super().write(str(path), verbose=verbose)
         if self.is_label:
-            save_label_like(Path(filename), self.data_obj, host)
+            save_label_like(path, self.data_obj, files.parts[0])
             return
-        changed = np.asarray(self.data_obj != load_scan(host, name="host").numpy())
-        save_like(Path(filename), self.data_obj, host, alteration=changed)
+        if self.sequences and len(files.parts) > 1:
+            files = files.choose(list(self.sequences))
+        before, _ = files.image()
+        if before.shape != self.data_obj.shape:
+            raise ConSinGANError(
+                f"The image to save has the shape {tuple(self.data_obj.shape)} but its scan {tuple(before.shape)}: "
+                "give all sequences on the grid of their files."
+            )
+        changed = np.asarray(self.data_obj != before.numpy())
+        save_sequences(path.parent, path.name.removesuffix(files.suffix), self.data_obj, files, alteration=changed)

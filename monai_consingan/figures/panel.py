@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import ScaledTranslation
 
 from monai_consingan.background import find_background
 from monai_consingan.errors import ConSinGANError
@@ -132,30 +133,37 @@ def draw_panel(
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
     for spine in axes.spines.values():
         spine.set_color("0.7")
-    for x, letter in ((0.04, view.left), (0.96, OPPOSITE.get(view.left, ""))):
-        _write(axes, x, 0.955, letter, ink, background, "center")
-    if top_letter:
-        _write(axes, 0.5, 0.955, view.top, ink, background, "center")
+    letters = [(0.04, view.left), (0.96, OPPOSITE.get(view.left, "")), (0.5, view.top if top_letter else "")]
+    for x, letter in letters:
+        _write(axes, (x, 1), (0, -4), letter, ink, background, "top")
     _scale_bar(axes, right - left, ink, background)
     return shown
 
 
-def _write(axes: Axes, x: float, y: float, text: str, ink: str, background: str, vertical: str) -> None:
-    """Text at a place given as a share of the axes, readable on any ground."""
+def _write(
+    axes: Axes,
+    place: tuple[float, float],
+    points: tuple[float, float],
+    text: str,
+    ink: str,
+    background: str,
+    vertical: str,
+) -> None:
+    """Text some points from a place given as a share of the axes, readable on any ground."""
     effects = [withStroke(linewidth=2, foreground=background)]
-    axes.text(
-        x, y, text, color=ink, fontsize=8, ha="center", va=vertical, transform=axes.transAxes, path_effects=effects
-    )
+    where: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center", "va": vertical}
+    axes.annotate(text, place, points, color=ink, fontsize=8, path_effects=effects, **where)
 
 
 def _scale_bar(axes: Axes, width_mm: float, ink: str, background: str) -> None:
-    """A bar of a round length, at most a third of the width, in the lower right corner."""
-    length = max((mm for mm in (1, 2, 5, 10, 20, 50, 100, 200) if mm <= width_mm / 3), default=width_mm / 3)
+    """A bar of a round length, at most two fifths of the width, in the lower right corner."""
+    length = max((mm for mm in (1, 2, 5, 10, 20, 50, 100, 200) if mm <= 0.4 * width_mm), default=0.4 * width_mm)
     share = length / width_mm
-    bar = Line2D([0.95 - share, 0.95], [0.045, 0.045], color=ink, lw=2, transform=axes.transAxes, solid_capstyle="butt")
+    line = axes.transAxes + ScaledTranslation(0, 0.1, axes.figure.dpi_scale_trans)
+    bar = Line2D([0.95 - share, 0.95], [0, 0], color=ink, lw=2, transform=line, solid_capstyle="butt")
     bar.set_path_effects([withStroke(linewidth=3.5, foreground=background)])
     axes.add_line(bar)
-    _write(axes, 0.95 - share / 2, 0.065, f"{length:g} mm", ink, background, "bottom")
+    _write(axes, (0.95 - share / 2, 0), (0, 10), f"{length:g} mm", ink, background, "bottom")
 
 
 def grey_window(panels: Sequence[Panel]) -> tuple[float, float]:

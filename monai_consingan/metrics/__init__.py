@@ -1,7 +1,7 @@
-"""What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, detection, FID.
+"""What a result is worth: seam, texture, lesion fidelity, locality, agreement with healthy tissue, detection, FID, FRD.
 
 Measures of single images take them channel-first, (C, H, W) or (C, H, W, D), as numpy arrays, tensors or MetaTensors;
-FID and KID compare sets of images.
+FID, KID and FRD compare sets of images.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from monai_consingan.metrics.detection import (
 )
 from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
+from monai_consingan.metrics.frd import FRD, RadiomicComparison, compare_radiomics, radiomic_distance, radiomic_features
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import KID, kernel_distance
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.locality import changed_outside
+from monai_consingan.metrics.reading import agreement, reader_scores
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.sets import SetComparison, compare_sets
@@ -30,6 +32,7 @@ from monai_consingan.metrics.texture import texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
+    "FRD",
     "KID",
     "Checks",
     "DetectedLesion",
@@ -38,14 +41,17 @@ __all__ = [
     "Limits",
     "MeasureInsertiond",
     "MeasureRemovald",
+    "RadiomicComparison",
     "SetComparison",
     "Surroundings",
     "TissueAgreement",
+    "agreement",
     "beyond",
     "by_sequence",
     "changed_outside",
     "check_insertion",
     "check_removal",
+    "compare_radiomics",
     "compare_sets",
     "contrast",
     "contrast_to_noise",
@@ -62,6 +68,9 @@ __all__ = [
     "load_inception",
     "measure_change",
     "measure_lesion",
+    "radiomic_distance",
+    "radiomic_features",
+    "reader_scores",
     "removal_measures",
     "rim_core_difference",
     "seam",

@@ -41,7 +41,7 @@ def insertion_measures(
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
-            (:func:`~monai_consingan.data.sequences.lead_channel`).
+            (:func:`~monai_consingan.data.lead_channel`).
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
@@ -91,7 +91,7 @@ def removal_measures(
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the host
-            (:func:`~monai_consingan.data.sequences.lead_channel`).
+            (:func:`~monai_consingan.data.lead_channel`).
 
     Returns:
         By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and
@@ -138,6 +138,7 @@ class MeasureInsertiond(Transform):
         others_key: key of the mask of the host's own lesions.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: the sequence that the lesion is measured in; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
 
     def __init__(
@@ -150,12 +151,13 @@ class MeasureInsertiond(Transform):
         others_key: Hashable = "others",
         axis: int | None = None,
         lead: int | str | None = None,
+        dims: int = 2,
     ) -> None:
         self.pred_key = pred_key
         self.naive_key = naive_key
         self.keys = (lesion_key, donor_key, donor_lesion_key)
         self.others_key = others_key
-        self.where: dict[str, Any] = {"axis": axis, "lead": lead}
+        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
@@ -178,6 +180,7 @@ class MeasureRemovald(Transform):
         others_key: key of the label of the lesions that stay.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: the sequence that the lesion is measured in; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
 
     def __init__(
@@ -190,12 +193,13 @@ class MeasureRemovald(Transform):
         others_key: Hashable = "label",
         axis: int | None = None,
         lead: int | str | None = None,
+        dims: int = 2,
     ) -> None:
         self.pred_key = pred_key
         self.image_key = image_key
         self.keys = (filled_key, lesion_key, host_key)
         self.others_key = others_key
-        self.where: dict[str, Any] = {"axis": axis, "lead": lead}
+        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""

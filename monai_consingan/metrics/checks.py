@@ -124,7 +124,7 @@ def measure_change(
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 looks around the mask within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it
-            (:func:`~monai_consingan.data.sequences.lead_channel`).
+            (:func:`~monai_consingan.data.lead_channel`).
 
     Returns:
         By sequence (:func:`by_sequence`) ``in_tissue``, the share of the lesion that lies in the host's head;

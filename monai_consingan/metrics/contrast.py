@@ -9,11 +9,10 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy.stats import median_abs_deviation
 
+from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.metrics.surroundings import Surroundings
 
 __all__ = ["RING_MM", "contrast", "contrast_to_noise", "kept", "noise"]
-
-RING_MM = (2.0, 8.0)
 
 
 def contrast(
@@ -86,10 +85,7 @@ def contrast_to_noise(
         4.05
     """
     case = Surroundings.of(image, mask, **where)
-    around = case.values(ring_mm).astype(np.float64)
-    inside = case.inside if part is None else part
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.float64(case.image[inside].mean(dtype=np.float64) - np.median(around)) / _spread(around))
+    return cnr(case.image[case.inside if part is None else part], case.values(ring_mm))
 
 
 def _spread(values: NDArray[np.float64]) -> float:

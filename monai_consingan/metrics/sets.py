@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from monai_consingan.metrics.fid import Features, frechet_distance
 from monai_consingan.metrics.kid import KID, Sources, kernel_distance, source_numbers
 
-__all__ = ["MIN_IMAGES", "MIN_SOURCES", "SetComparison", "compare_sets"]
+__all__ = ["MIN_IMAGES", "MIN_SOURCES", "SetComparison", "compare_sets", "floor_sets"]
 
 MIN_IMAGES = 50
 """Images that each set must have for a ranking without a warning."""
@@ -78,14 +78,11 @@ def compare_sets(
     kid = kernel_distance(real, synthetic, first_sources=real_sources, second_sources=synthetic_sources, seed=seed)
     nan = float("nan")
     floor, fid_floor, fid_at_floor, kid_floor = 0, nan, nan, KID(nan, nan, nan)
-    rng = np.random.RandomState(seed)
     sources = source_numbers(real_sources, len(real))
-    halves = _halves(sources, rng)
-    size = min(len(half) for half in halves)
-    if size >= 2:
-        floor = min(size, len(synthetic))
-        one, two = (rng.permutation(half)[:floor] for half in halves)
-        some = rng.permutation(len(synthetic))[:floor]
+    divided = floor_sets(sources, len(synthetic), seed)
+    if divided is not None:
+        one, two, some = divided
+        floor = len(one)
         fid_floor = frechet_distance(real[one], real[two])
         fid_at_floor = frechet_distance(real[one], synthetic[some])
         kid_floor = kernel_distance(
@@ -109,6 +106,29 @@ def compare_sets(
             real.shape[1],
         ),
     )
+
+
+def floor_sets(
+    sources: NDArray[np.int64], synthetic: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]] | None:
+    """Images for the floor, divided at random: two halves of the real ones and as many synthetic ones.
+
+    Args:
+        sources: the number of each real image's source, which is not divided.
+        synthetic: how many synthetic images there are.
+        seed: seed of the division.
+
+    Returns:
+        Indices of three sets of one size; ``None`` where a half would have fewer than two images.
+    """
+    rng = np.random.RandomState(seed)
+    halves = _halves(sources, rng)
+    size = min(len(half) for half in halves)
+    if size < 2:
+        return None
+    floor = min(size, synthetic)
+    one, two = (rng.permutation(half)[:floor] for half in halves)
+    return one, two, rng.permutation(synthetic)[:floor]
 
 
 def _halves(sources: NDArray[np.int64], rng: np.random.RandomState) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -124,12 +124,12 @@ class Surroundings:
         exclude: mask of voxels that must not count as surroundings, such as other lesions.
         tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
         lead: the channel that is measured, by its number or its sequence's name; None takes the one in which the mask
-            stands out most (:func:`~monai_consingan.data.sequences.lead_channel`).
+            stands out most (:func:`~monai_consingan.data.lead_channel`).
 
     Attributes:
         image: the channel that is measured, (\\*spatial).
         channel: its number.
-        sequences: names of all channels (:func:`~monai_consingan.data.sequences.sequence_names`).
+        sequences: names of all channels (:func:`~monai_consingan.data.sequence_names`).
         inside: the mask, boolean (\\*spatial).
         spacing: voxel size in mm.
         axis: the axis perpendicular to the slices that it stays in, or None.

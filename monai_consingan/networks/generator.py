@@ -9,6 +9,7 @@ from torch import nn
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks.blocks import conv_block, init_weights, pad_zeros, upsample
+from monai_consingan.state_file import HASH_KEY
 
 __all__ = ["ConSinGANGenerator", "ConSinGANStage"]
 
@@ -152,6 +153,7 @@ class ConSinGANGenerator(nn.Module):
         self.register_buffer("stage", torch.tensor(self.num_stages - 1))
         self.register_buffer("sizes", torch.tensor(self.stage_sizes))
         init_weights(self)
+        self.register_load_state_dict_pre_hook(_leave_hash)
         self.register_load_state_dict_post_hook(_check_sizes)
 
     def forward(
@@ -219,6 +221,11 @@ class ConSinGANGenerator(nn.Module):
             index: the new stage, 1 or more.
         """
         self.body[index].layers.load_state_dict(self.body[index - 1].layers.state_dict())
+
+
+def _leave_hash(_: object, state: dict[str, object], *__: object) -> None:
+    """Pass over the hash that a file of weights has, so that MONAI's commands load it as it is."""
+    state.pop(HASH_KEY, None)
 
 
 def _check_sizes(generator: ConSinGANGenerator, _: object) -> None:

@@ -18,6 +18,7 @@ from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
 from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
 from .host_knowledge import HostKnowledge
+from .insertion.bank import load_bank
 from .insertion.crossfade import crossfade
 from .insertion.insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
 from .insertion.paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
@@ -35,6 +36,7 @@ from .insertion.rand_lesion import (
 from .insertion.tissue_blend import TissueBlend
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
 from .poisson import poisson_blend
+from .prepare_host import PrepareHostD, PrepareHostd, PrepareHostDict
 from .redrawing import RedrawingModels
 from .removal.biharmonic import biharmonic
 from .removal.fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
@@ -110,6 +112,9 @@ __all__ = [
     "PasteLesiond",
     "PastedLesion",
     "Placement",
+    "PrepareHostD",
+    "PrepareHostDict",
+    "PrepareHostd",
     "RandLesion",
     "RandLesionBlob",
     "RandLesionBlobD",
@@ -150,6 +155,7 @@ __all__ = [
     "flip_mirror",
     "head_mask",
     "head_slices",
+    "load_bank",
     "move",
     "poisson_blend",
     "region_slices",

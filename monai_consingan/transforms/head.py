@@ -68,7 +68,7 @@ def tissue_in(image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | Non
         Boolean array of the box's shape.
 
     Raises:
-        ConSinGANError: as :func:`air_level`.
+        ConSinGANError: as ``air_level``.
     """
     shown = find_background(image).tissue(image[box], None if known is None else known[box])
     return np.asarray(shown & (image[box] > air_level(image)))
@@ -90,7 +90,7 @@ def head_mask(
     Args:
         image: array of shape (\\*spatial), 2D or 3D, in any intensity units.
         spacing: mm per spatial axis, or one number for all.
-        background, air: the image's (:func:`air_level`), if they are known.
+        background, air: the image's (``air_level``), if they are known.
 
     Returns:
         Boolean array of the same shape.

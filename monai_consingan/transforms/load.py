@@ -10,7 +10,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
-from monai_consingan.data import load_label, load_scan
+from monai_consingan.data import load_label, read_sequences
 
 __all__ = [
     "LoadLesionLabelD",
@@ -25,7 +25,9 @@ __all__ = [
 class LoadScand(MapTransform):
     """Read grey MR scans with :func:`monai_consingan.data.load_scan`, which refuses what is none.
 
-    What is no path, such as an image that was read before, stays as it is.
+    A list of paths, or a file of four dimensions, is read as the sequences of one scan
+    (:func:`monai_consingan.data.read_sequences`). What is no path, such as an image that was read before, stays as it
+    is.
 
     Args:
         keys: keys of the scans' paths, which the images replace.
@@ -45,12 +47,12 @@ class LoadScand(MapTransform):
         self.case_key = case_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """A copy of ``data`` with the images, (1, \\*spatial) float32."""
+        """A copy of ``data`` with the images, (C, \\*spatial) float32."""
         out = dict(data)
         for key in self.key_iterator(out):
-            if not isinstance(out[key], (str, PathLike)):
+            if not _is_path(out[key]) and not (isinstance(out[key], (list, tuple)) and all(map(_is_path, out[key]))):
                 continue
-            out[key] = load_scan(out[key], name=_words(key))
+            out[key], _ = read_sequences(out[key], name=_words(key)).image()
             if out.get(self.case_key):
                 out[key].meta["case"] = str(out[self.case_key])
         return out
@@ -100,6 +102,10 @@ class LoadLesionLabeld(MapTransform):
             if out.get(self.case_key):
                 out[key].meta["case"] = str(out[self.case_key])
         return out
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, PathLike))
 
 
 def _words(key: Hashable) -> str:

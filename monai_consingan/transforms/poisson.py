@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import cg, spsolve
+from scipy.sparse.linalg import spsolve
 
-from monai_consingan.arrays import check_layers
+from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
 from monai_consingan.errors import NoPlaceError
 
 __all__ = ["poisson_blend"]
+
+_ITERATIONS = 10_000
 
 
 def poisson_blend(
@@ -25,6 +27,7 @@ def poisson_blend(
     spacing: Sequence[float] | float = 1.0,
     valid: Any | None = None,
     alone: float | None = None,
+    precision: float = 1e-8,
 ) -> np.ndarray:
     """Clone the source's structure into the host without a seam.
 
@@ -35,15 +38,16 @@ def poisson_blend(
     in space one by conjugate gradients. A mask that touches the array's border is free there (Neumann condition).
 
     Args:
-        host: array of shape (\\*spatial), 2D or 3D.
+        host: array of shape (\\*spatial), 2D or 3D, or (C, \\*spatial).
         source: array of the same shape whose structure is wanted.
-        mask: array of the same shape; values above 0 are replaced.
+        mask: array of shape (\\*spatial); values above 0 are replaced.
         axis: the spatial axis perpendicular to the slices to solve every slice by itself; None to solve in space.
         spacing: mm per spatial axis, or one number for all.
-        valid: array of the same shape, above 0 where the source is known; None for everywhere. Voxels beside the mask
+        valid: array of the mask's shape, above 0 where the source is known; None for everywhere. Voxels beside the mask
             where it is not known pose no condition.
         alone: what is added to the source in a part of the mask that has no known voxel beside it, and so nothing to
             take a level from; None takes the mean of what the other parts have around them.
+        precision: in space, the error that is left, as a share of the border's differences.
 
     Returns:
         float64 array of the host's shape, the clone inside the mask, the host's values elsewhere.
@@ -58,15 +62,27 @@ def poisson_blend(
         >>> poisson_blend(host, source, mask).round(6).tolist()
         [[3.0, 3.0, 10.0, 3.0, 3.0]]
     """
+    if as_array(host).ndim == as_array(mask).ndim:
+        check_shape(as_array(source), as_array(host).shape, name="source", other="host")
+        given: dict[str, Any] = {
+            "axis": axis,
+            "spacing": spacing,
+            "valid": valid,
+            "alone": alone,
+            "precision": precision,
+        }
+        return np.asarray(poisson_blend(as_array(host)[None], as_array(source)[None], mask, **given)[0])
+    target, guide = (as_array(part).astype(np.float64) for part in (host, source))
+    check_shape(guide, target.shape, name="source", other="host")
     known = 1 if valid is None else valid
-    target, guide, (inside, known), axis, mm = check_layers(host, source, axis, spacing, mask=mask, valid=known)
-    result = target.copy()
+    _, _, (inside, known), axis, mm = check_layers(target[0], guide[0], axis, spacing, mask=mask, valid=known)
     if not inside.any():
-        return result
+        return target
     matrix, right = _membrane(target - guide, inside, known, mm, axis, alone)
-    planes = target.ndim - (axis is not None) <= 2
-    result[inside] = guide[inside] + (spsolve(matrix.tocsc(), right) if planes else _solve_in_space(matrix, right))
-    return result
+    planes = inside.ndim - (axis is not None) <= 2
+    added = spsolve(matrix.tocsc(), right).reshape(right.shape) if planes else _solve_in_space(matrix, right, precision)
+    target[:, inside] = guide[:, inside] + added.T
+    return target
 
 
 def _membrane(
@@ -77,11 +93,11 @@ def _membrane(
     axis: int | None,
     alone: float | None,
 ) -> tuple[csr_matrix, np.ndarray]:
-    """The Laplace equation inside the mask with the difference around it as its border values."""
+    """The Laplace equation inside the mask, and of each channel the differences around it as its border values."""
     count = int(inside.sum())
     number = np.full(inside.shape, -1, np.int64)
     number[inside] = np.arange(count)
-    diagonal, right, anchors = np.zeros(count), np.zeros(count), np.zeros(count)
+    diagonal, right, anchors = np.zeros(count), np.zeros((count, len(difference))), np.zeros(count)
     rows, cols, values = [], [], []
     for along, mm in enumerate(spacing):
         if along == axis:
@@ -92,9 +108,9 @@ def _membrane(
         for here, there in ((tuple(lower), tuple(upper)), (tuple(upper), tuple(lower))):
             inner = inside[here] & inside[there]
             border = inside[here] & ~inside[there] & known[there]
-            np.add.at(diagonal, number[here][inner | border], conductance)
-            np.add.at(right, number[here][border], conductance * difference[there][border])
-            np.add.at(anchors, number[here][border], conductance)
+            diagonal[number[here][inner | border]] += conductance
+            right[number[here][border]] += conductance * difference[in_all(there)][:, border].T
+            anchors[number[here][border]] += conductance
             rows.append(number[here][inner])
             cols.append(number[there][inner])
             values.append(np.full(int(inner.sum()), -conductance))
@@ -110,13 +126,25 @@ def _membrane(
             )
         # the only solution that is bound to one value everywhere, and to nothing else, is that value
         diagonal[lone] += 1.0
-        right[lone] = right.sum() / anchors.sum() if alone is None else alone
+        right[lone] = right.sum(axis=0) / anchors.sum() if alone is None else alone
     return (links + diags(diagonal)).tocsr(), right
 
 
-def _solve_in_space(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
-    """Conjugate gradients with the diagonal as preconditioner."""
-    solution, failed = cg(matrix, right, rtol=1e-8, atol=0.0, maxiter=10_000, M=diags(1.0 / matrix.diagonal()))
-    if failed:
-        raise NoPlaceError("the Poisson equation of this mask has no stable solution; give axis.")
-    return np.asarray(solution)
+def _solve_in_space(matrix: csr_matrix, right: np.ndarray, precision: float) -> np.ndarray:
+    """Conjugate gradients with the diagonal as preconditioner, all columns of the right side at once."""
+    inverse, goal = 1.0 / matrix.diagonal()[:, None], precision * np.linalg.norm(right, axis=0)
+    solution, left = np.zeros(right.shape), right.copy()
+    step = inverse * left
+    weight = np.einsum("ij,ij->j", left, step)
+    for _ in range(_ITERATIONS):
+        open_ = np.linalg.norm(left, axis=0) > goal
+        if not open_.any():
+            return solution
+        image = matrix @ step
+        share = np.divide(weight, np.einsum("ij,ij->j", step, image), out=np.zeros(len(open_)), where=open_)
+        solution += share * step
+        left -= share * image
+        turned = inverse * left
+        before, weight = weight, np.einsum("ij,ij->j", left, turned)
+        step = turned + np.divide(weight, before, out=np.zeros(len(open_)), where=open_) * step
+    raise NoPlaceError("the Poisson equation of this mask has no stable solution; give axis.")

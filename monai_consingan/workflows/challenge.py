@@ -16,7 +16,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of
-from monai_consingan.data import load_label, load_scan
+from monai_consingan.data import load_label
 from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
@@ -26,7 +26,7 @@ from monai_consingan.metrics.detection import detection
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.workflows.augmentation import augment, free_twins, read_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.survey import size_class
+from monai_consingan.workflows.augmentation.survey import load_pair, size_class
 from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.report import shown_number, write_report
 from monai_consingan.workflows.run_folder import ResumableFolder
@@ -95,9 +95,9 @@ def challenge(
         progress: whether to show progress on the standard error stream.
 
     Returns:
-        The report: ``inserted`` and ``removed``, tables by size, contrast-to-noise ratio and depth in the head with the
-        number of lesions, the share that was found and the mean Dice; ``false_positives`` for each scan, and all
-        lesions one by one.
+        The report, with ``inserted`` and ``removed``, tables by size, contrast-to-noise ratio and depth in the head
+        with the number of lesions, the share that was found and the mean Dice; ``false_positives`` for each scan, and
+        all lesions one by one.
 
     Raises:
         ConSinGANError: the command lacks a place for the scan or the mask, fails, or writes no mask on the scan's grid;
@@ -121,7 +121,7 @@ def challenge(
                 **work,
             )
         segment = partial(_segmented, command, folder.path / "masks")
-        originals = {record.name: record.image for record in read_scans(scans).of("training")}
+        originals = {record.name: record.images for record in read_scans(scans).of("training")}
         lesions, false = [], {}
         for part in ("inserted", "removed") if twins else ("inserted",):
             found, more = _asked(folder.path / part, segment, originals)
@@ -142,7 +142,7 @@ def challenge(
 
 
 def _asked(
-    part: Path, segment: Callable[[str, Path], Path], originals: Mapping[str, Path]
+    part: Path, segment: Callable[[str, Sequence[Path]], Path], originals: Mapping[str, Sequence[Path]]
 ) -> tuple[list[_Asked], list[int]]:
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
@@ -154,14 +154,12 @@ def _asked(
         if told is None or told["status"] != "made":
             continue
         record = records[task.name]
-        image = load_scan(record.image, name=f"scan {task.name}")
+        image, label, _ = load_pair(record)
         marks = load_label(part / numbers / f"{task.name}{told['suffix']}", image=image).numpy()
-        predicted = _mask(segment(task.name, record.image), image)
+        predicted = _mask(segment(task.name, record.images), image)
         before = _mask(segment(task.host, originals[task.host]), image)
-        label = (
-            load_label(record.label, image=image, allow_empty=True).numpy() if record.label else np.zeros_like(marks)
-        )
-        false.append(detection(predicted, label, spacing=spacing_of(image)).false_positives)
+        known = np.zeros_like(marks) if label is None else as_array(label)
+        false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
         head = head_mask(as_array(image)[0], spacing=spacing_of(image))
         for lesion in told["lesions"]:
             inside = marks == lesion["instance"]
@@ -205,7 +203,7 @@ def _depth_mm(lesion: np.ndarray, head: np.ndarray, mm: Sequence[float]) -> floa
     return float(np.sqrt((((outside - centre) * np.asarray(mm)) ** 2).sum(axis=1).min()))
 
 
-def _segmented(command: str, masks: Path, name: str, image: Path) -> Path:
+def _segmented(command: str, masks: Path, name: str, images: Sequence[Path]) -> Path:
     """The mask that the segmenter makes of a scan; made once."""
     path = masks / f"{name}.nii.gz"
     if path.exists():
@@ -213,8 +211,10 @@ def _segmented(command: str, masks: Path, name: str, image: Path) -> Path:
     masks.mkdir(parents=True, exist_ok=True)
     partial_mask = masks / f".{name}.partial.nii.gz"
     partial_mask.unlink(missing_ok=True)
-    places = {"{image}": str(image), "{mask}": str(partial_mask)}
-    words = [_filled(word, places) for word in shlex.split(command)]
+    words = []
+    for word in shlex.split(command):
+        filled = [word.replace("{image}", str(image)) for image in images] if "{image}" in word else [word]
+        words += [part.replace("{mask}", str(partial_mask)) for part in filled]
     try:
         done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
     except OSError as error:
@@ -226,12 +226,6 @@ def _segmented(command: str, masks: Path, name: str, image: Path) -> Path:
         raise ConSinGANError(f"command {words[0]!r} wrote no mask of scan {name} to {{mask}}: {last[0]}")
     os.replace(partial_mask, path)
     return path
-
-
-def _filled(word: str, places: Mapping[str, str]) -> str:
-    for place, path in places.items():
-        word = word.replace(place, path)
-    return word
 
 
 def _mask(path: Path, image: MetaTensor) -> np.ndarray:

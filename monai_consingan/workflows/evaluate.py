@@ -10,35 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import MetaTensor
 
-from monai_consingan.data import file_sha256, load_label, load_scan
+from monai_consingan.data import file_sha256
 from monai_consingan.data.names import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import save_contact_sheet
 from monai_consingan.metrics import (
     SetComparison,
-    changed_outside,
+    compare_radiomics,
     compare_sets,
     inception_features,
     load_inception,
-    texture,
+    radiomic_features,
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.models.device import check_device
 from monai_consingan.names import unique_names
-from monai_consingan.text_files import read_json_dictionary
+from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_file, result_folders
+from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_folders
 from monai_consingan.workflows.report import versions, write_report
 
-__all__ = ["FIGURE", "PAGE", "compare_pictures", "evaluate", "evaluate_images", "evaluate_result"]
+__all__ = ["FIGURE", "PAGE", "compare_pictures", "evaluate", "evaluate_images"]
 
 PAGE = "report.html"
 FIGURE = "images.png"
-
-_FROM_REPORT = ("seam", "contrast_kept", "rim_core_kept", "size_kept")
 
 
 def evaluate(
@@ -49,6 +46,7 @@ def evaluate(
     originals: str | Path | None = None,
     inception: str | Path | None = None,
     dims: int = 2048,
+    frd: bool = False,
     max_slices: int | None = None,
     axis: int | None = None,
     seed: int = 0,
@@ -66,6 +64,8 @@ def evaluate(
         originals: folder of the scans that the results were made of.
         inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
         dims: number of Inception features; published values have 2048.
+        frd: whether to give the Frechet radiomic distance too (:func:`~monai_consingan.metrics.compare_radiomics`),
+            which needs frd-score and takes a second or more for each picture.
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the division into halves and of the intervals.
@@ -91,6 +91,7 @@ def evaluate(
                 *images,
                 inception=inception,
                 dims=dims,
+                frd=frd,
                 max_slices=max_slices,
                 axis=axis,
                 seed=seed,
@@ -123,6 +124,7 @@ def evaluate_images(
     *,
     inception: str | Path | None = None,
     dims: int = 2048,
+    frd: bool = False,
     max_slices: int | None = None,
     axis: int | None = None,
     seed: int = 0,
@@ -137,6 +139,8 @@ def evaluate_images(
         synthetic: folder, volume or datalist.
         inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
         dims: number of Inception features; published values have 2048.
+        frd: whether to give the Frechet radiomic distance too (:func:`~monai_consingan.metrics.compare_radiomics`),
+            which needs frd-score and takes a second or more for each picture.
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the division into halves and of the intervals.
@@ -145,10 +149,11 @@ def evaluate_images(
         progress: whether to show progress on the standard error stream.
 
     Returns:
-        :class:`~monai_consingan.metrics.SetComparison` as a dictionary, the number of sources, and what was used.
+        :class:`~monai_consingan.metrics.SetComparison` as a dictionary, the number of sources, what was used, and
+        ``radiomics``, if they are asked for (:class:`~monai_consingan.metrics.RadiomicComparison`).
 
     Raises:
-        ConSinGANError: an input is bad, fewer than two images in a set, or there are no Inception weights.
+        ConSinGANError: an input is bad, fewer than two images in a set, no Inception weights, or no frd-score.
     """
     check_device(device)
     weights = inception or os.environ.get(INCEPTION_VARIABLE) or None
@@ -163,10 +168,12 @@ def evaluate_images(
         compared = compare_pictures(
             sets["real"], sets["synthetic"], network, seed=seed, device=device, progress=progress
         )
+        radiomics = {"radiomics": _radiomics(sets, seed, progress)} if frd else {}
         if figure is not None:
             save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
     return {
         **compared.as_dict(),
+        **radiomics,
         "dims": dims,
         "seed": seed,
         "sources": {name: _describe(paths[name], found) for name, found in sets.items()},
@@ -202,73 +209,15 @@ def compare_pictures(
     return compare_sets(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
 
 
+def _radiomics(sets: Mapping[str, PictureSet], seed: int, progress: bool) -> dict[str, Any]:
+    """FRD between the real and the synthetic pictures, and between halves of the real ones."""
+    real, synthetic = sets["real"], sets["synthetic"]
+    features = [radiomic_features(found.files, progress=progress) for found in (real, synthetic)]
+    found = compare_radiomics(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
+    return found.as_dict()
+
+
 def _describe(path: Path, found: PictureSet) -> dict[str, Any]:
     hidden = public_name(path)
     name = hidden if set(found.sources) == {hidden} else path.name
     return {"name": name, "images": len(found.files), "sources": len(set(found.sources))}
-
-
-def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) -> dict[str, Any]:
-    """Measure a result of ``harmonize``, ``remove`` or ``paste``.
-
-    Args:
-        folder: the folder that it wrote.
-        originals: folder (with folders in it) where the scan that it was made of is, which is told by its name and
-            SHA-256. Without it, what changed outside the alteration mask is counted against the naive image.
-
-    Returns:
-        ``folder``, ``command``; ``seam``, ``contrast_kept``, ``rim_core_kept`` and ``size_kept`` as the result's report
-        has them; ``texture`` (:func:`~monai_consingan.metrics.texture` of what was altered); the same of the naive
-        image with ``_naive`` at the end; ``changed_outside`` (:func:`~monai_consingan.metrics.changed_outside`, which
-        must be 0) and what it was counted against, ``compared_with``: ``"original"`` or ``"naive"``.
-
-    Raises:
-        ConSinGANError: a file is missing or bad, or the original is not in ``originals``.
-    """
-    folder = Path(folder)
-    report = _read_report(folder)
-    image = load_scan(result_file(folder, "image"))
-    lesions = load_label(result_file(folder, "label"), image=image, allow_empty=True)
-    alteration = load_label(result_file(folder, "alteration"), image=image, name="alteration")
-    axis = report["placement"]["axis"]
-    measured: dict[str, Any] = {"folder": folder.name, "command": report["command"]}
-    scans: dict[str, MetaTensor] = {"": image}
-    if report["command"] != "paste":
-        scans["_naive"] = load_scan(result_file(folder, "naive"), name="naive image")
-    for suffix, scan in scans.items():
-        measured |= {f"{name}{suffix}": report[f"{name}{suffix}"] for name in _FROM_REPORT if name + suffix in report}
-        measured[f"texture{suffix}"] = texture(scan, alteration, axis=axis, exclude=lesions)
-    if originals is not None:
-        original = load_scan(_original(report, Path(originals)), name="original")
-        measured |= {"changed_outside": changed_outside(original, image, alteration), "compared_with": "original"}
-    elif "_naive" in scans:
-        measured |= {"changed_outside": changed_outside(scans["_naive"], image, alteration), "compared_with": "naive"}
-    return measured
-
-
-def _read_report(folder: Path) -> dict[str, Any]:
-    path, remedy = folder / REPORT_NAME, "give a folder that harmonize, remove or paste wrote"
-    report = read_json_dictionary(path, "report", remedy=remedy)
-    placement, inputs = report.get("placement"), report.get("inputs")
-    numbers = [report.get(name + suffix) for name in _FROM_REPORT for suffix in ("", "_naive")]
-    wrong = {
-        "command": report.get("command") not in ("harmonize", "remove", "paste"),
-        "placement": not isinstance(placement, dict) or placement.get("axis", "") not in (None, 0, 1, 2),
-        "inputs": not isinstance(inputs, dict),
-        "measures": not all(value is None or isinstance(value, (int, float)) for value in numbers),
-    }
-    if any(wrong.values()):
-        names = ", ".join(name for name, found in wrong.items() if found)
-        raise ConSinGANError(f"report {path} cannot be used (its {names}): {remedy}.")
-    return report
-
-
-def _original(report: Mapping[str, Any], originals: Path) -> Path:
-    """The scan that a result was made of."""
-    wanted = report["inputs"].get("image" if report["command"] == "remove" else "host")
-    wanted = wanted if isinstance(wanted, dict) else {}
-    for path in [originals, *sorted(originals.rglob("*"))]:
-        if public_name(path) == wanted.get("file") and file_sha256(path) == wanted.get("sha256"):
-            return path
-    name = wanted.get("file", "the scan")
-    raise ConSinGANError(f"{originals} does not hold {name} as the result was made of it: give its folder.")

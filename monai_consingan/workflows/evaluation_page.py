@@ -15,11 +15,14 @@ _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
 FID grows as the number of images falls: read it beside the floor, which is the distance between two halves of the real
 images, and beside the distance of as many synthetic images from one half. The KID does not grow, and its interval tells
-how sure it is.
+how sure it is. The FRD is the logarithm of a distance of radiomic features, such as texture; it is biased as the FID
+is: read it beside its floor.
 """
 
 _RESULTS_TEXT = """
-Seam: steps of intensity across the lesion's border, relative to the tissue around; 1 is like it. Texture: fine
+Seam: steps of intensity across the lesion's border, relative to the tissue around; 1 is like it. Seam through: the
+same from slice to slice. Level jump: how far slices of the lesion lie above or below their neighbours, relative to the
+tissue around; far above 1 are bands. Texture: fine
 structure where something was altered, relative to the tissue around; 1 is like it, below is smoother. A lesion has a
 border and a texture of its own: compare what was put in with the naive image. Contrast, rim and
 core, size: what is kept of the donor's lesion (1 is all); after a removal, what is left of the lesion's contrast (0 is
@@ -29,50 +32,71 @@ image.
 
 
 def images_table(images: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of FID and KID, the first one the header.
+    """Rows of FID, KID and, if it was computed, FRD, the first one the header.
 
     Args:
         images: what :func:`~monai_consingan.workflows.evaluate.evaluate_images` returned.
     """
 
-    def kid(values: Mapping[str, float]) -> list[str]:
+    def with_interval(values: Mapping[str, float]) -> list[str]:
         return [shown_number(values["value"]), f"{shown_number(values['lower'])} to {shown_number(values['upper'])}"]
 
-    floor = images["n_floor"]
+    floor, radiomics = images["n_floor"], images.get("radiomics")
     rows = [
         ["", "images", "FID", "KID", "95% interval"],
         [
             "real and synthetic",
             f"{images['n_real']} and {images['n_synthetic']}",
             shown_number(images["fid"]),
-            *kid(images["kid"]),
+            *with_interval(images["kid"]),
         ],
     ]
     if floor:
         rows += [
-            ["real and real", f"{floor} and {floor}", shown_number(images["fid_floor"]), *kid(images["kid_floor"])],
+            [
+                "real and real",
+                f"{floor} and {floor}",
+                shown_number(images["fid_floor"]),
+                *with_interval(images["kid_floor"]),
+            ],
             ["real and synthetic, as many", f"{floor} and {floor}", shown_number(images["fid_at_n_floor"]), "", ""],
         ]
+    if radiomics is not None:
+        columns = [
+            ["FRD", "95% interval"],
+            *(with_interval(radiomics[key]) for key in ("frd", "frd_floor", "frd_at_n_floor")),
+        ]
+        rows = [row + more for row, more in zip(rows, columns, strict=False)]
     return rows
 
 
 def results_table(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Rows of the measures of results, the first one the header.
+    """Rows of the measures of results, the first one the header; with several sequences a row for each, the lead first.
 
     Args:
-        results: what :func:`~monai_consingan.workflows.evaluate.evaluate_result` returned.
+        results: what :func:`~monai_consingan.workflows.evaluate_result.evaluate_result` returned.
     """
     columns = {
         "seam": "seam",
+        "seam through": "seam_through",
+        "level jump": "level_jump_through",
         "texture": "texture",
         "contrast kept": "contrast_kept",
         "rim-core kept": "rim_core_kept",
         "size kept": "size_kept",
     }
+    for shown, name in list(columns.items()):
+        if name in ("seam_through", "level_jump_through") and not any(name in result for result in results):
+            del columns[shown]
     rows = [["result", "command", *columns, "changed outside"]]
     for result in results:
-        cells = [_with_naive(result, name) for name in columns.values()]
-        rows.append([result["folder"], result["command"], *cells, str(result.get("changed_outside", "-"))])
+        sequences = result.get("sequences", {})
+        outside, label = str(result.get("changed_outside", "-")), result["folder"]
+        first = f"{label}, {result['lead']}" if sequences else label
+        others = [(f"{label}, {name}", table, "") for name, table in sequences.items() if name != result["lead"]]
+        for name, table, changed in [(first, result, outside), *others]:
+            cells = [_with_naive(table, measure) for measure in columns.values()]
+            rows.append([name, result["command"], *cells, changed])
     return rows
 
 

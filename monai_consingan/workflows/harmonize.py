@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monai.data import MetaTensor
 
 from monai_consingan.data import Files, as_files, check_lesion, sequence_names, slices_of
+from monai_consingan.data.lesion_bank import LesionBank, is_lesion_bank
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import Checks, check_insertion, insertion_measures
 from monai_consingan.models.device import check_device
@@ -34,7 +36,9 @@ class LesionSource:
         host: scan that gets the lesion: its file, those of its sequences, or a 4D file of them
             (:py:func:`monai_consingan.data.read_sequences`).
         donor: scan that the lesion is taken from, likewise; it may be the host.
-        donor_label: label of the donor's lesions.
+            A bank of lesions (:py:func:`monai_consingan.workflows.lesions.make_lesions`) will do, of which ``lesion``
+            chooses one by its number there, the largest, or by chance.
+        donor_label: label of the donor's lesions; ``None`` with a bank.
         host_label: label of the lesions that the host has already; by default the donor's label if donor and host are
             the same file.
         lesion_labels: values of ``donor_label`` that are the lesion; ``None`` for all.
@@ -62,7 +66,7 @@ class LesionSource:
 
     host: Files
     donor: Files
-    donor_label: str | Path
+    donor_label: str | Path | None = None
     host_label: str | Path | None = None
     lesion_labels: Iterable[int] | None = None
     donor_slice: int | None = None
@@ -80,6 +84,25 @@ class LesionSource:
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
 
+    def of_bank(self, seed: int) -> LesionSource:
+        """The files of the lesion that is chosen, if the donor is a bank of lesions.
+
+        Args:
+            seed: seed of a choice by chance.
+
+        Raises:
+            ConSinGANError: a bank and a label are given, or neither, or the bank is damaged or has no such lesion.
+        """
+        donors = as_files(self.donor)
+        if len(donors) != 1 or not is_lesion_bank(donors[0]):
+            if self.donor_label is None:
+                raise ConSinGANError(f"donor {donors[0]} has no label: give the label of its lesions (donor_label).")
+            return self
+        if self.donor_label is not None:
+            raise ConSinGANError(f"donor {donors[0]} is a bank, which has its own labels: leave donor_label out.")
+        image, label = LesionBank(donors[0]).files(self.lesion, seed)
+        return replace(self, donor=image, donor_label=label, lesion="largest")
+
     @property
     def files(self) -> list[str | Path | None]:
         """The files that are read."""
@@ -93,7 +116,7 @@ def _pasted(
     match = method.match if source.match is None else source.match
     host = run.scan("host", source.host)
     donor = run.scan("donor", source.donor, like="host")
-    donor_label = run.label("donor_label", source.donor_label, donor, "donor")
+    donor_label = run.label("donor_label", source.donor_label or "", donor, "donor")
     host_label = None
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
@@ -179,6 +202,7 @@ def paste(
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
+    source = source.of_bank(seed)
     with _run("paste", source, output, [], overwrite) as run:
         case = _pasted(run, source, insertion_method("naive"), source.dims, seed, "Naive paste")
         return run.finish(case, seed, strict=strict)
@@ -245,6 +269,7 @@ def harmonize(
         asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
         redrawing = Redrawing.chosen("harmonization", how.redrawn, **asked)
         dims = redrawing.settings.spatial_dims
+    source = source.of_bank(seed)
     with _run("harmonize", source, output, [model, start], overwrite) as run:
         case = _pasted(run, source, how, dims, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}

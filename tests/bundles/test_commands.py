@@ -21,6 +21,8 @@ from .conftest import SMALL
 
 SCHEMA = Path(__file__).parents[1] / "fixtures" / "meta_schema_20240725.json"
 
+WAYS = (("inputs", "image"), ("outputs", "pred"))
+
 
 def raw(path: Path) -> np.ndarray:
     """Stored numbers of a NIfTI file."""
@@ -137,7 +139,17 @@ def test_published_setting_runs(call: Any, folder: Path) -> None:
 
 def test_metadata_follows_the_schema(call: Any, folder: Path) -> None:
     """The schema is there already, so nothing is downloaded."""
-    call("verify_metadata", "--meta_file", folder / "configs" / "metadata.json", "--filepath", SCHEMA)
+    for name in ("metadata.json", "metadata_volume.json"):
+        call("verify_metadata", "--meta_file", folder / "configs" / name, "--filepath", SCHEMA)
+
+
+def test_metadata_of_volumes_tell_of_other_shapes_only(folder: Path) -> None:
+    flat, deep = (json.loads((folder / "configs" / f"metadata{name}.json").read_text()) for name in ("", "_volume"))
+    for meta, size in ((flat, 96), (deep, 48)):
+        shapes = [meta["network_data_format"][way][name].pop("spatial_shape") for way, name in WAYS]
+        assert [set(shapes[0]), set(shapes[1])] == [{size // 2 + 1}, {size}]
+        meta.pop("eval_metrics")
+    assert flat == deep
 
 
 def test_network_takes_and_gives_what_the_metadata_say(call: Any, folder: Path) -> None:

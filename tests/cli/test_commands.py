@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from monai_consingan import __version__
@@ -23,23 +25,30 @@ TRAINING = (
 )
 CLUSTER = "--quiet --jobs --threads --shard --backend --address"
 LESION = (
-    "--host --donor --donor-label --host-label --lesion-labels --donor-slice --host-slice --axis --at --offset --match"
+    "--host --donor --donor-label --host-label --lesion-labels --donor-slice --host-slice --axis --at --offset --match "
+    "--sequences --lead --resample"
 )
 OPTIONS = {
     "augment": "--output --per-scan --lesions --method --on-failure --sizes --location --edge --clearance --flip "
     "--rotate --scale --match --attempts --contrast --seam-margin --channel --lesion-mask --lesion-labels --axis "
-    f"--model --bank --crops --side --composite --dilation --softness {TRAINING} {CLUSTER}",
+    f"--model --bank --crops --side --composite --dilation --softness {TRAINING} {CLUSTER} --sequences --lead",
     "twins": "--output --method --on-failure --filling --margin --most-contrast --most-seam --channel --lesion-mask "
-    f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} {CLUSTER}",
+    f"--lesion-labels --axis --model --bank --crops --side --composite {TRAINING} {CLUSTER} --sequences --lead",
     "merge": "--quiet",
+    "keep": "--decisions --unsure --rest --quiet",
+    "reading": "--real --output --number --seed --overwrite --score --key",
+    "challenge": "--output --per-scan --lesions --method --on-failure --sizes --twins --jobs --quiet",
+    "lesions": "--output --number --diameter --method --kind --oedema --lead --lesion-labels --channel --lesion-mask "
+    "--seed --quiet",
+    "nnunet": "--trainer-folder",
     "demo": "--output --overwrite --seed",
     "harmonize": f"{LESION} --method --composite --model --bank --output {TRAINING} --overwrite --quiet",
     "remove": "--image --label --lesion-labels --slice --axis --method --symmetry --composite --model --bank --output "
-    f"{TRAINING} --overwrite --quiet",
+    f"{TRAINING} --overwrite --quiet --sequences --lead --resample",
     "paste": f"{LESION} --seed --output --overwrite --quiet",
     "train": f"--task --output --resume --slice --axis --model --fine-tune {TRAINING} --overwrite --quiet",
-    "evaluate": "REAL SYNTHETIC --results --output --originals --inception --dims --max-slices --axis --seed --device "
-    "--overwrite --quiet",
+    "evaluate": "REAL SYNTHETIC --results --output --originals --inception --dims --frd --max-slices --axis --seed "
+    "--device --overwrite --quiet",
     "reproduce": "DATASET --output --settings --slices --iterations --channels --inception --dims --seed --device "
     "--quiet",
     "bank": f"--output --task --label --crops --side --axis {TRAINING} --quiet",
@@ -86,7 +95,7 @@ def test_harmonize_says_what_it_did(call: Any, insert: list[Any], tmp_path: Path
     result = call(*args, "--at", 60, 120, 6, "--composite", "whole", "--dilation", 2, "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert f"Lesion inserted: {tmp_path / 'out'}\n" in result.output  # after what is left of the progress bar
-    assert 3 <= len(re.findall(r"^  [a-z]", result.output, re.MULTILINE)) <= 5
+    assert 3 <= len(re.findall(r"^  [a-z]", result.output, re.MULTILINE)) <= 6
     assert "voxel (60, 120, 6), slices 6 along axis 2, at\n" in result.output
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert f"contrast kept {report['contrast_kept']:.2f} (naive 1.00)" in result.output
@@ -241,3 +250,19 @@ def test_demo_prints_where_its_page_is(call: Any, tmp_path: Path, monkeypatch: p
     result = call("demo", "--output", tmp_path, "--overwrite", "--seed", 3)
     assert result.output == f"Look at {tmp_path / 'report.html'}\n"
     assert given == {"output": tmp_path, "overwrite": True, "seed": 3, "progress": True}
+
+
+def test_lesions_makes_a_bank(call: Any, refused: Any, tmp_path: Path) -> None:
+    away = np.sqrt(sum((g - 16) ** 2 for g in np.mgrid[:32, :32, :32]))
+    image = 100 + 5 * np.random.RandomState(0).standard_normal(away.shape) + 100 * (away < 5)
+    for name, part in (("image", image.astype(np.float32)), ("label", (away < 5).astype(np.uint8))):
+        nib.save(nib.Nifti1Image(part, np.eye(4)), tmp_path / f"{name}.nii.gz")
+    listed = tmp_path / "list.json"
+    listed.write_text(json.dumps({"training": [{"image": "image.nii.gz", "label": "label.nii.gz"}]}), encoding="utf-8")
+    out = tmp_path / "bank"
+    assert "such as 4,12" in refused("lesions", listed, "--diameter", "x", out=out, code=2)
+    assert "solid" in refused("lesions", listed, "--kind", "ring", out=out)
+    result = call("lesions", listed, "--output", out, "--number", 2, "--diameter", "6,9", "--lead", "0")
+    assert result.exit_code == 0, result.output
+    assert "2 x solid" in result.output
+    assert (out / "lesions.png").is_file()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.workflows.augmentation import keep as workflow
+from monai_consingan.workflows.challenge import challenge
 from monai_consingan.workflows.reading import make_reading
 
 
@@ -49,3 +50,25 @@ def test_reading_makes_a_page_or_scores_answers(call: Any, monkeypatch: Any, tmp
     assert (asked["number"], asked["real"], asked["seed"]) == (6, Path("list.json"), 0)
     for wrong in (("reading",), ("reading", tmp_path), ("reading", "--score", "a.json")):
         assert call(*wrong).exit_code == 2
+
+
+def test_challenge_hands_on_what_it_is_given(call: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+    row = {"lesions": 3, "found": 0.5, "dice": 0.25, "found_before": 0.0}
+
+    def run(*given: Any, **more: Any) -> dict[str, Any]:
+        asked.update(inspect.signature(challenge).bind(*given, **more).arguments)
+        return {"inserted": {"all": {"all": row}}, "removed": {}, "false_positives": {"inserted": 1.5}}
+
+    monkeypatch.setattr("monai_consingan.workflows.challenge.challenge", run)
+    result = call("challenge", "s {image} {mask}", "list.json", "--output", tmp_path, "--lesions", "1,1", "--no-twins")
+    assert result.exit_code == 0
+    assert (asked["command"], asked["scans"], asked["twins"]) == ("s {image} {mask}", Path("list.json"), False)
+    assert asked["settings"].lesions == (1, 1)
+    assert "0.500" in result.output and "inserted: 1.50" in result.output
+
+
+def test_nnunet_says_where_its_trainer_is(call: Any) -> None:
+    folder = Path(call("nnunet", "--trainer-folder").output.strip())
+    assert (folder / "nnUNetTrainerLesions.py").is_file()
+    assert "nnUNetv2_train" in call("nnunet").output

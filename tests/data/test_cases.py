@@ -90,3 +90,14 @@ def test_names_are_safe_and_each_ones_own(tmp_path: Path) -> None:
     cases = find_cases(tmp_path, ["image"], [{"image": "x.nii.gz", "case": name} for name in names])
     found = [case["case"] for case in cases]
     assert found == ["case-0000", "a-x", "b-x", "a-x_2", "A-X_3", "1.2.840.1", "1.2.840.2", "etc"]
+
+
+def test_a_scan_of_several_sequences_is_a_list(tmp_path: Path) -> None:
+    for name in ("t1.nii", "t2.nii", "l.nii"):
+        (tmp_path / name).touch()
+    (case,) = find_cases(tmp_path, ["image", "label"], [{"image": ["t1.nii", "t2.nii"], "label": "l.nii"}])
+    assert case["image"] == [str(tmp_path.resolve() / name) for name in ("t1.nii", "t2.nii")]
+    with pytest.raises(ConSinGANError, match="path of one file"):
+        find_cases(tmp_path, ["image", "label"], [{"image": "t1.nii", "label": ["l.nii"]}])
+    with pytest.raises(ConSinGANError, match=r"t3.nii, does not exist"):
+        find_cases(tmp_path, ["image"], [{"image": ["t1.nii", "t3.nii"]}])

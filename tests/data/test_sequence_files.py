@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.data import read_sequences, save_label_like, save_sequences, sequence_names
-from monai_consingan.data.sequence_files import _told_apart
+from monai_consingan.data.sequence_files import told_apart
 from monai_consingan.errors import ConSinGANError
 
 SHAPE = (20, 22, 8)
@@ -125,11 +125,11 @@ def test_other_grids_are_brought_to_the_leads_if_asked_for(tmp_path: Path, mask:
         (["one/t1.nii.gz", "two/t1.nii.gz"], None),
     ],
 )
-def test_files_are_told_apart_by_their_names(tmp_path: Path, files: list[str], names: list[str] | None) -> None:
+def test_files_aretold_apart_by_their_names(tmp_path: Path, files: list[str], names: list[str] | None) -> None:
     for file in files:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
-    assert _told_apart([tmp_path / file for file in files]) == names
+    assert told_apart([tmp_path / file for file in files]) == names
 
 
 @given(order=st.permutations(["t1", "t1ce", "t2"]))

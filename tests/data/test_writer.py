@@ -12,6 +12,7 @@ from monai.transforms import SaveImage
 
 from monai_consingan.data import HostGeometryWriter, case_file, example, load_scan
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms import LoadScand
 
 
 def save(image: MetaTensor, folder: Path, dtype: type) -> nib.Nifti1Image:
@@ -80,3 +81,28 @@ def test_the_scan_itself_is_not_replaced(tmp_path: Path) -> None:
     writer.set_metadata(scan.meta)
     with pytest.raises(ConSinGANError, match="would take the place of the scan"):
         writer.write(tmp_path / "scan.nii.gz")
+
+
+@pytest.mark.parametrize("form", ["files", "4d"])
+def test_sequences_are_saved_in_the_form_they_came_in(tmp_path: Path, form: str) -> None:
+    scan = nib.load(example().image)
+    first = np.asarray(scan.dataobj)
+    second = np.where(first > 0, np.maximum(first.max() - first, 1), 0).astype(first.dtype)
+    files = [tmp_path / "in" / f"case_{name}.nii.gz" for name in ("t1", "t2")]
+    files[0].parent.mkdir()
+    if form == "4d":
+        nib.save(nib.Nifti1Image(np.stack([first, second], -1), scan.affine), tmp_path / "in" / "case.nii.gz")
+    for path, values in zip(files, (first, second), strict=True):
+        nib.save(nib.Nifti1Image(values, scan.affine), path)
+    data = LoadScand("image")({"image": files if form == "files" else tmp_path / "in" / "case.nii.gz"})
+    image = data["image"]
+    image[1, 90:100, 90:100, 7] += 33.0
+    SaveImage(output_dir=tmp_path / "out", writer=HostGeometryWriter, resample=False, separate_folder=False,
+              output_postfix="out", print_log=False)(image)  # fmt: skip
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    stem = "case_t1_out" if form == "files" else "case_out"
+    assert written == ([f"{stem}_t1.nii.gz", f"{stem}_t2.nii.gz"] if form == "files" else [f"{stem}.nii.gz"])
+    made = [np.asarray(nib.load(tmp_path / "out" / name).dataobj) for name in written]
+    made = made if form == "files" else list(np.moveaxis(made[0], -1, 0))
+    assert np.array_equal(made[0], first) and (made[1] != second).sum() == 100
+    assert np.array_equal(made[1][90:100, 90:100, 7], second[90:100, 90:100, 7] + 33)

@@ -13,6 +13,7 @@ from torch import nn
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks import ConSinGANGenerator, load_reference_generator
+from monai_consingan.state_file import save_state
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "golden"
 
@@ -205,3 +206,12 @@ def test_published_initialization() -> None:
 def test_errors(sizes: list[tuple[int, ...]], dims: int, border: str, message: str) -> None:
     with pytest.raises(ConSinGANError, match=message):
         ConSinGANGenerator(sizes, spatial_dims=dims, channels=2, border=border)
+
+
+def test_weights_load_from_a_file_with_its_hash(tmp_path: Path) -> None:
+    generator, other = (ConSinGANGenerator([(8, 8), (12, 12)], channels=2, num_layers=1) for _ in range(2))
+    save_state(generator.state_dict(), tmp_path / "model.pt")
+    stored = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert set(stored) - set(generator.state_dict()) == {"sha256"}
+    other.load_state_dict(stored)
+    assert all(torch.equal(one, same) for one, same in zip(generator.parameters(), other.parameters(), strict=True))

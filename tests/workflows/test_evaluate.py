@@ -14,8 +14,9 @@ from monai_consingan.data import example, load_label, load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import compare_sets, inception_features, load_inception, texture
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
-from monai_consingan.workflows import evaluate
-from monai_consingan.workflows.evaluate import evaluate_images, evaluate_result
+from monai_consingan.workflows import LesionTarget, evaluate, remove
+from monai_consingan.workflows.evaluate import evaluate_images
+from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.evaluation_page import images_table, results_table, warnings_of
 
 
@@ -110,6 +111,31 @@ def test_tables_show_the_naive_image_beside_the_result_and_the_floor() -> None:
     assert len(images_table({**images, "n_floor": 0, "kid": kid, "kid_floor": kid})) == 2
 
 
+def test_radiomics_have_columns_of_their_own() -> None:
+    kid = {"value": 0.5, "lower": 0.25, "upper": 0.75}
+    images = {"n_real": 9, "n_synthetic": 7, "n_floor": 4, "fid": 1.5, "fid_floor": 1.25, "fid_at_n_floor": 2.0}
+    radiomics = {"frd": kid, "frd_floor": {**kid, "value": 0.125}, "frd_at_n_floor": {**kid, "value": 4.0}}
+    table = images_table({**images, "kid": kid, "kid_floor": kid, "radiomics": radiomics})
+    assert [row[5] for row in table] == ["FRD", "0.5", "0.125", "4"] and table[2][6] == "0.25 to 0.75"
+    table = images_table({**images, "kid": kid, "kid_floor": kid, "radiomics": radiomics, "n_floor": 0})
+    assert [row[5] for row in table] == ["FRD", "0.5"]
+
+
+def test_every_sequence_of_a_result_is_measured(tmp_path: Path) -> None:
+    scan = nib.load(example().image)
+    values = np.asarray(scan.dataobj)
+    for name, array in (("t1c", values), ("flair", np.where(values > 0, 2000 - values, 0).clip(0))):
+        nib.save(nib.Nifti1Image(array.astype(np.int16), scan.affine), tmp_path / f"case_{name}.nii.gz")
+    files = [tmp_path / "case_t1c.nii.gz", tmp_path / "case_flair.nii.gz"]
+    made = remove(LesionTarget(files, example().label, slice_index=4, lead="t1c"), tmp_path / "out")
+    found = evaluate_result(tmp_path / "out", originals=tmp_path)
+    assert (found["lead"], list(found["sequences"]), found["changed_outside"]) == ("t1c", ["t1c", "flair"], 0)
+    assert found["sequences"]["flair"]["seam"] == pytest.approx(made["sequences"]["flair"]["seam"], abs=1e-6)
+    assert found["sequences"]["flair"]["texture"] != found["texture"] == found["sequences"]["t1c"]["texture"]
+    rows = results_table([found])
+    assert [row[0] for row in rows[1:]] == ["out, t1c", "out, flair"] and rows[2][-1] == ""
+
+
 def test_refuses_what_cannot_be_evaluated(
     sets: tuple[Path, Path], inception_file: Path, inserted: Any, tmp_path: Path
 ) -> None:
@@ -137,6 +163,9 @@ def test_refuses_what_cannot_be_evaluated(
         ({"placement": {"axis": "z"}}, "placement"),
         ({"inputs": [1]}, "inputs"),
         ({"seam": "hard", "placement": 1}, "placement, measures"),
+        ({"sequences": {"t1": {"seam": "hard"}}, "lead": "t1"}, "measures"),
+        ({"sequences": {"t1": {}}, "lead": "t2"}, "sequences"),
+        ({"sequence_files": {"image": ["../image.nii.gz"]}}, "sequences"),
     ],
 )
 def test_an_odd_report_is_refused_by_what_is_odd(

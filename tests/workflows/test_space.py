@@ -77,6 +77,40 @@ def test_harmonize(files: tuple[Path, Path], settings: Any, tmp_path: Path, meth
         assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_several_sequences(files: tuple[Path, Path], tiny: Any, tmp_path: Path, dims: int) -> None:
+    """Each is redrawn in its own intensities by one model, which knows their names and refuses others."""
+    image, label = files
+    for name in ("t1", "t2"):
+        stored = nib.load(image)
+        values = np.asarray(stored.dataobj) * (1 if name == "t1" else 2)
+        nib.save(nib.Nifti1Image(values.astype(np.int16), stored.affine), tmp_path / f"case_{name}.nii.gz")
+    both = [tmp_path / f"case_{name}.nii.gz" for name in ("t1", "t2")]
+    settings = tiny("harmonization", spatial_dims=dims, min_size=11, channels=2, iterations=1)
+    how: dict[str, Any] = {"method": "consingan-band", "seed": 1}
+    source = LesionSource(both, both, label, at=(8, 13, 13))
+    harmonize(source, tmp_path / "out", settings=settings, **how)
+    model = TrainedModel.load(tmp_path / "out")
+    assert model.in_channels == 2 and model.sequences == ("t1", "t2")
+    altered = raw(tmp_path / "out" / "alteration.nii.gz") > 0
+    results = sorted((tmp_path / "out").rglob("*t[12].nii.gz"))
+    images = [path for path in results if "naive" not in path.name]
+    assert len(images) == 2, results
+    for path, before in zip(images, both, strict=True):
+        assert np.array_equal(raw(path)[~altered], raw(before)[~altered])
+        assert not np.array_equal(raw(path), raw(before))
+    with pytest.raises(ConSinGANError, match="model was trained on the sequences t1, t2, but the image has"):
+        harmonize(
+            LesionSource(both[::-1], both[::-1], label, at=(8, 13, 13)),
+            tmp_path / "none",
+            model=tmp_path / "out",
+            **how,
+        )
+    with pytest.raises(ConSinGANError, match="model was trained on the sequences t1, t2, but the image has"):
+        harmonize(LesionSource(image, image, label, at=(8, 13, 13)), tmp_path / "none", model=tmp_path / "out", **how)
+    assert not (tmp_path / "none").exists()
+
+
 def test_remove(files: tuple[Path, Path], settings: Any, tmp_path: Path) -> None:
     image, label = files
     target = LesionTarget(image, label, methods=("biharmonic",), dims=3, train_on="image")

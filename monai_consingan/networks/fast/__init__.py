@@ -1,7 +1,8 @@
 """Both networks on functions compiled for the CPU by Numba, an optional dependency.
 
 ``choice`` tells where they can be used and pay, ``networks`` has the whole networks, ``layers`` what these are made of,
-``winograd`` the convolutions, ``kernels`` all else that is compiled, and ``specialize`` the compiling itself.
+``winograd`` the convolutions, ``product`` the product of matrices in them, ``kernels`` all else that is compiled, and
+``specialize`` the compiling itself.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FastNetworks", "fast_networks"]
 
-_SMALLEST_FILTERS, _SMALLEST_SIDE = 32, 40
-"""Below either, the compiled functions gain little, and their compilation may cost more than it saves."""
+_SMALLEST = {2: (32, 40), 3: (16, 24)}
+"""Filters and side, in the plane and in space; below either, the compiled functions gain little, and their compilation
+may cost more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ def fast_networks(
 ) -> FastNetworks | None:
     """The networks on functions compiled for the CPU by Numba (``pip install monai-consingan[fast]``), if possible.
 
-    They are for 2D, a number of filters that can be divided by 4, and up to 4 image channels. The first use on a
-    machine compiles them, which takes some seconds.
+    They are for a number of filters that can be divided by 4, and up to 4 image channels. The first use on a machine
+    compiles them, which takes some seconds.
 
     Args:
         generator: the generator.
@@ -57,7 +58,8 @@ def fast_networks(
     if fast is False:
         return None
     reason = _hindrance(generator, discriminator)
-    pays = generator.channels >= _SMALLEST_FILTERS and min(generator.stage_sizes[-1]) >= _SMALLEST_SIDE
+    filters, side = _SMALLEST[generator.spatial_dims]
+    pays = generator.channels >= filters and min(generator.stage_sizes[-1]) >= side
     if fast is None and (reason or not pays):
         return None
     if not reason:
@@ -78,8 +80,6 @@ def _hindrance(generator: ConSinGANGenerator, discriminator: ConSinGANDiscrimina
         return f"the networks are on {weights[0].device}, not on the CPU"
     if len({weight.dtype for weight in weights}) > 1 or weights[0].dtype not in (torch.float32, torch.float64):
         return "the weights are neither all of single nor all of double precision"
-    if generator.spatial_dims != 2 or discriminator.spatial_dims != 2:
-        return "they are for 2D only"
     filters = {generator.channels, discriminator.channels}
     if any(count % 4 for count in filters):
         return f"the filters, {max(filters)}, cannot be divided by 4"

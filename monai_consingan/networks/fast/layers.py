@@ -1,24 +1,25 @@
 """Layers of both networks on the compiled functions for the CPU.
 
-Images are contiguous and (N, H, W, C) here, unlike in the rest of the package.
+Images are contiguous and (N, H, W, C) or (N, D, H, W, C) here, unlike in the rest of the package.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import torch
 from torch.autograd.function import Function, once_differentiable
 
-from monai_consingan.networks.fast.kernels import PARTS, layers, resample
+from monai_consingan.networks.fast.kernels import PARTS, layers, padded, reducer, resample
 from monai_consingan.networks.fast.winograd import SCRATCH, filter_matrix, winograd
 
-__all__ = ["block", "convolve", "filters", "one_pool", "tail", "upsample", "weight_gradient"]
+__all__ = ["Filters", "block", "convolve", "filters", "one_pool", "tail", "upsample", "weight_gradient"]
 
 Tensor = torch.Tensor
 
@@ -51,26 +52,51 @@ def _matrix(dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(filter_matrix()).to(dtype)
 
 
-def filters(weight: Tensor, *, transposed: bool = False) -> Tensor:
+class Filters(NamedTuple):
+    """What :py:func:`convolve` multiplies by, and the channels in and out and planes of the filters."""
+
+    values: Tensor
+    into: int
+    out: int
+    taps: int
+
+
+def filters(weight: Tensor, *, transposed: bool = False) -> Filters:
     """What :py:func:`convolve` multiplies by.
 
     Args:
-        weight: of a convolution, (C out, C in, 3, 3), where one is a few channels or both are the same.
+        weight: of a convolution, (C out, C in, 3, 3) or (C out, C in, 3, 3, 3), where one C is a few channels or both
+            are the same.
         transposed: for the gradient by the input, which is the convolution with ``pad`` zeros less than two.
     """
     weight = weight.detach()
     if transposed:
-        weight = weight.flip(2, 3).transpose(0, 1)
+        weight = weight.flip(list(range(2, weight.dim()))).transpose(0, 1)
     out, into = weight.shape[:2]
-    if out != into:
-        return weight.permute(2, 3, 1, 0).contiguous() if out > into else weight.permute(2, 3, 0, 1).contiguous()
-    spread = weight.reshape(out * into, 9) @ _matrix(weight.dtype)
-    return spread.view(out, into, 36).permute(2, 1, 0).contiguous()
+    weight = weight.reshape(out, into, -1, 3, 3)
+    taps = weight.shape[2]
+    if out == into:
+        values = (weight.reshape(-1, 9) @ _matrix(weight.dtype)).view(out, into, taps, 36).permute(2, 3, 1, 0)
+    else:  # a row for every value that goes into a result, or comes from a pixel
+        many = max(out, into)
+        values = weight.movedim((1, 0) if out > into else (0, 1), (-2, -1)).reshape(-1, many)
+        values = torch.nn.functional.pad(values, (0, 0, 0, padded(len(values)) - len(values)))
+        values = values if out > into else values.t()
+    return Filters(values.contiguous(), into, out, taps)
+
+
+def _deep(x: Tensor) -> tuple[int, int, int, int, int]:
+    """Images, planes, rows, columns and channels; an image in the plane has one plane."""
+    if x.dim() == 5:
+        n, d, h, w, c = x.shape
+        return n, d, h, w, c
+    n, h, w, c = x.shape
+    return n, 1, h, w, c
 
 
 def convolve(
     x: Tensor,
-    u: Tensor,
+    u: Filters,
     pad: int,
     *,
     bias: Tensor | None = None,
@@ -78,10 +104,10 @@ def convolve(
     slope: float = 0.0,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Convolve 3 x 3.
+    """Convolve 3 wide.
 
     Args:
-        x: (N, H, W, C in).
+        x: (N, H, W, C in) or (N, D, H, W, C in).
         u: of :py:func:`filters`.
         pad: zeros on every side; may be negative, which crops.
         bias: if given, is added, and LeakyReLU follows.
@@ -89,21 +115,20 @@ def convolve(
         slope: of the LeakyReLU below zero.
         out: where to put the result; may be ``like``.
     """
-    (n, h, w, into), wide = x.shape, u.shape[-1]
-    shrinks = u.dim() == 4 and into == wide
-    size = (n, h + 2 * pad - 2, w + 2 * pad - 2, u.shape[2] if shrinks else wide)
-    y = x.new_empty(size) if out is None else out
-    source, weight, target = _flat(x, x), _flat(u, x), _flat(y, x)
-    scalar = source.dtype.type(slope)
-    after = (_flat(bias, x), _flat(like, x), scalar)
-    if u.dim() == 3:
-        winograd(wide).convolve(
-            source, n, h, w, weight, *after, pad, target, _scratch(x, wide, numba.get_num_threads())
-        )
-    elif shrinks:
-        layers(wide).reduce(source, n, h, w, u.shape[2], weight, pad, target)
+    size = [side + 2 * pad - 2 for side in x.shape[1:-1]]
+    y = x.new_empty(x.shape[0], *size, u.out) if out is None else out
+    source, weight, target = _flat(x, x), _flat(u.values, x), _flat(y, x)
+    after = (_flat(bias, x), _flat(like, x), source.dtype.type(slope))
+    shape = _deep(x)[:4]
+    if u.into == u.out:
+        scratch = _scratch(x, u.out, numba.get_num_threads())
+        winograd(u.out).convolve(source, *shape, u.taps, weight, *after, pad, target, scratch)
+    elif u.into < u.out:
+        layers(u.out).expand(source, *shape, u.taps, u.into, weight, *after, pad, target)
     else:
-        layers(wide).expand(source, n, h, w, into, weight, *after, pad, target)
+        products = u.values.shape[1]
+        z = _flat(x.new_empty(math.prod(shape) * products), x)
+        reducer(products)(source, *shape, u.into, u.taps, u.out, weight, pad, z, target)
     return y
 
 
@@ -115,21 +140,30 @@ def weight_gradient(x: Tensor, g: Tensor, pad: int) -> Tensor:
         g: the gradient by its result.
         pad: the convolution's.
     """
-    (n, h, w, into), out = x.shape, g.shape[-1]
+    (n, d, h, w, into), out = _deep(x), g.shape[-1]
+    taps = 3 if x.dim() == 5 else 1
+    kernel = (3,) * (x.dim() - 2)
     if into == out:
-        slots = 1 if h * w < 2048 else 4
-        du = x.new_zeros(slots, 36, into, out)
-        winograd(out).weight_gradient(
-            _flat(x, x), n, h, w, _flat(g, x), pad, du.view(slots, -1).numpy(), _scratch(x, out, slots)
-        )
-        return (du.sum(0).permute(2, 1, 0).reshape(-1, 36) @ _matrix(x.dtype).t()).view(out, into, 3, 3)
-    if into < out:
-        parts = x.new_empty(PARTS, 3, 3, into, out)
-        layers(out).outer(_flat(x, x), n, h, w, into, _flat(g, x), pad, parts.view(PARTS, -1).numpy())
-        return parts.sum(0).permute(3, 2, 0, 1).contiguous()
-    parts = x.new_empty(PARTS, 3, 3, out, into)  # the same with the roles of x and g exchanged
-    layers(into).outer(_flat(g, x), n, *g.shape[1:3], out, _flat(x, x), 2 - pad, parts.view(PARTS, -1).numpy())
-    return parts.sum(0).flip(0, 1).permute(2, 3, 0, 1).contiguous()
+        slots = 1 if d * h * w < 2048 else 4
+        du = x.new_zeros(slots, taps, 36, into, out)
+        given = (_flat(x, x), n, d, h, w, taps, _flat(g, x), pad)
+        winograd(out).weight_gradient(*given, du.view(slots, -1).numpy(), _scratch(x, out, slots))
+        spread = du.sum(0).permute(3, 2, 0, 1).reshape(-1, 36)
+        return (spread @ _matrix(x.dtype).t()).view(out, into, *kernel)
+    # with fewer channels out than in, the same with the roles of x and g exchanged
+    less, more = (x, g) if into < out else (g, x)
+    few, many = less.shape[-1], more.shape[-1]
+    rows = taps * 9 * few
+    parts = x.new_empty(PARTS, padded(rows), many)
+    shape, pads = _deep(less)[:4], pad if into < out else 2 - pad
+    target = parts.view(PARTS, -1).numpy()
+    layers(many).outer(_flat(less, x), *shape, taps, few, _flat(more, x), pads, target)
+    spread = parts.sum(0)[:rows].view(*kernel, few, many)
+    axes = list(range(len(kernel)))
+    if into > out:
+        spread = spread.flip(axes)
+    order = (-1, -2) if into < out else (-2, -1)
+    return spread.permute(*[axis % spread.dim() for axis in order], *axes).contiguous()
 
 
 class _Block(Function):
@@ -145,11 +179,11 @@ class _Block(Function):
             ctx.save_for_backward(x, weight, y)
             return y
         raw = convolve(x, filters(weight), pad)  # a bias would not change what is normalized
-        channels, pixels = raw.shape[-1], raw.shape[1] * raw.shape[2]
+        channels, pixels = raw.shape[-1], raw.shape[1:-1].numel()
         sums = np.zeros((PARTS, 2 * channels))
         layers(channels).moments(_flat(raw, x), pixels, sums)
         shifted, squares = torch.from_numpy(sums.sum(0) / pixels).view(2, channels)
-        mean = raw[0, 0, 0].double() + shifted
+        mean = raw.view(pixels, channels)[0].double() + shifted
         deviation = (squares - shifted.square()).clamp(min=0).add(1e-5).rsqrt()
         scale = gamma.detach() * deviation
         shift = beta.detach() - mean * scale
@@ -169,10 +203,10 @@ class _Block(Function):
         if len(ctx.saved_tensors) == 3:
             x, weight, y = ctx.saved_tensors
             d = torch.where(y > 0, g, ctx.slope * g)
-            grad_bias = d.sum((0, 1, 2))
+            grad_bias = d.flatten(0, -2).sum(0)
         else:
             x, weight, raw, numbers = ctx.saved_tensors
-            channels, pixels = raw.shape[-1], raw.shape[1] * raw.shape[2]
+            channels, pixels = raw.shape[-1], raw.shape[1:-1].numel()
             scale, shift, mean, deviation = numbers.numpy()
             given = (_flat(raw, x), _flat(g, x), pixels, scale, shift, _scalar(x, ctx.slope))
             parts = np.zeros((PARTS, 2 * channels))
@@ -213,11 +247,11 @@ class _Tail(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         g = g.contiguous()
-        return convolve(g, filters(weight, transposed=True), 1), weight_gradient(x, g, 1), g.sum((0, 1, 2))
+        return convolve(g, filters(weight, transposed=True), 1), weight_gradient(x, g, 1), g.flatten(0, -2).sum(0)
 
 
 def tail(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The generator's last convolution: (N, H, W, C) to (N, H, W, image channels)."""
+    """The generator's last convolution: (N, ..., C) to (N, ..., image channels)."""
     y: Tensor = _Tail.apply(x, weight, bias)
     return y
 
@@ -237,7 +271,7 @@ def _resize(x: Tensor, axis: int, new_size: int, adjoint: bool) -> Tensor:
     size, shape[axis] = shape[axis], new_size
     y = x.new_empty(shape)
     matrix = _bicubic(*((new_size, size) if adjoint else (size, new_size)), x.dtype, adjoint)
-    outer, inner = (shape[0], shape[2] * shape[3]) if axis == 1 else (shape[0] * shape[1], shape[3])
+    outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
     resample()(_flat(x, x), outer, size, inner, new_size, *matrix, _flat(y, x))
     return y
 
@@ -245,16 +279,21 @@ def _resize(x: Tensor, axis: int, new_size: int, adjoint: bool) -> Tensor:
 class _Upsample(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: list[int]) -> Tensor:
-        ctx.size = x.shape[1:3]
-        return _resize(_resize(x, 2, size[1], False), 1, size[0], False)
+        ctx.size = x.shape[1:-1]
+        for axis in range(x.dim() - 2, 0, -1):
+            x = _resize(x, axis, size[axis - 1], False)
+        return x
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        return _resize(_resize(g.contiguous(), 1, ctx.size[0], True), 2, ctx.size[1], True), None
+        g = g.contiguous()
+        for axis, side in enumerate(ctx.size, start=1):
+            g = _resize(g, axis, side, True)
+        return g, None
 
 
 def upsample(x: Tensor, size: list[int]) -> Tensor:
-    """Resize (N, H, W, C), bicubic with aligned corners."""
+    """Resize (N, H, W, C) or (N, D, H, W, C), cubic along every axis, with aligned corners."""
     y: Tensor = _Upsample.apply(x, size)
     return y

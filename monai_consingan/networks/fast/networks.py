@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
 from torch.autograd.function import Function, once_differentiable
 
 from monai_consingan.networks.discriminator import ConSinGANDiscriminator
-from monai_consingan.networks.fast.layers import block, convolve, filters, tail, upsample, weight_gradient
+from monai_consingan.networks.fast.layers import Filters, block, convolve, filters, tail, upsample, weight_gradient
 from monai_consingan.networks.generator import ConSinGANGenerator
 
 __all__ = ["CriticStep", "FastDiscriminator", "FastGenerator"]
@@ -17,11 +18,23 @@ Tensor = torch.Tensor
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    return x.permute(0, 2, 3, 1).contiguous()
+    return x.movedim(1, -1).contiguous()
+
+
+def _per_image(factors: list[float], like: Tensor) -> Tensor:
+    """A factor of every image at all results of the last convolution for features ``like``."""
+    inner = [side - 2 for side in like.shape[1:-1]]
+    shape = [1] * (len(inner) + 1)
+    return like.new_tensor(factors).view(-1, *shape).expand(-1, *inner, 1)
+
+
+def _patches(features: Tensor) -> int:
+    """Results of the last convolution for features."""
+    return math.prod(side - 2 for side in features.shape[1:-1])
 
 
 class FastGenerator:
-    """The passes of a :py:class:`~monai_consingan.networks.ConSinGANGenerator` in 2D, differentiable by its weights.
+    """The passes of a :py:class:`~monai_consingan.networks.ConSinGANGenerator`, differentiable by its weights.
 
     Args:
         generator: whose weights to use, as they are when a pass is made.
@@ -32,16 +45,16 @@ class FastGenerator:
         self.slope = generator.negative_slope
 
     def __call__(self, x: Tensor, noise: list[Tensor] | None = None, *, stage: int) -> Tensor:
-        """The image of stage ``stage`` for one input (1, C, H, W); see the generator's ``forward``."""
+        """The image of stage ``stage`` for one input (1, C, ...); see the generator's ``forward``."""
         return self.render(self.features(x, noise, None, stage))
 
     def features(self, x: Tensor, noise: list[Tensor] | None, sizes: list[list[int]] | None, last: int) -> Tensor:
-        """Features (1, H, W, filters) after stage ``last``; see the generator's method."""
+        """Features (1, ..., filters) after stage ``last``; see the generator's method."""
         generator = self.generator
         y = block(_channels_last(x), generator.head, self.slope, 1)
         layers, pad = generator.num_layers, generator.num_layers
         if generator.noise_border:
-            y, pad = upsample(y, [side + 2 for side in y.shape[1:3]]), layers - 1
+            y, pad = upsample(y, [side + 2 for side in y.shape[1:-1]]), layers - 1
         y = self._layers(y, 0, pad)
         return self.refine(y, noise, sizes, 1, last)
 
@@ -64,9 +77,9 @@ class FastGenerator:
         return y
 
     def render(self, features: Tensor) -> Tensor:
-        """The image (1, C, H, W) of features (1, H, W, filters)."""
+        """The image (1, C, ...) of features (1, ..., filters)."""
         last: Any = self.generator.tail[0]
-        return torch.tanh(tail(features, last.weight, last.bias)).permute(0, 3, 1, 2)
+        return torch.tanh(tail(features, last.weight, last.bias)).movedim(-1, 1)
 
     def _layers(self, y: Tensor, index: int, pad: int) -> Tensor:
         body: Any = self.generator.body[index]
@@ -84,7 +97,7 @@ class CriticStep(NamedTuple):
 
 
 class FastDiscriminator:
-    """A :py:class:`~monai_consingan.networks.ConSinGANDiscriminator` in 2D with its gradients in closed form.
+    """A :py:class:`~monai_consingan.networks.ConSinGANDiscriminator` with its gradients in closed form.
 
     Scores enter as means only, and a mean of the last convolution follows from sums over the features before it. The
     network is piecewise linear: all gradients are chains of convolutions and of the slopes of its activations.
@@ -99,7 +112,7 @@ class FastDiscriminator:
         blocks: list[Any] = [discriminator.head, *discriminator.body]
         self.convolutions: list[Any] = [module.conv for module in blocks]
 
-    def _activations(self, x: Tensor, there: list[Tensor]) -> list[Tensor]:
+    def _activations(self, x: Tensor, there: list[Filters]) -> list[Tensor]:
         activations = []
         for convolution, u in zip(self.convolutions, there, strict=True):
             x = convolve(x, u, 0, bias=convolution.bias, slope=self.slope)
@@ -108,20 +121,17 @@ class FastDiscriminator:
 
     def _windows(self, features: Tensor, factors: list[float]) -> Tensor:
         """Sum over the images of their mean patch of features, weighted: the gradient by the tail's weight."""
-        n, h, w, _ = features.shape
-        ones = features.new_tensor(factors).view(n, 1, 1, 1) / ((h - 2) * (w - 2))
-        return weight_gradient(features, ones.expand(n, h - 2, w - 2, 1).contiguous(), 0)
+        patches = _patches(features)
+        return weight_gradient(features, _per_image([factor / patches for factor in factors], features).contiguous(), 0)
 
     def _start(self, factors: list[float], last: Tensor) -> Tensor:
         """The gradient by the last activations' input, for a factor of every image's summed scores; takes ``last``."""
-        n, h, w, _ = last.shape
-        ones = last.new_tensor(factors).view(n, 1, 1, 1).expand(n, h - 2, w - 2, 1).contiguous()
         u = filters(self.network.tail.weight, transposed=True)
-        return convolve(ones, u, 2, like=last, slope=self.slope, out=last)
+        return convolve(_per_image(factors, last).contiguous(), u, 2, like=last, slope=self.slope, out=last)
 
     @torch.no_grad()
     def step(self, real: Tensor, fake: Tensor, mixed: Tensor, penalty_weight: float) -> CriticStep:
-        """Set the gradients of ``-mean D(real) + mean D(fake) + penalty`` for images (1, C, H, W).
+        """Set the gradients of ``-mean D(real) + mean D(fake) + penalty`` for images (1, C, ...).
 
         Args:
             real: the real image.
@@ -139,11 +149,13 @@ class FastDiscriminator:
         windows = [self._windows(activations[-1][k : k + 1], [1.0]) for k in (0, 1)]
         means = [(window * tail_conv.weight).sum() + tail_conv.bias.sum() for window in windows]
         gradients = {tail_conv.weight: windows[1] - windows[0], tail_conv.bias: torch.zeros_like(tail_conv.bias)}
-        patches = (activations[-1].shape[1] - 2) * (activations[-1].shape[2] - 2)
+        patches = _patches(activations[-1])
         g = self._start([-1 / patches, 1 / patches], activations[-1])
         for k in range(last, -1, -1):
             below = activations[k - 1] if k else pair
-            gradients[self.convolutions[k].bias] = g[0].sum((0, 1)) + g[1].sum((0, 1))  # which may cancel to 0
+            gradients[self.convolutions[k].bias] = g[0].flatten(0, -2).sum(0) + g[1].flatten(0, -2).sum(
+                0
+            )  # which may cancel to 0
             gradients[weights[k]] = weight_gradient(below, g, 0)
             if k:
                 g = convolve(g, back[k], 2, like=below, slope=self.slope, out=below)
@@ -165,30 +177,29 @@ class FastDiscriminator:
         for k in range(last + 1):
             gradients[weights[k]] += weight_gradient(q, chain[k], 0)
             q = convolve(q, there[k], 0, like=activations[k], slope=self.slope, out=activations[k])
-        patches_sum = (q.shape[1] - 2) * (q.shape[2] - 2)
-        gradients[tail_conv.weight] += self._windows(q, [float(patches_sum)])
+        gradients[tail_conv.weight] += self._windows(q, [float(_patches(q))])
         for parameter, gradient in gradients.items():
             parameter.grad = gradient
         return CriticStep(means[0], means[1], penalty)
 
     def score(self, image: Tensor) -> Tensor:
-        """Mean score of an image (1, C, H, W), differentiable by the image only."""
+        """Mean score of an image (1, C, ...), differentiable by the image only."""
         result: Tensor = _Score.apply(image, self)
         return result
 
     @torch.no_grad()
     def score_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean score of an image (1, C, H, W), and its gradient by the image."""
+        """Mean score of an image (1, C, ...), and its gradient by the image."""
         weights = [convolution.weight for convolution in self.convolutions]
         activations = self._activations(_channels_last(image), [filters(weight) for weight in weights])
         window = self._windows(activations[-1], [1.0])
         mean = (window * self.network.tail.weight).sum() + self.network.tail.bias.sum()
-        patches = (activations[-1].shape[1] - 2) * (activations[-1].shape[2] - 2)
+        patches = _patches(activations[-1])
         g = self._start([1 / patches], activations[-1])
         for k in range(len(weights) - 1, 0, -1):
             below = activations[k - 1]
             g = convolve(g, filters(weights[k], transposed=True), 2, like=below, slope=self.slope, out=below)
-        return mean, convolve(g, filters(weights[0], transposed=True), 2).permute(0, 3, 1, 2)
+        return mean, convolve(g, filters(weights[0], transposed=True), 2).movedim(-1, 1)
 
 
 class _Score(Function):

@@ -20,7 +20,7 @@ _OPTIONS = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "nogil": True, "
 
 def specialize(
     module: Mapping[str, Any],
-    constants: Mapping[str, int],
+    constants: Mapping[str, Any],
     functions: Sequence[str | tuple[str, str, Mapping[str, int]]],
     parallel: Sequence[str],
     *,

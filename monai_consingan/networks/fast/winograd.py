@@ -1,12 +1,12 @@
-"""3 x 3 convolutions by Winograd's minimal filtering, compiled by Numba for the CPU.
+"""3-wide convolutions by Winograd's minimal filtering, compiled by Numba for the CPU.
 
 ``F(4 x 4, 3 x 3)`` (Lavin and Gray, 2016, https://arxiv.org/abs/1509.09308) makes tiles of 4 x 4 results from tiles of
-6 x 6 pixels with 36 multiplications a pair of channels instead of 144. The gradient by the weights is the adjoint of
-the same algorithm, with the same saving. Tiles are transformed, multiplied and transformed back in blocks that stay in
-the cache of a core.
+6 x 6 pixels with 36 multiplications a pair of channels instead of 144. In space, what a result gets of three planes is
+added up before it is transformed back. The gradient by the weights is the adjoint of the same algorithm, with the same
+saving. Tiles are transformed, multiplied and transformed back in blocks that stay in the cache of a core.
 
-Arrays are flat and contiguous, images (N, H, W, C), all of one type, float32 or float64. Results do not depend on the
-number of threads.
+Arrays are flat and contiguous, images (N, D, H, W, C), all of one type, float32 or float64. Filters have ``taps``
+planes: 1 in the plane, where D is 1, or 3 in space. Results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
+from monai_consingan.networks.fast.product import product, tile_of
 from monai_consingan.networks.fast.specialize import specialize
 
-__all__ = ["SCRATCH", "TILES", "Winograd", "filter_matrix", "winograd"]
+__all__ = ["SCRATCH", "Winograd", "filter_matrix", "winograd"]
 
-TILES = 32
-"""Tiles in a block."""
-SCRATCH = 72 * TILES + 72
+FLAT, DEEP = 32, 16
+"""Tiles of a plane in a block, in the plane and in space."""
+ROOM = 69
+"""Tiles that a block has room for; odd, so that what belongs together falls into different sets of a cache."""
+SCRATCH = 72 * ROOM + 72
 """Values of scratch memory a thread and channel."""
 
 # Every function below is compiled for one number of channels, with the names in capitals as constants. Arrays are
 # sliced before their loops: otherwise these are not vectorized.
-C = STEP = NEAR = FAR = ROWS = KS = 0
-T = TILES
-product_forward: Any = None
-product_gradient: Any = None
+C = STEP = NEAR = FAR = 0
 spread_row: Any = None
 spread_column: Any = None
 collect_row: Any = None
@@ -58,22 +58,21 @@ def winograd(channels: int) -> Winograd:
     """Functions for convolutions from ``channels`` to as many channels, a multiple of 4.
 
     Returns:
-        ``convolve(x, n, h, w, u, bias, like, slope, pad, y, scratch)``: the cross-correlation of ``x``, with ``pad``
-        zeros on every side (if negative, cropped), by filters ``u`` (36, C in, C out), into ``y``. If ``bias`` is not
-        empty it is added, and then LeakyReLU applied; if ``like`` is not empty, the result is multiplied by the slope
-        of the LeakyReLU whose output was ``like``. ``scratch`` is (threads, SCRATCH * C).
+        ``convolve(x, n, d, h, w, taps, u, bias, like, slope, pad, y, scratch)``: the cross-correlation of ``x``, with
+        ``pad`` zeros on every side (if negative, cropped), by filters ``u`` (taps, 36, C in, C out), into ``y``. If
+        ``bias`` is not empty it is added, and then LeakyReLU applied; if ``like`` is not empty, the result is
+        multiplied by the slope of the LeakyReLU whose output was ``like``. ``scratch`` is (threads, SCRATCH * C).
 
-        ``weight_gradient(x, n, h, w, g, pad, du, scratch)``: adds the gradient by ``u``, for the gradient ``g`` by the
-        result, to ``du`` (slots, 36, C in, C out), split over slots in a fixed way.
+        ``weight_gradient(x, n, d, h, w, taps, g, pad, du, scratch)``: adds the gradient by ``u``, for the gradient
+        ``g`` by the result, to ``du`` (slots, taps, 36, C in, C out), split over slots in a fixed way.
     """
-    step = channels * TILES  # from one of the 36 values of a block of tiles to the next
+    step = channels * ROOM  # from one of the 36 values of a block of tiles to the next
     row, column = {"NEAR": channels, "FAR": channels}, {"NEAR": 6 * channels, "FAR": 6 * step}
     compiled = specialize(
         globals(),
-        {"C": channels, "STEP": step},
+        {"C": channels, "STEP": step, "tile": tile_of(channels)},
         [
-            ("product_forward", "_product", {"ROWS": channels, "KS": 1}),
-            ("product_gradient", "_product", {"ROWS": 1, "KS": channels}),
+            "product",
             ("spread_row", "_spread", row),
             ("spread_column", "_spread", column),
             ("collect_row", "_collect", row),
@@ -83,7 +82,10 @@ def winograd(channels: int) -> Winograd:
             "_gather",
             "_clear",
             "_load",
+            "_load_planes",
+            "_shift",
             "_load_gradient",
+            "_block",
             "_store",
             "_convolve_block",
             "_gradient_block",
@@ -92,24 +94,6 @@ def winograd(channels: int) -> Winograd:
         suffix=str(channels),
     )
     return Winograd(compiled["_convolve"], compiled["_weight_gradient"])
-
-
-def _product(a, b, y, count, depth):  # type: ignore[no-untyped-def]
-    # y[r, :] += sum over k of a[r * ROWS + k * KS] * b[k, :], 4 ROWS and 4 k at a time
-    for r in range(0, count, 4):
-        yr = y[r * C : (r + 4) * C]
-        for k in range(0, depth, 4):
-            s, bk = a[r * ROWS + k * KS :], b[k * C : (k + 4) * C]
-            a00, a01, a02, a03 = s[0], s[KS], s[2 * KS], s[3 * KS]
-            a10, a11, a12, a13 = s[ROWS], s[ROWS + KS], s[ROWS + 2 * KS], s[ROWS + 3 * KS]
-            a20, a21, a22, a23 = s[2 * ROWS], s[2 * ROWS + KS], s[2 * ROWS + 2 * KS], s[2 * ROWS + 3 * KS]
-            a30, a31, a32, a33 = s[3 * ROWS], s[3 * ROWS + KS], s[3 * ROWS + 2 * KS], s[3 * ROWS + 3 * KS]
-            for o in range(C):
-                b0, b1, b2, b3 = bk[o], bk[C + o], bk[2 * C + o], bk[3 * C + o]
-                yr[o] += a00 * b0 + a01 * b1 + a02 * b2 + a03 * b3
-                yr[C + o] += a10 * b0 + a11 * b1 + a12 * b2 + a13 * b3
-                yr[2 * C + o] += a20 * b0 + a21 * b1 + a22 * b2 + a23 * b3
-                yr[3 * C + o] += a30 * b0 + a31 * b1 + a32 * b2 + a33 * b3
 
 
 def _spread(x, y):  # type: ignore[no-untyped-def]
@@ -171,7 +155,7 @@ def _gather(x, h, w, top, left, side, patch):  # type: ignore[no-untyped-def]
 
 
 def _load(x, h, w, top, left, tiles, v, part):  # type: ignore[no-untyped-def]
-    # input transform of a row of tiles into v (36, T, C); part holds 36 + 36 pixels
+    # input transform of a row of tiles into v (36, ROOM, C); part holds 36 + 36 pixels
     patch = part[36 * C :]
     for t in range(tiles):
         inside = top >= 0 and left >= 0 and top + 6 <= h and left + 6 <= w
@@ -183,13 +167,30 @@ def _load(x, h, w, top, left, tiles, v, part):  # type: ignore[no-untyped-def]
         for s in range(6):
             spread_column(part[s * C :], v[s * STEP + t * C :])
         left += 4
-    _clear(tiles, v)
 
 
-def _clear(tiles, v):  # type: ignore[no-untyped-def]
-    end = (tiles + 3) // 4 * 4
+def _clear(v, first, last):  # type: ignore[no-untyped-def]
+    # tiles first to last of v (36, ROOM, C)
     for i in range(36):
-        v[i * STEP + tiles * C : i * STEP + end * C] = 0
+        v[i * STEP + first * C : i * STEP + last * C] = 0
+
+
+def _load_planes(x, d, h, w, top, left, tiles, z, ready, planes, v, part):  # type: ignore[no-untyped-def]
+    # planes z to z + planes of a row of tiles into v, of which the first are there
+    for p in range(ready, planes):
+        if 0 <= z + p < d:
+            _load(x[(z + p) * h * w * C :], h, w, top, left, tiles, v[p * tiles * C :], part)
+        else:
+            _clear(v, p * tiles, (p + 1) * tiles)
+    _clear(v, planes * tiles, planes * tiles + 3)
+
+
+def _shift(v, by, count):  # type: ignore[no-untyped-def]
+    # count tiles of v (36, ROOM, C) to its front, from the one with the number by
+    for i in range(36):
+        target, source = v[i * STEP : i * STEP + count * C], v[i * STEP + by * C : i * STEP + (by + count) * C]
+        for k in range(count * C):
+            target[k] = source[k]
 
 
 def _store(m, tiles, bias, like, slope, y, h, w, top, left, part):  # type: ignore[no-untyped-def]
@@ -219,7 +220,7 @@ def _store(m, tiles, bias, like, slope, y, h, w, top, left, part):  # type: igno
 
 
 def _load_gradient(g, h, w, top, left, tiles, m, part):  # type: ignore[no-untyped-def]
-    # adjoint of the output transform of a row of tiles, into m (36, T, C)
+    # adjoint of the output transform of a row of tiles, into m (36, ROOM, C)
     patch = part[36 * C :]
     for t in range(tiles):
         inside = top + 4 <= h and left + 4 <= w
@@ -231,54 +232,82 @@ def _load_gradient(g, h, w, top, left, tiles, m, part):  # type: ignore[no-untyp
         for s in range(6):
             adjoint_column(part[s * C :], m[s * STEP + t * C :])
         left += 4
-    _clear(tiles, m)
 
 
-def _convolve_block(item, x, h, w, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
-    ho, wo = h + 2 * pad - 2, w + 2 * pad - 2
+def _block(item, ho, wo, taps):  # type: ignore[no-untyped-def]
+    # a block by its number: image, row of tiles, first tile, tiles, and planes at a time
+    most = FLAT if taps == 1 else DEEP
     down, across = (ho + 3) // 4, (wo + 3) // 4
-    blocks = (across + T - 1) // T
+    blocks = (across + most - 1) // most
     width = (across + blocks - 1) // blocks
-    image, row, first = item // (down * blocks), item // blocks % down, item % blocks * width
+    first = item % blocks * width
     tiles = min(width, across - first)
+    return item // (down * blocks), item // blocks % down, first, tiles, max(1, (ROOM - 3) // tiles - taps + 1)
+
+
+def _convolve_block(item, x, d, h, w, taps, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
+    deep = pad if taps == 3 else 0
+    do, ho, wo = d + 2 * deep - taps + 1, h + 2 * pad - 2, w + 2 * pad - 2
+    image, row, first, tiles, planes = _block(item, ho, wo, taps)
     v, m, part = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
-    _load(x[image * h * w * C :], h, w, 4 * row - pad, 4 * first - pad, tiles, v, part)
-    count = (tiles + 3) // 4 * 4
-    for i in range(36):
-        a, b = v[i * STEP : (i + 1) * STEP], m[i * STEP : (i + 1) * STEP]
-        b[: count * C] = 0
-        product_forward(a, u[i * C * C : (i + 1) * C * C], b, count, C)
-    at = image * ho * wo * C
-    _store(m, tiles, bias, like[at:], slope, y[at:], ho, wo, 4 * row, 4 * first, part)
+    source, ready = x[image * d * h * w * C :], 0
+    for plane in range(0, do, planes):
+        now = min(planes, do - plane)
+        count = (now * tiles + 3) // 4 * 4
+        top, left, needed = 4 * row - pad, 4 * first - pad, now + taps - 1
+        _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, needed, v, part)
+        for i in range(36):
+            b = m[i * STEP : (i + 1) * STEP]
+            b[: count * C] = 0
+            for k in range(taps):
+                f = (k * 36 + i) * C * C
+                product(v[i * STEP + k * tiles * C : (i + 1) * STEP], C, 1, u[f : f + C * C], b, count, C)
+        for p in range(now):
+            at = (image * do + plane + p) * ho * wo * C
+            _store(m[p * tiles * C :], tiles, bias, like[at:], slope, y[at:], ho, wo, 4 * row, 4 * first, part)
+        ready = taps - 1
+        for p in range(ready):
+            _shift(v[p * tiles * C :], now * tiles, tiles)
 
 
-def _convolve(x, n, h, w, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
+def _convolve(x, n, d, h, w, taps, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
+    most = FLAT if taps == 1 else DEEP
     down, across = (h + 2 * pad + 1) // 4, (w + 2 * pad + 1) // 4
-    items, slots = n * down * ((across + T - 1) // T), scratch.shape[0]
+    items, slots = n * down * ((across + most - 1) // most), scratch.shape[0]
     for slot in prange(slots):
         for item in range(slot * items // slots, (slot + 1) * items // slots):
-            _convolve_block(item, x, h, w, u, bias, like, slope, pad, y, scratch[slot])
+            _convolve_block(item, x, d, h, w, taps, u, bias, like, slope, pad, y, scratch[slot])
 
 
-def _gradient_block(item, x, h, w, g, pad, du, scratch):  # type: ignore[no-untyped-def]
-    ho, wo = h + 2 * pad - 2, w + 2 * pad - 2
-    down, across = (ho + 3) // 4, (wo + 3) // 4
-    blocks = (across + T - 1) // T
-    width = (across + blocks - 1) // blocks
-    image, row, first = item // (down * blocks), item // blocks % down, item % blocks * width
-    tiles = min(width, across - first)
+def _gradient_block(item, x, d, h, w, taps, g, pad, du, scratch):  # type: ignore[no-untyped-def]
+    deep = pad if taps == 3 else 0
+    do, ho, wo = d + 2 * deep - taps + 1, h + 2 * pad - 2, w + 2 * pad - 2
+    image, row, first, tiles, planes = _block(item, ho, wo, taps)
     v, m, part = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
-    _load(x[image * h * w * C :], h, w, 4 * row - pad, 4 * first - pad, tiles, v, part)
-    _load_gradient(g[image * ho * wo * C :], ho, wo, 4 * row, 4 * first, tiles, m, part)
-    count = (tiles + 3) // 4 * 4
-    for i in range(36):
-        a, b = v[i * STEP : (i + 1) * STEP], m[i * STEP : (i + 1) * STEP]
-        product_gradient(a, b, du[i * C * C : (i + 1) * C * C], C, count)
+    source, ready = x[image * d * h * w * C :], 0
+    for plane in range(0, do, planes):
+        now = min(planes, do - plane)
+        count = (now * tiles + 3) // 4 * 4
+        top, left, needed = 4 * row - pad, 4 * first - pad, now + taps - 1
+        _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, needed, v, part)
+        for p in range(now):
+            at = (image * do + plane + p) * ho * wo * C
+            _load_gradient(g[at:], ho, wo, 4 * row, 4 * first, tiles, m[p * tiles * C :], part)
+        _clear(m, now * tiles, count)
+        for i in range(36):
+            b = m[i * STEP : (i + 1) * STEP]
+            for k in range(taps):
+                f = (k * 36 + i) * C * C
+                product(v[i * STEP + k * tiles * C : (i + 1) * STEP], 1, C, b, du[f : f + C * C], C, count)
+        ready = taps - 1
+        for p in range(ready):
+            _shift(v[p * tiles * C :], now * tiles, tiles)
 
 
-def _weight_gradient(x, n, h, w, g, pad, du, scratch):  # type: ignore[no-untyped-def]
+def _weight_gradient(x, n, d, h, w, taps, g, pad, du, scratch):  # type: ignore[no-untyped-def]
+    most = FLAT if taps == 1 else DEEP
     down, across = (h + 2 * pad + 1) // 4, (w + 2 * pad + 1) // 4
-    items, slots = n * down * ((across + T - 1) // T), du.shape[0]
+    items, slots = n * down * ((across + most - 1) // most), du.shape[0]
     for slot in prange(slots):
         for item in range(slot * items // slots, (slot + 1) * items // slots):
-            _gradient_block(item, x, h, w, g, pad, du[slot], scratch[slot])
+            _gradient_block(item, x, d, h, w, taps, g, pad, du[slot], scratch[slot])

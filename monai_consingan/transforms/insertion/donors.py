@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -17,10 +18,13 @@ from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects
 
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
-from monai_consingan.background import find_background
-from monai_consingan.data import number_lesions
+from monai_consingan.background import check_in_tissue, find_background
+from monai_consingan.data import number_lesions, same_sequences, sequence_names
+from monai_consingan.data.contrast import RING_MM, cnr, visibility
+from monai_consingan.data.sequences import chosen_channel
+from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.head import tissue_level
+from monai_consingan.transforms.head import air_level, tissue_level
 from monai_consingan.transforms.insertion.paste import move
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
@@ -104,6 +108,10 @@ class DonorCrop:
         spacing: mm per spatial axis.
         level: intensity of the surroundings, see :func:`level_around`.
         number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
+        lead: the channel in which it is looked at.
+        cnr: its contrast to the tissue around it there (``monai_consingan.data.contrast.cnr``).
+        visibility: how far it stands out there (``monai_consingan.data.contrast.visibility``).
+        air: of each channel, intensity above which the donor shows tissue.
     """
 
     image: np.ndarray
@@ -112,6 +120,15 @@ class DonorCrop:
     spacing: tuple[float, ...]
     level: float
     number: int = 1
+    lead: int = 0
+    cnr: float = float("nan")
+    visibility: float = float("nan")
+    air: tuple[float, ...] = (-math.inf,)
+
+    @property
+    def volume_mm3(self) -> float:
+        """Its volume (in 2D, area), in mm."""
+        return float((self.label > 0).sum() * math.prod(self.spacing))
 
     def moved(self, offset: Sequence[int], shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image, labels and validity, each (C, \\*shape), on a host's grid, the crop's first voxel at ``offset``."""
@@ -130,6 +147,10 @@ class Donors:
         spacing: mm per spatial axis of hosts, and of donors without an affine; None takes it from a MetaTensor's
             affine, and 1 mm for other arrays.
         keep: how many donors are kept in memory; None for all.
+        min_volume: volume in mm3 (in 2D, area in mm2) that a lesion has at least, also after it was scaled.
+        min_cnr: how far a lesion stands out in its donor at least, brighter or darker.
+        lead: name or number of the channel in which lesions are looked at; None takes that in which each stands out
+            most.
     """
 
     def __init__(
@@ -138,7 +159,13 @@ class Donors:
         spacing: Sequence[float] | float | None = None,
         keep: int | None = None,
         lesion_labels: Iterable[int] | None = None,
+        min_volume: float = 0.0,
+        min_cnr: float = 0.0,
+        lead: int | str | None = None,
     ) -> None:
+        self.min_volume = min_volume
+        self.min_cnr = min_cnr
+        self.lead = lead
         self.read = read
         self.spacing = spacing
         self.lesion_labels = lesion_labels if lesion_labels is None else tuple(lesion_labels)
@@ -157,13 +184,19 @@ class Donors:
 
         Raises:
             ConSinGANError: the donor cannot be read, or has other axes or channels than the host.
-            NoPlaceError: the lesion is too small for the host's grid.
+            NoPlaceError: the lesion is too small, or all of the donor's are or do not stand out.
         """
         axes = "".join(map(str, aff2axcodes(as_array(host.affine)))) if isinstance(host, MetaTensor) else ""
         key = (draw.donor, axes, axis)
         crops = self._crops.get(key)
         if crops is None:
-            crops = self._crops[key] = crop_lesions(self.read(draw.donor), host, axis, self.spacing, self.lesion_labels)
+            crops = crop_lesions(self.read(draw.donor), host, axis, self.spacing, self.lesion_labels, self.lead)
+            self._crops[key] = crops = [crop for crop in crops if self._fit(crop)]
+        if not crops:
+            raise NoPlaceError(
+                f"no lesion of the donor has {self.min_volume:g} mm3 or more and stands out from the tissue around it "
+                f"by {self.min_cnr:g} times its noise."
+            )
         crop = crops[np.random.RandomState(draw.seed).randint(len(crops))]
         ndim = host.ndim - 1
         flips = [flip and not (ndim == 3 and i == axis) for i, flip in enumerate(draw.flips[:ndim])]
@@ -171,7 +204,16 @@ class Donors:
         turned = turn_donor(crop, spacing, flips=flips, degrees=draw.degrees, scale=draw.scale, axis=axis)
         if not turned.label.any():
             raise NoPlaceError(f"no voxel of the lesion is left at {draw.scale:.2f} times its size on this grid.")
+        if turned.volume_mm3 < self.min_volume:
+            raise NoPlaceError(
+                f"the lesion has {turned.volume_mm3:.1f} mm3 at {draw.scale:.2f} times its size, below "
+                f"{self.min_volume:g}."
+            )
         return turned
+
+    def _fit(self, crop: DonorCrop) -> bool:
+        """Whether a lesion is large and visible enough; what cannot be measured does not count against it."""
+        return crop.volume_mm3 >= self.min_volume and not crop.visibility < self.min_cnr
 
 
 def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
@@ -179,8 +221,11 @@ def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
 
     Args:
         entry: pair of image and label, or mapping with the keys ``"image"`` and ``"label"``; arrays, tensors or paths.
+            A :class:`Donor`, such as one of a bank, is read already.
         loader: turns a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
     """
+    if isinstance(entry, Donor):
+        return entry
     pair = check_entry(entry)
     load = loader or LoadImage(image_only=True, ensure_channel_first=True)
     return Donor(*(load(part) if isinstance(part, (str, PathLike)) else part for part in pair))
@@ -192,6 +237,8 @@ def check_entry(entry: Any) -> tuple[Any, Any]:
     Raises:
         ConSinGANError: for anything but a pair, or a mapping with the keys ``"image"`` and ``"label"``.
     """
+    if isinstance(entry, Donor):
+        return entry.image, entry.label
     if isinstance(entry, Mapping):
         missing = [key for key in ("image", "label") if key not in entry]
         if missing:
@@ -209,6 +256,7 @@ def crop_lesions(
     axis: int | None = None,
     spacing: Sequence[float] | float | None = None,
     lesion_labels: Iterable[int] | None = None,
+    lead: int | str | None = None,
 ) -> list[DonorCrop]:
     """Cut a donor to its lesions and 12 mm around each, its axes ordered and directed as the host's.
 
@@ -218,6 +266,8 @@ def crop_lesions(
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis of a donor without an affine (1 mm when None).
         lesion_labels: label values that make a part of the label a lesion; None for all.
+        lead: name or number of the channel in which lesions are looked at; None takes that in which each stands out
+            most.
 
     Returns:
         The lesions, the largest first; tissue of the donor's others is not valid.
@@ -233,6 +283,8 @@ def crop_lesions(
             "host's number of channels and spatial axes."
         )
     check_shape(as_array(label), (1, *image.shape[1:]), name="a donor's label", other="its image")
+    image = same_sequences(image, host, name="donor")
+    main = None if lead is None else chosen_channel(sequence_names(image), lead, "a donor")
     valid = np.ones(label.shape, np.uint8) if valid is None else as_array(valid)
     check_shape(valid, label.shape, name="a donor's valid", other="its image")
     if image.ndim == 4 and isinstance(image, MetaTensor) and isinstance(host, MetaTensor):
@@ -246,23 +298,41 @@ def crop_lesions(
         what = "values above 0" if lesion_labels is None else f"the values {list(lesion_labels)}"
         raise ConSinGANError(f"a donor's label is empty; give labels that mark the lesion with {what}.")
     known = as_mask(valid, name="a donor's valid")[0]
-    for background, channel in ((find_background(channel), channel) for channel in values):
+    backgrounds = [find_background(channel) for channel in values]
+    for background, channel in zip(backgrounds, values, strict=True):
         known = known & background.tissue(channel) if background else known
+    air = tuple(air_level(*about) for about in zip(values, backgrounds, strict=True))
     if level is None:
-        room = Room.of(values[0], mm)
-        tissue = tissue_level(values[0], room.mask & (numbers == 0), room.distance)
+        room = Room.of(values[0], mm, background=backgrounds[0], air=air[0])
+        free = room.mask & (numbers == 0)
+        tissue = lru_cache(lambda channel: tissue_level(values[channel], free, room.distance))
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]
     crops = []
     for number, box in enumerate(find_objects(numbers), start=1):
         near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(box, pads, strict=True))
-        lesion, other = numbers[near] == number, (numbers[near] != number) & (labels[near] > 0)
+        lesion, inside = numbers[near] == number, (slice(None), *near)
+        if any((lesion & about.mask(part)).any() for about, part in zip(backgrounds, values[inside], strict=True)):
+            check_in_tissue(values, numbers == number, donor=True)
+        label, valid = np.where(lesion, labels[near], 0), known[near] & (lesion | (labels[near] <= 0))
+        stands_out = _stands_out(values[inside], lesion, valid, mm)
+        own = int(np.argmax(np.abs(np.nan_to_num(stands_out)[:, 0]))) if main is None else main
         around = level
         if around is None:
-            around = level_around(values[0], numbers == number, spacing=mm, axis=axis, room=room, tissue=tissue)
-        inside = (slice(None), *near)
-        label, valid = np.where(lesion, labels[near], 0), known[near] & ~other
-        crops.append(DonorCrop(values[inside].copy(), label, valid, mm, around, number))
+            given: dict[str, Any] = {"spacing": mm, "axis": axis, "room": room, "tissue": tissue(own)}
+            around = level_around(values[own], numbers == number, **given)
+        seen = stands_out[own]
+        crops.append(DonorCrop(values[inside].copy(), label, valid, mm, around, number, own, *seen, air))
     return crops
+
+
+def _stands_out(
+    image: np.ndarray, lesion: np.ndarray, valid: np.ndarray, mm: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Contrast and visibility of a lesion in each channel."""
+    away = outside_distance(lesion, mm, reach_mm=RING_MM[1])
+    ring = (away > RING_MM[0]) & (away <= RING_MM[1]) & valid
+    pairs = [(channel[lesion], channel[ring]) for channel in image]
+    return [(cnr(*pair), visibility(*pair)) for pair in pairs]
 
 
 def turn_donor(
@@ -307,15 +377,20 @@ def turn_donor(
     affine[:ndim, :ndim] = matrix
     resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
 
-    def resampled(values: np.ndarray, mode: str = "bilinear", padding: str = "border") -> np.ndarray:
-        return as_array(resample(torch.from_numpy(values.astype(np.float32)), mode=mode, padding_mode=padding))
+    def resampled(*parts: np.ndarray, mode: str, padding: str) -> list[np.ndarray]:
+        stacked = torch.from_numpy(np.concatenate(parts).astype(np.float32))
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        return np.split(as_array(resample(stacked, mode=mode, padding_mode=padding)), ends)
 
-    turned, labels = resampled(image), resampled(label[None], "nearest", "zeros")[0]
-    known = resampled(np.ones_like(valid)[None], "nearest", "zeros")[0] > 0.5
-    if not valid.all():
-        share = resampled(valid[None])[0]
+    labels, known = resampled(label[None], np.ones_like(valid)[None], mode="nearest", padding="zeros")
+    labels, known = labels[0], known[0] > 0.5
+    if valid.all():
+        (turned,) = resampled(image, mode="bilinear", padding="border")
+    else:
+        turned, share, shown = resampled(image, valid[None], image * valid, mode="bilinear", padding="border")
+        share = share[0]
         known &= share > 0.5
         partly = known & (share < 1 - 1e-4)
-        turned = np.where(partly, resampled(image * valid) / np.where(partly, share, 1), turned).astype(np.float32)
+        turned = np.where(partly, shown / np.where(partly, share, 1), turned).astype(np.float32)
     label = np.rint(labels).astype(crop.label.dtype)
     return replace(crop, image=turned, label=label, valid=known, spacing=tuple(spacing))

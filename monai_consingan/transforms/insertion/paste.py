@@ -37,7 +37,7 @@ from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
 
-__all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move"]
+__all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move", "written_labels"]
 
 _REACH_MM = 20.0
 
@@ -222,35 +222,51 @@ class PasteLesion(Transform):
         mask = move(lesion, shift)
         check_in_tissue(image, mask)
         check_in_tissue(other, lesion, donor=True)
-        # nothing farther away changes, or has a say in what does
-        reach = self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
-        source, near = (reach_box(part, mm, reach) for part in (lesion, mask))
+        source, near = (reach_box(part, mm, self.reach_mm) for part in (lesion, mask))
         of_donor, of_host = ((slice(None), *box) for box in (source, near))
         shown = self._shown(image, near, np.ones(mask.shape, bool))
         valid = self._shown(other, source, known)
-        ways = [self.match] * len(image)
+        ring, donor_ring = None, None
         if self.match != "none":
-            ring = tissue_ring(image, mask, self.ring_mm, mm, axis)
-            ring = ring if old_labels is None else ring & (old_labels[0] <= 0)
+            ring = tissue_ring(image, mask, self.ring_mm, mm, axis)[near]
+            ring = ring if old_labels is None else ring & (old_labels[0][near] <= 0)
             donor_ring = tissue_ring(other, lesion, self.ring_mm, mm, axis, known)[source]
-            around = image[of_host], ring[near], other[of_donor], donor_ring
-            if self.match == "scale":
-                ways = ["none" if one else "gain" for one in one_scale(*around)]
-            other = match_intensities(*around, ways)
-        else:
-            other = other[of_donor]
         start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
-        moved, valid = (move(part, start, shape=size) for part in (other, valid))
+        around, ways = self.matched(image[of_host], ring, other[of_donor], donor_ring)
+        moved, valid = (move(part, start, shape=size) for part in (around, valid))
         valid = valid & shown
         result = image.copy()
-        result[of_host] = self._blended(image[of_host], moved, mask[near], valid, mm, axis)
+        result[of_host] = self.blended(image[of_host], moved, mask[near], valid, mm, axis)
         label_like = host_label if isinstance(host, torch.Tensor) and isinstance(host_label, MetaTensor) else host
         pasted = PastedLesion(
             wrap_like(result, host),
-            wrap_like(_written(old_labels, move(labels, shift), mask), label_like),
+            wrap_like(written_labels(old_labels, move(labels, shift), mask), label_like),
             wrap_like(mask[None].astype(np.uint8), host),
         )
-        return pasted, moved, near, tuple(ways)
+        return pasted, moved, near, ways
+
+    def matched(
+        self, host: np.ndarray, ring: np.ndarray | None, donor: np.ndarray, donor_ring: np.ndarray | None
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The donor's values as the host has them, and how each channel's were matched.
+
+        Args:
+            host, donor: arrays of shape (C, \\*spatial).
+            ring, donor_ring: the tissue around the lesion in each, boolean (\\*spatial); None where nothing is matched.
+        """
+        ways = [self.match] * len(host)
+        if ring is None or donor_ring is None:
+            return donor, tuple(ways)
+        if self.match == "scale":
+            ways = ["none" if one else "gain" for one in one_scale(host, ring, donor, donor_ring)]
+        return match_intensities(host, ring, donor, donor_ring, ways), tuple(ways)
+
+    @property
+    def reach_mm(self) -> float:
+        """How far from a lesion the host may change, or has a say in what does."""
+        if self.blend == "tissue":
+            return max(self.ring_mm[1], TissueBlend().looks_mm)
+        return self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
 
     @staticmethod
     def _shift(lesion: np.ndarray, offset: Sequence[int] | None) -> tuple[int, ...]:
@@ -277,7 +293,7 @@ class PasteLesion(Transform):
                 shown = shown & background.tissue(channel[box], known[box])
         return shown
 
-    def _blended(
+    def blended(
         self,
         host: np.ndarray,
         donor: np.ndarray,
@@ -286,6 +302,16 @@ class PasteLesion(Transform):
         mm: Sequence[float],
         axis: int | None,
     ) -> np.ndarray:
+        """The host with the donor's lesion, both (C, \\*spatial) around it, in the host's dtype.
+
+        Args:
+            host: the host.
+            donor: the donor, moved and matched.
+            mask: where the lesion is, boolean (\\*spatial).
+            valid: where host and donor both show tissue, boolean.
+            mm: spacing.
+            axis: the spatial axis perpendicular to the slices, or None.
+        """
         if self.blend == "hard":
             return naive_paste(host, donor, mask)
         if self.blend == "feather":
@@ -307,7 +333,7 @@ class PasteLesion(Transform):
         return blend_arrays(host, np.stack(cloned), mask[None].astype(np.float64))
 
 
-def _written(old: np.ndarray | None, new: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def written_labels(old: np.ndarray | None, new: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The new label values over the old ones, in a type that holds both."""
     if old is None:
         return np.where(mask, new, np.zeros((), new.dtype))

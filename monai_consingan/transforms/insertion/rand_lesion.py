@@ -13,23 +13,26 @@ import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, RandomizableTransform
-from monai.utils import TransformBackends, ensure_tuple
+from monai.utils import TransformBackends
 
 from monai_consingan.arrays import (
     as_array,
-    as_mask,
     check_host,
     check_labels,
     check_number,
     check_range,
-    image_and_label,
+    images_and_label,
     int_range,
     wrap_like,
 )
+from monai_consingan.data import sequence_names, stack_keys, unstack_keys
+from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
+from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host
 from monai_consingan.transforms.insertion.donors import Donor, DonorCrop, Donors, LesionDraw, check_entry, read_donor
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
+from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 
@@ -89,11 +92,17 @@ class RandLesion(RandomizableTransform):
         bank: refused; ``models`` is its name now.
         lesion_labels: label values of donors that make a part of the label a lesion, which comes with its other values;
             None for all.
+        min_volume: volume in mm3 (in 2D, area in mm2) that a lesion has at least, in its donor and as it is put in.
+        min_cnr: how many times the noise around it a lesion stands out in its donor at least, brighter or darker
+            or both in parts (``monai_consingan.data.contrast.visibility``).
+        lead: name or number of the sequence in which lesions are measured and places are alike; None takes for each
+            lesion the one in which it stands out most in its donor.
 
     Attributes:
         log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
-            ``placement`` or the ``reason`` why it was left out. With models, ``how`` is the method or the fallback, and
-            ``not_redrawn`` the reason, where there is a model that could not redraw it. MetaTensor images carry it as
+            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.paste_crop.CropPaste.checks``), or
+            the ``reason`` why it was left out. With models, ``how`` is the method or the fallback, and ``not_redrawn``
+            the reason, where there is a model that could not redraw it. MetaTensor images carry it as
             JSON in ``meta["pasted_lesions"]``.
 
     Raises:
@@ -125,6 +134,9 @@ class RandLesion(RandomizableTransform):
         loader: Callable[[Any], Any] | None = None,
         bank: Any = None,
         lesion_labels: Sequence[int] | None = None,
+        min_volume: float = 10.0,
+        min_cnr: float = 2.0,
+        lead: int | str | None = None,
     ) -> None:
         RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         if isinstance(donors, (str, Path, Mapping)) or len(donors) == 0:
@@ -158,14 +170,22 @@ class RandLesion(RandomizableTransform):
             "axis": axis,
         }
         self.count = len(donors)
-        self.donors = Donors(partial(_read, donors, loader), spacing, lesion_labels=check_labels(lesion_labels))
+        self.donors = Donors(
+            partial(_read, donors, loader),
+            spacing,
+            lesion_labels=check_labels(lesion_labels),
+            min_volume=check_number(min_volume, "min_volume"),
+            min_cnr=check_number(min_cnr, "min_cnr"),
+            lead=lead,
+        )
+        self.spacing = spacing
         self.paste, self.paste_instead = (
             PasteLesion(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis, spacing)
             for own, by in ((blend, how), (None, instead))
         )
         self.log: list[dict[str, Any]] = []
         self._draws: list[LesionDraw] = []
-        self._warned = False
+        self._warned: set[str] = set()
 
     def randomize(self, data: Any | None = None) -> None:
         """Draw everything that chance decides."""
@@ -179,6 +199,7 @@ class RandLesion(RandomizableTransform):
         label: NdarrayOrTensor | None = None,
         region: NdarrayOrTensor | None = None,
         randomize: bool = True,
+        known: HostKnowledge | None = None,
     ) -> PastedLesion:
         """Put lesions in.
 
@@ -187,6 +208,8 @@ class RandLesion(RandomizableTransform):
             label: labels of lesions it has already, (1, \\*spatial).
             region: mask that lesions have to lie in, such as a brain mask, (1, \\*spatial); None finds the head.
             randomize: draw anew; False repeats the last draw.
+            known: what is known of the host, or of a larger one of which this is a crop (:class:`HostKnowledge`);
+                ``region`` is then not looked at. None works it out, and keeps it for the last four hosts.
 
         Returns:
             Image, label (int16 when no label was given) and the mask of all new lesions.
@@ -199,26 +222,42 @@ class RandLesion(RandomizableTransform):
             self.randomize()
         self.log = []
         check_host(img, label, region)
-        shape = (1, *img.shape[1:])
-        model = self._model(img) if self._draws else None
-        image = img.clone() if isinstance(img, MetaTensor) else img
-        labels = wrap_like(np.zeros(shape, np.int16), img) if label is None else label
-        mask = np.zeros(shape, np.uint8)
+        if not self._draws:
+            labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label
+            mask = wrap_like(np.zeros((1, *img.shape[1:]), np.uint8), img)
+            return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
+        host = known if known is None else known.of_image(img)
+        if known is not None and host is None:
+            self._warn(
+                "What is known of the host is not used, as this image is no part of it, or its intensities were "
+                "changed: put this transform before those that do that."
+            )
+        host = host or known_host(img, region, self.spacing, self.host_lead(img))
+        model = self._model(img)
+        canvas = Canvas(img, label)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
             try:
                 crop = self.donors.turned(draw, img, self.axis)
                 entry["lesion"] = crop.number
-                pasted, told = self._put(image, labels, region, crop, draw.seed, model)
-                entry |= told
-                image, labels = pasted.image, pasted.label
-                mask |= as_array(pasted.mask)
+                entry |= self._put(canvas, host, crop, draw.seed, model)
             except NoPlaceError as error:
                 entry["reason"] = str(error)
             self.log.append(entry)
-        if isinstance(image, MetaTensor) and self.log:
-            image.meta["pasted_lesions"] = json.dumps(self.log)
-        return PastedLesion(image, labels, wrap_like(mask, img))
+        pasted = canvas.result()
+        if isinstance(img, MetaTensor):
+            pasted.image.meta["pasted_lesions"] = json.dumps(self.log)
+        return pasted
+
+    def host_lead(self, img: NdarrayOrTensor) -> int:
+        """The channel of a host that its head is found in."""
+        return 0 if self.donors.lead is None else chosen_channel(sequence_names(img), self.donors.lead, "the host")
+
+    def _warn(self, message: str) -> None:
+        """Warn of something once."""
+        if message not in self._warned:
+            self._warned.add(message)
+            warnings.warn(message, ConSinGANWarning, 3)
 
     def _model(self, host: NdarrayOrTensor) -> Any | None:
         """The host's model, if it has one."""
@@ -230,41 +269,40 @@ class RandLesion(RandomizableTransform):
         return model
 
     def _put(
-        self, image: Any, labels: Any, region: NdarrayOrTensor | None, crop: DonorCrop, seed: int, model: Any | None
-    ) -> tuple[PastedLesion, dict[str, Any]]:
+        self, canvas: Canvas, known: HostKnowledge, crop: DonorCrop, seed: int, model: Any | None
+    ) -> dict[str, Any]:
         """Find a place for one lesion and put it there; what to tell of it in the log."""
         placement = find_placement(
-            as_array(image)[0],
-            crop.image[0],
+            canvas.image[crop.lead],
+            None,
             crop.label,
             spacing=crop.spacing,
             rng=np.random.RandomState(seed),
-            brain_mask=None if region is None else as_mask(region, name="region")[0],
-            host_label=as_array(labels)[0],
+            host_label=canvas.labels[0],
             level=crop.level,
+            known=known,
+            channel=crop.lead,
             **self.placing,
         )
-        donor, label, valid = crop.moved(placement.offset, image.shape[1:])
-        given = {"host_label": labels, "donor_valid": valid}
+        where = crop, placement.offset, known, canvas.labels[0]
         told: dict[str, Any] = {"placement": placement.as_dict()}
-        if self.models is None or self.redrawn is None:
-            return self.paste(image, donor, label, **given), told
-        if model is not None:
-            naive = self.paste(image, donor, label, **given)
-            try:
-                redrawn = self.models.redraw(naive.image, naive.mask, image, model, self.redrawn)
-                return naive._replace(image=redrawn), {**told, "how": self.method}
-            except NoPlaceError as error:
-                if self.fallback is None:
-                    raise
-                told["not_redrawn"] = str(error)
-        if not self._warned:
-            self._warned = True
+        paste = self.paste
+        if self.models is not None and self.redrawn is not None:
+            told["how"] = self.method
+            if model is not None:
+                naive = paste_crop(self.paste, canvas.image, *where)
+                try:
+                    redrawn = self.models.redraw(*canvas.with_lesion(naive), canvas.host, model, self.redrawn)
+                    checks = canvas.take(naive, as_array(redrawn))
+                    return {**told, "checks": checks}
+                except NoPlaceError as error:
+                    if self.fallback is None:
+                        raise
+                    told["not_redrawn"] = str(error)
             why = told.get("not_redrawn", "The models have none of this host.")
-            warnings.warn(
-                f"A lesion is pasted by {self.fallback!r}, as no model redraws it: {why}", ConSinGANWarning, 3
-            )
-        return self.paste_instead(image, donor, label, **given), {**told, "how": self.fallback}
+            self._warn(f"A lesion is pasted by {self.fallback!r}, as no model redraws it: {why}")
+            told["how"], paste = self.fallback, self.paste_instead
+        return {**told, "checks": canvas.take(paste_crop(paste, canvas.image, *where))}
 
 
 def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:
@@ -276,18 +314,20 @@ class RandLesiond(RandomizableTransform, MapTransform):
     """Dictionary version of :class:`RandLesion`.
 
     Args:
-        keys: key of the host's image, and then that of its labels, if that is not ``"label"``; both are replaced, and
-            labels are made where the data have none.
+        keys: key of the host's image, or of several sequences of it, each an image, and then that of its labels, if
+            that is not ``"label"``; all are replaced, and labels are made where the data have none.
         donors, models: see :class:`RandLesion`.
         mask_key: key for the mask of the new lesions.
         region_key: key of a mask that lesions have to lie in; None finds the head.
         prob: probability that anything is put in.
         allow_missing_keys: leave data without the host as it is.
         label_key: key of the labels, if it is not among ``keys``.
+        known_key: key of what is known of the host (:class:`PrepareHostd`), which is taken out, as it cannot be put
+            into a batch; may be missing from the data.
         kwargs: the other arguments of :class:`RandLesion`.
 
     Raises:
-        ConSinGANError: for more keys than these two, and as :class:`RandLesion`.
+        ConSinGANError: as :class:`RandLesion`.
 
     Example::
 
@@ -308,14 +348,16 @@ class RandLesiond(RandomizableTransform, MapTransform):
         prob: float = 1.0,
         allow_missing_keys: bool = False,
         label_key: Hashable | None = None,
+        known_key: Hashable = "host_known",
         **kwargs: Any,
     ) -> None:
-        image, self.label_key = image_and_label(keys if label_key is None else (*ensure_tuple(keys), label_key))
+        images, self.label_key = images_and_label(keys, label_key)
         self.paste = RandLesion(donors, models, prob, **kwargs)
-        MapTransform.__init__(self, image, allow_missing_keys)
+        MapTransform.__init__(self, images, allow_missing_keys)
         RandomizableTransform.__init__(self, self.paste.prob)
         self.mask_key = mask_key
         self.region_key = region_key
+        self.known_key = known_key
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesiond:
         """Set the random state, also of the array transform."""
@@ -326,9 +368,13 @@ class RandLesiond(RandomizableTransform, MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""
         out = dict(data)
-        for key in self.key_iterator(out):
+        keys = tuple(self.key_iterator(out))
+        if keys:
             region = None if self.region_key is None else data[self.region_key]
-            out[key], out[self.label_key], out[self.mask_key] = self.paste(data[key], data.get(self.label_key), region)
+            host, known = stack_keys(data, keys), out.pop(self.known_key, None)
+            pasted = self.paste(host, data.get(self.label_key), region, known=known)
+            out |= unstack_keys(pasted.image, keys, [data[key] for key in keys])
+            out[self.label_key], out[self.mask_key] = pasted.label, pasted.mask
         return out
 
 

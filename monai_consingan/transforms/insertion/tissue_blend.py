@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import as_array, check_layers, check_shape
-from monai_consingan.distance import outside_distance, signed_distance
+from monai_consingan.distance import depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
 from monai_consingan.transforms.poisson import poisson_blend
@@ -18,6 +18,8 @@ from monai_consingan.transforms.poisson import poisson_blend
 __all__ = ["TissueBlend"]
 
 _SHELL = 4  # voxels that the innermost shell has at least
+_PRECISION = 1e-6  # of levels, far below the noise
+_CUT = 4.0  # standard deviations at which a gaussian ends
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class TissueBlend:
     def reach_mm(self) -> float:
         """How far from the mask the host may change, to half a voxel."""
         return self.outer_mm + self.fade_mm
+
+    @property
+    def looks_mm(self) -> float:
+        """How far from the mask the host has a say in what changes, to two voxels."""
+        return max(self.ring_mm, self.reach_mm) + _CUT * self.fine_mm
 
     def __call__(
         self,
@@ -125,21 +132,42 @@ class TissueBlend:
         self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
         """Blend the channels within a plane, or in space."""
-        known = known | mask
-        coarse = np.stack([self._coarse(channel, mm) for channel in host])
-        around = outside_distance(mask, mm)
+        near = reach_box(mask, mm, max(self.ring_mm, self.reach_mm))
+        result, there = host.copy(), (slice(None), *near)
+        coarse = self._coarse(host, near, mm), self._coarse(source, near, mm)
+        half = self._coarse(host, near, mm, 0.5), self._coarse(source, near, mm, 0.5)
+        result[there] = self._near(host[there], source[there], mask[near], (known | mask)[near], mm, half, coarse)
+        return result
+
+    def _near(
+        self,
+        host: np.ndarray,
+        source: np.ndarray,
+        mask: np.ndarray,
+        known: np.ndarray,
+        mm: Sequence[float],
+        half: tuple[np.ndarray, np.ndarray],
+        coarse: tuple[np.ndarray, np.ndarray],
+    ) -> np.ndarray:
+        """Blend in the box around the mask, host and source being known without their finest and their fine part."""
+        around = outside_distance(mask, mm, reach_mm=max(self.ring_mm, self.reach_mm))
         ring = (around > 0) & (around <= self.ring_mm) & known
-        texture = np.stack([self._texture(*pair, ring, mm) for pair in zip(host, source, strict=True)])
-        near = (around <= self.outer_mm) & known
-        depth = outside_distance(~mask, mm)
+        bands = zip(host, source, *half, *coarse, strict=True)
+        texture = np.stack([self._texture(*channel, ring) for channel in bands])
+        outline = (around <= self.outer_mm) & known
+        depth = depth_inside(mask, mm)
         core = depth > min(self.inner_mm, 0.999 * float(depth.max()))
-        shown = seam_cut(self._clone(coarse, source, near, known, mm) + texture, host, core, near)
-        signed = signed_distance(shown, mm)
-        clone = self._clone(coarse, source, (signed <= self.fade_mm) & known, known, mm)
+        given: dict[str, Any] = {"spacing": mm, "alone": 0.0, "precision": _PRECISION}
+        clone = poisson_blend(*coarse, outline, valid=known, **given)
+        shown = seam_cut(clone + texture, host, core, outline)
+        signed = outside_distance(shown, mm, reach_mm=self.fade_mm + min(mm)) - 0.5 * min(mm)
+        signed = np.where(shown, 0.5 * min(mm) - depth_inside(shown, mm), signed)
+        # the source's coarse part at the host's level; its own where no tissue of the host is beside it
+        clone = poisson_blend(*coarse, (signed <= self.fade_mm) & known, valid=known, **given)
         ramp = np.clip(0.5 - signed / (2 * self.fade_mm), 0.0, 1.0) if self.fade_mm else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
-        mixed = (1 - weight) * coarse + weight * clone
-        mixed += ((1 - weight) * (host - coarse) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
+        mixed = (1 - weight) * coarse[0] + weight * clone
+        mixed += ((1 - weight) * (host - coarse[0]) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
         if self.keep_profile:
             mixed -= np.stack([self._profile(change, mask, depth, around, mm) for change in mixed - source])
         return np.asarray(np.where(weight > 0, mixed, host))
@@ -157,26 +185,35 @@ class TissueBlend:
         fade = np.clip(1 - around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.zeros(mask.shape)
         return np.where(mask, np.interp(depth, depths, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade)))
 
-    def _coarse(self, image: np.ndarray, mm: Sequence[float], share: float = 1.0) -> np.ndarray:
-        """What is coarser than ``fine_mm``, or a share of that."""
-        return np.asarray(gaussian_filter(image, [share * self.fine_mm / size for size in mm]))
+    def _coarse(self, image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float], share: float = 1.0) -> np.ndarray:
+        """What is coarser than ``fine_mm``, or a share of that, of every channel in a box."""
+        for axis, (size, part) in enumerate(zip(mm, box, strict=True), start=1):
+            first, last, weights = _gaussian(share * self.fine_mm / size, part.start, part.stop, image.shape[axis])
+            near = image[(slice(None),) * axis + (slice(first, last),)]
+            lines = near.reshape(int(np.prod(near.shape[:axis])), last - first, -1)
+            smooth = weights @ lines if lines.shape[2] > 1 else (lines[..., 0] @ weights.T)[..., None]
+            image = smooth.reshape(*near.shape[:axis], len(weights), *near.shape[axis + 1 :])
+        return image
 
-    def _clone(
-        self, coarse: np.ndarray, source: np.ndarray, where: np.ndarray, known: np.ndarray, mm: Sequence[float]
-    ) -> np.ndarray:
-        """The source's coarse part at the host's level; its own where no tissue of the host is beside it."""
-        pairs = zip(coarse, source, strict=True)
-        return np.stack(
-            [poisson_blend(a, self._coarse(b, mm), where, spacing=mm, valid=known, alone=0.0) for a, b in pairs]
-        )
+    def _texture(self, *bands: np.ndarray) -> np.ndarray:
+        """The source's fine part in two bands, each as strong as the host's in a ring around the mask.
 
-    def _texture(self, host: np.ndarray, source: np.ndarray, ring: np.ndarray, mm: Sequence[float]) -> np.ndarray:
-        """The source's fine part in two bands, each as strong as the host's in a ring around the mask."""
-        result, upper = np.zeros(host.shape), (host, source)
-        for share in (0.5, 1.0):
-            lower = (self._coarse(host, mm, share), self._coarse(source, mm, share))
+        Args:
+            bands: host and source, both without what is finest, both without what is fine, and the ring.
+        """
+        *parts, ring = bands
+        result = np.zeros(ring.shape)
+        for upper, lower in ((parts[:2], parts[2:4]), (parts[2:4], parts[4:])):
             here, there = (a - b for a, b in zip(upper, lower, strict=True))
             wanted, found = (float(np.median(np.abs(part[ring]))) if ring.any() else 0.0 for part in (here, there))
             gain = np.clip(wanted / found, 1 / self.texture, self.texture) if found > 0 else 1.0
-            result, upper = result + gain * there, lower
+            result = result + gain * there
         return result
+
+
+def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int, np.ndarray]:
+    """What a gaussian makes of a line of voxels, from start to stop: which part of it counts, and a matrix for that."""
+    reach = int(_CUT * sigma + 0.5)
+    first, last = max(0, start - reach), min(size, stop + reach)
+    whole = gaussian_filter(np.eye(last - first), (sigma, 0), truncate=_CUT)
+    return first, last, whole[start - first : stop - first]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from monai_consingan.workflows.augmentation.records import (
     ScanRecord,
     ScanSet,
     ignored_labels,
+    listed_names,
     name_records,
-    pick_channel,
+    pick_sequences,
     public_entry,
     public_head,
 )
@@ -25,15 +26,18 @@ __all__ = ["read_datalist"]
 _TEST = ("test", "testing")
 
 
-def read_datalist(path: str | Path, channel: int | None = None) -> ScanSet:
+def read_datalist(path: str | Path, channel: int | None = None, sequences: Sequence[str] | None = None) -> ScanSet:
     """Read a datalist: a JSON file with the lists ``training`` and, if there are such, ``validation`` and ``test``.
 
     The entries are dictionaries with ``image``, ``label`` and, for a cross-validation, ``fold``; those of the test may
-    be mere paths. Paths are relative to the file. An entry may have a ``case``, its name.
+    be mere paths. Paths are relative to the file. An entry may have a ``case``, its name. The ``image`` is a file, of
+    one sequence or, in 4D, of several, or a list with a file for each; their names are those of the list's
+    ``modality`` or ``channel_names``, or what tells the files apart.
 
     Args:
         path: the file.
-        channel: number of the image to work on where an entry has a list of images.
+        channel: number of the only sequence to work on, from 0.
+        sequences: names of the sequences to work on; ``None`` for all.
 
     Raises:
         ConSinGANError: the file cannot be read, or holds no such lists.
@@ -47,11 +51,12 @@ def read_datalist(path: str | Path, channel: int | None = None) -> ScanSet:
     if not isinstance(content.get("training"), list) or not content["training"]:
         raise ConSinGANError(f"datalist {path} has no list 'training': list there the scans to learn from.")
     root, records = path.absolute().parent, []
+    names = listed_names(content.get("channel_names")) or listed_names(content.get("modality"))
     for section, entries in content.items():
         split = "test" if section in _TEST else section
         if split in SPLITS and isinstance(entries, list):
             records += [
-                _record(entry, split, root, channel, f"entry {number} of {section!r} in {path}")
+                _record(entry, split, root, f"entry {number} of {section!r} in {path}", names, channel, sequences)
                 for number, entry in enumerate(entries)
             ]
     ignored = ignored_labels(content, f"datalist {path}")
@@ -59,7 +64,15 @@ def read_datalist(path: str | Path, channel: int | None = None) -> ScanSet:
     return ScanSet("datalist", root, name_records(records), public_head(content))
 
 
-def _record(entry: Any, split: str, root: Path, channel: int | None, what: str) -> ScanRecord:
+def _record(
+    entry: Any,
+    split: str,
+    root: Path,
+    what: str,
+    names: Sequence[str],
+    channel: int | None,
+    sequences: Sequence[str] | None,
+) -> ScanRecord:
     entry = {"image": entry} if isinstance(entry, str) else entry
     if not isinstance(entry, Mapping) or "image" not in entry:
         raise ConSinGANError(f"{what} names no image: give a dictionary with 'image' and 'label'.")
@@ -76,11 +89,15 @@ def _record(entry: Any, split: str, root: Path, channel: int | None, what: str) 
         label = label[0]
     if label is not None and not isinstance(label, str):
         raise ConSinGANError(f"{what} has the label {label!r}: give one file.")
+    chosen = pick_sequences(images, names, what, channel, sequences)
     return ScanRecord(
         name=str(entry.get("case") or ""),
-        image=root / pick_channel(images, channel, what),
+        image=root / chosen.files[0],
         label=root / label if label else None,
         split=split,
         fold=fold,
         entry=public_entry(entry, root),
+        more=tuple(root / file for file in chosen.files[1:]),
+        volumes=chosen.volumes,
+        sequences=chosen.names,
     )

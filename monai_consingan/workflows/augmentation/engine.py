@@ -20,13 +20,14 @@ from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, given_models, model_file
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
+from monai_consingan.workflows.augmentation.bank_donors import survey_bank
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.merge import write_lists
 from monai_consingan.workflows.augmentation.plan import ScanTask, describe_donors
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.survey import survey_scan
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
 
@@ -45,6 +46,7 @@ class Run:
         output: folder for the result.
         bank: folder of models; ``None`` for one in the output.
         how: how the work is done.
+        donors: bank of lesions to take instead of the scans' own.
     """
 
     command: str
@@ -52,6 +54,7 @@ class Run:
     output: str | Path
     bank: str | Path | None
     how: Execution
+    donors: str | Path | None = None
 
     def __post_init__(self) -> None:
         self.folder = RunFolder(self.output)
@@ -90,8 +93,16 @@ class Run:
                 "model_sha256": None if path is None else file_sha256(path),
                 "rule": rule,
                 "maps": _hashes_of_maps(self.scans, settings),
+                **self._donors(),
             },
         )
+
+    def _donors(self) -> dict[str, Any]:
+        """The bank of lesions, if one is given, and what is known of it."""
+        if self.donors is None:
+            return {}
+        survey = survey_bank(self.donors, self.scans)
+        return {"donors": {"bank": str(Path(self.donors).absolute()), "survey": survey.as_dict()}}
 
     def go(self, *asked: Any) -> dict[str, Any]:
         """Do what is still to be done, as the only run that does this part of it.
@@ -142,8 +153,9 @@ class Run:
 
     def _require_lesions(self, failed: dict[str, str]) -> None:
         surveys, settings = self.folder.surveys(), self.folder.settings
+        self._require_same_sequences(list(surveys.values()))
         if isinstance(settings, AugmentSettings):
-            found = describe_donors(self.scans, surveys, settings)
+            found = describe_donors(self.scans, self.folder.donors(), settings)
             usable, reasons = found["donors"], Counter(lesion["why"] for lesion in found["left_out"])
         else:
             usable, reasons = sum(len(survey.lesions) + len(survey.unfit) for survey in surveys.values()), Counter()
@@ -154,6 +166,16 @@ class Run:
                 f"data set {self.scans.root} has no lesion in its training scans that is of use"
                 f"{' (' + ', '.join(why) + ')' if why else ''}: give labels"
                 f"{', or another --min-volume, --min-cnr, --sizes or --lesion-labels' if reasons else ''}."
+            )
+
+    def _require_same_sequences(self, surveys: list[ScanSurvey]) -> None:
+        other = next((survey for survey in surveys if survey.sequences != surveys[0].sequences), None)
+        if other is not None:
+            self.folder.undo_if_nothing_is_made()
+            first, second = (f"{found.scan} has {', '.join(found.sequences)}" for found in (surveys[0], other))
+            raise ConSinGANError(
+                f"data set {self.scans.root} has scans of different sequences, as {first} and {second}: choose those "
+                "that all have, with --sequences or --channel."
             )
 
     def _all(
@@ -186,7 +208,7 @@ def _survey(path: Path, record: ScanRecord) -> tuple[str, str | None]:
 
     def survey() -> None:
         settings = folder.settings
-        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis))
+        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead, settings.dims))
 
     return record.name, _told(folder, record.name, survey)
 
@@ -229,4 +251,6 @@ def _maker(path: str, token: str, bank: str, device: str) -> CaseMaker[Any]:
     others = (models, BlendSettings(**run["blend"]), cohort, device)
     if isinstance(settings, TwinSettings):
         return TwinMaker(folder.scans, folder.surveys(), settings, *others)
-    return ScanMaker(folder.scans, folder.surveys(), settings, *others)
+    given = run.get("donors")
+    surveys = folder.surveys() | folder.donors()
+    return ScanMaker(folder.scans, surveys, settings, *others, bank=None if given is None else given["bank"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from monai_consingan.workflows.augmentation.records import (
     ScanRecord,
     ScanSet,
     ignored_labels,
+    listed_names,
     name_records,
-    pick_channel,
+    pick_sequences,
     public_head,
 )
 
@@ -29,14 +30,21 @@ SPLITS_FILE = "splits_final.json"
 _MASKS = ("mask", "dseg")
 
 
-def read_scans(path: str | Path, *, channel: int | None = None, lesion_mask: str | None = None) -> ScanSet:
+def read_scans(
+    path: str | Path,
+    *,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
+) -> ScanSet:
     """Read a data set.
 
     Args:
         path: a datalist (:py:func:`read_datalist`) or a folder: of nnU-Net (:py:func:`read_nnunet`), of BIDS
             (:py:func:`read_bids`), or one that holds a ``datalist.json``.
-        channel: number of the image to work on where a scan has several.
+        channel: number of the only sequence to work on, from 0, where a scan has several.
         lesion_mask: which mask of a BIDS derivative is that of the lesions.
+        sequences: names of the sequences to work on; ``None`` for all, and of BIDS for the T1-weighted scans alone.
 
     Raises:
         ConSinGANError: it is none of these, or has no scans to learn from.
@@ -45,27 +53,28 @@ def read_scans(path: str | Path, *, channel: int | None = None, lesion_mask: str
     if not path.exists():
         raise ConSinGANError(f"data set {path} does not exist: give a datalist, or the folder of a data set.")
     if path.is_file():
-        return read_datalist(path, channel)
+        return read_datalist(path, channel, sequences)
     if (path / "datalist.json").is_file():
-        return read_datalist(path / "datalist.json", channel)
+        return read_datalist(path / "datalist.json", channel, sequences)
     if (path / "dataset.json").is_file() and (path / "imagesTr").is_dir():
-        return read_nnunet(path, channel)
+        return read_nnunet(path, channel, sequences)
     if any(item.is_dir() for item in path.glob("sub-*")):
-        return read_bids(path, lesion_mask)
+        return read_bids(path, lesion_mask, sequences)
     raise ConSinGANError(
         f"data set {path} is no data set that is known: give a datalist in JSON, or a folder with datalist.json, with "
         "nnU-Net's dataset.json and imagesTr, or with the sub-* of BIDS."
     )
 
 
-def read_nnunet(folder: str | Path, channel: int | None = None) -> ScanSet:
+def read_nnunet(folder: str | Path, channel: int | None = None, sequences: Sequence[str] | None = None) -> ScanSet:
     """Read a folder of nnU-Net's raw data: ``dataset.json``, ``imagesTr``, ``labelsTr``, ``imagesTs``.
 
     If ``splits_final.json`` lies beside them, its splits are the folds.
 
     Args:
         folder: the folder.
-        channel: number of the image to work on where a case has several.
+        channel: number of the only sequence to work on, from 0, where a case has several.
+        sequences: names of the sequences to work on, of ``channel_names``; ``None`` for all.
 
     Raises:
         ConSinGANError: files of it cannot be read, a case has no label, or is in the validation of several folds.
@@ -73,12 +82,10 @@ def read_nnunet(folder: str | Path, channel: int | None = None) -> ScanSet:
     folder = Path(folder).absolute()
     path = folder / "dataset.json"
     head = read_json_dictionary(path, "data set", remedy="give that of nnU-Net")
-    ending, names = head.get("file_ending", ".nii.gz"), head.get("channel_names")
+    ending, names = head.get("file_ending", ".nii.gz"), listed_names(head.get("channel_names"))
     if not isinstance(ending, str) or not ending.startswith("."):
         raise ConSinGANError(f"data set {path} has the file_ending {ending!r}: give one such as '.nii.gz'.")
     ignored = ignored_labels(head, f"data set {path}")
-    if channel is not None and isinstance(names, dict) and str(channel) in names:
-        head = {**head, "channel_names": {"0": names[str(channel)]}}  # which is all that is left
     folds = _nnunet_folds(folder / SPLITS_FILE)
     records = []
     for split, part in (("training", "Tr"), ("test", "Ts")):
@@ -94,14 +101,18 @@ def read_nnunet(folder: str | Path, channel: int | None = None) -> ScanSet:
                 label = ""
             entry: dict[str, Any] = {"image": images[0] if len(images) == 1 else images, "label": label}
             fold = folds.get(case) if split == "training" else None
-            image = folder / pick_channel(images, channel, f"case {case} of {folder}")
+            chosen = pick_sequences(images, names, f"case {case} of {folder}", channel, sequences)
+            image, *more = (folder / file for file in chosen.files)
             mask = folder / label if label else None
-            records.append(ScanRecord(case, image, mask, split, fold, _given(entry), ignored))
+            others: dict[str, Any] = {"more": tuple(more), "volumes": chosen.volumes, "sequences": chosen.names}
+            records.append(ScanRecord(case, image, mask, split, fold, _given(entry), ignored, **others))
     known = {record.name for record in records}
     if folds and not known & set(folds):
         raise ConSinGANError(
             f"splits {folder / SPLITS_FILE} name no case of the data set, but such as {min(folds)}: give its own."
         )
+    if names and records and records[0].sequences:
+        head = {**head, "channel_names": {str(n): name for n, name in enumerate(records[0].sequences)}}  # what is left
     head = public_head(head)
     return _not_empty(ScanSet("nnunet", folder, name_records(records), head), "imagesTr/CASE_0000" + ending)
 
@@ -126,10 +137,11 @@ def _nnunet_folds(path: Path) -> dict[str, int]:
     return folds
 
 
-def read_bids(folder: str | Path, lesion_mask: str | None = None) -> ScanSet:
+def read_bids(folder: str | Path, lesion_mask: str | None = None, sequences: Sequence[str] | None = None) -> ScanSet:
     """Read a folder of BIDS: T1-weighted scans, and masks of the lesions among the derivatives.
 
-    Of a session the scan after contrast agent (``ce-...``) is taken, or else ``..._T1w``. Its mask is the file of the
+    Of a session the scan after contrast agent (``ce-...``) is taken, or else ``..._T1w``; or the sequences that are
+    asked for, such as ``T1w``, ``ce-gadolinium_T1w``, ``T2w`` and ``FLAIR``. Its mask is the file of the
     same subject and session below ``derivatives`` that ends in ``_mask`` or ``_dseg`` and is none of the brain.
     ``participants.tsv`` may have the columns ``split`` (training, validation or test) and ``fold``; without them all
     scans are training scans.
@@ -137,6 +149,8 @@ def read_bids(folder: str | Path, lesion_mask: str | None = None) -> ScanSet:
     Args:
         folder: the folder.
         lesion_mask: a part of the masks' names, such as ``label-lesion``, where there are several.
+        sequences: suffixes of the files of each session's sequences, with entities that they need to have; files of
+            contrast agents (``ce-...``) are taken for those only that name it.
 
     Raises:
         ConSinGANError: no scans, or several that could be meant.
@@ -146,13 +160,9 @@ def read_bids(folder: str | Path, lesion_mask: str | None = None) -> ScanSet:
     people = _participants(folder / "participants.tsv", subjects)
     records = []
     for anat in sorted(path for pattern in ("sub-*/anat", "sub-*/ses-*/anat") for path in folder.glob(pattern)):
-        scans = sorted(anat.glob("*_T1w.nii*"))
+        scans = _bids_sequences(anat, sequences) if sequences else _bids_t1(anat)
         if not scans:
             continue
-        scans = [path for path in scans if "_ce-" in path.name] or scans
-        if len(scans) > 1:
-            names = ", ".join(path.name for path in scans)
-            raise ConSinGANError(f"{anat} has several scans ({names}): leave one, or list the scans in a datalist.")
         place = anat.relative_to(folder)
         subject = place.parts[0]
         mask = _bids_mask(folder, place, lesion_mask)
@@ -162,16 +172,51 @@ def read_bids(folder: str | Path, lesion_mask: str | None = None) -> ScanSet:
         fold = people.get(subject, {}).get("fold")
         if fold is not None and not re.fullmatch(r"\d+", fold):
             raise ConSinGANError(f"{subject} has the fold {fold!r} in participants.tsv: give a whole number.")
+        images = [path.relative_to(folder).as_posix() for path in scans]
         entry = {
-            "image": scans[0].relative_to(folder).as_posix(),
+            "image": images[0] if len(images) == 1 else images,
             "label": "" if mask is None else mask.relative_to(folder).as_posix(),
         }
         name = "_".join(place.parts[:-1])
         number = None if fold is None else int(fold)
-        records.append(ScanRecord(name, scans[0], mask, split, number, _given(entry)))
+        others: dict[str, Any] = {"more": tuple(scans[1:]), "sequences": tuple(sequences or ())}
+        records.append(ScanRecord(name, scans[0], mask, split, number, _given(entry), **others))
     described = folder / "dataset_description.json"
     head = {"name": read_json_dictionary(described, "description").get("Name", "")} if described.is_file() else {}
     return _not_empty(ScanSet("bids", folder, name_records(records), head), "sub-01/anat/sub-01_ce-GADOLINIUM_T1w")
+
+
+def _bids_t1(anat: Path) -> list[Path]:
+    """The T1-weighted scan of a session, after contrast agent if there is one."""
+    scans = sorted(anat.glob("*_T1w.nii*"))
+    scans = [path for path in scans if "_ce-" in path.name] or scans
+    if len(scans) > 1:
+        names = ", ".join(path.name for path in scans)
+        raise ConSinGANError(f"{anat} has several scans ({names}): leave one, or list the scans in a datalist.")
+    return scans
+
+
+def _bids_sequences(anat: Path, sequences: Sequence[str]) -> list[Path]:
+    """The files of a session's sequences, in their order; none where the session has none of them."""
+    found = []
+    for sequence in sequences:
+        *entities, suffix = sequence.split("_")
+        scans = [
+            path
+            for path in sorted(anat.glob(f"*_{escape(suffix)}.nii*"))
+            if set(entities) <= (own := set(path.name.split("_")))
+            and (any(part.startswith("ce-") for part in entities) or not any(part.startswith("ce-") for part in own))
+        ]
+        found.append(scans)
+    if not any(found):
+        return []
+    for sequence, scans in zip(sequences, found, strict=True):
+        if len(scans) != 1:
+            names = f"several scans ({', '.join(path.name for path in scans)})" if scans else "no scan"
+            raise ConSinGANError(
+                f"{anat} has {names} of the sequence {sequence}: give sequences of which every session has one."
+            )
+    return [scans[0] for scans in found]
 
 
 def _bids_mask(folder: Path, place: Path, lesion_mask: str | None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,9 @@ from monai_consingan.metrics import Limits, Surroundings, contrast, contrast_to_
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
+from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
+from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
@@ -45,12 +48,19 @@ class _Site:
     donors: list[Lesion]
 
 
+@dataclass
 class ScanMaker(CaseMaker[AugmentSettings]):
     """Makes synthetic scans of hosts with lesions of donors.
 
+    Args:
+        bank: bank of lesions to take instead of the scans' own; what is known of it is among the surveys.
+
     Attributes:
         limits: what the measures of a new lesion may be.
+        seams: of several sequences what the seam in each may be.
     """
+
+    bank: str | None = None
 
     numbers = "instances"
 
@@ -62,7 +72,15 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             "contrast_kept": self.settings.contrast_range,
             "black_gained": INSERTION_LIMITS["black_gained"],
         }
-        self.donors = Donors(partial(read_lesion, self.records, self.settings.lesion_labels), keep=32)
+        several = max((len(survey.sequences) for survey in self.surveys.values()), default=1)
+        self.seams = [
+            seam_range(self.lesions, self.settings.seam_margin, channel) for channel in range(several) if several > 1
+        ]
+        read = partial(read_lesion, self.records, self.settings.lesion_labels)
+        if self.bank is not None:
+            self.lesions = [lesion for lesion in self.lesions if lesion.serves is not None]
+            read = partial(read_bank_lesion, self.bank)
+        self.donors = Donors(read, keep=32)
 
     def change(self, case: Case) -> dict[str, Any]:
         """Put as many lesions in as chance decides; see :py:meth:`CaseMaker.change`."""
@@ -124,15 +142,15 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     def _place(self, case: Case, site: _Site, draw: LesionDraw) -> tuple[DonorCrop, float, Placement]:
         """The lesion of a draw on the host's spacing, its volume in mm3, and a place for it."""
-        with refused("donor unfit", hide=self.records[draw.donor.scan]):
+        with refused("donor unfit", hide=self.records.get(draw.donor.scan)):
             crop = self.donors.turned(draw, case.image, case.across)
         volume = float(lesion_voxels(crop.label, self.settings.lesion_labels).sum() * math.prod(crop.spacing))
         if volume < self.settings.min_volume or not (crop.label == draw.donor.value).any():
             raise Refusal("too small", f"the lesion has {volume:.1f} mm3, below {self.settings.min_volume:g}")
         with refused("no place"):
             placement = find_placement(
-                as_array(case.image)[0],
-                crop.image[0],
+                as_array(case.image)[draw.donor.lead],
+                crop.image[draw.donor.lead],
                 crop.label,
                 spacing=crop.spacing,
                 rng=np.random.RandomState(draw.seed),
@@ -143,21 +161,23 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 level=crop.level,
                 prior=site.prior,
                 known=site.known,
+                channel=draw.donor.lead,
             )
         return crop, volume, placement
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
-    ) -> tuple[PastedLesion, dict[str, float]]:
+    ) -> tuple[PastedLesion, dict[str, Any]]:
         """The host with the lesion by one method, and its measures, which pass the checks."""
         method = insertion_method(how)
         if method.redrawn is not None:
             self.require_model(case, how)
         mm = spacing_of(case.image)
-        donor, label, valid = crop.moved(placement.offset, case.image.shape[1:])
         paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=mm)
+        canvas = Canvas(case.image, case.label)
         with refused("does not fit", how):
-            pasted = paste(case.image, donor, label, host_label=case.label, donor_valid=valid)
+            canvas.take(paste_crop(paste, canvas.image, crop, placement.offset, site.known, canvas.labels[0]))
+        pasted = canvas.result()
         if method.redrawn is not None:
             pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, case.image, how))
         mask, others = as_array(pasted.mask) > 0, as_array(case.label) > 0
@@ -165,23 +185,36 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis}
-            found = measure_change(pasted.image, case.image, mask, **where)
+            lead = draw.donor.lead
+            where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis, "lead": lead}
+            found = measure_change(pasted.image, case.image, mask, dims=case.measured, **where)
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            around = Surroundings(pasted.image, mask, axis=case.axis, exclude=others)
+            around = Surroundings(pasted.image, mask, axis=case.measured_across, exclude=others, lead=lead)
             cnr = contrast_to_noise(around, part=part)
         shares = [kept(cnr, draw.donor.cnr)]
         if draw.donor.contrast is not None:
             with suppress(ConSinGANError):
                 shares.append(kept(contrast(around, part=part), draw.donor.contrast))
-        measures = {name: found[name] for name in ("seam", "black_gained")}
-        if math.isfinite(found["seam_through"]):  # of a lesion of several slices
-            measures["seam_through"] = found["seam_through"]
+        measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
+        of_several_slices = ("seam_through", "level_jump_through")
+        measures |= {name: found[name] for name in of_several_slices if math.isfinite(found[name])}
         # hosts may be far smoother or noisier than the donor, or lie around 0: the fairer of both measures counts
         shares = [share for share in shares if math.isfinite(share)] or [math.nan]
         measures |= {"contrast_kept": min(shares, key=lambda share: abs(share - 1)), "cnr": cnr}
         require(measures, self.limits, how)
+        if self.seams:
+            measures["lead"] = found["lead"]
+            measures["sequences"] = self._in_each(found["sequences"], how)
         return pasted, measures
+
+    def _in_each(self, found: Mapping[str, Mapping[str, float]], how: str) -> dict[str, dict[str, float]]:
+        """What is told of each sequence, whose seam and black voxels pass where they can be measured."""
+        told = {}
+        for (name, measures), seams in zip(found.items(), self.seams, strict=True):
+            told[name] = {key: measures[key] for key in ("seam", "black_gained")}
+            limits = {"seam": (-math.inf, seams[1]), "black_gained": self.limits["black_gained"]}
+            require(told[name], {key: ends for key, ends in limits.items() if math.isfinite(told[name][key])}, how)
+        return told
 
     def _prior(self, case: Case) -> np.ndarray | None:
         location = self.settings.location

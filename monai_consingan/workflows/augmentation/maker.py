@@ -13,7 +13,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import output_suffix, save_label_like, save_like, slice_axis, work_dims
+from monai_consingan.data import SequenceFiles, save_label_like, save_sequences, slice_axis, work_dims
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
@@ -21,9 +21,10 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
+from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_pair
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_files, load_lesions
 from monai_consingan.workflows.report import versions
 from monai_consingan.workflows.review import CARDS, save_cards
 
@@ -80,12 +81,14 @@ class Case:
     Args:
         task: what is to be made.
         record: the scan in the data set.
-        original: the scan as it was, (1, \\*spatial).
+        files: what its files hold.
+        original: the scan as it was, (C, \\*spatial).
         image: the scan so far.
         label: its label so far, whole numbers (1, \\*spatial).
         numbers: numbers of its lesions so far, whole numbers (\\*spatial).
         axis: spatial axis perpendicular to the slices; ``None`` in 2D.
         dims: 3 for work in space, 2 for work slice by slice.
+        measured: 3 for measures in space, 2 for measures within slices, as the lesions of the data set were measured.
         model: its model and the model's name in the bank (or the hash of its file), if there is one.
         no_model: why there is none, if there should be one.
         lesions: what is told of each lesion that was put in or taken out.
@@ -95,12 +98,14 @@ class Case:
 
     task: ScanTask
     record: ScanRecord
+    files: SequenceFiles
     original: MetaTensor
     image: MetaTensor
     label: Any
     numbers: np.ndarray
     axis: int | None
     dims: int
+    measured: int
     model: tuple[TrainedModel, str] | None = None
     no_model: str = ""
     lesions: list[dict[str, Any]] = field(default_factory=list)
@@ -111,6 +116,11 @@ class Case:
     def across(self) -> int | None:
         """The axis perpendicular to the slices, where these are worked on one by one; ``None`` for work in space."""
         return self.axis if self.dims == 2 else None
+
+    @property
+    def measured_across(self) -> int | None:
+        """The axis perpendicular to the slices, within which lesions are measured; ``None`` for measures in space."""
+        return self.axis if self.measured == 2 else None
 
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""
@@ -162,12 +172,14 @@ class CaseMaker(ABC, Generic[Settings]):
         """
         case = self._case(task)
         details = self.change(case)
-        made, suffix, redrawn = details.pop("made"), output_suffix(case.original), self.settings.redrawn is not None
+        made, suffix, redrawn = details.pop("made"), case.files.suffix, self.settings.redrawn is not None
         if made:
             changed = as_array(case.image) != as_array(case.original)
-            save_like(folder / f"image{suffix}", case.image, case.original, alteration=changed)
-            save_label_like(folder / f"label{suffix}", case.label, case.original)
-            save_label_like(folder / f"{self.numbers}{suffix}", case.numbers, case.original)
+            paths = output_paths(self.scans, case.record, case.files, task, self.numbers)
+            names = sequence_numbers(self.scans, case.files)
+            save_sequences(folder, "image", case.image, case.files, alteration=changed, names=names)
+            save_label_like(folder / f"label{suffix}", case.label, case.files.parts[0])
+            save_label_like(folder / f"{self.numbers}{suffix}", case.numbers, case.files.parts[0])
             for lesion in case.lesions:
                 mask = (case.numbers == lesion["instance"])[None]
                 save_cards(
@@ -182,8 +194,7 @@ class CaseMaker(ABC, Generic[Settings]):
             "name": task.name,
             "synthetic": True,
             "status": "made" if made else "dropped",
-            "files": ["image", "label", self.numbers] if made else [],
-            "suffix": suffix,
+            **(paths if made else {"files": {}, "provenance": f"dropped/{task.name}.json"}),
             "host": self.source(task.host),
             "fold": task.fold,
             "seeds": {"settings": self.settings.seed},
@@ -256,21 +267,26 @@ class CaseMaker(ABC, Generic[Settings]):
             raise Refusal("no model", case.no_model, how)
         return case.model
 
-    def source(self, name: str) -> dict[str, str]:
+    def source(self, name: str) -> dict[str, Any]:
         """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
         survey = self.surveys.get(name)
         if survey is None:
             return {"scan": name}
-        return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256}
+        more = {"more_sha256": list(survey.more_sha256)} if survey.more_sha256 else {}
+        return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256, **more}
 
     def _case(self, task: ScanTask) -> Case:
         record = self.records[task.host]
-        image, label, numbers = load_pair(record, self.settings.lesion_labels)
-        values = np.zeros(image.shape, np.int16) if label is None else as_array(label)
+        image, files = load_files(record)
+        label, numbers = load_lesions(record, image, self.settings.lesion_labels)
+        values = np.zeros((1, *image.shape[1:]), np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
         in_model = self.models.settings.spatial_dims
         dims = work_dims(image, self.settings.axis, self.settings.dims if self.settings.redrawn is None else in_model)
-        case = Case(task, record, image, image, wrap_like(values, image), numbers, axis, dims, self.cohort)
+        measured = work_dims(image, self.settings.axis, self.settings.dims)
+        case = Case(
+            task, record, files, image, image, wrap_like(values, image), numbers, axis, dims, measured, self.cohort
+        )
         if self.settings.redrawn is None:
             case.model = None
         elif case.model is None:

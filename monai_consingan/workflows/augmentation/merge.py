@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_consingan import __version__
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.folder_lock import locked
 from monai_consingan.whole_file import unwritable, whole_file
@@ -81,7 +82,7 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
     }
     settings = folder.settings
     if isinstance(settings, AugmentSettings):
-        summary |= describe_donors(scans, folder.surveys(), settings)
+        summary |= describe_donors(scans, folder.donors(), settings)
     else:
         summary["labels_left"] = _counted(str(value) for told in made for value in told["labels_left"])
     try:
@@ -96,6 +97,8 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
         _write_lists(folder.path, scans, listed)
         if scans.kind == "nnunet":
             _write_nnunet(folder.path, scans, listed)
+        if scans.kind == "bids":
+            write_json(folder.path / "dataset_description.json", _bids_description(scans), indent=2)
     except OSError as error:
         raise unwritable(folder.path, error) from error
     return summary
@@ -109,8 +112,8 @@ def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row of the manifest for each lesion that was put in or removed."""
     shared = {
         "name": told["name"],
-        "image": f"images/{told['name']}{told['suffix']}",
-        "label": f"labels/{told['name']}{told['suffix']}",
+        "image": " ".join(told["images"]),
+        "label": told["label"],
         "host": told["host"]["scan"],
         "fold": told["fold"],
         "scan_seed": told["seeds"].get("scan"),
@@ -161,7 +164,13 @@ def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> Non
         **{record.name: (_entry(record, scans.root, path), record.fold) for record in scans.of("training")},
         **{told["name"]: (_new_entry(told), told["fold"]) for told in made},
     }
-    files = {name: {"images": [entry["image"]], "label": entry["label"]} for name, (entry, _) in cases.items()}
+    files = {
+        name: {
+            "images": entry["image"] if isinstance(entry["image"], list) else [entry["image"]],
+            "label": entry["label"],
+        }
+        for name, (entry, _) in cases.items()
+    }
     write_json(path / "dataset.json", {**scans.head, "numTraining": len(files), "dataset": files}, indent=2)
     if scans.folds:
         folds = [
@@ -174,10 +183,20 @@ def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> Non
         write_json(path / SPLITS_FILE, folds, indent=2)
 
 
+def _bids_description(scans: ScanSet) -> dict[str, Any]:
+    """What BIDS wants to know of a derivative."""
+    return {
+        "Name": f"{scans.head.get('name') or 'data set'}, synthetic",
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "monai-consingan", "Version": __version__}],
+    }
+
+
 def _new_entry(told: Mapping[str, Any]) -> dict[str, Any]:
     entry = {
-        "image": f"images/{told['name']}{told['suffix']}",
-        "label": f"labels/{told['name']}{told['suffix']}",
+        "image": told["images"][0] if len(told["images"]) == 1 else told["images"],
+        "label": told["label"],
         "synthetic": True,
     }
     return entry if told["fold"] is None else {**entry, "fold": told["fold"]}
@@ -196,7 +215,8 @@ def _entry(record: ScanRecord, root: Path, output: Path) -> Any:
         key: moved(root / value) if isinstance(value, str) and value and (root / value).exists() else value
         for key, value in record.entry.items()
     }
-    entry = {**others, "image": moved(record.image)}
+    images = [moved(path) for path in record.images]
+    entry = {**others, "image": images[0] if len(images) == 1 else images}
     if record.label is not None:
         entry["label"] = moved(record.label)
     if record.fold is not None:

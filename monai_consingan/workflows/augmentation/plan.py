@@ -76,10 +76,15 @@ def donors_of(host: ScanRecord, records: Iterable[ScanRecord], lesions: Sequence
 
     They are those of the training scans of the host's own fold. The synthetic scan then belongs to this fold, and a
     network that is validated with it was trained neither with the host, nor with a donor, nor with what was made of
-    them. Where there are no folds, they are those of all training scans.
+    them. Where there are no folds, they are those of all training scans. A lesion of a bank says itself which folds it
+    serves (:py:func:`monai_consingan.workflows.augmentation.bank_donors.survey_bank`).
     """
     allowed = {record.name for record in records if record.split == "training" and record.fold == host.fold}
-    return [lesion for lesion in lesions if lesion.scan in allowed]
+    return [
+        lesion
+        for lesion in lesions
+        if (lesion.scan in allowed if lesion.serves is None else host.fold in lesion.serves)
+    ]
 
 
 def choose_donors(lesions: Iterable[Lesion], settings: AugmentSettings) -> tuple[list[Lesion], dict[Lesion, str]]:

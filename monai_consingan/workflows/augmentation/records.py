@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from monai_consingan.data import told_apart
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
@@ -17,8 +18,9 @@ __all__ = [
     "ScanRecord",
     "ScanSet",
     "ignored_labels",
+    "listed_names",
     "name_records",
-    "pick_channel",
+    "pick_sequences",
     "public_entry",
     "public_head",
     "without_paths",
@@ -46,6 +48,9 @@ class ScanRecord:
         fold: the fold of a cross-validation whose validation it belongs to; ``None`` if it belongs to none.
         entry: what the data set says of it, with paths as they are written there (``public_entry``).
         ignored: label values that mark what nobody annotated: neither a lesion nor free.
+        more: the files of its other sequences, where each has its own.
+        volumes: the numbers of the sequences to take of a single file; empty for all.
+        sequences: names of the sequences, if they are known.
     """
 
     name: str
@@ -55,6 +60,14 @@ class ScanRecord:
     fold: int | None = None
     entry: dict[str, Any] = field(default_factory=dict)
     ignored: tuple[int, ...] = ()
+    more: tuple[Path, ...] = ()
+    volumes: tuple[int, ...] = ()
+    sequences: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The files of its sequences, or the one with all."""
+        return (self.image, *self.more)
 
 
 @dataclass(frozen=True)
@@ -83,28 +96,69 @@ class ScanSet:
         return sorted({record.fold for record in self.of("training") if record.fold is not None})
 
 
-def pick_channel(files: Sequence[str], channel: int | None, what: str) -> str:
-    """The file of a scan that is worked on, of one file for each of its sequences.
+class Choice(NamedTuple):
+    """The sequences of a scan that are worked on."""
+
+    files: tuple[str, ...]
+    """Their files, or the one with all of them."""
+    volumes: tuple[int, ...]
+    """The numbers of those to take of a single file; empty for all."""
+    names: tuple[str, ...]
+    """Their names, if they are known."""
+
+
+def pick_sequences(
+    files: Sequence[str],
+    names: Sequence[str],
+    what: str,
+    channel: int | None = None,
+    wanted: Sequence[str] | None = None,
+) -> Choice:
+    """The sequences of a scan that are worked on: all, one by its number, or some by their names.
 
     Args:
-        files: the files.
-        channel: the number of the wanted one, from 0; needed where there are several.
+        files: a file for each sequence, or one.
+        names: their names, as the data set tells them; empty where it does not.
         what: the scan, for errors.
+        channel: the number of the only one to take, from 0.
+        wanted: names of those to take.
 
     Raises:
-        ConSinGANError: several files and no channel, or a channel that is not there.
+        ConSinGANError: no file, or a sequence that is not there.
     """
     if not files:
         raise ConSinGANError(f"{what} has no image: give one for each scan.")
-    if channel is None and len(files) > 1:
-        raise ConSinGANError(
-            f"{what} has {len(files)} images, but lesions are put into one: give the number of its channel, "
-            f"0 to {len(files) - 1} (--channel)."
-        )
-    number = 0 if channel is None else channel
-    if not 0 <= number < len(files):
-        raise ConSinGANError(f"channel is {number}, but {what} has the channels 0 to {len(files) - 1}.")
-    return files[number]
+    if channel is not None and wanted:
+        raise ConSinGANError(f"channel is {channel} and sequences is {', '.join(wanted)}: leave one of them out.")
+    several, names = len(files) > 1, tuple(names) if len(names) == len(files) or len(files) == 1 else ()
+    numbers: Sequence[int]
+    if channel is not None:
+        if not 0 <= channel < (len(files) if several else channel + 1):
+            raise ConSinGANError(f"channel is {channel}, but {what} has the channels 0 to {len(files) - 1}.")
+        numbers = [channel]
+    elif wanted:
+        if several and not names:
+            names = tuple(told_apart([Path(file) for file in files]) or ())
+        folded = [name.casefold() for name in names]
+        unknown = [name for name in wanted if name.casefold() not in folded]
+        if unknown:
+            there = f"has {', '.join(names)}" if names else "does not say what its sequences are"
+            raise ConSinGANError(f"sequences is {', '.join(wanted)}, but {what} {there}: give some of these.")
+        numbers = [folded.index(name.casefold()) for name in wanted]
+    else:
+        return Choice(tuple(files), (), names)
+    chosen = tuple(names[number] for number in numbers) if names and max(numbers) < len(names) else ()
+    if several:
+        return Choice(tuple(files[number] for number in numbers), (), chosen)
+    return Choice(tuple(files), tuple(numbers), chosen)
+
+
+def listed_names(table: Any) -> tuple[str, ...]:
+    """The names of sequences in a table by their numbers, such as nnU-Net's ``channel_names``; empty if it is none."""
+    if not isinstance(table, Mapping) or set(table) != {str(number) for number in range(len(table))}:
+        return ()
+    names = tuple(str(table[str(number)]) for number in range(len(table)))
+    return names if len({name.casefold() for name in names}) == len(names) else ()
 
 
 def name_records(records: Sequence[ScanRecord]) -> tuple[ScanRecord, ...]:
@@ -179,7 +233,7 @@ def without_paths(text: str, records: Iterable[ScanRecord]) -> str:
 
     Of other files in the same folders the names are left.
     """
-    paths = {path: record.name for record in records for path in (record.image, record.label) if path is not None}
+    paths = {path: record.name for record in records for path in (*record.images, record.label) if path}
     for path, name in paths.items():
         text = text.replace(str(path), name)
     for path in paths:  # only now, as they are parts of the other scans' paths

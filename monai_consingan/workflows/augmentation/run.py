@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ def augment(
     side: int | None = None,
     channel: int | None = None,
     lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
+    donors: str | Path | None = None,
     **execution: Any,
 ) -> dict[str, Any]:
     """Make synthetic training scans of the training scans of a data set.
@@ -52,7 +55,9 @@ def augment(
         model: model, or folder of a run, to use for all hosts instead.
         bank: folder of models (:py:class:`monai_consingan.models.ModelBank`), by default ``models`` in the output.
         crops, side: what a host's model is trained on (:py:class:`monai_consingan.models.HostModels`).
-        channel, lesion_mask: see :py:func:`read_scans`.
+        channel, lesion_mask, sequences: see :py:func:`read_scans`.
+        donors: bank of lesions (:py:func:`monai_consingan.workflows.lesions.make_lesions`) to take instead of those of
+            the data set's scans. A lesion goes into scans of the fold whose scans it was made of, and no others.
         **execution: how the work is done: the arguments of :py:class:`Execution`, such as ``jobs=4``. After
             ``shard=(1, 4)``, the first of four parts, the lists are made by :py:func:`merge`, once all parts are there.
 
@@ -68,7 +73,7 @@ def augment(
         summary = augment("datalist.json", "augmented", AugmentSettings(per_scan=5, lesions=(1, 4)), jobs=4)
     """
     how = Execution(**execution)
-    scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
+    scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     settings = _located(settings or AugmentSettings(), scans)
     method = chosen_insertion(settings.method, training=training, blend=blend, model=model, bank=bank)
     settings = replace(settings, method=method)
@@ -76,7 +81,7 @@ def augment(
         raise ConSinGANError(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
-    run = Run("augment", scans, output, bank, how)
+    run = Run("augment", scans, output, bank, how, donors)
     return run.go(settings, training, blend, model, {"crops": crops, "side": side})
 
 
@@ -93,6 +98,7 @@ def free_twins(
     side: int | None = None,
     channel: int | None = None,
     lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
     **execution: Any,
 ) -> dict[str, Any]:
     """Make a lesion-free twin of every training scan of a data set that has lesions.
@@ -106,7 +112,7 @@ def free_twins(
         settings: what the twins depend on.
         training: settings of the trainings of hosts' models for editing, by default the preset ``quick``.
         blend: where a redrawn image replaces the filled one.
-        model, bank, crops, side, channel, lesion_mask: see :py:func:`augment`.
+        model, bank, crops, side, channel, lesion_mask, sequences: see :py:func:`augment`.
         **execution: as of :py:func:`augment`.
 
     Returns:
@@ -125,7 +131,7 @@ def free_twins(
         raise ConSinGANError("method is 'fill', which uses no model, but something of one is given: leave it out.")
     settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
     how = Execution(**execution)
-    scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask)
+    scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     run = Run("twins", scans, output, bank, how)
     return run.go(settings, training, blend, model, {"crops": crops, "side": side})
 

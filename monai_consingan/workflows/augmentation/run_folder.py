@@ -27,8 +27,6 @@ from monai_consingan.workflows.run_folder import ResumableFolder
 
 __all__ = ["RunFolder"]
 
-_FOLDERS = {"image": "images", "label": "labels", "instances": "instances", "removed": "removed"}
-
 
 class RunFolder(ResumableFolder):
     """An output folder: ``images``, ``labels``, ``instances`` or ``removed``, ``dropped`` and, hidden, the state.
@@ -54,7 +52,12 @@ class RunFolder(ResumableFolder):
             ConSinGANError: as :py:meth:`ResumableFolder.begin`.
         """
         records = [
-            {**asdict(record), "image": str(record.image), "label": record.label and str(record.label)}
+            {
+                **asdict(record),
+                "image": str(record.image),
+                "label": record.label and str(record.label),
+                "more": [str(path) for path in record.more],
+            }
             for record in scans.records
         ]
         told = {"kind": scans.kind, "root": str(scans.root), "head": scans.head, "records": records}
@@ -80,7 +83,12 @@ class RunFolder(ResumableFolder):
         try:
             records = [
                 ScanRecord(
-                    **{**values, "image": Path(values["image"]), "label": values["label"] and Path(values["label"])}
+                    **{
+                        **values,
+                        "image": Path(values["image"]),
+                        "label": values["label"] and Path(values["label"]),
+                        "more": tuple(Path(path) for path in values["more"]),
+                    }
                 )
                 for values in self.run["records"]
             ]
@@ -130,6 +138,14 @@ class RunFolder(ResumableFolder):
         found = {record.name: self.survey(record.name) for record in self.scans.of("training")}
         return {name: survey for name, survey in found.items() if survey is not None}
 
+    def donors(self) -> dict[str, ScanSurvey]:
+        """What is known of those that lesions are taken from: a bank if one was given, or else all training scans."""
+        given = self.run.get("donors")
+        if given is None:
+            return self.surveys()
+        survey = ScanSurvey.from_dict(given["survey"])
+        return {survey.scan: survey}
+
     def keep_survey(self, survey: ScanSurvey) -> None:
         """Keep what is known of a scan."""
         self.write(f"surveys/{survey.scan}.json", survey.as_dict())
@@ -147,7 +163,9 @@ class RunFolder(ResumableFolder):
             found = self.survey(record.name)
             if found is None:
                 continue
-            for path, sha256 in ((record.image, found.image_sha256), (record.label, found.label_sha256)):
+            files = (*record.images, record.label)
+            hashes = (found.image_sha256, *found.more_sha256, found.label_sha256)
+            for path, sha256 in zip(files, hashes, strict=True):
                 if path is None or _is_as_before(path, sha256, self.state / f"surveys/{record.name}.json"):
                     continue
                 if all_there or path.exists():
@@ -208,9 +226,8 @@ class RunFolder(ResumableFolder):
             folder: the workplace.
             told: the provenance.
         """
-        name, suffix = told["name"], told["suffix"]
-        moves = {f"{part}{suffix}": f"{_FOLDERS[part]}/{name}{suffix}" for part in told["files"]}
-        moves["provenance.json"] = f"{'images' if told['status'] == 'made' else 'dropped'}/{name}.json"
+        name, moves = told["name"], dict(told["files"])
+        moves["provenance.json"] = told["provenance"]
         with whole_file(folder / "provenance.json") as temporary:
             write_report(temporary, told)
         made = {new: file_sha256(folder / old) for old, new in moves.items()}

@@ -5,20 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
-from monai_consingan.data import file_sha256, load_label, load_scan, slice_axis
+from monai_consingan.data import (
+    SequenceFiles,
+    file_sha256,
+    load_label,
+    read_sequences,
+    sequence_names,
+    slice_axis,
+    work_dims,
+)
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
+from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
-from monai_consingan.metrics.surroundings import tissue_mask
+from monai_consingan.metrics.surroundings import tissue_in_all
 from monai_consingan.transforms.insertion.donors import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
@@ -27,6 +36,8 @@ from monai_consingan.workflows.augmentation.records import ScanRecord
 __all__ = [
     "Lesion",
     "ScanSurvey",
+    "load_files",
+    "load_lesions",
     "load_pair",
     "read_lesion",
     "seam_range",
@@ -35,6 +46,7 @@ __all__ = [
 ]
 
 _FEWEST_VOXELS = 4
+_UNMEASURED = "its border or contrast cannot be measured"
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,9 @@ class Lesion:
         contrast: its contrast (:py:func:`monai_consingan.metrics.contrast`); ``None`` where the tissue around it is not
             above 0, as after a z-score.
         level: intensity of the tissue around it, as placement compares it with hosts.
+        lead: number of the sequence in which all this was measured.
+        seams: of several sequences the seam in each; ``None`` where it cannot be measured.
+        serves: of a lesion of a bank, the folds whose scans may get it; ``None`` of a scan's own lesion.
     """
 
     scan: str
@@ -66,6 +81,13 @@ class Lesion:
     value: int
     level: float = 0.0
     contrast: float | None = None
+    lead: int = 0
+    seams: tuple[float | None, ...] = ()
+    serves: tuple[int | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.serves is not None:
+            object.__setattr__(self, "serves", tuple(self.serves))
 
 
 @dataclass(frozen=True)
@@ -77,6 +99,8 @@ class ScanSurvey:
         image_sha256, label_sha256: hashes of its files; the label's is empty if there is none.
         lesions: its lesions that can be donors.
         unfit: why others of its lesions cannot, by their numbers.
+        more_sha256: hashes of the files of its other sequences, where each has its own.
+        sequences: names of its sequences.
     """
 
     scan: str
@@ -84,6 +108,8 @@ class ScanSurvey:
     label_sha256: str
     lesions: tuple[Lesion, ...]
     unfit: dict[str, str]
+    more_sha256: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ("1",)
 
     def as_dict(self) -> dict[str, Any]:
         """The survey as plain values."""
@@ -92,7 +118,29 @@ class ScanSurvey:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ScanSurvey:
         """The survey that :py:meth:`as_dict` gave."""
-        return cls(**{**values, "lesions": tuple(Lesion(**lesion) for lesion in values["lesions"])})
+        lesions = (Lesion(**{**lesion, "seams": tuple(lesion["seams"])}) for lesion in values["lesions"])
+        several = {key: tuple(values[key]) for key in ("more_sha256", "sequences")}
+        return cls(**{**values, **several, "lesions": tuple(lesions)})
+
+
+def load_files(record: ScanRecord) -> tuple[MetaTensor, SequenceFiles]:
+    """Read the sequences of a scan.
+
+    Returns:
+        (C, \\*spatial), and what its files hold.
+
+    Raises:
+        ConSinGANError: a file that cannot be used.
+    """
+    files = read_sequences(record.images, name=f"scan {record.name}")
+    if len(record.volumes) == 1:
+        files = files.volume(record.volumes[0])
+    elif record.volumes:
+        parts = [files.volume(number) for number in record.volumes]
+        files = replace(files, parts=tuple(part.parts[0] for part in parts), names=tuple(p.names[0] for p in parts))
+    if len(files.parts) > 1 and len(record.sequences) == len(files.parts):
+        files = replace(files, names=tuple(record.sequences), known=True)
+    return files.image()
 
 
 def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[MetaTensor, MetaTensor | None, Any]:
@@ -109,13 +157,20 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
     Raises:
         ConSinGANError: a file that cannot be used.
     """
-    image = load_scan(record.image, name=f"scan {record.name}")
+    image, _ = load_files(record)
+    return (image, *load_lesions(record, image, lesion_labels))
+
+
+def load_lesions(
+    record: ScanRecord, image: MetaTensor, lesion_labels: Iterable[int] = ()
+) -> tuple[MetaTensor | None, Any]:
+    """Read the label of a scan that was read: label and numbers of the lesions, as of :py:func:`load_pair`."""
     if record.label is None:
-        return image, None, np.zeros(image.shape[1:], np.int32)
+        return None, np.zeros(image.shape[1:], np.int32)
     label = load_label(record.label, image=image, name=f"label of {record.name}", allow_empty=True)
     values = label.numpy()[0]
     numbers = number_lesions(np.where(np.isin(values, record.ignored), 0, values), tuple(lesion_labels) or None)
-    return image, label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
+    return label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
 
 
 def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int], lesion: Lesion) -> Donor:
@@ -130,51 +185,86 @@ def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int],
         ConSinGANError: a file that cannot be used.
     """
     image, label, numbers = load_pair(records[lesion.scan], lesion_labels)
-    values = np.zeros(image.shape, np.uint8) if label is None else label.numpy()
+    values = np.zeros((1, *image.shape[1:]), np.uint8) if label is None else label.numpy()
     inside = (numbers == lesion.number)[None]
     free = (values == 0) | inside
     lesion_only = np.where(inside, values, 0)
     return Donor(image, wrap_like(lesion_only, image), wrap_like(free.astype(np.uint8), image), lesion.level)
 
 
-def survey_scan(record: ScanRecord, lesion_labels: Iterable[int] = (), axis: int | None = None) -> ScanSurvey:
+def survey_scan(
+    record: ScanRecord,
+    lesion_labels: Iterable[int] = (),
+    axis: int | None = None,
+    lead: str | None = None,
+    dims: int | None = None,
+) -> ScanSurvey:
     """Read a scan and measure its lesions.
 
     Args:
         record: the scan.
         lesion_labels: label values that are lesions; empty for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        lead: name of the sequence that they are measured in; ``None`` takes for each the one in which it stands out
+            most.
+        dims: 3 to measure in space, 2 within the slices; ``None`` finds it
+            (:py:func:`monai_consingan.data.work_dims`).
 
     Raises:
-        ConSinGANError: a file that cannot be used.
+        ConSinGANError: a file that cannot be used, or no such sequence.
     """
-    image, label, numbers = load_pair(record, lesion_labels)
-    axis, mm = slice_axis(image, axis), spacing_of(image)
-    values = as_array(image)[0]
-    labels = np.zeros(values.shape, np.uint8) if label is None else label.numpy()[0]
+    image, files = load_files(record)
+    label, numbers = load_lesions(record, image, lesion_labels)
+    names = sequence_names(image)
+    main = None if lead is None or len(names) == 1 else chosen_channel(names, lead, f"scan {record.name}")
+    in_space, axis, mm = work_dims(image, axis, dims) == 3, slice_axis(image, axis), spacing_of(image)
+    plane = [along for along in range(image.ndim - 1) if along != axis]
+    channels = as_array(image)
+    labels = np.zeros(channels.shape[1:], np.uint8) if label is None else label.numpy()[0]
     counted = lesion_voxels(labels, lesion_labels)
-    tissue, room = tissue_mask(values)[None], Room.of(values, mm) if numbers.any() else None
+    tissue, rooms = tissue_in_all(channels)[None], dict[int, Room]()
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
         inside = numbers == number
         others = (labels > 0) & ~inside
         try:
-            case = Surroundings(image, inside[None], axis=axis, exclude=others[None], tissue=tissue)
-            border, (cnr, value) = seam(case), _stands_out(case, np.where(counted, labels, 0))
-            if not (math.isfinite(border) and math.isfinite(cnr)):
-                raise ConSinGANError("its border or contrast cannot be measured")
+            case = Surroundings(
+                image, inside[None], axis=None if in_space else axis, exclude=others[None], tissue=tissue, lead=0
+            )
+            found = [_measured(case.of_sequence(n), np.where(counted, labels, 0), plane) for n in range(len(names))]
+            ratios = [-1.0 if isinstance(one, str) else abs(one[1]) for one in found]
+            best = int(np.argmax(ratios)) if main is None else main
+            told = found[best]
+            if isinstance(told, str):
+                raise ConSinGANError(told)
         except ConSinGANError as error:
             unfit[str(number)] = str(error)
             continue
         volume = float((inside & counted).sum() * math.prod(mm))
-        diameter = ball_diameter(volume, values.ndim)
-        level = level_around(values, inside, spacing=mm, axis=axis, room=room)
-        about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level}
+        diameter = ball_diameter(volume, labels.ndim)
+        if best not in rooms:
+            rooms[best] = Room.of(channels[best], mm)
+        border, cnr, value = told
+        level = level_around(channels[best], inside, spacing=mm, axis=axis, room=rooms[best])
+        about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level, "lead": best}
+        if len(names) > 1:
+            about["seams"] = tuple(None if isinstance(other, str) else other[0] for other in found)
         with suppress(ConSinGANError):
-            about["contrast"] = contrast(case, part=inside & (labels == value))
+            about["contrast"] = contrast(case.of_sequence(best), part=inside & (labels == value))
         lesions.append(Lesion(record.name, number, volume, diameter, size_class(diameter), **about))
     label_hash = "" if record.label is None else file_sha256(record.label)
-    return ScanSurvey(record.name, file_sha256(record.image), label_hash, tuple(lesions), unfit)
+    hashes = [part.sha256 for part in files.parts]
+    more = () if len(record.images) == 1 else tuple(hashes[1:])
+    return ScanSurvey(record.name, hashes[0], label_hash, tuple(lesions), unfit, more, names)
+
+
+def _measured(case: Surroundings, labels: np.ndarray, plane: list[int]) -> tuple[float, float, int] | str:
+    """Seam in the plane, contrast-to-noise ratio and label value of a lesion in a sequence; or why there are none."""
+    try:
+        border, (cnr, value) = seam(case, along=plane), _stands_out(case, labels)
+    except ConSinGANError as error:
+        return str(error)
+    return (border, cnr, value) if math.isfinite(border) and math.isfinite(cnr) else _UNMEASURED
 
 
 def _stands_out(case: Surroundings, labels: np.ndarray) -> tuple[float, int]:
@@ -200,7 +290,14 @@ def size_class(diameter: float) -> str:
     return next(name for name, (low, high) in SIZE_CLASSES.items() if low <= diameter < high)
 
 
-def seam_range(lesions: Iterable[Lesion], margin: float) -> tuple[float, float]:
-    """The seams that a result may have: the range of those of real lesions, widened by a factor to both sides."""
-    seams = [lesion.seam for lesion in lesions]
-    return (min(seams) / margin, max(seams) * margin) if seams else (0.0, math.inf)
+def seam_range(lesions: Iterable[Lesion], margin: float, channel: int | None = None) -> tuple[float, float]:
+    """The seams that a result may have: the range of those of real lesions, widened by a factor to both sides.
+
+    Args:
+        lesions: the real lesions.
+        margin: the factor.
+        channel: the sequence, by its number; ``None`` for the one that each was measured in.
+    """
+    seams = [lesion.seam if channel is None else lesion.seams[channel] for lesion in lesions]
+    known = [found for found in seams if found is not None]
+    return (min(known) / margin, max(known) * margin) if known else (0.0, math.inf)

@@ -50,17 +50,26 @@ class TwinMaker(CaseMaker[TwinSettings]):
         left = np.unique(values[touched & ~removed]).tolist()
         return {"made": len(case.lesions) == count > 0, "labels_left": left}
 
-    def _remove(self, case: Case, filled: FilledLesion, how: str) -> tuple[MetaTensor, dict[str, float]]:
+    def _remove(self, case: Case, filled: FilledLesion, how: str) -> tuple[MetaTensor, dict[str, Any]]:
         """The image without the lesion by one method, and its measures, which pass the checks."""
         image = filled.image
         if how == "consingan":
             image = self.redraw(case, image, filled.mask, case.original, how)
+        lead = self.settings.lead if len(case.image) > 1 else None
+        where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "lead": lead}
         with refused("no measure", how):
-            found = removal_measures(
-                {"": image}, filled.mask, filled.lesion, case.original, others=filled.label, axis=filled.axis
-            )
+            dims = case.measured
+            found = removal_measures({"": image}, filled.mask, filled.lesion, case.original, dims=dims, **where)
         measures = {name: found[name] for name in ("seam", "contrast_kept")}
+        in_space = ("seam_through", "level_jump_through")
+        through = {name: found[name] for name in in_space if math.isfinite(found.get(name, math.nan))}
         limits = {"seam": self.settings.most_seam, "contrast_kept": self.settings.most_contrast}
         sizes = {**measures, "contrast_kept": abs(measures["contrast_kept"])}
         require(sizes, {name: (-math.inf, most) for name, most in limits.items()}, how)
-        return image, measures
+        if "sequences" not in found:
+            return image, {**measures, **through}
+        each = {name: {key: table[key] for key in measures} for name, table in found["sequences"].items()}
+        for table in each.values():
+            known = {name: abs(value) for name, value in table.items() if math.isfinite(value)}
+            require(known, {name: (-math.inf, limits[name]) for name in known}, how)
+        return image, {**measures, **through, "lead": found["lead"], "sequences": each}

@@ -143,7 +143,7 @@ def _synthetic(folder: RunFolder, rng: np.random.RandomState) -> Iterator[_Shown
         told = outcomes[records[place].name]
         assert told is not None
         image, _, _ = load_pair(records[place])
-        marks = load_label(folder.path / numbers / f"{told['name']}{told['suffix']}", image=image).numpy()[0]
+        marks = load_label(folder.path / told[numbers], image=image).numpy()[0]
         for lesion in told["lesions"]:
             yield _Shown(image, marks == lesion["instance"], told["name"], lesion["instance"])
 

@@ -31,7 +31,7 @@ def score_reading(answers: Sequence[str | Path], key: str | Path) -> dict[str, A
         key: the ``key.json`` of the same reading.
 
     Returns:
-        ``readers``: for each in the order given :py:func:`~monai_consingan.metrics.reading.reader_scores` and the
+        ``readers``: for each in the order given :py:func:`~monai_consingan.metrics.reader_scores` and the
         median ``seconds`` of a case; ``together``: the mean of their values; ``kappa``, where there are several;
         ``published``: what others reported.
 

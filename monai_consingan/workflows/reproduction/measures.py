@@ -13,7 +13,8 @@ import torch
 
 from monai_consingan.data import load_scan
 from monai_consingan.metrics import SetComparison
-from monai_consingan.workflows.evaluate import compare_pictures, evaluate_result
+from monai_consingan.workflows.evaluate import compare_pictures
+from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.pictures import PictureSet, write_slices
 from monai_consingan.workflows.reproduction.folder import ReproductionCase, ReproductionFolder
 from monai_consingan.workflows.reproduction.published import GROUPS, PublishedGroup
@@ -21,7 +22,7 @@ from monai_consingan.workflows.reproduction.published import GROUPS, PublishedGr
 __all__ = ["MEASURES", "REAL_IMAGE", "measure_group"]
 
 MEASURES = ("seam", "texture", "contrast_kept", "rim_core_kept", "size_kept")
-"""Measures of single results (:func:`~monai_consingan.workflows.evaluate.evaluate_result`)."""
+"""Measures of single results (:func:`~monai_consingan.workflows.evaluate_result.evaluate_result`)."""
 
 REAL_IMAGE = {"harmonization": "host", "editing": "image"}
 """The slice before anything was done to it, by task."""

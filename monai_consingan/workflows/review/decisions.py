@@ -24,7 +24,7 @@ class Decisions:
 
     Args:
         run: the run.
-        verdicts: one of :py:data:`VERDICTS` for each lesion, by its key.
+        verdicts: one of ``VERDICTS`` for each lesion, by its key.
     """
 
     run: str

@@ -12,6 +12,7 @@ from monai_consingan.losses import WassersteinLoss, gradient_penalty
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, fast_networks
 
 SIZES = [(9, 8), (13, 12), (18, 17)]
+DEPTHS = (8, 11, 15)
 C = 8
 
 
@@ -19,12 +20,12 @@ def networks(
     channels: int = C, norm: bool = True, border: str = "zero", dims: int = 2, in_channels: int = 1, scale: float = 0.15
 ) -> tuple[ConSinGANGenerator, ConSinGANDiscriminator]:
     torch.manual_seed(0)
-    sizes = [(*size, 7)[:dims] for size in SIZES]
+    sizes = [(*size, depth)[:dims] for size, depth in zip(SIZES, DEPTHS, strict=True)]
     shape: dict[str, Any] = {"channels": channels, "num_layers": 2, "in_channels": in_channels, "spatial_dims": dims}
     generator = ConSinGANGenerator(sizes, negative_slope=0.3, norm=norm, border=border, **shape).double()
     discriminator = ConSinGANDiscriminator(negative_slope=0.3, **shape).double()
     for weight in [*generator.parameters(), *discriminator.parameters()]:
-        nn.init.normal_(weight, 0, scale)
+        nn.init.normal_(weight, 0, scale if dims == 2 else 0.6 * scale)
     for body in generator.body:
         body.fixed_noise.normal_()
         body.noise_amplitude.fill_(0.2)
@@ -33,12 +34,13 @@ def networks(
 
 @pytest.mark.parametrize("in_channels", [1, 3])
 @pytest.mark.parametrize(("norm", "border"), [(True, "zero"), (False, "zero"), (False, "noise")])
-def test_generator_and_all_its_gradients(norm: bool, border: str, in_channels: int) -> None:
+@pytest.mark.parametrize("dims", [2, 3])
+def test_generator_and_all_its_gradients(dims: int, norm: bool, border: str, in_channels: int) -> None:
     pytest.importorskip("numba")
-    generator, discriminator = networks(norm=norm, border=border, in_channels=in_channels)
+    generator, discriminator = networks(norm=norm, border=border, in_channels=in_channels, dims=dims)
     fast = fast_networks(generator, discriminator, True)
     assert fast is not None
-    x = torch.randn(1, in_channels, *SIZES[0], dtype=torch.float64)
+    x = torch.randn(1, in_channels, *generator.stage_sizes[0], dtype=torch.float64)
     noise = [torch.randn_like(body.fixed_noise) for body in list(generator.body)[1:]]
     for stage, given_noise in ((2, None), (2, noise), (1, noise), (0, None)):
         expected, found = generator(x, given_noise, stage=stage), fast.generator(x, given_noise, stage=stage)
@@ -62,12 +64,13 @@ def test_generator_and_all_its_gradients(norm: bool, border: str, in_channels: i
 
 
 @pytest.mark.parametrize("in_channels", [1, 3])
-def test_discriminator_step_and_score(in_channels: int) -> None:
+@pytest.mark.parametrize("dims", [2, 3])
+def test_discriminator_step_and_score(dims: int, in_channels: int) -> None:
     pytest.importorskip("numba")
-    generator, discriminator = networks(in_channels=in_channels)
+    generator, discriminator = networks(in_channels=in_channels, dims=dims)
     fast = fast_networks(generator, discriminator, True)
     assert fast is not None
-    real, fake = torch.randn(2, 1, in_channels, 18, 17, dtype=torch.float64)
+    real, fake = torch.randn(2, 1, in_channels, *generator.stage_sizes[-1], dtype=torch.float64)
     alpha, critic = torch.tensor(0.3, dtype=torch.float64), WassersteinLoss()
     scores = discriminator(real).mean(), discriminator(fake).mean()
     penalty = gradient_penalty(discriminator, real, fake, alpha=alpha, weight=0.7, closed_form=False)
@@ -98,7 +101,9 @@ def test_default_is_where_it_pays() -> None:
         (large, 16, 2, False),
         (large, 34, 2, False),
         (small, 32, 2, False),
-        ([(*size, 64) for size in large], 32, 3, False),
+        ([(*size, 64) for size in large], 16, 3, True),
+        ([(16, 16, 16), (20, 40, 40)], 16, 3, False),
+        ([(*size, 64) for size in large], 8, 3, False),
     ):
         generator = ConSinGANGenerator(sizes, spatial_dims=dims, channels=channels)
         discriminator = ConSinGANDiscriminator(dims, channels=channels)
@@ -110,7 +115,6 @@ def test_default_is_where_it_pays() -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ({"dims": 3}, "for 2D only"),
         ({"channels": 6}, "the filters, 6, cannot be divided by 4"),
         ({"in_channels": 5}, "the images have 5 channels, but 4 is the most"),
     ],

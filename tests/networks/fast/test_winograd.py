@@ -19,21 +19,22 @@ C = 8
 SLOPE = 0.2
 
 
-def images(seed: int, n: int, channels: int, h: int, w: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    return torch.randn(n, channels, h, w, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
+def images(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
 def last(x: torch.Tensor) -> torch.Tensor:
-    return x.permute(0, 2, 3, 1).contiguous()
+    return x.movedim(1, -1).contiguous()
 
 
 def first(x: torch.Tensor) -> torch.Tensor:
-    return x.permute(0, 3, 1, 2)
+    return x.movedim(-1, 1)
 
 
 def direct(x: torch.Tensor, weight: torch.Tensor, pad: int) -> torch.Tensor:
-    x = nn.functional.pad(x, [pad] * 4)  # which crops if negative
-    return nn.functional.conv2d(x, weight)
+    dims = x.dim() - 2
+    x = nn.functional.pad(x, [pad] * (2 * dims))  # which crops if negative
+    return nn.functional.conv2d(x, weight) if dims == 2 else nn.functional.conv3d(x, weight)
 
 
 def assert_close(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
@@ -49,18 +50,18 @@ WIDTHS = st.sampled_from([(C, C), (1, C), (2, C), (C, 1), (C, 3)])
 @given(
     widths=WIDTHS,
     n=st.integers(1, 3),
-    h=st.integers(3, 14),
-    w=st.one_of(st.integers(3, 14), st.integers(125, 140)),
+    size=st.lists(st.integers(3, 14), min_size=1, max_size=2),
+    w=st.one_of(st.integers(3, 14), st.integers(60, 70), st.integers(125, 140)),
     pad=st.integers(-1, 3),
     seed=st.integers(0, 2**31),
 )
 def test_convolution_and_gradients_of_every_size(
-    widths: tuple[int, int], n: int, h: int, w: int, pad: int, seed: int
+    widths: tuple[int, int], n: int, size: list[int], w: int, pad: int, seed: int
 ) -> None:
-    if min(h, w) + 2 * pad < 3:
+    if min(*size, w) + 2 * pad < 3:
         return
-    x = images(seed, n, widths[0], h, w).requires_grad_(True)
-    weight = images(seed + 1, widths[1], widths[0], 3, 3).requires_grad_(True)
+    x = images(seed, n, widths[0], *size, w).requires_grad_(True)
+    weight = images(seed + 1, widths[1], widths[0], *[3] * (len(size) + 1)).requires_grad_(True)
     expected = direct(x, weight, pad)
     assert_close(first(convolve(last(x.detach()), filters(weight), pad)), expected.detach(), 1e-13)
     g = images(seed + 2, *expected.shape)
@@ -70,10 +71,11 @@ def test_convolution_and_gradients_of_every_size(
 
 
 @pytest.mark.parametrize("into", [1, C])
-def test_what_follows_a_convolution(into: int) -> None:
-    x, weight = images(0, 2, into, 9, 11), images(1, C, into, 3, 3)
-    bias, like = images(2, 1, C, 1, 1).flatten(), images(3, 2, C, 9, 11)
-    with_bias = nn.functional.leaky_relu(nn.functional.conv2d(x, weight, bias, padding=1), SLOPE)
+@pytest.mark.parametrize("size", [(9, 11), (5, 9, 11)])
+def test_what_follows_a_convolution(into: int, size: tuple[int, ...]) -> None:
+    x, weight = images(0, 2, into, *size), images(1, C, into, *[3] * len(size))
+    bias, like = images(2, C), images(3, 2, C, *size)
+    with_bias = nn.functional.leaky_relu(direct(x, weight, 1) + bias.view(-1, *[1] * len(size)), SLOPE)
     assert_close(first(convolve(last(x), filters(weight), 1, bias=bias, slope=SLOPE)), with_bias, 1e-13)
     sloped = direct(x, weight, 1)
     sloped = torch.where(like > 0, sloped, SLOPE * sloped)
@@ -83,19 +85,24 @@ def test_what_follows_a_convolution(into: int) -> None:
     assert_close(first(in_place), sloped, 1e-13)
 
 
-def test_single_precision_is_near_the_direct_form() -> None:
-    x, weight = images(0, 1, C, 45, 70, torch.float32), images(1, C, C, 3, 3, torch.float32)
+@pytest.mark.parametrize("size", [(45, 70), (11, 17, 70)])
+def test_single_precision_is_near_the_direct_form(size: tuple[int, ...]) -> None:
+    x = images(0, 1, C, *size, dtype=torch.float32)
+    weight = images(1, C, C, *[3] * len(size), dtype=torch.float32)
     expected = direct(x.double(), weight.double(), 0)
     found = first(convolve(last(x), filters(weight), 0))
     assert found.dtype == torch.float32
     assert_close(found.double(), expected, 5e-6)
-    g = images(2, *expected.shape, torch.float32)
-    reference = torch.nn.grad.conv2d_weight(x.double(), (C, C, 3, 3), g.double())
+    g = images(2, *expected.shape, dtype=torch.float32)
+    gradient_of = torch.nn.grad.conv2d_weight if len(size) == 2 else torch.nn.grad.conv3d_weight
+    reference = gradient_of(x.double(), weight.shape, g.double())
     assert_close(weight_gradient(last(x), last(g), 0).double(), reference, 5e-6)
 
 
-def test_same_bytes_whatever_ran_before_and_for_every_number_of_threads() -> None:
-    x, g, weight = images(0, 2, C, 61, 150), images(1, 2, C, 59, 148), images(2, C, C, 3, 3)
+@pytest.mark.parametrize("size", [(61, 150), (14, 15, 70)])
+def test_same_bytes_whatever_ran_before_and_for_every_number_of_threads(size: tuple[int, ...]) -> None:
+    x, weight = images(0, 2, C, *size), images(2, C, C, *[3] * len(size))
+    g = images(1, 2, C, *[side - 2 for side in size])
     results = []
     for threads in (1, 2, 2):
         before = torch.get_num_threads()
@@ -105,7 +112,7 @@ def test_same_bytes_whatever_ran_before_and_for_every_number_of_threads() -> Non
             results.append([convolve(last(x), filters(weight), 0), weight_gradient(last(x), last(g), 0)])
         assert torch.get_num_threads() == threads
         torch.set_num_threads(before)
-        convolve(torch.full((1, 30, 30, C), float("nan"), dtype=torch.float64), filters(weight), 0)
+        convolve(torch.full((1, *[30] * len(size), C), float("nan"), dtype=torch.float64), filters(weight), 0)
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
@@ -115,15 +122,14 @@ def test_same_bytes_whatever_ran_before_and_for_every_number_of_threads() -> Non
     into=st.sampled_from([1, C]),
     norm=st.booleans(),
     pad=st.integers(0, 3),
-    h=st.integers(5, 12),
-    w=st.integers(5, 12),
+    size=st.lists(st.integers(5, 12), min_size=2, max_size=3),
     offset=st.sampled_from([0.0, 30.0]),
     seed=st.integers(0, 2**31),
 )
-def test_block_is_the_module(into: int, norm: bool, pad: int, h: int, w: int, offset: float, seed: int) -> None:
+def test_block_is_the_module(into: int, norm: bool, pad: int, size: list[int], offset: float, seed: int) -> None:
     torch.manual_seed(seed)
-    module = conv_block(2, into, C, SLOPE, norm).double()
-    x = (images(seed, 1, into, h, w) + offset).requires_grad_(True)
+    module = conv_block(len(size), into, C, SLOPE, norm).double()
+    x = (images(seed, 1, into, *size) + offset).requires_grad_(True)
     expected = module(pad_zeros(x, pad))
     found = first(fast_layers.block(last(x) if into == C else last(x.detach()), module, SLOPE, pad))
     assert_close(found.detach(), expected.detach(), 1e-11)

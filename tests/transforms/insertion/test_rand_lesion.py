@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 
 import nibabel
 import numpy as np
 import pytest
 import torch
-from monai.data import DataLoader, Dataset, MetaTensor
-from monai.transforms import Compose
+from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
+from monai.transforms import Compose, RandSpatialCropd
 from scipy import ndimage
 
-from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms import RandPasteLesion, RandPasteLesiond
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
+from monai_consingan.transforms import HostKnowledge, PrepareHostd, RandPasteLesion, RandPasteLesiond
 
 PLAIN = {"flip_prob": 0.0, "rotate_range": 0.0, "scale_range": (1.0, 1.0), "blend": "hard", "match": "none"}
 
@@ -138,6 +139,7 @@ def test_scale(scale):
 def test_rotation_and_flip_of_a_long_lesion():
     image, label = brain(1), np.zeros((1, 60, 64), np.int16)
     label[0, 29:32, 20:44], label[0, 29:32, 20:24] = 1, 2
+    image[label > 0] = 180
     options = {**PLAIN, "edge_mm": 3.0, "rotate_range": 60.0}
     angles = []
     for seed in range(6):
@@ -224,3 +226,102 @@ def test_errors():
         RandPasteLesion([(brain(), np.zeros((1, 60, 64)))])(brain())
     with pytest.raises(ConSinGANError, match="a donor has 1 parts"):
         RandPasteLesion([(brain(),)])(brain())
+
+
+def test_every_lesion_carries_its_checks():
+    paste = RandPasteLesion([donor()], number=2, flip_prob=0.0, rotate_range=0.0, scale_range=(1.0, 1.0))
+    out = run(paste, MetaTensor(torch.from_numpy(brain())))
+    assert json.loads(out.image.meta["pasted_lesions"]) == paste.log
+    for entry in paste.log:
+        checks = entry["checks"]
+        assert checks["in_tissue"] == 1 and checks["black_gained"] == 0
+        assert checks["cnr"] == pytest.approx(20, rel=0.2) and checks["contrast_kept"] == pytest.approx(1, abs=0.2)
+
+
+def test_specks_and_lesions_that_cannot_be_seen_are_left_out():
+    speck, faint = donor(half=1), donor(half=4)
+    faint[0][faint[1] > 0] = brain(1)[faint[1] > 0] + 2
+    paste = RandPasteLesion([speck, faint], number=8)
+    run(paste, brain())
+    reasons = {entry["donor"]: entry["reason"] for entry in paste.log}
+    assert set(reasons) == {0, 1} and all("no lesion of the donor has 10 mm3" in reason for reason in reasons.values())
+    paste = RandPasteLesion([speck, faint], number=8, min_volume=0, min_cnr=0, clearance_mm=0.0)
+    run(paste, brain())
+    assert all("placement" in entry for entry in paste.log)
+    paste = RandPasteLesion([donor()], min_volume=50, scale_range=(0.5, 0.5))
+    run(paste, brain())
+    assert "below 50" in paste.log[0]["reason"]
+
+
+def two(image):
+    """Two sequences: one of more noise, in which a lesion does not show so well, and the image."""
+    noise = np.random.RandomState(9).normal(0, 10, image.shape)
+    return np.concatenate([np.where(image > 0, image + noise, 0), image]).astype(np.float32)
+
+
+@pytest.mark.parametrize("blend", ["hard", "tissue"])
+def test_several_sequences_have_one_place(blend):
+    image, label = donor()
+    paste, host = RandPasteLesion([(two(image), label)], blend=blend), two(brain())
+    out = run(paste, host)
+    (entry,) = paste.log
+    assert out.image.shape == host.shape and out.mask.shape == (1, *host.shape[1:]) and out.mask.any()
+    inside = out.mask[0] > 0
+    assert (out.image[:, inside] != host[:, inside]).all() and entry["checks"]["cnr"] > 5
+    single = RandPasteLesion([(two(image), label)], blend=blend, lead=0)
+    run(single, host)
+    assert single.log[0]["checks"] != entry["checks"]
+    with pytest.raises(ConSinGANError, match="lead is 'flair'"):
+        run(RandPasteLesion([(two(image), label)], lead="flair"), host)
+
+
+def test_sequences_under_several_keys():
+    image, label = donor()
+    host = two(brain())
+    item = {"first": host[:1], "second": host[1:]}
+    paste = RandPasteLesiond(["first", "second"], [(two(image), label)], label_key="label")
+    out = paste.set_random_state(0)(item)
+    stacked = run(RandPasteLesion([(two(image), label)]), host)
+    np.testing.assert_array_equal(np.concatenate([out["first"], out["second"]]), stacked.image)
+    np.testing.assert_array_equal(out["label"], stacked.label)
+
+
+SHAPE = (72, 70, 40)
+
+
+def scan(values):
+    return MetaTensor(torch.from_numpy(values.astype(np.float32)), affine=torch.diag(torch.tensor([1.0, 1, 2, 1])))
+
+
+def test_a_crop_of_a_cached_host_keeps_what_is_known_of_it():
+    item = {"image": scan(brain(shape=SHAPE)), "label": scan(np.zeros((1, *SHAPE)))}
+    load = PrepareHostd("image")
+    crop = RandSpatialCropd(["image", "label"], (40, 44, 24), random_size=False)
+    paste = RandPasteLesiond(["image", "label"], [donor(shape=SHAPE)], number=2, edge_mm=6.0)
+    data = CacheDataset([item], Compose([load, crop, paste]), progress=False)
+    head = HostKnowledge.of(item["image"]).head
+    depth = scan(ndimage.distance_transform_edt(head, sampling=(1, 1, 2))[None])
+    for seed in range(4):
+        data.transform.set_random_state(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConSinGANWarning)
+            out = data[0]
+        assert "host_known" not in out
+        where = np.rint(np.linalg.solve(item["image"].affine.numpy(), out["image"].affine.numpy())[:3, 3]).astype(int)
+        part = depth[(0, *(slice(a, a + n) for a, n in zip(where, (40, 44, 24), strict=True)))].numpy()
+        new = out["lesion_mask"][0].numpy() > 0
+        assert new.any() and part[new].min() > 6
+    batch = next(iter(DataLoader(data, batch_size=1)))
+    assert batch["image"].shape == (1, 1, 40, 44, 24)
+
+
+def test_what_is_known_of_another_host_is_not_used_and_that_is_said_once():
+    known = HostKnowledge.of(brain(3))
+    paste = RandPasteLesion([donor()], **PLAIN)
+    with pytest.warns(ConSinGANWarning, match="no part of it, or its intensities were changed"):
+        paste.set_random_state(0)(brain(), known=known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConSinGANWarning)
+        first = paste.set_random_state(0)(brain(), known=known)
+    assert first.image.tobytes() == run(paste, brain()).image.tobytes()
+    assert first.image.tobytes() == paste.set_random_state(0)(brain(), known=HostKnowledge.of(brain())).image.tobytes()

@@ -59,9 +59,44 @@ def test_names_are_unlike_and_those_of_dicom_are_numbers(tmp_path: Path) -> None
 def test_a_folder_with_a_datalist(tmp_path: Path) -> None:
     listed(tmp_path, training=[{"image": ["t1.nii.gz", "t1c.nii.gz"], "label": "l.nii.gz"}])
     assert read_scans(tmp_path, channel=1).records[0].image == tmp_path / "t1c.nii.gz"
-    for channel, words in ((None, "--channel"), (2, "channels 0 to 1")):
-        with pytest.raises(ConSinGANError, match=words):
-            read_scans(tmp_path, channel=channel)
+    with pytest.raises(ConSinGANError, match="channels 0 to 1"):
+        read_scans(tmp_path, channel=2)
+
+
+def test_sequences_of_a_list(tmp_path: Path) -> None:
+    entry = {"image": ["p_t1.nii.gz", "p_t1c.nii.gz", "p_t2.nii.gz"], "label": "l.nii.gz"}
+    listed(tmp_path, training=[entry])
+    (record,) = read_scans(tmp_path).records
+    assert [path.name for path in record.images] == entry["image"] and record.sequences == ()
+    (record,) = read_scans(tmp_path, sequences=["t2", "T1"]).records
+    assert [path.name for path in record.images] == ["p_t2.nii.gz", "p_t1.nii.gz"]
+    with pytest.raises(ConSinGANError, match="has t1, t1c, t2: give some"):
+        read_scans(tmp_path, sequences=["flair"])
+    with pytest.raises(ConSinGANError, match="leave one of them out"):
+        read_scans(tmp_path, sequences=["t1"], channel=0)
+    listed(tmp_path, training=[{"image": "whole.nii.gz"}], modality={"0": "FLAIR", "1": "T1w", "2": "t1gd"})
+    assert read_scans(tmp_path).records[0].sequences == ("FLAIR", "T1w", "t1gd")
+    (record,) = read_scans(tmp_path, sequences=["t1gd", "FLAIR"]).records
+    assert (record.volumes, record.sequences) == ((2, 0), ("t1gd", "FLAIR"))
+    (record,) = read_scans(tmp_path, channel=1).records
+    assert (record.volumes, record.sequences) == ((1,), ("T1w",))
+
+
+def test_sequences_of_bids(tmp_path: Path) -> None:
+    names = ["T1w", "ce-gadolinium_T1w", "FLAIR"]
+    touched(tmp_path, *(f"sub-0{n}/anat/sub-0{n}_{name}.nii.gz" for n in (1, 2) for name in names))
+    assert [record.image.name for record in read_scans(tmp_path).records] == [
+        f"sub-0{n}_ce-gadolinium_T1w.nii.gz" for n in (1, 2)
+    ]
+    first = read_scans(tmp_path, sequences=names[::-1]).records[0]
+    assert [path.name for path in first.images] == [f"sub-01_{name}.nii.gz" for name in names[::-1]]
+    assert first.sequences == tuple(names[::-1])
+    with pytest.raises(ConSinGANError, match=r"anat has no scan of the sequence T2w"):
+        read_scans(tmp_path, sequences=["T1w", "T2w"])
+    touched(tmp_path, "sub-02/anat/sub-02_acq-b_FLAIR.nii.gz")
+    with pytest.raises(ConSinGANError, match=r"several scans .* of the sequence FLAIR"):
+        read_scans(tmp_path, sequences=names)
+    assert len(read_scans(tmp_path, sequences=["acq-b_FLAIR"]).records) == 1
 
 
 NNUNET = ["imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz"]

@@ -44,7 +44,7 @@ def maker(data_set: Path, surveys: dict[str, Any], tmp_path: Path, tiny: Any) ->
 def made(maker: ScanMaker, folder: Path, number: int = 0) -> tuple[dict[str, Any], dict[str, bytes]]:
     folder.mkdir()
     told = maker.make(plan_tasks(maker.scans, maker.settings)[number], folder)
-    return told, {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return told, {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def stored(path: Path) -> np.ndarray:

@@ -77,6 +77,20 @@ def test_a_lesion_is_all_that_touches_it(data_set: Path, tmp_path: Path) -> None
     assert len(survey_scan(record).lesions) == 2
 
 
+def test_lesions_of_thin_slices_are_measured_in_space(data_set: Path, tmp_path: Path) -> None:
+    record = read_scans(data_set).of("training")[0]
+    image, _, numbers = load_pair(record)
+    for name, values in (("image", image.numpy()[0]), ("label", numbers == 1)):
+        file = nib.Nifti1Image(values.astype(np.int16), np.diag([-1, -1, 1.5, 1]))
+        nib.save(file, tmp_path / f"{name}.nii.gz")
+    record = replace(record, image=tmp_path / "image.nii.gz", label=tmp_path / "label.nii.gz")
+    scan, label = load_scan(record.image), (numbers == 1)[None]
+    (thin,), (sliced,) = survey_scan(record).lesions, survey_scan(record, dims=2).lesions
+    assert thin.seam == seam(scan, label, along=[0, 1])
+    assert sliced.seam == seam(scan, label, axis=2)
+    assert thin.cnr == contrast_to_noise(scan, label) != sliced.cnr
+
+
 def test_a_scan_without_label_has_no_lesions(data_set: Path) -> None:
     test_scan = read_scans(data_set).of("test")[0]
     survey = survey_scan(test_scan)

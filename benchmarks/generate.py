@@ -1,0 +1,187 @@
+"""Generated lesions against real ones: told apart, alike, new, cheap.
+
+``python benchmarks/generate.py [--data FOLDER] [--check]``. What counts was written down before the first run:
+
+- *Told apart* (first): a forest on shape, intensity and texture of all sequences and on the border's profile, and a
+  small network on the three planes, tell generated lesions from copies of real ones (turned and scaled, nothing else)
+  at the same places, pasted alike; hosts and donors are left out of the training. 0.5 is perfect. The reference is
+  *warped*: a candidate is as good if the upper end of its paired difference to it stays below +0.03.
+- *Coverage* of the real lesions of a patient left out, by 20 lesions made of all other patients, in seven features
+  (standardised): the share that has a made lesion nearer than the second nearest real lesion; and the distance to the
+  nearest made lesion over that to the nearest copy (median), where below 1 is better than copies.
+- *Novelty*: likeness to the nearest donor (1 is a copy); that of different real lesions is the floor.
+- *Cost*: seconds of a core for a lesion of 20 mm with four sequences.
+
+Of the methods that are as good as warped by both classifiers, that with the best coverage becomes the default; if there
+is none, warped. Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _generated import MAKERS, Case, Subject, case_features, case_patches, cases_of, lesion_features, picture
+from _measure import machine, table
+from _patients import find_patients
+from _telling_apart import auc_interval, cnn_scores, forest_scores, require_forest
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.generation.likeness import likeness, normal_view
+from monai_consingan.transforms.generation.shapes import Outline
+
+CHECK = ("Brats18_CBICA_AQN", "Brats18_TCIA02_606")
+"""Patients that are looked at once."""
+
+SPACE = ("long", "flat", "surface", "t1ce mean", "t1ce middle", "flair mean", "t2 mean")
+_FOLDS = "patients left out"
+
+
+def told_apart(cases: list[Case], seed: int, epochs: int) -> dict[str, dict[str, Any]]:
+    """AUC of both classifiers for every maker but copies, and the paired difference to that of warped."""
+    pairs = [(case.host, case.donor) for case in cases] * 2
+    truth = np.repeat([1, 0], len(cases))
+    shown = {name: [case_features(*case.made[name]) for case in cases] for name in MAKERS}
+    patches = {name: np.stack([case_patches(*case.made[name]) for case in cases]) for name in MAKERS}
+    names = list(shown["copies"][0])
+    scores: dict[str, dict[str, np.ndarray]] = {"forest": {}, "network": {}}
+    rows: dict[str, dict[str, Any]] = {}
+    for name in [name for name in MAKERS if name != "copies"]:
+        features = np.array([list(values.values()) for values in shown[name] + shown["copies"]])
+        scores["forest"][name], weights = forest_scores(features, truth, pairs, _FOLDS, seed)
+        both = np.concatenate([patches[name], patches["copies"]])
+        scores["network"][name] = cnn_scores(both, truth, pairs, _FOLDS, seed, epochs)
+        row: dict[str, Any] = {"seen": [names[k] for k in np.argsort(-weights)[:5]]}
+        for kind, found in scores.items():
+            row[kind] = auc_interval([found[name]], truth, pairs, seed=seed)
+            if name != "warped":
+                gap = auc_interval([found[name], found["warped"]], truth, pairs, lambda auc: auc[0] - auc[1], seed=seed)
+                row[f"{kind} less warped"] = gap
+        rows[name] = row
+        print(f"  {name}: {json.dumps(row)}", file=sys.stderr, flush=True)
+    return rows
+
+
+def _known(example: Example) -> np.ndarray:
+    found = lesion_features(example.crop.image, example.crop.label)
+    return np.array([found[name] for name in SPACE])
+
+
+def coverage(
+    subjects: list[Subject], count: int, diameter: tuple[float, float], seed: int
+) -> dict[str, dict[str, Any]]:
+    """How near made lesions come to those of a patient left out, and how alike they are to their donors."""
+    real = np.array([_known(subject.example) for subject in subjects])
+    scale = real.std(axis=0)
+    views = [normal_view(subject.example) for subject in subjects]
+    outlines = [Outline.of(subject.example) for subject in subjects]
+    pairs = [likeness(views[i], views[j]) for i in range(len(views)) for j in range(i)]
+    rows: dict[str, dict[str, Any]] = {"real": {"likeness": float(np.median(pairs)), "most alike": max(pairs)}}
+    made: dict[str, list[list[np.ndarray]]] = {}
+    for name, make in MAKERS.items():
+        alike, made[name] = [], []
+        rng = np.random.RandomState(seed)
+        for number, subject in enumerate(subjects):
+            others = outlines[:number] + outlines[number + 1 :]
+            of_donor = []
+            for _ in range(max(1, count // (len(subjects) - 1))):
+                size = float(np.exp(rng.uniform(*np.log(diameter))))
+                crop = make(subject.example, others, size, rng)
+                example = Example.of(crop)
+                of_donor.append(_known(example))
+                alike.append(max(likeness(normal_view(example), view) for view in views))
+            made[name].append(of_donor)
+        rows[name] = {"likeness": float(np.median(alike)), "most alike": max(alike), "n": len(alike)}
+    for name in MAKERS:
+        hits, ratios = [], []
+        for number in range(len(subjects)):
+            away = np.sort(np.linalg.norm((np.delete(real, number, 0) - real[number]) / scale, axis=1))
+            nearest = {
+                which: min(
+                    float(np.linalg.norm((point - real[number]) / scale))
+                    for other, points in enumerate(made[which])
+                    if other != number
+                    for point in points
+                )
+                for which in (name, "copies")
+            }
+            hits.append(nearest[name] <= away[1])
+            ratios.append(nearest[name] / nearest["copies"])
+        rows[name] |= {"covered": float(np.mean(hits)), "nearest over copies'": float(np.median(ratios))}
+    return rows
+
+
+def cost(subjects: list[Subject]) -> dict[str, tuple[float, float]]:
+    """Mean and longest seconds of a core for a lesion of 20 mm with all sequences."""
+    outlines = [Outline.of(subject.example) for subject in subjects]
+    found = {}
+    for name, make in MAKERS.items():
+        seconds = []
+        for subject in subjects:
+            begin = time.process_time()
+            make(subject.example, outlines, 20.0, np.random.RandomState(0))
+            seconds.append(time.process_time() - begin)
+        found[name] = (float(np.mean(seconds)), max(seconds))
+    return found
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    parser.add_argument("--check", action="store_true", help="all patients, also those that are looked at once")
+    parser.add_argument("--draws", type=int, default=1, help="lesions for an ordered pair of patients (default 1)")
+    parser.add_argument("--count", type=int, default=20, help="lesions for the coverage of a patient (default 20)")
+    parser.add_argument("--diameter", type=float, nargs=2, default=(10.0, 20.0), metavar="MM")
+    parser.add_argument("--epochs", type=int, default=12, help="of the network (default 12)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="also show some cases")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
+    arguments = parser.parse_args()
+    try:
+        found = find_patients(arguments.data)
+        require_forest()
+    except ConSinGANError as error:
+        raise SystemExit(f"generate: {error}") from None
+    subjects = [Subject(patient) for patient in found if arguments.check or not patient.name.startswith(CHECK)]
+    sizes = (arguments.diameter[0], arguments.diameter[1])
+    print(
+        f"  {[(s.name, round(s.example.diameter, 1), s.example.kind) for s in subjects]}", file=sys.stderr, flush=True
+    )
+    seconds = cost(subjects)
+    print(f"  seconds {seconds}", file=sys.stderr, flush=True)
+    cases = []
+    for case in cases_of(subjects, list(MAKERS), arguments.draws, sizes, arguments.seed):
+        cases.append(case)
+        print(f"  case {len(cases)}", file=sys.stderr, flush=True)
+    if arguments.picture:
+        picture(cases[:: max(1, len(cases) // 12)], arguments.picture)
+    apart = told_apart(cases, arguments.seed, arguments.epochs)
+    near = coverage(subjects, arguments.count, sizes, arguments.seed)
+    lines = []
+    for name in MAKERS:
+        line: dict[str, Any] = {"method": name}
+        for kind in ("forest", "network"):
+            for key in (kind, f"{kind} less warped"):
+                value = apart.get(name, {}).get(key)
+                line[key] = "" if value is None else "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**value)
+        line |= {"covered": near[name]["covered"], "nearest over copies'": near[name]["nearest over copies'"]}
+        line |= {"likeness": near[name]["likeness"], "most alike": near[name]["most alike"]}
+        line |= {"seconds": f"{seconds[name][0]:.2f} (to {seconds[name][1]:.2f})"}
+        line |= {"seen by": ", ".join(apart.get(name, {}).get("seen", [])[:3])}
+        lines.append(line)
+    print(table(lines))
+    print(f"Different real lesions: likeness {near['real']['likeness']:.2f}, at most {near['real']['most alike']:.2f}")
+    if arguments.json:
+        told = {"told apart": apart, "coverage": near, "seconds": seconds, "machine": machine()}
+        arguments.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Seam null test in space: healthy tissue of one patient is pasted into another; can a forest tell where?
+
+As ``seam_null.py``, but of whole volumes and every sequence: profiles across the border in all directions, those in
+plane and those through plane. ``python benchmarks/seam_null_space.py [--data FOLDER] [--sequences t1ce flair ...]``
+
+Results are kept in a folder (``--cache``). Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _border_space import DIRECTIONS, Border, space_features
+from _kept import kept
+from _measure import machine, table
+from _null_pastes_space import SpacePaste, space_pastes
+from _sequences import SEQUENCES, read_volumes
+from _telling_apart import auc_interval, forest_scores, require_forest
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms import PasteLesion
+
+METHODS: dict[str, dict[str, Any]] = {
+    "gain matched": {"match": "gain"},
+    "poisson": {"blend": "poisson"},
+    "gain matched + poisson": {"blend": "poisson", "match": "gain"},
+    "tissue by slices": {"blend": "tissue", "match": "gain", "axis": 2},
+    "tissue": {"blend": "tissue", "match": "gain"},
+}
+"""Options of :class:`monai_consingan.transforms.PasteLesion` by name."""
+FOLDS = "pair left out"
+
+
+def features(image: np.ndarray, mask: np.ndarray) -> list[dict[str, dict[str, float]]]:
+    """Features of every sequence by direction."""
+    border = Border(mask)
+    return [space_features(channel, border) for channel in image]
+
+
+def matrix(found: list[dict[str, dict[str, float]]], directions: tuple[str, ...]) -> np.ndarray:
+    """Features of all cases in some directions, one row a case."""
+    return np.array([[value for way in directions for value in case[way].values()] for case in found])
+
+
+def measure(cases: list[SpacePaste], names: list[str], sequences: list[str], cache: Path, seed: int) -> list[dict]:
+    """A row for every method and sequence: AUC by all profiles, by those in plane, and by those through plane."""
+    pairs = [case.pair for case in cases] * 2
+    truth = np.repeat([1, 0], len(cases))
+    untouched = [features(case.host, case.mask) for case in cases]
+    rows = []
+    for name in names:
+        paste = PasteLesion(**METHODS[name])
+        found = []
+        for case in cases:
+            given = (case.host, case.tissue, case.mask)
+            image = kept(
+                cache, METHODS[name], given, lambda g=given, p=paste: p(g[0], g[1], np.uint8(g[2])[None]).image
+            )
+            found.append(features(image, case.mask))
+        for channel, sequence in enumerate(sequences):
+            row: dict[str, Any] = {"method": name, "sequence": sequence, "n": len(truth)}
+            both = [case[channel] for case in found + untouched]
+            for title, ways in {"all": DIRECTIONS, **{way: (way,) for way in DIRECTIONS}}.items():
+                scores = forest_scores(matrix(both, ways), truth, pairs, FOLDS, seed)[0]
+                row[title] = auc_interval([scores], truth, pairs, seed=seed)
+            rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    parser.add_argument("--patients", nargs="*", default=[], help="parts of their names (default: all)")
+    parser.add_argument("--sequences", nargs="*", default=list(SEQUENCES), metavar="NAME")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="NAME")
+    parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--cache", type=Path, default=Path("runs/seam_null_space"), help="folder that keeps what is done"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
+    arguments = parser.parse_args()
+    try:
+        require_forest()
+        arguments.cache.mkdir(parents=True, exist_ok=True)
+        volumes = read_volumes(arguments.data, arguments.sequences, arguments.patients)
+        cases = list(space_pastes(volumes, per_pair=arguments.per_pair, seed=arguments.seed))
+        rows = measure(cases, arguments.methods, arguments.sequences, arguments.cache, arguments.seed)
+    except ConSinGANError as error:
+        raise SystemExit(f"seam_null_space: {error}") from None
+
+    def shown(value: Any) -> Any:
+        return "{value:.3f} ({low:.3f} to {high:.3f})".format(**value) if isinstance(value, dict) else value
+
+    print(table([{key: shown(value) for key, value in row.items()} for row in rows]))
+    if arguments.json:
+        report = {"machine": machine(), "patients": [volume.name for volume in volumes], "rows": rows}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""A trainer of nnU-Net that puts lesions into its patches."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from monai_consingan.data.slices import THICK_SLICES
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.nnunet import fold_donors
+from monai_consingan.nnunet.transform import LesionTransform
+from monai_consingan.transforms import RandLesion
+
+__all__ = ["nnUNetTrainerLesions"]
+
+
+class nnUNetTrainerLesions(nnUNetTrainer):  # nnU-Net finds trainers by such names
+    """nnU-Net's trainer, whose patches get lesions of the fold's other training cases, before all other augmentation.
+
+    Each attribute can also be given by an environment variable, such as ``nnUNet_lesions_probability=0.3`` or
+    ``nnUNet_lesions_number=1,3``.
+
+    Attributes:
+        lesions_probability: share of the patches that get lesions.
+        lesions_number: fewest and most lesions that such a patch gets.
+        lesions_scale: smallest and largest factor of a lesion's size.
+        lesions_method: how lesions are put in, a method without a model
+            (:data:`monai_consingan.workflows.INSERTION_METHODS`).
+        lesions_match: how their intensities are fitted; ``"none"`` as scans are z-scored.
+        lesions_labels: label values that make a part of the label a lesion; empty for all.
+    """
+
+    lesions_probability: float = 0.5
+    lesions_number: tuple[int, ...] = (1, 2)
+    lesions_scale: tuple[float, ...] = (0.8, 1.2)
+    lesions_method: str = "tissue"
+    lesions_match: str = "none"
+    lesions_labels: tuple[int, ...] = ()
+
+    def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:
+        """nnU-Net's transforms, with that of the lesions in front.
+
+        Raises:
+            ConSinGANError: the configuration is 2D or a cascade, a setting cannot be used, or there is no lesion.
+        """
+        transforms = nnUNetTrainer.get_training_transforms(*args, **kwargs)
+        spacing = tuple(float(size) for size in self.configuration_manager.spacing)
+        if len(self.configuration_manager.patch_size) != 3 or self.is_cascaded:
+            raise ConSinGANError(
+                f"nnUNetTrainerLesions trains 3d_fullres and 3d_lowres, but not {self.configuration_name}: choose "
+                "another configuration or trainer."
+            )
+        axis = int(np.argmax(spacing)) if max(spacing) > THICK_SLICES * min(spacing) else None
+        labels = self._asked("labels", int) or None
+        ignored = self.label_manager.ignore_label
+        training, _ = self.get_tr_and_val_datasets()
+        donors = fold_donors(training, spacing, axis=axis, lesion_labels=labels, ignore_label=ignored)
+        lesions = RandLesion(
+            donors,
+            number=self._asked("number", int),
+            scale_range=self._asked("scale", float),
+            method=self._asked("method", str)[0],
+            match=self._asked("match", str)[0],
+            axis=axis,
+            spacing=spacing,
+            lesion_labels=labels,
+        )
+        share = self._asked("probability", float)[0]
+        self.print_to_log_file(
+            f"nnUNetTrainerLesions: {len(donors)} lesions of {len(training.identifiers)} training cases go into "
+            f"{share:g} of the patches"
+        )
+        transforms.transforms.insert(0, RandomTransform(LesionTransform(lesions, ignored), apply_probability=share))
+        return transforms
+
+    def _asked(self, name: str, kind: type) -> tuple[Any, ...]:
+        """The values of a setting: the environment's or the attribute's."""
+        variable = f"nnUNet_lesions_{name}"
+        given = os.environ.get(variable)
+        if given is None:
+            value = getattr(self, f"lesions_{name}")
+            return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        try:
+            return tuple(kind(part.strip()) for part in given.split(",") if part.strip())
+        except ValueError as error:
+            raise ConSinGANError(
+                f"{variable} is {given!r}: give {kind.__name__} values, separated by commas."
+            ) from error

@@ -1,0 +1,1 @@
+"""New lesions made of those of donors."""

@@ -1,0 +1,63 @@
+"""Smooth random fields, and displacements that fold nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+__all__ = ["displacement", "jacobian", "positions_mm", "smooth_noise"]
+
+_LEAST_JACOBIAN = 0.3
+
+
+def positions_mm(shape: Sequence[int], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Positions in mm of all voxels, from the middle of the array, (ndim, \\*shape)."""
+    axes = [(np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(shape, spacing, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"))
+
+
+def smooth_noise(
+    shape: Sequence[int], spacing: Sequence[float], smooth_mm: float, rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Gaussian noise, smoothed by a gaussian of ``smooth_mm``, with mean 0 and standard deviation 1."""
+    noise = ndimage.gaussian_filter(rng.standard_normal(tuple(shape)), [smooth_mm / mm for mm in spacing], truncate=3)
+    noise -= noise.mean()
+    return np.asarray(noise / max(float(noise.std()), np.finfo(float).tiny))
+
+
+def jacobian(moved: NDArray[np.float64], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Determinant of the Jacobian of a displacement in mm, (ndim, \\*shape): above 0 where nothing is folded."""
+    ndim = len(spacing)
+    matrix = np.empty((*moved.shape[1:], ndim, ndim))
+    for row in range(ndim):
+        for column, slope in enumerate(np.gradient(moved[row], *spacing)):
+            matrix[..., row, column] = slope + (row == column)
+    return np.asarray(np.linalg.det(matrix))
+
+
+def displacement(
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    parts: Sequence[tuple[float, float]],
+    rng: np.random.RandomState,
+) -> NDArray[np.float64]:
+    """A smooth random displacement that can be undone.
+
+    Args:
+        shape: of the grid.
+        spacing: mm per axis.
+        parts: for each part of it, how smooth it is and its standard deviation along an axis, both in mm.
+        rng: what it is drawn by.
+
+    Returns:
+        Displacement in mm, (ndim, \\*shape). It is made weaker until the Jacobian is 0.3 or more everywhere.
+    """
+    moved = np.zeros((len(spacing), *shape))
+    for smooth, strength in parts:
+        moved += strength * np.stack([smooth_noise(shape, spacing, smooth, rng) for _ in spacing])
+    while jacobian(moved, spacing).min() < _LEAST_JACOBIAN:
+        moved *= 0.8
+    return moved

@@ -1,0 +1,140 @@
+"""New lesions on new outlines: painted by a donor's profile, with texture that is drawn or taken in patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from monai_consingan.distance import reach_box
+from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.generation.patches import patch_texture
+from monai_consingan.transforms.generation.profile import Profile
+from monai_consingan.transforms.generation.shapes import Outline, draw_label, draw_outline
+from monai_consingan.transforms.insertion.donors import DonorCrop
+
+__all__ = ["paint_lesion", "patch_lesion", "spectrum_texture"]
+
+_SOFT_MM, _FINE_MM = 0.6, 2.0
+_CONTRAST = 0.1
+
+
+def paint_lesion(
+    example: Example, outlines: Sequence[Outline], diameter: float, rng: np.random.RandomState
+) -> DonorCrop:
+    """A new lesion of a new outline, with a donor's profile, and texture of the donor's spectrum.
+
+    Texture has the donor's spectrum in every sequence, and the same between sequences.
+
+    Args:
+        example: the donor of intensities and label values.
+        outlines: outlines of all donors.
+        diameter: in mm, of the ball of the lesion's volume.
+        rng: what chance is drawn by.
+    """
+    label, guide, near, left = _guide(example, outlines, diameter, rng)
+    ill = near.label > 0
+    inner = spectrum_texture(left, ill, label.shape, rng)
+    for value in np.unique(label[label > 0]):
+        own, all_of_it = (left[:, part].std(axis=1) + 1e-9 for part in (near.label == value, ill))
+        inner[:, label == value] *= (own / all_of_it)[:, None]
+    return _finished(example, label, guide, inner, rng)
+
+
+def patch_lesion(
+    example: Example, outlines: Sequence[Outline], diameter: float, rng: np.random.RandomState
+) -> DonorCrop:
+    """A new lesion of a new outline, with a donor's profile, and patches of the donor's texture, coarse to fine.
+
+    Args:
+        example, outlines, diameter, rng: see :func:`paint_lesion`.
+    """
+    label, guide, near, left = _guide(example, outlines, diameter, rng)
+    box = reach_box(label > 0, near.spacing, 2 * _SOFT_MM)
+    inside, inner = (slice(None), *box), np.zeros_like(guide)
+    inner[inside] = patch_texture(guide[inside], label[box], near.image - left, left, near, example.spread, rng)
+    return _finished(example, label, guide, inner, rng)
+
+
+def _guide(
+    example: Example, outlines: Sequence[Outline], diameter: float, rng: np.random.RandomState
+) -> tuple[NDArray[np.int64], NDArray[np.float64], DonorCrop, NDArray[np.float64]]:
+    """Label and picture without texture of a new lesion; the donor's lesion alone, and its texture."""
+    crop = example.crop
+    box = reach_box(crop.label > 0, crop.spacing, 3 * _SOFT_MM)
+    inside = (slice(None), *box)
+    near = replace(crop, image=crop.image[inside], label=crop.label[box], valid=crop.valid[box])
+    label, profile = draw_label(example, draw_outline(outlines, rng), diameter, rng), Profile.of(example)
+    contrast, level = np.exp(rng.normal(0, _CONTRAST)), example.level[:, None, None, None]
+    guide = level + contrast * (profile.painted(label, crop.spacing) - level)
+    return label, guide, near, near.image - profile.painted(near.label, crop.spacing)
+
+
+def _finished(
+    example: Example,
+    label: NDArray[np.int64],
+    guide: NDArray[np.float64],
+    inner: NDArray[np.float64],
+    rng: np.random.RandomState,
+) -> DonorCrop:
+    """The new lesion with its texture, amid tissue with the donor's fine texture, within the donor's own range."""
+    crop = example.crop
+    free = crop.valid & (crop.label == 0)
+    outer = (
+        spectrum_texture(_fine_texture(example, free), free, label.shape, rng) if free.any() else np.zeros_like(inner)
+    )
+    soft = ndimage.gaussian_filter((label > 0).astype(np.float64), [_SOFT_MM / mm for mm in crop.spacing])
+    picture = guide + soft * inner + (1 - soft) * outer
+    known = crop.image[:, crop.valid | (crop.label > 0)]
+    low, high = (part[:, None, None, None] for part in (known.min(axis=1), known.max(axis=1)))
+    image = np.clip(picture, low, high).astype(np.float32)
+    return replace(crop, image=image, label=label.astype(crop.label.dtype), valid=np.ones(label.shape, bool))
+
+
+def _fine_texture(example: Example, free: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What is left of the tissue around a donor without anatomy: all that is finer than 2 mm, without outliers."""
+    sigma = [_FINE_MM / mm for mm in example.crop.spacing]
+    share = np.maximum(ndimage.gaussian_filter(free.astype(np.float64), sigma), 1e-3)
+    image = np.where(free, example.crop.image, 0.0)
+    fine = np.where(free, image - ndimage.gaussian_filter(image, [0, *sigma]) / share, 0.0)
+    most = 3 * 1.4826 * np.median(np.abs(fine[:, free]), axis=1)[:, None, None, None]
+    return np.clip(fine, -most, most)
+
+
+def spectrum_texture(
+    left: NDArray[np.float64], where: NDArray[np.bool_], shape: Sequence[int], rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Texture with the spectrum, and the spectra between sequences, of what is left of a donor in a part of it.
+
+    The donor's texture is strewn over the grid by white noise, the same for all sequences.
+
+    Args:
+        left: texture of the donor, (C, \\*spatial).
+        where: the part of it that is looked at, boolean (\\*spatial).
+        shape: of the result.
+        rng: what chance is drawn by.
+
+    Returns:
+        Texture of mean 0, (C, \\*shape).
+    """
+    middle = left[:, where].mean(axis=1)[:, None, None, None]
+    spot = np.where(where, left - middle, 0.0)
+    for axis, size in enumerate(shape, start=1):
+        spot = _fitted(spot, axis, int(size))
+    count = max(1, int((spot != 0).any(axis=0).sum()))
+    noise = np.fft.rfftn(rng.standard_normal(tuple(shape)))
+    axes = tuple(range(1, 4))
+    return np.asarray(np.fft.irfftn(np.fft.rfftn(spot, axes=axes) * noise, s=tuple(shape), axes=axes) / np.sqrt(count))
+
+
+def _fitted(values: NDArray[np.float64], axis: int, size: int) -> NDArray[np.float64]:
+    """The middle of an array along an axis, or the array with zeros behind it."""
+    length = values.shape[axis]
+    if length > size:
+        start = (length - size) // 2
+        return np.take(values, np.arange(start, start + size), axis=axis)
+    pads = [(0, size - length) if at == axis else (0, 0) for at in range(values.ndim)]
+    return np.pad(values, pads)

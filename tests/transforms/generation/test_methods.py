@@ -1,0 +1,142 @@
+"""What all ways to make a lesion have in common, and what each promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from monai_consingan.distance import ball_diameter
+from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.generation.likeness import likeness, normal_view
+from monai_consingan.transforms.generation.profile import Profile
+from monai_consingan.transforms.generation.shapes import Outline, draw_label
+from monai_consingan.transforms.generation.textured import paint_lesion, patch_lesion, spectrum_texture
+from monai_consingan.transforms.generation.warped import random_turn, warp_lesion
+from monai_consingan.transforms.insertion.donors import DonorCrop
+
+Make = Callable[[Example, float, np.random.RandomState], DonorCrop]
+
+
+def _of_outlines(method: Any) -> Make:
+    return lambda example, diameter, rng: method(example, [Outline.of(example)], diameter, rng)
+
+
+METHODS: dict[str, Make] = {
+    "warped": warp_lesion,
+    "procedural": _of_outlines(paint_lesion),
+    "patches": _of_outlines(patch_lesion),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("diameter", [8.0, 15.0])
+def test_a_lesion_is_as_large_as_asked_for_within_the_donors_range(
+    make_example: Any, method: str, diameter: float
+) -> None:
+    example = make_example(radius=6.0, hollow=3.0)
+    made = METHODS[method](example, diameter, np.random.RandomState(3))
+    assert ball_diameter(float((made.label > 0).sum()), 3) == pytest.approx(diameter, rel=0.08)
+    assert ndimage.label(made.label > 0, np.ones((3, 3, 3)))[1] == 1
+    assert set(np.unique(made.label)) == {0, 1, 4}
+    assert made.image.shape == (2, *made.label.shape)
+    assert made.image.dtype == np.float32
+    for ours, theirs in zip(made.image, example.crop.image, strict=True):
+        assert theirs.min() <= ours.min()
+        assert ours.max() <= theirs.max()
+    assert made.valid[made.label > 0].all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_brightness_follows_the_label_in_every_sequence(make_example: Any, method: str) -> None:
+    example = make_example(radius=7.0, hollow=4.0)
+    made = METHODS[method](example, 14.0, np.random.RandomState(0))
+    for channel, of_donor in zip(made.image, example.crop.image, strict=True):
+        for value in (1, 4):
+            inner = ndimage.binary_erosion(made.label == value)
+            expected = of_donor[example.crop.label == value].mean()
+            assert channel[inner].mean() == pytest.approx(expected, abs=25)
+        free = made.valid & (ndimage.distance_transform_edt(made.label == 0) > 2)
+        assert np.median(channel[free]) == pytest.approx(np.median(of_donor[example.around]), abs=3)
+        assert channel[free].std() == pytest.approx(5, abs=1.6)  # as grainy as the donor's
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_and_another_another(make_example: Any, method: str) -> None:
+    example = make_example()
+    first, again, other = (METHODS[method](example, 10.0, np.random.RandomState(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.image, again.image)
+    np.testing.assert_array_equal(first.label, again.label)
+    assert first.image.shape != other.image.shape or (first.image != other.image).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_oedema_lies_around_the_lesion(make_example: Any, method: str) -> None:
+    example = make_example(radius=5.0, oedema=3.0, keep_oedema=True)
+    made = METHODS[method](example, 10.0, np.random.RandomState(0))
+    share = (made.label == 2).sum() / (made.label == 4).sum()
+    assert share == pytest.approx((example.crop.label == 2).sum() / (example.crop.label == 4).sum(), rel=0.35)
+    shell = ndimage.binary_dilation(made.label == 4) & (made.label != 4)
+    assert (made.label[shell] == 2).mean() > 0.8
+
+
+def test_thick_slices_are_turned_in_their_plane_only(make_example: Any) -> None:
+    turn = random_turn((1.0, 1.0, 5.0), np.random.RandomState(0))
+    assert np.abs(turn[2, :2]).max() == pytest.approx(0)
+    assert np.abs(turn[:2, 2]).max() == pytest.approx(0)
+    assert np.abs(np.linalg.det(random_turn((1.0, 1.0, 1.0), np.random.RandomState(0)))) == pytest.approx(1)
+
+
+def test_the_outline_of_a_ball_is_round_and_smooth(make_example: Any) -> None:
+    outline = Outline.of(make_example(radius=9.0))
+    assert outline.axes == pytest.approx((1, 1, 1), abs=0.03)
+    assert outline.coarse < 0.03
+    assert outline.fine < 0.06
+
+
+def test_a_label_has_the_volume_and_the_donors_shares(make_example: Any) -> None:
+    example = make_example(radius=8.0, hollow=5.0)
+    label = draw_label(example, Outline((0.8, 1.0, 1.25), 0.1, 0.05), 14.0, np.random.RandomState(0))
+    wanted = np.pi / 6 * 14**3
+    assert (label > 0).sum() == pytest.approx(wanted, rel=0.03)
+    assert (label == 1).sum() / (label > 0).sum() == pytest.approx((5 / 8) ** 3, abs=0.04)
+    depth = ndimage.distance_transform_edt(label > 0)
+    assert np.median(depth[label == 1]) > np.median(depth[label == 4])
+
+
+def test_a_profile_paints_its_donor(make_example: Any) -> None:
+    example = make_example(radius=8.0, hollow=5.0)
+    picture = Profile.of(example).painted(example.crop.label, example.crop.spacing)
+    left = example.crop.image - picture
+    inner = ndimage.binary_erosion(example.core) & ~ndimage.binary_dilation(example.crop.label == 1)
+    assert left[:, inner].mean() == pytest.approx(0, abs=5)
+    assert left[:, inner].std() == pytest.approx(5, abs=2)
+
+
+def test_texture_has_the_donors_strength_and_ties_between_sequences() -> None:
+    rng = np.random.RandomState(0)
+    base = ndimage.gaussian_filter(rng.standard_normal((40, 40, 40)), 1.5)
+    left = np.stack([10 * base / base.std(), -20 * base / base.std()])
+    made = spectrum_texture(left, np.ones(base.shape, bool), (48, 44, 40), np.random.RandomState(1))
+    assert made.std(axis=(1, 2, 3)) == pytest.approx([10, 20], rel=0.2)
+    assert np.corrcoef(made.reshape(2, -1))[0, 1] == pytest.approx(-1, abs=1e-6)
+    near = [float(np.corrcoef(part[0, 1:].ravel(), part[0, :-1].ravel())[0, 1]) for part in (left, made)]
+    assert near[1] == pytest.approx(near[0], abs=0.05)
+
+
+def test_likeness_knows_copies_however_they_are_turned(make_example: Any) -> None:
+    example = make_example(radius=7.0)
+    crop = example.crop
+    flipped = replace(
+        crop,
+        image=crop.image[:, ::-1].transpose(0, 2, 1, 3),
+        label=crop.label[::-1].transpose(1, 0, 2),
+        valid=crop.valid[::-1].transpose(1, 0, 2),
+    )
+    view = normal_view(example)
+    assert likeness(view, normal_view(Example.of(flipped, (4,)))) > 0.95
+    assert likeness(view, normal_view(make_example(radius=7.0, seed=1))) < 0.9

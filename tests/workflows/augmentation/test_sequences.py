@@ -1,0 +1,194 @@
+"""Data sets of several sequences: all of them in, all of them out, in the form they came in."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins, read_scans
+
+NAMES = ("T1c", "T2")
+QUICK = AugmentSettings(method="naive", lesions=(1, 1), sizes={"small": 1, "medium": 1}, seam_margin=4)
+
+
+def stored(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj)
+
+
+def write(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.ascontiguousarray(array), affine), path)
+
+
+@pytest.fixture(scope="session")
+def cases(small: Any) -> Callable[[], Any]:
+    """Two cases: (2, \\*spatial), the label and the affine; the second sequence has its contrast turned around."""
+
+    def make() -> Any:
+        image, label, affine = small
+        for number in range(2):
+            first = ((1 + 0.1 * number) * image).astype(np.int16)
+            turned = np.where(first > 0, np.maximum(first.max() - 0.7 * first, 1), 0).astype(np.int16)
+            yield number, np.stack([first, turned]), label, affine
+
+    return make
+
+
+@pytest.fixture
+def nnunet(tmp_path: Path, cases: Any) -> Path:
+    folder = tmp_path / "nnunet"
+    for number, image, label, affine in cases():
+        for channel, values in enumerate(image):
+            write(folder / f"imagesTr/c{number}_{channel:04d}.nii.gz", values, affine)
+        write(folder / f"labelsTr/c{number}.nii.gz", label, affine)
+    names = {str(number): name for number, name in enumerate(NAMES)}
+    head = {"channel_names": names, "labels": {"background": 0, "t": 1}, "file_ending": ".nii.gz", "numTraining": 2}
+    (folder / "dataset.json").write_text(json.dumps(head))
+    return folder
+
+
+@pytest.fixture
+def decathlon(tmp_path: Path, cases: Any) -> Path:
+    folder, entries = tmp_path / "decathlon", []
+    for number, image, label, affine in cases():
+        write(folder / f"c{number}.nii.gz", np.moveaxis(image, 0, -1), affine)
+        write(folder / f"l{number}.nii.gz", label, affine)
+        entries.append({"image": f"c{number}.nii.gz", "label": f"l{number}.nii.gz"})
+    content = {"modality": {str(number): name for number, name in enumerate(NAMES)}, "training": entries}
+    (folder / "list.json").write_text(json.dumps(content))
+    return folder / "list.json"
+
+
+@pytest.fixture
+def bids(tmp_path: Path, cases: Any) -> Path:
+    folder = tmp_path / "bids"
+    for number, image, label, affine in cases():
+        for values, name in zip(image, ("ce-gadolinium_T1w", "T2w"), strict=True):
+            write(folder / f"sub-{number}/anat/sub-{number}_{name}.nii.gz", values, affine)
+        mask = f"derivatives/lesions/sub-{number}/anat/sub-{number}_label-lesion_mask.nii.gz"
+        write(folder / mask, label, affine)
+    (folder / "dataset_description.json").write_text(json.dumps({"Name": "two", "BIDSVersion": "1.9.0"}))
+    return folder
+
+
+def check_scan(folder: Path, told: dict[str, Any], originals: list[np.ndarray]) -> None:
+    """Every sequence is there, changed in the new lesion and nowhere else, and the lesion is in all alike."""
+    made = [stored(folder / path) for path in told["images"]]
+    made = made if len(made) > 1 else list(np.moveaxis(made[0], -1, 0))
+    numbers = stored(folder / told["instances"])
+    new = np.isin(numbers, [lesion["instance"] for lesion in told["lesions"]])
+    near = binary_dilation(new, iterations=6)  # as blends reach beyond the lesion
+    assert len(made) == len(originals) == 2 and new.any()
+    for before, after in zip(originals, made, strict=True):
+        assert before.dtype == after.dtype and np.array_equal(before[~near], after[~near])
+        assert (before != after)[new].mean() > 0.8
+    assert (stored(folder / told["label"])[new] > 0).all()
+
+
+def test_nnunet_gives_a_complete_raw_data_set(tmp_path: Path, nnunet: Path, tree: Any) -> None:
+    out = tmp_path / "out"
+    summary = augment(nnunet, out, QUICK)
+    assert summary["made"] == 2 and summary["failed"] == {}
+    for number in range(2):
+        told = json.loads((out / f"images/c{number}_syn-000.json").read_text())
+        assert told["images"] == [f"images/c{number}_syn-000_{channel:04d}.nii.gz" for channel in range(2)]
+        assert told["sequences"] == list(NAMES) and list(told["lesions"][0]["sequences"]) == list(NAMES)
+        check_scan(out, told, [stored(nnunet / f"imagesTr/c{number}_{channel:04d}.nii.gz") for channel in range(2)])
+    head = json.loads((out / "dataset.json").read_text())
+    assert head["channel_names"] == {"0": "T1c", "1": "T2"} and head["numTraining"] == 4
+    for case in head["dataset"].values():
+        assert len(case["images"]) == 2
+        assert all((out / path).is_file() for path in (*case["images"], case["label"]))
+    again = tmp_path / "again"
+    augment(nnunet, again, QUICK, jobs=2)
+    assert tree(out) == tree(again)
+    assert sum(record.more != () for record in read_scans(out / "datalist.json").records) == 4
+    with (out / "manifest.csv").open(newline="") as file:
+        assert {len(row["image"].split()) for row in csv.DictReader(file)} == {2}
+
+
+def test_a_changed_second_sequence_is_noticed(tmp_path: Path, nnunet: Path) -> None:
+    out = tmp_path / "out"
+    augment(nnunet, out, QUICK)
+    (out / "images" / "c0_syn-000_0001.nii.gz").unlink()
+    path = nnunet / "imagesTr" / "c0_0001.nii.gz"
+    write(path, stored(path) + 1, nib.load(path).affine)
+    with pytest.raises(ConSinGANError, match=r"c0_0001.nii.gz of scan c0 has changed"):
+        augment(nnunet, out, QUICK)
+
+
+def test_decathlon_files_of_four_dimensions(tmp_path: Path, decathlon: Path) -> None:
+    out = tmp_path / "out"
+    assert augment(decathlon, out, QUICK)["made"] == 2
+    told = json.loads((out / "images/c1_syn-000.json").read_text())
+    assert told["images"] == ["images/c1_syn-000.nii.gz"]
+    check_scan(out, told, list(np.moveaxis(stored(decathlon.parent / "c1.nii.gz"), -1, 0)))
+    one = tmp_path / "one"
+    assert augment(decathlon, one, replace(QUICK, seed=1), channel=1)["made"] == 2
+    assert stored(one / "images/c1_syn-000.nii.gz").shape == stored(out / "labels/c1_syn-000.nii.gz").shape
+
+
+def test_a_channel_that_no_scan_has_is_told(tmp_path: Path, decathlon: Path) -> None:
+    with pytest.raises(ConSinGANError, match="channels 0 to 1"):
+        augment(decathlon, tmp_path / "out", QUICK, channel=2)
+
+
+def test_bids_gives_a_derivative(tmp_path: Path, bids: Path) -> None:
+    out = tmp_path / "out"
+    assert augment(bids, out, QUICK, sequences=["ce-gadolinium_T1w", "T2w"])["made"] == 2
+    description = json.loads((out / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative" and description["GeneratedBy"][0]["Name"] == "monai-consingan"
+    place = out / "sub-0" / "anat"
+    told = json.loads((place / "sub-0_desc-syn000_dseg.json").read_text())
+    assert {path.name for path in place.iterdir()} == {
+        "sub-0_ce-gadolinium_desc-syn000_T1w.nii.gz",
+        "sub-0_desc-syn000_T2w.nii.gz",
+        "sub-0_desc-syn000_dseg.nii.gz",
+        "sub-0_desc-syn000_dseg.json",
+        "sub-0_desc-syn000instances_dseg.nii.gz",
+    }
+    originals = [stored(bids / f"sub-0/anat/sub-0_{name}.nii.gz") for name in ("ce-gadolinium_T1w", "T2w")]
+    check_scan(out, told, originals)
+    assert augment(bids, out, QUICK, sequences=["ce-gadolinium_T1w", "T2w"])["made"] == 2  # goes on with nothing
+
+
+def test_scans_of_different_sequences_are_refused(tmp_path: Path, decathlon: Path, cases: Any) -> None:
+    _, image, _, affine = next(cases())
+    write(decathlon.parent / "c1.nii.gz", image[0], affine)
+    with pytest.raises(ConSinGANError, match=r"c0 has T1c, T2 and c1 has 1.*--sequences"):
+        augment(decathlon, tmp_path / "out", QUICK)
+    assert not (tmp_path / "out").exists()
+
+
+def test_lesions_are_measured_in_the_lead(tmp_path: Path, nnunet: Path) -> None:
+    led = replace(QUICK, lead="T2")
+    augment(nnunet, tmp_path / "out", led)
+    told = json.loads((tmp_path / "out/images/c0_syn-000.json").read_text())
+    assert {lesion["lead"] for lesion in told["lesions"]} == {"T2"} and told["settings"]["lead"] == "T2"
+    assert told["lesions"][0]["seam"] == told["lesions"][0]["sequences"]["T2"]["seam"]
+    with pytest.raises(ConSinGANError, match=r"no lesion.*T1c, T2"):
+        augment(nnunet, tmp_path / "none", replace(QUICK, lead="FLAIR"))
+
+
+def test_twins_lose_the_lesion_in_every_sequence(tmp_path: Path, decathlon: Path) -> None:
+    out = tmp_path / "out"
+    settings = TwinSettings(most_seam=9.0, most_contrast=5.0)
+    assert free_twins(decathlon, out, settings)["made"] >= 1
+    (path, *_) = sorted((out / "images").glob("*.json"))
+    told = json.loads(path.read_text())
+    before, after = (
+        stored(folder) for folder in (decathlon.parent / f"{told['host']['scan']}.nii.gz", out / told["images"][0])
+    )
+    removed = stored(out / told["removed"]) > 0
+    assert ((before != after)[removed].mean(axis=0) > 0.8).all()
+    assert list(told["lesions"][0]["sequences"]) == list(NAMES)

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from monai_consingan.data.lesion_bank import LesionBank
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.lesion_settings import GENERATION_METHODS, LesionSettings
+from monai_consingan.transforms import load_bank
+from monai_consingan.transforms.insertion.rand_lesion import RandLesion
+from monai_consingan.workflows.harmonize import LesionSource, harmonize
+from monai_consingan.workflows.lesion_generator import COPY, LesionGenerator
+from monai_consingan.workflows.lesions import make_lesions
+
+SETTINGS = LesionSettings(diameter=(6, 10))
+
+
+def _scene(seed: int, radius: float = 5.0, hollow: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.RandomState(seed)
+    away = np.sqrt(sum((g - 18) ** 2 for g in np.mgrid[:36, :36, :36]))
+    image = 100 + 5 * rng.standard_normal(away.shape) + 100 * (away < radius) - 100 * (away < hollow)
+    return image.astype(np.float32), (away < radius).astype(np.int16)
+
+
+def _pair(*scenes: tuple[np.ndarray, np.ndarray]) -> tuple[Any, Any]:
+    image = MetaTensor(torch.from_numpy(np.stack([scene[0] for scene in scenes])), affine=torch.eye(4))
+    return image, MetaTensor(torch.from_numpy(scenes[0][1][None]), affine=torch.eye(4))
+
+
+@pytest.fixture
+def data_set(tmp_path: Path) -> Path:
+    """Three training scans in two folds."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    entries = []
+    for number in range(3):
+        image, label = _scene(number, 4.0 + number)
+        for name, part in (("image", image), ("label", label)):
+            nib.save(nib.Nifti1Image(part, np.eye(4)), folder / f"{name}{number}.nii.gz")
+        entries.append({"image": f"image{number}.nii.gz", "label": f"label{number}.nii.gz", "fold": number // 2})
+    (folder / "list.json").write_text(json.dumps({"training": entries}), encoding="utf-8")
+    return folder / "list.json"
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("method", GENERATION_METHODS)
+def test_new_lesions_of_one_donor(method: str) -> None:
+    generate = LesionGenerator([_pair(_scene(0, hollow=3.0), _scene(1))], LesionSettings(method, (6, 9)))
+    made = [generate(number) for number in (0, 1)]
+    for lesion in made:
+        about = lesion.about
+        assert 6 / 1.15 <= about["diameter_mm"] <= 9 * 1.15
+        assert abs(about["value_cnr"]) >= 2
+        assert set(about["cnr"]) == {"1", "2"}
+        assert about["likeness"] < COPY
+        assert lesion.donor.image.shape == (2, *lesion.crop.label.shape)
+    assert made[0].about["diameter_mm"] != made[1].about["diameter_mm"]
+    np.testing.assert_array_equal(made[0].crop.image, generate(0).crop.image)
+
+
+def test_a_new_lesion_is_pasted_like_any_donor() -> None:
+    lesion = LesionGenerator([_pair(_scene(0))], SETTINGS)(0)
+    host = MetaTensor(torch.from_numpy(_scene(5, radius=0)[0][None]), affine=torch.eye(4))
+    pasted = RandLesion(donors=[lesion.donor]).set_random_state(0)(host)
+    assert pasted.mask.any()
+    np.testing.assert_array_equal(pasted.label[0] > 0, pasted.mask[0] > 0)
+
+
+def test_kinds_are_asked_for_or_missing() -> None:
+    donors = [_pair(_scene(0, 6.0, hollow=3.5)), _pair(_scene(1, 6.0))]
+    for kind, source in (("ring", 0), ("solid", 1)):
+        lesion = LesionGenerator(donors, LesionSettings("procedural", (11, 13), kind))(0)
+        assert (lesion.about["kind"], lesion.source) == (kind, source)
+    with pytest.raises(ConSinGANError, match="1 x ring, 1 x solid"):
+        LesionGenerator(donors, LesionSettings(kind="necrotic"))(0)
+
+
+@pytest.mark.parametrize(
+    ("donors", "why"),
+    [
+        ([], "no donors"),
+        ([_pair(_scene(0)), _pair(_scene(0), _scene(1))], "donor 2 has the sequences 1, 2, but the first 1"),
+        ([(np.zeros((1, 9, 9)), np.ones((1, 9, 9)))], "3 spatial axes"),
+        ([_pair(_scene(0, radius=0.0))], "empty"),
+    ],
+)
+def test_donors_that_will_not_do(donors: Any, why: str) -> None:
+    with pytest.raises(ConSinGANError, match=why):
+        LesionGenerator(donors)
+
+
+def test_a_donor_of_one_voxel_teaches_nothing() -> None:
+    with pytest.raises(ConSinGANError, match=r"no lesion to learn from: .* 1 voxels"):
+        LesionGenerator([_pair(_scene(0, radius=0.5))])(0)
+
+
+def test_what_never_passes_is_told() -> None:
+    image, label = _scene(0, radius=0.0)
+    label[15:20, 15:20, 15:20] = 1  # and nothing is to be seen there
+    with pytest.raises(ConSinGANError, match=r"None of 2 draws of lesion 0 .*does not stand out"):
+        LesionGenerator([_pair((image, label))], LesionSettings(attempts=2))(0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"method": "x"}, {"kind": "x"}, {"diameter": (5, 4)}, {"diameter": (0, 4)}, {"attempts": 0}, {"min_cnr": -1}],
+)
+def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConSinGANError, match=f"{next(iter(wrong)).replace('_', ' ')} is"):
+        LesionSettings(**wrong)
+
+
+def test_a_bank_serves_its_donors_folds_only(data_set: Path, tmp_path: Path) -> None:
+    index = make_lesions(data_set, tmp_path / "bank", 4, SETTINGS)
+    assert [lesion["fold"] for lesion in index["lesions"]] == [0, 1, 0, 1]
+    assert [lesion["donors"] for lesion in index["lesions"]] == [[0, 1], [2], [0, 1], [2]]
+    assert len(load_bank(tmp_path / "bank")) == 4
+    assert len(load_bank(tmp_path / "bank", held_out=0)) == 2
+    assert len(load_bank(tmp_path / "bank", without=["image2"])) == 2
+    assert len(load_bank(tmp_path / "bank", without=[index["donors"][0]["image_sha256"]])) == 2
+    with pytest.raises(ConSinGANError, match="no lesion that is made without"):
+        load_bank(tmp_path / "bank", held_out=0, without=["image2"])
+
+
+def test_a_bank_tells_no_paths(data_set: Path, tmp_path: Path) -> None:
+    make_lesions(data_set, tmp_path / "bank", 1, SETTINGS)
+    assert sorted(path.name for path in (tmp_path / "bank").iterdir()) == ["bank.json", "lesions", "lesions.png"]
+    assert str(tmp_path) not in (tmp_path / "bank" / "bank.json").read_text(encoding="utf-8")
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    data_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_lesions(data_set, tmp_path / "whole", 3, SETTINGS)
+    made: list[int] = []
+    call = LesionGenerator.__call__
+
+    def killed(self: LesionGenerator, number: int) -> Any:
+        if number == 2 and len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(number)
+        return call(self, number)
+
+    monkeypatch.setattr(LesionGenerator, "__call__", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make_lesions(data_set, tmp_path / "killed", 3, SETTINGS)
+    (tmp_path / "killed" / "lesions" / "0001_label.nii.gz").write_bytes(b"damaged")
+    make_lesions(data_set, tmp_path / "killed", 3, SETTINGS)
+    assert made == [0, 1, 0, 2]
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+
+
+def test_a_complete_bank_is_given_or_refused(data_set: Path, tmp_path: Path) -> None:
+    index = make_lesions(data_set, tmp_path / "bank", 1, SETTINGS)
+    before = _bytes(tmp_path / "bank")
+    assert make_lesions(data_set, tmp_path / "bank", 1, SETTINGS) == index
+    with pytest.raises(ConSinGANError, match="made otherwise"):
+        make_lesions(data_set, tmp_path / "bank", 2, SETTINGS)
+    assert _bytes(tmp_path / "bank") == before
+
+
+@pytest.mark.parametrize("part", ["image", "label"])
+def test_scans_that_will_not_do_leave_nothing(data_set: Path, tmp_path: Path, part: str) -> None:
+    for number in range(3):
+        path = data_set.parent / f"{part}{number}.nii.gz"
+        if part == "image":
+            path.write_bytes(b"damaged")
+        else:
+            nib.save(nib.Nifti1Image(np.zeros((36, 36, 36), np.int16), np.eye(4)), path)
+    with pytest.raises(ConSinGANError) as error:
+        make_lesions(data_set, tmp_path / "bank", 1, SETTINGS)
+    assert not (tmp_path / "bank").exists()
+    assert str(data_set.parent) not in str(error.value)
+
+
+def test_a_bank_is_read_whole(data_set: Path, tmp_path: Path) -> None:
+    make_lesions(data_set, tmp_path / "bank", 2, SETTINGS)
+    bank = LesionBank(tmp_path / "bank")
+    for lesion, donor in zip(bank.lesions, load_bank(tmp_path / "bank"), strict=True):
+        volume = float((donor.label > 0).sum())
+        assert lesion["volume_mm3"] == pytest.approx(volume, rel=0.1)
+        assert donor.level == lesion["level"]
+
+
+def test_harmonize_takes_a_lesion_of_a_bank(data_set: Path, tmp_path: Path) -> None:
+    index = make_lesions(data_set, tmp_path / "bank", 2, SETTINGS)
+    host = tmp_path / "host.nii.gz"
+    image = np.zeros((64, 64, 64), np.float32)
+    image[8:56, 8:56, 8:56] = 100 + 5 * np.random.RandomState(9).standard_normal((48, 48, 48))
+    nib.save(nib.Nifti1Image(image, np.eye(4)), host)
+    harmonize(LesionSource(host, tmp_path / "bank", lesion=2), tmp_path / "out")
+    label = np.asarray(nib.load(tmp_path / "out" / "label.nii.gz").dataobj)
+    assert label.sum() == pytest.approx(index["lesions"][1]["volume_mm3"], rel=0.05)
+    for source, why in (
+        (LesionSource(host, tmp_path / "bank", lesion=3), "has 2: give a number"),
+        (LesionSource(host, tmp_path / "bank", host), "leave donor_label out"),
+        (LesionSource(host, host), "has no label"),
+    ):
+        with pytest.raises(ConSinGANError, match=why):
+            harmonize(source, tmp_path / "other")
+        assert not (tmp_path / "other").exists()

@@ -155,7 +155,7 @@ def _asked(
             continue
         record = records[task.name]
         image, label, _ = load_pair(record)
-        marks = load_label(part / numbers / f"{task.name}{told['suffix']}", image=image).numpy()
+        marks = load_label(part / told[numbers], image=image).numpy()
         predicted = _mask(segment(task.name, record.images), image)
         before = _mask(segment(task.host, originals[task.host]), image)
         known = np.zeros_like(marks) if label is None else as_array(label)
@@ -216,7 +216,7 @@ def _segmented(command: str, masks: Path, name: str, images: Sequence[Path]) -> 
         filled = [word.replace("{image}", str(image)) for image in images] if "{image}" in word else [word]
         words += [part.replace("{mask}", str(partial_mask)) for part in filled]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", check=False)
     except OSError as error:
         raise ConSinGANError(f"command {words[0]!r} cannot be started ({error.strerror}): check its path.") from error
     last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["it said nothing"]

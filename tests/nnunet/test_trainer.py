@@ -77,7 +77,14 @@ def started(home: Path, code: str, *words: str, **more: str) -> subprocess.Compl
     path = os.pathsep.join(filter(None, [project, os.environ.get("PYTHONPATH")]))
     own = {"nnUNet_extTrainer": str(trainer_folder()), "nnUNet_n_proc_DA": "0", "PYTHONPATH": path}
     env = {**os.environ, **folders, **own, **more}
-    return subprocess.run([sys.executable, "-c", code, *words], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
 
 
 class Fold:
@@ -149,7 +156,7 @@ def test_nnunet_trains_with_lesions_of_the_fold(home: Path) -> None:
     results = home / "results" / "Dataset001_Small" / "nnUNetTrainerLesions__nnUNetPlans__3d_fullres" / "fold_0"
     assert (results / "checkpoint_final.pth").is_file()
     (log,) = results.glob("training_log_*.txt")
-    text = log.read_text()
+    text = log.read_text(encoding="utf-8")
     assert "lesions of 3 training cases go into 1 of the patches" in text
     assert "Epoch 1" in text and "train_loss nan" not in text
 

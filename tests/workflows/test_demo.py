@@ -28,12 +28,12 @@ def test_demo_makes_both_and_a_page(tiny: Any, tmp_path: Path, monkeypatch: pyte
         "review.html",
     ]
     assert len(list((tmp_path / "demo" / "review").iterdir())) == 6
-    assert (tmp_path / "demo" / "review.html").read_text().count('"kind": ') == 2
-    text = page.read_text()
+    assert (tmp_path / "demo" / "review.html").read_text(encoding="utf-8").count('"kind": ') == 2
+    text = page.read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == 2
     assert not re.search(r'(src|href)="(?!data:)', text)
     for part in ("insert", "remove"):
-        report = json.loads((tmp_path / "demo" / part / "report.json").read_text())
+        report = json.loads((tmp_path / "demo" / part / "report.json").read_text(encoding="utf-8"))
         assert f"<td>{report['seam']:.3f}</td>" in text
         assert f"<td>{report['contrast_kept']:.3f}</td>" in text
     assert "TCGA-GBM" in html.unescape(text)

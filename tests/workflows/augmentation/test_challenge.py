@@ -34,7 +34,7 @@ def perfect(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def pair(data_set: Path, tmp_path: Path) -> Path:
     """A datalist of two scans."""
-    entries = json.loads(data_set.read_text())["training"][:2]
+    entries = json.loads(data_set.read_text(encoding="utf-8"))["training"][:2]
     listed = [{key: str(data_set.parent / entry[key]) for key in ("image", "label")} for entry in entries]
     (tmp_path / "list.json").write_text(json.dumps({"training": listed}))
     return tmp_path / "list.json"
@@ -49,11 +49,13 @@ def test_who_knows_the_label_finds_all(perfect: str, pair: Path, tmp_path: Path,
     assert row["dice"] > 0.99
     assert report["false_positives"] == {"inserted": 0.0}
     assert sum(part["lesions"] for part in report["inserted"]["size"].values()) == row["lesions"]
-    calls = (tmp_path / "out" / "masks" / "calls").read_text().splitlines()
+    calls = (tmp_path / "out" / "masks" / "calls").read_text(encoding="utf-8").splitlines()
     assert len(calls) == len(set(calls))
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["inserted"] == report["inserted"]
+    assert json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["inserted"] == report["inserted"]
     assert challenge(perfect, pair, tmp_path / "out", settings=settings, twins=False, progress=False) == report
-    assert (tmp_path / "out" / "masks" / "calls").read_text().splitlines() == calls  # nothing is segmented again
+    assert (tmp_path / "out" / "masks" / "calls").read_text(
+        encoding="utf-8"
+    ).splitlines() == calls  # nothing is segmented again
 
 
 def test_a_threshold_finds_what_is_bright(pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:
@@ -64,7 +66,7 @@ def test_a_threshold_finds_what_is_bright(pair: Path, tmp_path: Path, quick: Aug
     assert 0 < row["found"] <= 1 and row["found"] > row["found_before"]
     kinds = {lesion["kind"] for lesion in report["lesions"]}
     assert kinds <= {"put in", "taken out"} and "put in" in kinds
-    assert "found" in (tmp_path / "out" / "report.html").read_text()
+    assert "found" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     for lesion in report["lesions"]:
         assert lesion["depth_mm"] > 0 and (lesion["dice"] > 0) == lesion["found"]
 

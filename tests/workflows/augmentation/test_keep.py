@@ -21,7 +21,7 @@ def out(augmented: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
 
 
 def content_of(page: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(page.read_text().split('id="content">')[1].split("</script>")[0])
+    found: dict[str, Any] = json.loads(page.read_text(encoding="utf-8").split('id="content">')[1].split("</script>")[0])
     return found
 
 
@@ -33,13 +33,13 @@ def decided(out: Path, verdicts: dict[str, str]) -> Path:
 
 
 def listed(out: Path) -> set[str]:
-    entries = json.loads((out / "datalist.json").read_text())["training"]
+    entries = json.loads((out / "datalist.json").read_text(encoding="utf-8"))["training"]
     return {Path(entry["image"]).name.split(".")[0] for entry in entries if entry.get("synthetic")}
 
 
 def test_the_page_shows_every_lesion(out: Path) -> None:
     entries = content_of(out / "review.html")["entries"]
-    told = [json.loads(path.read_text()) for path in sorted((out / "images").glob("*.json"))]
+    told = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "images").glob("*.json"))]
     assert [(e["case"], e["lesion"]) for e in entries] == [
         (t["name"], n["instance"]) for t in told for n in t["lesions"]
     ]
@@ -55,9 +55,9 @@ def test_what_is_rejected_leaves_the_lists_and_nothing_else(out: Path, tree: Tre
     kept = keep(out, decided(out, {**verdicts, rejected["key"]: "reject"}))
     assert kept["left_out"] == [rejected["case"]] and kept["rejected_lesions"] == [rejected["key"]]
     assert listed(out) == names - {rejected["case"]}
-    assert rejected["case"] not in (out / "manifest.csv").read_text()
-    assert not any(rejected["case"] in path.read_text() for path in out.glob("datalist*.json"))
-    assert json.loads((out / "summary.json").read_text())["rejected"] == 1
+    assert rejected["case"] not in (out / "manifest.csv").read_text(encoding="utf-8")
+    assert not any(rejected["case"] in path.read_text(encoding="utf-8") for path in out.glob("datalist*.json"))
+    assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["rejected"] == 1
     after = tree(out)
     lists = {"datalist.json", "manifest.csv", "summary.json", "kept.json", *(p.name for p in out.glob("datalist-*"))}
     assert {name for name in before if after.get(name) != before[name]} <= lists
@@ -83,7 +83,7 @@ def test_what_was_not_decided(out: Path) -> None:
 
 def test_decisions_of_another_run_and_damaged_notes(out: Path) -> None:
     path = decided(out, {})
-    path.write_text(path.read_text().replace('"run": "', '"run": "0'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"run": "', '"run": "0'))
     with pytest.raises(ConSinGANError, match="are of another run"):
         keep(out, path, rest="keep")
     with pytest.raises(ConSinGANError, match="unsure is 'maybe'"):

@@ -27,7 +27,7 @@ def read(
     output = tmp_path_factory.mktemp("reading") / "out"
     page = make_reading(augmented[0], data_set, output, number=4)
     assert page == output / "page" / "reading.html"
-    return output, json.loads((output / "key.json").read_text())
+    return output, json.loads((output / "key.json").read_text(encoding="utf-8"))
 
 
 def answered(folder: Path, key: dict[str, Any], **changes: Any) -> Path:
@@ -43,7 +43,7 @@ def test_the_page_gives_nothing_away(read: tuple[Path, dict[str, Any]], augmente
     assert sorted(told["answer"] for told in key["cases"].values()) == ["real", "real", "synthetic", "synthetic"]
     files = sorted(path.relative_to(output / "page").as_posix() for path in (output / "page").rglob("*.*"))
     assert files == [*(f"pictures/00{n}.png" for n in (1, 2, 3, 4)), "reading.html"]
-    text = (output / "page" / "reading.html").read_text()
+    text = (output / "page" / "reading.html").read_text(encoding="utf-8")
     content = text.split('id="content">')[1].split("</script>")[0]
     assert not re.search("image[0-9]|_syn|answer|volume", content)
     for path in (output / "page" / "pictures").iterdir():
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_reading(
     make_reading(augmented[0], data_set, tmp_path / "again", number=4)
     assert tree(tmp_path / "again") == tree(read[0])
     make_reading(augmented[0], data_set, tmp_path / "other", number=4, seed=5)
-    assert json.loads((tmp_path / "other" / "key.json").read_text())["reading"] != read[1]["reading"]
+    assert json.loads((tmp_path / "other" / "key.json").read_text(encoding="utf-8"))["reading"] != read[1]["reading"]
 
 
 def test_too_few_cases(augmented: Any, data_set: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_answers_that_do_not_fit(
 ) -> None:
     output, key = read
     path = answered(tmp_path, key)
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}))
     with pytest.raises(ConSinGANError, match=words):
         score_reading([path], output / "key.json")
     with pytest.raises(ConSinGANError, match="is none of this program"):
@@ -119,7 +119,7 @@ def test_a_reader_in_a_browser(read: tuple[Path, dict[str, Any]], browser: Any, 
         page.keyboard.press("s")
     download.value.save_as(tmp_path / "answers.json")
     context.close()
-    given = json.loads((tmp_path / "answers.json").read_text())["answers"]
+    given = json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))["answers"]
     assert [(given[name]["answer"], given[name]["confidence"]) for name in sorted(given)] == [
         *[("real", 3), ("synthetic", 3), ("synthetic", 1), ("synthetic", 3)],
     ]

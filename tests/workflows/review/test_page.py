@@ -119,7 +119,7 @@ def test_every_key(page: Any, tmp_path: Path) -> None:
         assert page.evaluate(look) != first
     page.keyboard.press("w")
     assert page.evaluate(look) == first
-    content = json.loads(saved(page, tmp_path).read_text())
+    content = json.loads(saved(page, tmp_path).read_text(encoding="utf-8"))
     assert content["decisions"] == {"scan_0#1": "accept", "scan_1#1": "reject"}
     assert content["run"] == RUN
     assert "1 rejected" in page.locator("#count").inner_text()
@@ -148,7 +148,7 @@ def test_decisions_stay_after_reloading_and_can_be_loaded(page: Any, tmp_path: P
     page.keyboard.press("a")
     page.locator("#file").set_input_files(path)
     page.locator(".verdict-accept").wait_for()
-    path.write_text(json.dumps({**json.loads(path.read_text()), "run": "other"}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "run": "other"}))
     page.locator("#file").set_input_files(path)
     page.get_by_text("no decisions on this run").first.wait_for()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -12,8 +13,19 @@ from monai.transforms import MapTransform, RandomizableTransform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, check_host, check_labels, check_number, images_and_label, wrap_like
-from monai_consingan.data import stack_keys, unstack_keys
+from monai_consingan.arrays import (
+    as_array,
+    check_host,
+    check_labels,
+    check_number,
+    images_and_label,
+    spacing_of,
+    wrap_like,
+)
+from monai_consingan.background import find_background
+from monai_consingan.data import lead_channel, stack_keys, unstack_keys
+from monai_consingan.data.contrast import RING_MM, cnr, visibility
+from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.transforms.host_knowledge import HostKnowledge
@@ -42,8 +54,12 @@ class RandLesionRemoval(RandomizableTransform):
         bank: refused; ``models`` is its name now.
 
     Attributes:
-        log: of the last call, empty without a removal: the ``method``, and ``how`` often the filled places were
-            ``"redrawn"`` or only ``"filled"``; or the ``reason`` why nothing was removed.
+        log: of the last call, empty without a removal: the ``method``, how many of the filled places were
+            ``redrawn`` or only ``filled``, and ``checks``; or the ``reason`` why nothing was removed. ``checks`` has,
+            of the channel in which the lesions stood out most, ``cnr`` and ``visibility`` of their place now
+            (``monai_consingan.data.contrast``), ``contrast_kept``, the first as a share of what it was, and
+            ``black_gained``, the share of the filled voxels that are background now and were tissue. None stands for
+            what there is no tissue to measure by.
 
     Raises:
         ConSinGANError: an argument is out of range.
@@ -127,7 +143,26 @@ class RandLesionRemoval(RandomizableTransform):
         if self.models is not None and self.log["filled"] and not self._warned:
             self._warned = True
             warnings.warn(f"A lesion stays as it was filled, as no model redraws it: {why}", ConSinGANWarning, 2)
+        self.log["checks"] = self._checks(img, image, label, removed)
         return removed._replace(image=image)
+
+    def _checks(self, host: Any, image: Any, label: Any, removed: RemovedLesion) -> dict[str, float | None]:
+        """What shows whether the lesions are gone, see ``log``."""
+        before, after, filled = as_array(host), as_array(image), as_array(removed.mask)[0] > 0
+        gone = (as_array(label) > 0) & (as_array(removed.label) <= 0)
+        lead = lead_channel(host, gone)
+        background = find_background(before[lead])
+        around = ring(gone[0], spacing_of(host, self.remove.spacing), RING_MM, self.remove.axis) & ~filled
+        around &= (as_array(label)[0] <= 0) & ~background.mask(before[lead])
+        was, now = (cnr(part[lead][gone[0]], part[lead][around]) for part in (before, after))
+        black = background.mask(after[lead])[filled] & ~background.mask(before[lead])[filled]
+        found = {
+            "cnr": now,
+            "visibility": visibility(after[lead][gone[0]], after[lead][around]),
+            "contrast_kept": now / was if was else math.nan,
+            "black_gained": float(black.mean()),
+        }
+        return {name: round(value, 4) if math.isfinite(value) else None for name, value in found.items()}
 
 
 class RandLesionRemovald(RandomizableTransform, MapTransform):

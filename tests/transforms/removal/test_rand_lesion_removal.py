@@ -49,6 +49,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> HostModels:
     return models
 
 
+def told(log: dict[str, Any]) -> dict[str, Any]:
+    """The log without the checks, which it has whenever something was removed."""
+    assert set(log["checks"]) == {"cnr", "visibility", "contrast_kept", "black_gained"}
+    return {key: value for key, value in log.items() if key != "checks"}
+
+
 def same(first: Any, second: Any) -> bool:
     return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(first, second, strict=True))
 
@@ -58,7 +64,7 @@ def test_removes_and_redraws_only_what_it_marks(models: HostModels, ndim: int) -
     image, label = case(ndim)
     removal = RandLesionRemoval(models, axis=AXES[ndim])
     out = removal(image, label)
-    assert removal.log == {"method": "matched_mirror", "redrawn": 2, "filled": 0}
+    assert told(removal.log) == {"method": "matched_mirror", "redrawn": 2, "filled": 0}
     filled = RemoveLesion(USUAL_FILLINGS, axis=AXES[ndim])(image, label)
     assert np.array_equal(out.mask, filled.mask) and not out.label.any()
     assert not np.array_equal(out.image, filled.image)
@@ -72,7 +78,7 @@ def test_without_a_model_the_filling_stays(models: HostModels, ndim: int) -> Non
     image, label = case(ndim, seed=1)
     removal = RandLesionRemoval(models, axis=AXES[ndim], methods="biharmonic", lesion_labels=[5, 6])
     out = removal(image, label)
-    assert removal.log == {"method": "biharmonic", "redrawn": 0, "filled": 1}
+    assert told(removal.log) == {"method": "biharmonic", "redrawn": 0, "filled": 1}
     assert same(out[:3], RemoveLesion("biharmonic", axis=AXES[ndim])(image, label, [5])[:3])
     assert set(np.unique(out.label)) == {0, 2}
 
@@ -111,7 +117,7 @@ def test_lesions_too_large_for_the_model_stay_filled(models: HostModels, monkeyp
     monkeypatch.setattr(models, "redraw", only_low)
     removal = RandLesionRemoval(models)
     out = removal(image, label)
-    assert removal.log == {"method": "matched_mirror", "redrawn": 1, "filled": 1}
+    assert told(removal.log) == {"method": "matched_mirror", "redrawn": 1, "filled": 1}
     filled = RemoveLesion("matched_mirror")(image, label)
     assert np.array_equal(out.image[..., 32:], filled.image[..., 32:])
     assert not np.array_equal(out.image[..., :32], filled.image[..., :32])
@@ -169,7 +175,7 @@ def test_names_and_tasks(tmp_path: Path) -> None:
 def test_without_models_it_only_fills() -> None:
     removal = RandLesionRemoval()
     out = removal(*case(2))
-    assert removal.log == {"method": "matched_mirror", "redrawn": 0, "filled": 2}
+    assert told(removal.log) == {"method": "matched_mirror", "redrawn": 0, "filled": 2}
     assert same(out[:3], RemoveLesion(USUAL_FILLINGS)(*case(2))[:3])
 
 
@@ -189,3 +195,18 @@ def test_several_sequences_as_keys() -> None:
     assert all(kept[key] is data[key] for key in data)
     with pytest.raises(ConSinGANError, match="give the key of an image"):
         RandLesionRemovald("seg", label_key="seg")
+
+
+def test_checks_tell_whether_the_lesion_is_gone() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.normal(100, 5, (2, 40, 40)).astype(np.float32)
+    label = np.zeros((1, 40, 40), np.int16)
+    label[0, 10:16, 26:32] = 1
+    image[1, 10:16, 26:32] += 100
+    removal = RandLesionRemoval(methods="biharmonic")
+    removal(image, label)
+    checks = removal.log["checks"]
+    assert abs(checks["contrast_kept"]) < 0.1 and checks["black_gained"] == 0  # in the second channel, where it was
+    assert checks["visibility"] < 2
+    kept = removal._checks(image, image, label, removal.remove(image, label))
+    assert kept["contrast_kept"] == 1 and kept["visibility"] > 10

@@ -197,7 +197,8 @@ class HostKnowledge:
             return None
         spots, values = known.probes
         now = as_array(image[in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
-        return known if len(spots) and np.mean(now.astype(np.float32) == values) > 0.5 else None
+        alike = now.astype(np.float32) == values
+        return known if len(spots) and (alike.mean(axis=1) > 0.5).all() else None
 
     def _on_grid(self, affine: np.ndarray, shape: tuple[int, ...]) -> HostKnowledge | None:
         """What is known on the grid of a crop."""

@@ -52,6 +52,14 @@ def test_what_is_known():
     assert not KNOWN.of_image(brain(2)) and not KNOWN.of_image(brain() + 1) and not KNOWN.of_image(brain(seed=1))
 
 
+def test_a_channel_of_other_intensities_is_another_host():
+    image = brain(3)
+    known = HostKnowledge.of(image)
+    assert known.of_image(image) is known
+    image[2] *= 1.2
+    assert known.of_image(image) is None
+
+
 def test_a_place_is_tissue_in_all_channels():
     image = brain(2)
     image[1, :, 50:] = 0

@@ -187,7 +187,7 @@ class Donors:
             NoPlaceError: the lesion is too small, or all of the donor's are or do not stand out.
         """
         axes = "".join(map(str, aff2axcodes(as_array(host.affine)))) if isinstance(host, MetaTensor) else ""
-        key = (draw.donor, axes, axis)
+        key = (draw.donor, axes, axis, host.ndim, sequence_names(host))
         crops = self._crops.get(key)
         if crops is None:
             crops = crop_lesions(self.read(draw.donor), host, axis, self.spacing, self.lesion_labels, self.lead)

@@ -169,13 +169,15 @@ def paste_crop(
     for part, about in channels:
         if about.background or paste.blend == "tissue":
             shown &= about.background.tissue(part)
-    away = outside_distance(mask, mm, paste.axis, reach_mm=max(paste.ring_mm[1], RING_MM[1]))
+    away = outside_distance(mask, mm, paste.axis, reach_mm=paste.ring_mm[1])
     lit = np.all([part > about.air for part, about in channels], axis=0) & shown & (labels[box] <= 0)
     donor_lit = valid & np.all([part > air for part, air in zip(donor, crop.air, strict=True)], axis=0)
     around = (away > paste.ring_mm[0]) & (away <= paste.ring_mm[1])
     rings = (None, None) if paste.match == "none" else (around & lit, around & donor_lit)
     donor, _ = paste.matched(host, rings[0], donor, rings[1])
     result = paste.blended(host, donor, mask, valid & shown, mm, paste.axis)
+    # in space, as in the donor, however the lesion was pasted
+    away = outside_distance(mask, mm, reach_mm=RING_MM[1])
     return CropPaste(
         box=box,
         image=result,

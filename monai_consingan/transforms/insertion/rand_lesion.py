@@ -245,8 +245,7 @@ class RandLesion(RandomizableTransform):
                 entry["reason"] = str(error)
             self.log.append(entry)
         pasted = canvas.result()
-        if isinstance(img, MetaTensor):
-            pasted.image.meta["pasted_lesions"] = json.dumps(self.log)
+        _record(self.log, [pasted.image])
         return pasted
 
     def host_lead(self, img: NdarrayOrTensor) -> int:
@@ -308,6 +307,13 @@ class RandLesion(RandomizableTransform):
 def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:
     """One of the donors that a user gives."""
     return read_donor(donors[number], loader)
+
+
+def _record(log: list[dict[str, Any]], images: Sequence[Any]) -> None:
+    """Leave a log in the metadata of those images that have some."""
+    for image in images:
+        if isinstance(image, MetaTensor):
+            image.meta["pasted_lesions"] = json.dumps(log)
 
 
 class RandLesiond(RandomizableTransform, MapTransform):
@@ -374,6 +380,8 @@ class RandLesiond(RandomizableTransform, MapTransform):
             host, known = stack_keys(data, keys), out.pop(self.known_key, None)
             pasted = self.paste(host, data.get(self.label_key), region, known=known)
             out |= unstack_keys(pasted.image, keys, [data[key] for key in keys])
+            if self.paste.log:
+                _record(self.paste.log, [out[key] for key in keys])
             out[self.label_key], out[self.mask_key] = pasted.label, pasted.mask
         return out
 

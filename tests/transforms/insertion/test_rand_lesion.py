@@ -289,6 +289,44 @@ def test_sequences_under_several_keys():
 SHAPE = (72, 70, 40)
 
 
+def named(image, sequences):
+    image = MetaTensor(torch.from_numpy(np.ascontiguousarray(image)))
+    image.meta["sequences"] = list(sequences)
+    return image
+
+
+def test_hosts_may_have_their_sequences_in_any_order():
+    image, label = two(donor()[0]), donor()[1]
+    host = two(brain())
+    paste = RandPasteLesion([(named(image, "ab"), label)], **PLAIN)
+    first = run(paste, named(host, "ab"))
+    other = run(paste, named(host[::-1], "ba"))
+    assert torch.equal(first.mask, other.mask) and torch.equal(first.image.flip(0), other.image)
+    with pytest.raises(ConSinGANError, match="host's number of channels"):
+        run(paste, named(host[:1], "a"))
+
+
+def test_every_sequence_says_what_was_put_in():
+    data = {"a": named(brain(), "a"), "b": named(brain(3), "b")}
+    image, label = two(donor()[0]), donor()[1]
+    paste = RandPasteLesiond(["a", "b"], donors=[(named(image, "ab"), label)], label_key="label", **PLAIN)
+    out = run(paste, data)
+    assert len(paste.paste.log) == 1 and "placement" in paste.paste.log[0]
+    assert all(json.loads(out[key].meta["pasted_lesions"]) == paste.paste.log for key in "ab")
+
+
+def test_contrast_is_compared_within_like_tissue():
+    image, label = (part.copy() for part in donor(shape=(60, 64, 24), half=3))
+    host = brain(shape=(60, 64, 24))
+    noise = np.random.RandomState(3).normal(0, 30, host.shape[1:])
+    noise[:, :, 9:15] = 0  # the lesion's slices have less noise than those around
+    image, host = (np.where((part > 0) & (label == 0), part + noise, part) for part in (image, host))
+    paste = RandPasteLesion([(image, label)], axis=2, edge_mm=3.0, **PLAIN)
+    run(paste, host)
+    checks = paste.log[0]["checks"]
+    assert 0.5 < checks["contrast_kept"] < 2
+
+
 def scan(values):
     return MetaTensor(torch.from_numpy(values.astype(np.float32)), affine=torch.diag(torch.tensor([1.0, 1, 2, 1])))
 

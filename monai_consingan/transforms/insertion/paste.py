@@ -17,6 +17,7 @@ from monai_consingan.arrays import (
     as_mask,
     cast_values,
     check_axis,
+    check_image,
     check_number,
     check_range,
     check_shape,
@@ -169,8 +170,8 @@ class PasteLesion(Transform):
             Image, label and mask.
 
         Raises:
-            ConSinGANError: when shapes or sequences differ, the lesion is empty or would leave the array, or there is
-                no tissue to match intensities by.
+            ConSinGANError: when shapes or sequences differ, an image holds NaN or infinite values, the lesion is empty
+                or would leave the array, or there is no tissue to match intensities by.
         """
         return self._paste(host, donor, donor_label, offset, host_label, donor_valid)[0]
 
@@ -181,13 +182,14 @@ class PasteLesion(Transform):
         donor_label: NdarrayOrTensor,
         offset: Sequence[int] | None = None,
         host_label: NdarrayOrTensor | None = None,
+        donor_valid: NdarrayOrTensor | None = None,
     ) -> tuple[PastedLesion, Any, tuple[str, ...]]:
         """Paste, and also give the naive image, the same matched voxels without a blend, and how each channel's were
         matched.
 
         Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one.
         """
-        pasted, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, None)
+        pasted, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, donor_valid)
         if self.blend == "hard":
             return pasted, pasted.image, ways
         naive, of_host = as_array(host).copy(), (slice(None), *near)
@@ -204,6 +206,8 @@ class PasteLesion(Transform):
         donor_valid: NdarrayOrTensor | None,
     ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...], tuple[str, ...]]:
         """The paste, the donor's matched values around the new place, where that is, and how they were matched."""
+        check_image(host, name="host")
+        check_image(donor, name="donor")
         image, other = as_array(host), as_array(same_sequences(donor, host))
         check_shape(other, image.shape, name="donor", other="host")
         labels = as_array(donor_label)

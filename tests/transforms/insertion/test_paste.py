@@ -248,6 +248,15 @@ def test_a_part_that_has_nothing_to_blend_with_does_not_refuse_the_rest(blend, a
     np.testing.assert_array_equal(pasted.image[..., 5], host[..., 5])
 
 
+@pytest.mark.parametrize("name", ["host", "donor"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_refused(name, value):
+    given = dict(zip(("host", "donor", "donor_label"), scene(), strict=True))
+    given[name][0, 22, 20] = value
+    with pytest.raises(ConSinGANError, match=f"{name} holds NaN or infinite values"):
+        PasteLesion()(**given)
+
+
 def sequences(seed=0):
     """A scene of three sequences on scales of their own, the last of which the hosts share with the donor."""
     scenes = [scene(gain, seed + number) for number, gain in enumerate((5.0, 0.2, 1.0))]

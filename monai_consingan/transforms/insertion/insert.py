@@ -74,7 +74,8 @@ class InsertLesion(Transform):
     """Take a lesion from a donor, find a place for it in a host, and paste it there.
 
     The donor is brought to the host's grid (:func:`monai_consingan.data.to_host_grid`), the place is found or checked
-    by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, in space or slice by slice.
+    by :func:`find_placement`, and the lesion is pasted by :class:`PasteLesion`, in space or slice by slice. The donor's
+    other lesions stay there: nothing is matched by them, and a blend takes no tissue of theirs.
 
     Of several sequences (channels) all get the lesion at one place, which is looked for in the leading one and shows
     tissue in all of them.
@@ -177,6 +178,8 @@ class InsertLesion(Transform):
         lead = lead_channel(donor, lesion, self.lead)
         moved_donor = to_host_grid(donor, host, lesion=lesion)
         moved_lesion = to_host_grid(lesion, host, label=True, lesion=lesion)
+        others = wrap_like(((numbers > 0) & (numbers != number))[None].astype(np.uint8), lesion)
+        valid = as_array(to_host_grid(others, host, label=True, lesion=lesion)) == 0
         slice_offset = None
         if across is not None and (host_slice is not None or offset is not None):
             present = slices_of(moved_lesion, axis)
@@ -201,7 +204,12 @@ class InsertLesion(Transform):
             channel=lead,
         )
         pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
-            host, moved_donor, moved_lesion, placement.offset, None if host_label is None else as_array(host_label)
+            host,
+            moved_donor,
+            moved_lesion,
+            placement.offset,
+            None if host_label is None else as_array(host_label),
+            valid,
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways

@@ -22,7 +22,7 @@ from monai_consingan.background import check_in_tissue, find_background
 from monai_consingan.data import number_lesions, same_sequences, sequence_names
 from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.data.sequences import chosen_channel
-from monai_consingan.distance import outside_distance
+from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import air_level, tissue_level
 from monai_consingan.transforms.insertion.paste import move
@@ -329,9 +329,8 @@ def _stands_out(
     image: np.ndarray, lesion: np.ndarray, valid: np.ndarray, mm: Sequence[float]
 ) -> list[tuple[float, float]]:
     """Contrast and visibility of a lesion in each channel."""
-    away = outside_distance(lesion, mm, reach_mm=RING_MM[1])
-    ring = (away > RING_MM[0]) & (away <= RING_MM[1]) & valid
-    pairs = [(channel[lesion], channel[ring]) for channel in image]
+    around = ring(lesion, mm, RING_MM) & valid
+    pairs = [(channel[lesion], channel[around]) for channel in image]
     return [(cnr(*pair), visibility(*pair)) for pair in pairs]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.donors import Donor, crop_lesions
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
 __all__ = ["fold_donors"]
 

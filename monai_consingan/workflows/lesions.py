@@ -25,7 +25,7 @@ from monai_consingan.figures import save_lesion_sheet
 from monai_consingan.folder_lock import leaving_nothing, locked
 from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.progress_bar import progress_bar
-from monai_consingan.transforms.insertion.donors import Donor
+from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths

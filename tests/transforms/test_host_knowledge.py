@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import HostKnowledge, find_placement
-from monai_consingan.transforms.host_knowledge import block_means, known_host
+from monai_consingan.transforms.coarse_grid import block_means
+from monai_consingan.transforms.host_knowledge import known_host
 from monai_consingan.transforms.insertion.search import search_place
 from monai_consingan.transforms.insertion.search_space import SearchSpace
 

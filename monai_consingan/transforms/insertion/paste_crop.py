@@ -20,7 +20,7 @@ from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.distance import ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
 
 __all__ = ["Canvas", "CropPaste", "paste_crop"]

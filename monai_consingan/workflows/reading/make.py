@@ -18,7 +18,7 @@ from monai_consingan.data import load_label
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.figures.lesion_card import CardView, save_card
-from monai_consingan.transforms.insertion.paste import move
+from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
 from monai_consingan.workflows.augmentation.reviewed import left_out

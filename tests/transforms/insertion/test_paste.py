@@ -10,7 +10,9 @@ from monai.data import MetaTensor
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.paste import PasteLesion, PasteLesiond, move
+from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.paste import PasteLesion
+from monai_consingan.transforms.insertion.paste_dict import PasteLesiond
 from monai_consingan.transforms.poisson import poisson_blend
 
 

@@ -119,7 +119,8 @@ def crop_lesions(
         known = known & background.tissue(channel) if background else known
     air = tuple(air_level(*about) for about in zip(values, backgrounds, strict=True))
     if level is None:
-        room = Room.of(values[0], mm, background=backgrounds[0], air=air[0])
+        shown = main or 0  # the channel that a host's head is found in too
+        room = Room.of(values[shown], mm, background=backgrounds[shown], air=air[shown])
         free = room.mask & (numbers == 0)
         tissue = lru_cache(lambda channel: tissue_level(values[channel], free, room.distance))
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]

@@ -14,6 +14,8 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.transforms import HostKnowledge, PrepareHostd, RandPasteLesion, RandPasteLesiond
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
 PLAIN = {"flip_prob": 0.0, "rotate_range": 0.0, "scale_range": (1.0, 1.0), "blend": "hard", "match": "none"}
 
@@ -313,6 +315,16 @@ def test_every_sequence_says_what_was_put_in():
     out = run(paste, data)
     assert len(paste.paste.log) == 1 and "placement" in paste.paste.log[0]
     assert all(json.loads(out[key].meta["pasted_lesions"]) == paste.paste.log for key in "ab")
+
+
+def test_what_surrounds_a_donors_lesion_is_told_in_the_head_of_the_leading_sequence():
+    image, label = donor()
+    image[0, :30] += 20 * (image[0, :30] > 0)  # a head of two levels, of which the first sequence covers one
+    part = np.where(np.arange(60)[:, None] < 24, 0, image + np.random.RandomState(0).normal(0, 1, image.shape))
+    both = np.concatenate([part, image]).astype(np.float32)
+    (alone,) = crop_lesions(Donor(image, label), image)
+    (lead,) = crop_lesions(Donor(both, label), both, lead=1)
+    assert lead.level == alone.level
 
 
 def test_contrast_is_compared_within_like_tissue():

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import RLock
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from scipy import ndimage
@@ -20,11 +21,12 @@ from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, co
 from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
 from monai_consingan.transforms.room import Room
 
-__all__ = ["ChannelKnowledge", "HostKnowledge", "image_identity", "known_host"]
+__all__ = ["KEPT", "ChannelKnowledge", "HostKnowledge", "image_identity", "known_host"]
 
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
-_KEPT = 4
+KEPT = 4
+"""Hosts of which is kept in memory what was worked out."""
 _MOVED_MM = 0.01  # by which rounding may move a voxel of a crop
 
 
@@ -252,9 +254,18 @@ def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tu
     return part, [at + cut.start for at, cut in zip(low, part, strict=True)]
 
 
-_KNOWN: LRUCache[Any, HostKnowledge] = LRUCache(_KEPT)
+def _told(
+    image: NdarrayOrTensor,
+    region: NdarrayOrTensor | None = None,
+    spacing: Sequence[float] | float | None = None,
+    lead: int = 0,
+) -> tuple[Any, ...]:
+    """What tells a host, and what is asked of it, from others."""
+    affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
+    return *(image_identity(part) for part in (image, region)), spacing_of(image, spacing), affine, lead
 
 
+@cached(LRUCache(KEPT), key=_told, lock=RLock())
 def known_host(
     image: NdarrayOrTensor,
     region: NdarrayOrTensor | None = None,
@@ -265,13 +276,7 @@ def known_host(
 
     Args and errors are those of :meth:`HostKnowledge.of`.
     """
-    mm = spacing_of(image, spacing)
-    affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
-    key = (*(image_identity(part) for part in (image, region)), mm, affine, lead)
-    known = _KNOWN.get(key)
-    if known is None:
-        known = _KNOWN[key] = HostKnowledge.of(image, region, spacing, lead)
-    return known
+    return HostKnowledge.of(image, region, spacing, lead)
 
 
 def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import RLock
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from scipy import ndimage
@@ -19,14 +20,24 @@ from monai_consingan.background import Background, find_background
 from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
 from monai_consingan.transforms.room import Room
 
-__all__ = ["LEVELS", "ChannelKnowledge", "CoarseGrid", "HostKnowledge", "fingerprint", "known_host", "unlikeness"]
+__all__ = [
+    "KEPT",
+    "LEVELS",
+    "ChannelKnowledge",
+    "CoarseGrid",
+    "HostKnowledge",
+    "fingerprint",
+    "known_host",
+    "unlikeness",
+]
 
 LEVELS = (-0.5, 0.0, 0.5)
 """Levels of surroundings, in standard deviations of the head's tissue, between which others are interpolated."""
 _COARSE_MM = 3.0
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
-_KEPT = 4
+KEPT = 4
+"""Hosts of which is kept in memory what was worked out."""
 _MOVED_MM = 0.01  # by which rounding may move a voxel of a crop
 
 
@@ -318,9 +329,18 @@ def block_means(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return total
 
 
-_KNOWN: LRUCache[Any, HostKnowledge] = LRUCache(_KEPT)
+def _told(
+    image: NdarrayOrTensor,
+    region: NdarrayOrTensor | None = None,
+    spacing: Sequence[float] | float | None = None,
+    lead: int = 0,
+) -> tuple[Any, ...]:
+    """What tells a host, and what is asked of it, from others."""
+    affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
+    return *(fingerprint(part) for part in (image, region)), spacing_of(image, spacing), affine, lead
 
 
+@cached(LRUCache(KEPT), key=_told, lock=RLock())
 def known_host(
     image: NdarrayOrTensor,
     region: NdarrayOrTensor | None = None,
@@ -331,13 +351,7 @@ def known_host(
 
     Args and errors are those of :meth:`HostKnowledge.of`.
     """
-    mm = spacing_of(image, spacing)
-    affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
-    key = (*(fingerprint(part) for part in (image, region)), mm, affine, lead)
-    known = _KNOWN.get(key)
-    if known is None:
-        known = _KNOWN[key] = HostKnowledge.of(image, region, spacing, lead)
-    return known
+    return HostKnowledge.of(image, region, spacing, lead)
 
 
 def fingerprint(image: NdarrayOrTensor | None) -> tuple[Any, ...]:

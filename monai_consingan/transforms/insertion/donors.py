@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from monai.data import MetaTensor
 from monai.transforms import Affine, LoadImage, Orientation
 from nibabel.orientations import aff2axcodes
-from scipy.ndimage import find_objects
+from scipy.ndimage import find_objects, gaussian_filter
 
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
 from monai_consingan.background import check_in_tissue, find_background
@@ -346,7 +346,8 @@ def turn_donor(
 ) -> DonorCrop:
     """Flip, rotate and scale a donor about its centre, and bring it to the host's spacing.
 
-    Intensities are interpolated linearly, labels taken from the nearest voxel. Valid voxels are made of valid ones
+    Intensities are interpolated linearly, smoothed first where the donor's voxels are much finer than the result's;
+    labels are taken from the nearest voxel. Valid voxels are made of valid ones
     only, so that no air at the brain's surface mixes with its tissue. Where nothing but flips is asked for and spacings
     agree, nothing is interpolated.
 
@@ -372,15 +373,18 @@ def turn_donor(
     factors = [1.0 if i == axis and ndim == 3 else scale for i in range(ndim)]
     # voxels of the result -> mm -> back through rotation and scale -> voxels of the donor
     matrix = np.diag(1 / np.asarray(crop.spacing)) @ np.diag(1 / np.asarray(factors)) @ turn.T @ np.diag(spacing)
+    steps = np.linalg.norm(matrix, axis=1)  # of the donor's voxels, between two of the result
+    softened = np.maximum((steps - 1) / 2, 0)  # so that nothing made much smaller is jagged
     size = np.ceil(np.abs(np.linalg.inv(matrix)) @ np.asarray(label.shape)).astype(int).tolist()
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = matrix
     resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
 
     def resampled(*parts: np.ndarray, mode: str, padding: str) -> list[np.ndarray]:
-        stacked = torch.from_numpy(np.concatenate(parts).astype(np.float32))
+        stacked = np.concatenate(parts).astype(np.float32)
+        stacked = stacked if mode == "nearest" else gaussian_filter(stacked, [0, *softened])
         ends = np.cumsum([len(part) for part in parts])[:-1]
-        return np.split(as_array(resample(stacked, mode=mode, padding_mode=padding)), ends)
+        return np.split(as_array(resample(torch.from_numpy(stacked), mode=mode, padding_mode=padding)), ends)
 
     labels, known = resampled(label[None], np.ones_like(valid)[None], mode="nearest", padding="zeros")
     labels, known = labels[0], known[0] > 0.5

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from monai_consingan import __version__
-from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.arrays import wrap_like
 from monai_consingan.data import file_sha256
 from monai_consingan.data.lesion_bank import (
     BANK_FILE,
@@ -211,7 +211,7 @@ class _Folder(ResumableFolder):
         for lesion in told:
             image, label, _ = bank.load(lesion)
             text = f"{lesion['number']} {lesion['kind']}, {lesion['diameter_mm']:.1f} mm, CNR {lesion['value_cnr']:.1f}"
-            shown.append((as_array(image)[whole.lead][None], as_array(label)[0], lesion["spacing"], text))
+            shown.append((image[whole.lead : whole.lead + 1], label, text))
         with whole_file(self.path / _SHEET) as temporary:
             save_lesion_sheet(temporary, shown)
         write_json(self.path / BANK_FILE, index)

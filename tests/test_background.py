@@ -11,7 +11,8 @@ from monai_consingan.data import IntensityScale
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast
 from monai_consingan.transforms import PasteLesion, find_placement, head_mask
-from monai_consingan.transforms.insertion.donors import Donor, crop_lesions, turn_donor
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions, turn_donor
 
 
 def brain(shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+READY_TEST := $(VENV)/.installed-test
 READY_DEV := $(VENV)/.installed-dev
 READY_DOCS := $(VENV)/.installed-docs
 
@@ -24,7 +25,7 @@ demo: $(READY)
 	$(BIN)/monai-consingan demo --output demo --overwrite
 
 # a process of one thread for each core
-test: $(READY)
+test: $(READY_TEST)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: $(READY_DEV)
@@ -38,11 +39,11 @@ docs: $(READY_DOCS)
 	$(BIN)/python -m sphinx -c docs -W --keep-going -q . build/docs
 	@echo "build/docs/index.html"
 
-bench: $(READY)
+bench: $(READY_TEST)
 	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 # one thread, as the last bits of the weights depend on how many add up
-bundles: $(READY)
+bundles: $(READY_TEST)
 	OMP_NUM_THREADS=1 $(BIN)/python tools/rebuild_bundles.py bundles/consingan_harmonization bundles/consingan_editing
 
 clean:
@@ -58,10 +59,14 @@ $(READY): setup.cfg setup.py pyproject.toml
 		$(PYTHON) -m pip install --quiet --target .venv-bootstrap virtualenv \
 		&& PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv --quiet --clear $(VENV); } || { \
 		echo "$(PYTHON) has neither venv nor pip: install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[fast]'
+	@touch $@
+
+$(READY_TEST): $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test]'
 	@touch $@
 
-$(READY_DEV): $(READY)
+$(READY_DEV): $(READY_TEST)
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
 	@touch $@
 

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.smooth import displacement, positions_mm
-from monai_consingan.transforms.insertion.donors import MARGIN_MM, DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import MARGIN_MM, DonorCrop
 
 __all__ = ["random_turn", "warp_lesion"]
 
@@ -35,7 +35,7 @@ def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState, *
     """A new lesion: a donor's, turned, stretched, sheared, scaled and smoothly deformed, in all sequences alike.
 
     The tissue around is deformed with it but keeps its scale. All is interpolated once, by cubic splines, so that
-    noise and detail stay.
+    noise and detail stay; what is made smaller is smoothed first, so that its borders are not jagged.
 
     Args:
         example: the donor's lesion.
@@ -66,18 +66,21 @@ def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState, *
     there = there * ((1 + (radius - 1) * factor) / radius)
 
     spots = (there + centre[:, None, None, None]) / mm[:, None, None, None]
-    image = np.stack([_sampled(channel, spots, factor) for channel in crop.image])
+    grid = np.indices(crop.label.shape) * mm[:, None, None, None] - centre[:, None, None, None]
+    from_middle = _radius(grid, inverse) / edge
+
+    def sampled(values: np.ndarray, order: int, mode: str = "nearest") -> NDArray[np.float64]:
+        return np.asarray(
+            ndimage.map_coordinates(_softened(values, factor, from_middle), spots, order=order, mode=mode)
+        )
+
+    image = np.stack([np.clip(sampled(channel, 3), channel.min(), channel.max()) for channel in crop.image])
     inside = np.all([(s >= 0) & (s <= n - 1) for s, n in zip(spots, crop.label.shape, strict=True)], axis=0)
-    shares = {0: np.full(inside.shape, 0.5)}
-    for value in np.unique(crop.label[crop.label > 0]):
-        found = (crop.label == value).astype(np.float32)
-        shares[int(value)] = ndimage.map_coordinates(found, spots, order=1, mode="constant")
-    total = sum(share for value, share in shares.items() if value)
-    best = np.argmax(np.stack([share for value, share in shares.items() if value]), axis=0)
-    values = np.array([value for value in shares if value], crop.label.dtype)
-    label = np.where(total > 0.5, values[best], 0).astype(crop.label.dtype)
-    valid = inside & (ndimage.map_coordinates(crop.valid.astype(np.float32), spots, order=1, mode="nearest") > 0.99)
-    return replace(crop, image=image, label=label, valid=valid | (label > 0))
+    values = np.unique(crop.label[crop.label > 0])
+    shares = np.stack([sampled(crop.label == value, 1, "constant") for value in values])
+    label = np.where(shares.sum(axis=0) > 0.5, values[shares.argmax(axis=0)], 0).astype(crop.label.dtype)
+    valid = inside & (sampled(crop.valid, 1) > 0.99)
+    return replace(crop, image=image.astype(np.float32), label=label, valid=valid | (label > 0))
 
 
 def _radius(points: NDArray[np.float64], inverse: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,10 +88,16 @@ def _radius(points: NDArray[np.float64], inverse: NDArray[np.float64]) -> NDArra
     return np.asarray(np.sqrt((points * np.tensordot(inverse, points, axes=1)).sum(axis=0)))
 
 
-def _sampled(channel: np.ndarray, spots: NDArray[np.float64], factor: float) -> np.ndarray:
-    """A sequence at other places, within its own range; smoothed a little before it is made much smaller."""
-    values = channel.astype(np.float64)
-    if factor < 1:
-        values = ndimage.gaussian_filter(values, 0.25 * (1 / factor - 1))
-    found = ndimage.map_coordinates(values, spots, order=3, mode="nearest")
-    return np.clip(found, channel.min(), channel.max()).astype(np.float32)
+def _softened(values: np.ndarray, factor: float, radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is made smaller by a factor without its finest detail, which would be jagged then.
+
+    Args:
+        values: a sequence, or a mask from 0 to 1.
+        factor: of the size of the lesion.
+        radius: distance to the lesion's middle, 1 at its border; beyond it less and less is lost, as less is scaled.
+    """
+    values = values.astype(np.float64)
+    if factor >= 1:
+        return values
+    share = factor / (factor + np.maximum(radius, 1.0) - 1)
+    return values + share * (ndimage.gaussian_filter(values, (1 / factor - 1) / 2) - values)

@@ -1,0 +1,46 @@
+"""What becomes of a lesion that is made much smaller."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.generation.warped import warp_lesion
+
+
+def _striped(example: Example) -> Example:
+    """The same donor with stripes of one voxel through the lesion and all around it."""
+    stripes = np.indices(example.crop.label.shape).sum(axis=0) % 2
+    image = 100.0 + 100 * (example.crop.label > 0) + 40 * (stripes - 0.5)
+    return replace(example, crop=replace(example.crop, image=image[None].astype(np.float32)))
+
+
+def test_detail_that_is_too_fine_for_a_small_lesion_is_lost_in_it_and_kept_around_it(make_example: Any) -> None:
+    example = _striped(make_example(radius=15.0, side=60, channels=1))
+    made = warp_lesion(example, 10.0, np.random.RandomState(0))
+    away = ndimage.distance_transform_edt(made.label == 0)
+    inner = ndimage.distance_transform_edt(made.label > 0) > 2
+    assert made.image[0, inner].std() < 2
+    far = made.valid & (away > 9) & (away < 12)
+    assert made.image[0, far].std() > 4
+
+
+def test_a_lesion_that_is_not_made_smaller_keeps_its_detail(make_example: Any) -> None:
+    example = _striped(make_example(radius=8.0, channels=1))
+    made = warp_lesion(example, 16.5, np.random.RandomState(0))
+    inner = ndimage.distance_transform_edt(made.label > 0) > 2
+    assert made.image[0, inner].std() > 5
+
+
+def test_the_border_of_a_lesion_that_is_made_small_is_as_smooth_as_a_small_ball(make_example: Any) -> None:
+    example = make_example(radius=18.0, side=70, channels=1)
+    rough = np.random.RandomState(1).uniform(size=example.core.shape) < 0.3
+    shell = ndimage.binary_dilation(example.core) & ~example.core & rough
+    example = replace(example, crop=replace(example.crop, label=np.where(shell, 4, example.crop.label)))
+    made = warp_lesion(example, 12.0, np.random.RandomState(0), strength=0.0).label > 0
+    faces = sum(int((made != np.roll(made, 1, axis)).sum()) for axis in range(3))
+    assert faces < 1.53 * np.pi * 12**2  # 1.5 is a ball's on a grid of voxels

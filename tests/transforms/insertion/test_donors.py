@@ -1,0 +1,43 @@
+"""What becomes of a donor that is scaled, or brought to another spacing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop, turn_donor
+
+
+def _striped() -> DonorCrop:
+    """A lesion with stripes of one voxel."""
+    label = np.zeros((36, 36, 36), np.int16)
+    label[10:26, 10:26, 10:26] = 1
+    image = 100.0 + 40 * (np.indices(label.shape).sum(axis=0) % 2 - 0.5)
+    return DonorCrop(image[None].astype(np.float32), label, np.ones(label.shape, bool), (1.0, 1.0, 1.0), 100.0)
+
+
+@pytest.mark.parametrize(("scale", "spacing"), [(1 / 3, (1.0, 1.0, 1.0)), (1.0, (1.0, 1.0, 5.0))])
+@pytest.mark.parametrize("hole", [False, True])
+def test_detail_that_is_too_fine_for_the_result_is_lost(
+    scale: float, spacing: tuple[float, float, float], hole: bool
+) -> None:
+    crop = _striped()
+    crop.valid[18:20, 18, 18] = not hole
+    made = turn_donor(crop, spacing, flips=[False] * 3, degrees=7.0, scale=scale, axis=None)
+    assert made.image[0][made.label > 0].std() < 3
+    assert made.image[0][made.label > 0].mean() == pytest.approx(100, abs=1)
+
+
+def test_a_donor_of_nearly_the_same_size_is_not_smoothed() -> None:
+    crop = _striped()
+    made = turn_donor(crop, (1.0, 1.0, 1.0), flips=[False] * 3, degrees=0.0, scale=0.8, axis=None)
+    spots = (np.indices(made.label.shape) - (np.array(made.label.shape) - 1)[:, None, None, None] / 2) / 0.8 + 17.5
+    inner = np.all([(s > 1) & (s < 34) for s in spots], axis=0)
+    low = np.floor(spots).astype(int)[:, inner]
+    part = spots[:, inner] - low
+    expected = sum(
+        crop.image[0][tuple(low + np.array(corner)[:, None])]
+        * np.prod([p if c else 1 - p for c, p in zip(corner, part, strict=True)], axis=0)
+        for corner in np.ndindex(2, 2, 2)
+    )
+    np.testing.assert_allclose(made.image[0][inner], expected, atol=1e-2)

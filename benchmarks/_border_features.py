@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours
 
-__all__ = ["border_features", "border_frame", "border_patches"]
+__all__ = ["border_curves", "border_features", "border_frame", "border_patches", "named_features"]
 
 OFFSETS = np.arange(-6, 11)
 """Pixels from the border, negative inside."""
@@ -40,30 +40,50 @@ def border_features(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     image = _normalised(image, distance)
     where = points[:, None, :] + OFFSETS[None, :, None] * normals[:, None, :]
     profile = ndimage.map_coordinates(image, where.transpose(2, 0, 1), order=1, mode="nearest")  # (P, offsets)
-    across, along = np.diff(profile, axis=1), np.diff(profile, axis=0, append=profile[:1])
-    curves = {
+    along = np.abs(np.diff(profile, axis=0, append=profile[:1]))
+    curves = border_curves(profile, along.mean(axis=0))
+    fine = image - ndimage.gaussian_filter(image, 1.0)
+    coarse = ndimage.gaussian_filter(image, 1.0) - ndimage.gaussian_filter(image, 2.0)
+    for name, part in (("fine", fine**2), ("coarse", coarse**2), ("edges", np.abs(ndimage.laplace(image)))):
+        bins = [part[(distance >= low) & (distance < low + 1)] for low in OFFSETS[:-1]]
+        curves[name] = np.array([values.mean() if values.size else np.nan for values in bins])
+    return named_features(curves)
+
+
+def border_curves(profile: np.ndarray, along: np.ndarray) -> dict[str, np.ndarray]:
+    """What profiles across a border have in common, by distance from it.
+
+    Args:
+        profile: values across the border, (points, offsets).
+        along: mean difference from what is beside on the border, (offsets).
+    """
+    across = np.diff(profile, axis=1)
+    return {
         "level": profile.mean(axis=0),
         "spread": profile.std(axis=0),
         "step": across.mean(axis=0),
         "step size": np.abs(across).mean(axis=0),
         "step spread": across.std(axis=0),
         "bend": np.abs(np.diff(profile, n=2, axis=1)).mean(axis=0),
-        "along": np.abs(along).mean(axis=0),
+        "along": along,
         "neighbours' correlation": _correlations(profile, 1),
         "correlation across 3": _correlations(profile, 3),
     }
-    fine = image - ndimage.gaussian_filter(image, 1.0)
-    coarse = ndimage.gaussian_filter(image, 1.0) - ndimage.gaussian_filter(image, 2.0)
-    for name, part in (("fine", fine**2), ("coarse", coarse**2), ("edges", np.abs(ndimage.laplace(image)))):
-        bins = [part[(distance >= low) & (distance < low + 1)] for low in OFFSETS[:-1]]
-        curves[name] = np.array([values.mean() if values.size else np.nan for values in bins])
+
+
+def named_features(curves: dict[str, np.ndarray], count: int = len(OFFSETS)) -> dict[str, float]:
+    """Numbers by name: every curve's by distance, and most curves' also relative to their outer end.
+
+    Args:
+        curves: what was measured, by distance from the border.
+        count: at how many offsets, from the first of ``OFFSETS`` on, the profiles were.
+    """
     features: dict[str, float] = {}
     for name, curve in curves.items():
-        start = OFFSETS[0] + (len(OFFSETS) - len(curve)) / 2
+        start = OFFSETS[0] + (count - len(curve)) / 2
         features |= {f"{name} at {start + k:+g}": float(value) for k, value in enumerate(curve)}
         if name not in ("level", "step") and "correlation" not in name:
-            outer = curve[-4:].mean()
-            relative = np.log(np.maximum(curve, 1e-9) / max(outer, 1e-9))
+            relative = np.log(np.maximum(curve, 1e-9) / max(curve[-4:].mean(), 1e-9))
             features |= {f"{name}/outer at {start + k:+g}": float(value) for k, value in enumerate(relative)}
     return {name: value if np.isfinite(value) else 0.0 for name, value in features.items()}
 

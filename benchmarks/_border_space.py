@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from _border_features import border_curves, named_features
 from scipy import ndimage
 from skimage.measure import marching_cubes
 
@@ -76,36 +77,8 @@ def space_features(image: np.ndarray, border: Border) -> dict[str, dict[str, flo
         chosen = border.among(direction)
         part = profile[chosen] if chosen.sum() >= 8 else profile
         aside = [values[chosen] if chosen.sum() >= 8 else values for values in beside]
-        across = np.diff(part, axis=1)
-        curves = {
-            "level": part.mean(axis=0),
-            "spread": part.std(axis=0),
-            "step": across.mean(axis=0),
-            "step size": np.abs(across).mean(axis=0),
-            "step spread": across.std(axis=0),
-            "bend": np.abs(np.diff(part, n=2, axis=1)).mean(axis=0),
-            "along": np.mean([values.mean(axis=0) for values in aside], axis=0),
-            "neighbours' correlation": _correlations(part, 1),
-            "correlation across 3": _correlations(part, 3),
-        }
+        curves = border_curves(part, np.mean([values.mean(axis=0) for values in aside], axis=0))
         for name, values in textures[direction].items():
             curves[name] = np.array([values.ravel()[shell].mean() if shell.size else np.nan for shell in shells])
-        found[direction] = _named(curves)
+        found[direction] = named_features(curves, len(OFFSETS))
     return found
-
-
-def _named(curves: dict[str, np.ndarray]) -> dict[str, float]:
-    features: dict[str, float] = {}
-    for name, curve in curves.items():
-        start = OFFSETS[0] + (len(OFFSETS) - len(curve)) / 2
-        features |= {f"{name} at {start + k:+g}": float(value) for k, value in enumerate(curve)}
-        if name not in ("level", "step") and "correlation" not in name:
-            relative = np.log(np.maximum(curve, 1e-9) / max(curve[-4:].mean(), 1e-9))
-            features |= {f"{name}/outer at {start + k:+g}": float(value) for k, value in enumerate(relative)}
-    return {name: value if np.isfinite(value) else 0.0 for name, value in features.items()}
-
-
-def _correlations(profile: np.ndarray, apart: int) -> np.ndarray:
-    centred = profile - profile.mean(axis=0)
-    norm = np.maximum(np.sqrt((centred**2).sum(axis=0)), 1e-9)
-    return np.asarray((centred[:, apart:] * centred[:, :-apart]).sum(axis=0) / (norm[apart:] * norm[:-apart]))

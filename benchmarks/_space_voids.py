@@ -21,10 +21,9 @@ from monai_consingan.transforms import HostKnowledge, RemoveLesion, anatomical_m
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, estimate_symmetry
 
-__all__ = ["SEQUENCES", "SPACE_METHODS", "SpaceMethod", "SpaceVoid", "Volume", "space_voids"]
+__all__ = ["SPACE_METHODS", "SpaceMethod", "SpaceVoid", "Volume", "space_voids"]
 
 DIAMETERS_MM = (8.0, 25.0)
-SEQUENCES = ("t1", "t1ce", "t2", "flair")
 _CLEAR = 6  # voxels around a void that are healthy tissue in both hemispheres
 _TRIES = 200
 

@@ -18,7 +18,8 @@ from _border_features import border_features
 from _intervals import interval
 from _measure import table
 from _patients import find_patients
-from _space_voids import SEQUENCES, SPACE_METHODS, SpaceMethod, SpaceVoid, space_voids
+from _sequences import SEQUENCES
+from _space_voids import SPACE_METHODS, SpaceMethod, SpaceVoid, space_voids
 from _telling_apart import auc_interval, forest_scores
 from scipy import ndimage
 

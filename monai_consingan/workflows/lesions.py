@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from monai_consingan import __version__
-from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.arrays import wrap_like
 from monai_consingan.data import file_sha256
 from monai_consingan.data.lesion_bank import (
     BANK_FILE,
@@ -25,7 +25,7 @@ from monai_consingan.figures import save_lesion_sheet
 from monai_consingan.folder_lock import leaving_nothing, locked
 from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.progress_bar import progress_bar
-from monai_consingan.transforms.insertion.donors import Donor
+from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
@@ -213,7 +213,7 @@ class _Folder(ResumableFolder):
         for lesion in told:
             image, label, _ = bank.load(lesion)
             text = f"{lesion['number']} {lesion['kind']}, {lesion['diameter_mm']:.1f} mm, CNR {lesion['value_cnr']:.1f}"
-            shown.append((as_array(image)[whole.lead][None], as_array(label)[0], lesion["spacing"], text))
+            shown.append((image[whole.lead : whole.lead + 1], label, text))
         with whole_file(self.path / _SHEET) as temporary:
             save_lesion_sheet(temporary, shown)
         crops = {

@@ -6,6 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.metrics.regression import MultiScaleSSIMMetric
+from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
+from torchmetrics.regression import MeanSquaredError
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import tissue_agreement
@@ -78,6 +80,21 @@ def test_ms_ssim_is_monais_with_the_scales_that_it_has_room_for(size: int, scale
     weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])[:scales]
     monai = MultiScaleSSIMMetric(spatial_dims=2, weights=(weights / weights.sum()).tolist())
     assert tissue_agreement(result, image, mask).ms_ssim == pytest.approx(monai(*scaled).item())
+
+
+@pytest.mark.parametrize("shape", [(30, 34), (20, 24, 22)])
+def test_is_what_torchmetrics_computes_inside_the_mask(shape: tuple[int, ...]) -> None:
+    image, mask = truth(*shape), middle(*shape, width=10)
+    mask[:, :4, :6] = 1  # also at the border of the image
+    result = np.where(mask > 0, image + np.random.RandomState(1).normal(0, 20, image.shape), image)
+    low, high = np.percentile(image[mask == 0], [0.5, 99.5])
+    made, real = (torch.from_numpy(np.clip((array - low) / (high - low), 0, 1))[None] for array in (result, image))
+    void = torch.from_numpy(mask > 0)[None]
+    found = tissue_agreement(result, image, mask)
+    _, similar = StructuralSimilarityIndexMeasure(data_range=1.0, return_full_image=True)(made, real)
+    assert found.ssim == pytest.approx(similar[void].mean().item(), rel=1e-6)
+    assert found.psnr == pytest.approx(PeakSignalNoiseRatio(data_range=1.0)(made[void], real[void]).item(), rel=1e-6)
+    assert found.mse == pytest.approx(MeanSquaredError()(made[void], real[void]).item(), rel=1e-6)
 
 
 @given(shape=st.lists(st.integers(2, 50), min_size=2, max_size=3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from monai_consingan.arrays import as_array, check_layers, check_number, check_s
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.removal.means import Means, Sums
+from monai_consingan.transforms.removal.means import Means
+from monai_consingan.transforms.removal.moves import moved, overlaps, unlikeness
 
 __all__ = ["OUTSIDE", "MatchedFill"]
 
@@ -142,9 +143,9 @@ class MatchedFill:
                 told = told & np.all([_ordinary(channel, told & ring) for channel in here], axis=0)
                 ring &= told
                 place = self._place(here, there, region, ring, free, source_head[near], axis, mm)
-                sound = _taken(free, place)
+                sound = moved(free, place)
                 for filled, channel, other in zip(result, here, there, strict=True):
-                    new = self._filled(channel, _taken(other, place), sound, wanted, around, told, ring, axis, mm)
+                    new = self._filled(channel, moved(other, place), sound, wanted, around, told, ring, axis, mm)
                     filled[near][wanted] = new[wanted]
         return result if stacked else np.asarray(result[0])
 
@@ -186,8 +187,8 @@ class MatchedFill:
         """
         steps = [0 if along == axis else int(self.reach_mm / size) for along, size in enumerate(mm)]
         count = int(region.sum())
-        open_ = (np.rint(_overlaps(~usable, region, steps)) <= self.unusable * count) & (
-            _overlaps(~source_head, region, steps) <= OUTSIDE * count + 0.5
+        open_ = (np.rint(overlaps(~usable, region, steps)) <= self.unusable * count) & (
+            overlaps(~source_head, region, steps) <= OUTSIDE * count + 0.5
         )
         if not open_.any():
             raise NoPlaceError(
@@ -195,12 +196,8 @@ class MatchedFill:
             )
         shifts = np.meshgrid(*(np.arange(-step, step + 1) for step in steps), indexing="ij")
         far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
-        unlike = sum(
-            found / unit
-            for found, unit in zip(_unlikeness(host, source, usable, ring, steps), _units(host, ring), strict=True)
-        )
-        cost = np.where(open_, unlike * (1 + _FAR * far), np.inf)
-        best = np.unravel_index(int(cost.argmin()), cost.shape)
+        cost = np.where(open_, unlikeness(host, source, usable, ring, steps) * (1 + _FAR * far), np.inf)
+        best = np.unravel_index(int(np.lexsort((far.ravel(), cost.ravel()))[0]), cost.shape)  # of equals the nearest
         return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
 
     def _filled(
@@ -256,61 +253,6 @@ class MatchedFill:
             return 1.0
         found = (np.sqrt(max(mixed**2 - square * rest, 0.0)) - mixed) / square
         return float(np.clip(found, 1 / self.most, self.most))
-
-
-def _unlikeness(
-    hosts: np.ndarray, sources: np.ndarray, usable: np.ndarray, ring: np.ndarray, steps: Sequence[int]
-) -> Iterator[np.ndarray]:
-    """Standard deviation of every channel's difference between host and source in a ring, for every move of it."""
-    if not ring.any():
-        yield from (np.zeros([2 * step + 1 for step in steps]) for _ in hosts)
-        return
-    (box,) = find_objects(ring.view(np.uint8))
-    sums, size = Sums([side.stop - side.start for side in box], steps), int(ring.sum())
-    around = sums.weights(ring[box])
-    for host, source in zip(hosts, sources, strict=True):
-        level = float(host[ring].mean())
-        here = np.where(ring[box], host[box] - level, 0.0)
-        wide = _widened(np.where(usable, source - level, 0.0), box, steps, 0.0)
-        found, square = sums.values(wide), sums.values(wide**2)
-        squares = (here**2).sum() + sums.of(square * around - 2 * found * sums.weights(here))
-        spread = squares / size - ((here.sum() - sums.of(found * around)) / size) ** 2
-        yield np.sqrt(np.maximum(spread, 0.0))
-
-
-def _overlaps(where: np.ndarray, region: np.ndarray, steps: Sequence[int]) -> np.ndarray:
-    """How many voxels of a region lie in a mask, for every move of it; what is beyond the array is in the mask."""
-    (box,) = find_objects(region.view(np.uint8))
-    wide = _widened(where, box, steps, True)
-    if not wide.any():
-        return np.zeros([2 * step + 1 for step in steps])
-    sums = Sums([side.stop - side.start for side in box], steps)
-    return sums.of(sums.values(wide) * sums.weights(region[box]))
-
-
-def _widened(array: np.ndarray, box: Sequence[slice], steps: Sequence[int], beyond: float) -> np.ndarray:
-    """A box of an array and what is some steps around it, with a value for what is beyond the array."""
-    wide = np.pad(array, [(step, step) for step in steps], constant_values=beyond)
-    return np.asarray(
-        wide[tuple(slice(side.start, side.stop + 2 * step) for side, step in zip(box, steps, strict=True))]
-    )
-
-
-def _units(host: np.ndarray, ring: np.ndarray) -> list[float]:
-    """What differences of every channel are measured in: its robust spread in a ring; a single one needs no unit."""
-    if len(host) == 1 or not ring.any():
-        return [1.0] * len(host)
-    around = [channel[ring] for channel in host]
-    return [float(1.4826 * np.median(np.abs(part - np.median(part)))) or 1.0 for part in around]
-
-
-def _taken(array: np.ndarray, place: Sequence[int]) -> np.ndarray:
-    """An array moved by whole voxels so that what lies at a place comes here; False or 0 comes from beyond."""
-    pad = [(abs(step), abs(step)) for step in place]
-    taken = tuple(
-        slice(step + abs(step), step + abs(step) + side) for step, side in zip(place, array.shape, strict=True)
-    )
-    return np.asarray(np.pad(array, pad)[taken])
 
 
 def _ordinary(image: np.ndarray, ring: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Means and sums of voxels: gaussian means within a mask, and weighted sums for every move of the weights."""
+"""Gaussian means of the voxels of a mask."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy.fft import irfftn, next_fast_len, rfftn
 
-__all__ = ["Means", "Sums"]
+__all__ = ["Means"]
 
 
 class Means:
@@ -52,28 +51,3 @@ def _filter_matrix(count: int, sigma: float) -> np.ndarray:
     weights = np.exp(-0.5 * (np.arange(radius + 1) / sigma) ** 2)
     weights /= weights[0] + 2 * weights[1:].sum()
     return np.where(away <= radius, weights[np.minimum(away, radius)], 0.0)
-
-
-class Sums:
-    """Weighted sums of an array for every move of the weights by some steps, by Fourier transforms.
-
-    Args:
-        shape: of the weights.
-        steps: how far they are moved along every axis, to both sides; the array is larger by that.
-    """
-
-    def __init__(self, shape: Sequence[int], steps: Sequence[int]) -> None:
-        self.size = [next_fast_len(side + 2 * step, real=True) for side, step in zip(shape, steps, strict=True)]
-        self.moves = tuple(slice(2 * step + 1) for step in steps)
-
-    def values(self, wide: np.ndarray) -> np.ndarray:
-        """The transform of an array."""
-        return np.asarray(rfftn(wide.astype(np.float64), self.size))
-
-    def weights(self, weights: np.ndarray) -> np.ndarray:
-        """The transform of weights."""
-        return np.conj(self.values(weights))
-
-    def of(self, product: np.ndarray) -> np.ndarray:
-        """The sums, of a product of an array's transform and weights', or of a sum of such products."""
-        return np.asarray(irfftn(product, self.size)[self.moves])

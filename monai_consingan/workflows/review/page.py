@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -123,21 +125,21 @@ def write_review(folder: str | Path, run: str, entries: Sequence[ReviewEntry], *
     return page
 
 
-def fill_page(name: str, content: Any) -> str:
+def fill_page(name: str, content: Mapping[str, Any]) -> str:
     """A page with its style, its script and its content inside.
 
     Args:
-        name: ``"review"`` or ``"reading"``.
-        content: plain values, which the script finds.
+        name: ``"review"`` or ``"reading"``, whose body and script go into the frame of all pages.
+        content: plain values, which the script finds, with the page's ``title``.
     """
     assets = files("monai_consingan.workflows.review") / "assets"
     parts = {
+        "title": escape(content["title"]),
         "style": (assets / "page.css").read_text(encoding="utf-8"),
+        "body": (assets / f"{name}.html").read_text(encoding="utf-8").rstrip(),
         "script": "\n".join((assets / file).read_text(encoding="utf-8") for file in ("cards.js", f"{name}.js")),
         # no text of a name can end the script, or begin another
         "content": json.dumps(content, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028"),
     }
-    page = (assets / f"{name}.html").read_text(encoding="utf-8")
-    for part, text in parts.items():
-        page = page.replace(f"<!-- {part} -->", text, 1)
-    return page
+    frame = (assets / "page.html").read_text(encoding="utf-8")
+    return re.sub("<!-- (title|style|body|script|content) -->", lambda place: parts[place[1]], frame)

@@ -136,6 +136,42 @@ def test_levels_fit_to_ill_tissue_that_is_not_measured():
     assert 0.4 * fine[1] < fine[0] < 1.2 * fine[1]
 
 
+def test_levels_fit_to_what_is_unusual_also_where_most_of_the_surroundings_are_ill():
+    """A vessel beside the mask has no say in structure and texture, but levels meet it, wherever illness is."""
+    truth, mask = tissue() + rough(), box()
+    vessel = np.zeros(mask.shape, bool)
+    vessel[26:28, 20:44] = True
+    host = np.where(vessel, 400.0, np.where(mask, 0, truth))
+    for ill in (np.zeros(mask.shape), np.ones(mask.shape)):
+        filled = MatchedFill()(host, truth, mask, ill=ill)
+        assert filled[28, 28:32].mean() > 250 > 200 > filled[39, 28:32].mean()
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3])
+def test_a_channel_that_is_mostly_flat_has_no_more_say_than_others(unit):
+    """More than half of its surroundings have one value, as in a map of perfusion: its unit decides nothing."""
+    truth, mask = tissue(), box()
+    spots = np.where(np.random.RandomState(3).random(truth.shape) < 0.1, unit, 0.0)  # noise that no move explains
+    source = np.stack([np.roll(truth, 4, axis=0), spots[::-1]])
+    filled = MatchedFill(texture=0)(np.where(mask, 500, np.stack([truth, spots])), source, mask)
+    np.testing.assert_allclose(filled[0], truth, atol=NEAR)
+
+
+def test_a_channel_that_is_flat_around_has_no_say():
+    truth, mask = tissue(), box()
+    source = np.stack([np.roll(truth, 4, axis=0), rough(strength=1e3)])
+    filled = MatchedFill(texture=0)(np.where(mask, 500, np.stack([truth, np.zeros_like(truth)])), source, mask)
+    np.testing.assert_allclose(filled[0], truth, atol=NEAR)
+
+
+def test_where_nothing_around_tells_a_place_the_same_one_is_taken():
+    sources, mask = np.stack([tissue(), tissue(seed=1)]), box()
+    filled = MatchedFill(texture=0, structure=1)(np.zeros_like(sources), sources, mask)
+    for channel, source in zip(filled, sources, strict=True):
+        fine = [(image - gaussian_filter(image, 4))[mask] for image in (channel, source)]
+        assert np.corrcoef(*fine)[0, 1] > 0.8
+
+
 def test_parts_are_moved_by_themselves_and_slices_do_not_mix():
     truth = np.stack([tissue((90, 60), k) for k in range(3)], axis=-1)
     mask = np.zeros(truth.shape, bool)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.utils import set_determinism
+from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import USUAL_FILLINGS
@@ -210,3 +211,14 @@ def test_checks_tell_whether_the_lesion_is_gone() -> None:
     assert checks["visibility"] < 2
     kept = removal._checks(image, image, label, removal.remove(image, label))
     assert kept["contrast_kept"] == 1 and kept["visibility"] > 10
+
+
+def test_checks_are_none_where_only_lesions_are_around() -> None:
+    image, label = case(2)
+    label[label == 5] = 0
+    near = ndimage.binary_dilation(label[0] == 2, iterations=14)
+    label[0, near & (label[0] == 0)] = 7  # stays, and leaves no tissue to measure the removed lesion by
+    removal = RandLesionRemoval(lesion_labels=[2], methods="biharmonic")
+    out = removal(image, label)
+    assert out.mask.any() and set(np.unique(out.label)) == {0, 7}
+    assert removal.log["checks"] == {"cnr": None, "visibility": None, "contrast_kept": None, "black_gained": 0.0}

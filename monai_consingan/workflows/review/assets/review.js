@@ -259,7 +259,6 @@ find("file").addEventListener("change", () => {
 for (const id of ["show", "name", "measure", "from", "to"]) find(id).addEventListener("input", list);
 
 find("title").textContent = content.title;
-document.title = content.title;
 restore();
 makeHeads();
 for (const entry of entries) makeRow(entry);

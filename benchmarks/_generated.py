@@ -25,7 +25,9 @@ from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.shapes import Outline
 from monai_consingan.transforms.generation.textured import paint_lesion, patch_lesion
 from monai_consingan.transforms.generation.warped import warp_lesion
-from monai_consingan.transforms.insertion.donors import Donor, DonorCrop, crop_lesions
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
+from monai_consingan.transforms.insertion.move import move
 
 __all__ = ["MAKERS", "SEQUENCES", "Case", "Subject", "case_features", "case_patches", "cases_of", "lesion_features"]
 
@@ -122,8 +124,11 @@ def cases_of(
                     with suppress(NoPlaceError):
                         for name, crop in crops.items():
                             middle = np.round(np.argwhere(crop.label > 0).mean(axis=0)).astype(int)
-                            parts = crop.moved((_WINDOW - middle).tolist(), window.shape[1:])
-                            pasted = paste(window, parts[0], parts[1], donor_valid=parts[2])
+                            parts = (crop.image, crop.label[None], crop.valid[None])
+                            image, label, valid = (
+                                move(part, _WINDOW - middle, shape=window.shape[1:]) for part in parts
+                            )
+                            pasted = paste(window, image, label, donor_valid=valid)
                             made[name] = (as_array(pasted.image), as_array(pasted.label)[0])
                 yield Case(host.name, donor.name, made)
 

@@ -1,13 +1,16 @@
 """Time and memory of a training against a textbook baseline, and of using a model.
 
 Everything is measured in one process, the variants in turns, and medians are given; memory and start-up in processes of
-their own. ``python benchmarks/speed.py [--quick] [--threads N] [--json FILE]``
+their own. ``--processor --threads 1`` counts the processor's seconds, where other programs run.
+
+``python benchmarks/speed.py [iterations] [memory] [use] [cost] [models] [--quick] [--processor] [--threads N]``
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -33,6 +36,15 @@ from monai_consingan.transforms import InsertLesion
 
 PAPER_SIDE = 250
 VARIANTS = ("baseline", "without numba", "default")
+SECTIONS = ("iterations", "memory", "use", "cost", "models")
+
+Clock = Callable[[], float]
+
+
+def processor_time() -> float:
+    """Seconds that the processor spent on this process and on those it started."""
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system
 
 
 def steps(setting: Setting, names: tuple[str, ...] = VARIANTS) -> dict[str, Step]:
@@ -55,21 +67,21 @@ def setting_of(
     return Setting(name, tuple(sizes), settings.channels, settings.concurrent_stages, settings.slope)
 
 
-def conv_speed(repeats: int) -> float:
+def conv_speed(repeats: int, clock: Clock) -> float:
     """Median billion operations a second of a bare 64 to 64 convolution, forward, of 250 x 250 pixels."""
     x, weight = torch.randn(1, 64, PAPER_SIDE, PAPER_SIDE), torch.randn(64, 64, 3, 3)
     with torch.no_grad():
-        seconds = interleaved({"conv": lambda: torch.conv2d(x, weight)}, repeats)["conv"]
+        seconds = interleaved({"conv": lambda: torch.conv2d(x, weight)}, repeats, clock=clock)["conv"]
     return 2 * 9 * 64 * 64 * (PAPER_SIDE - 2) ** 2 / statistics.median(seconds) / 1e9
 
 
-def iteration_rows(settings: list[Setting], repeats: int) -> list[dict[str, Any]]:
+def iteration_rows(settings: list[Setting], repeats: int, clock: Clock) -> list[dict[str, Any]]:
     """Seconds an iteration, and how many times faster than the baseline."""
     rows = []
     for setting in settings:
-        seconds = interleaved(steps(setting), repeats)
+        seconds = interleaved(steps(setting), repeats, clock=clock)
         median = {name: statistics.median(values) for name, values in seconds.items()}
-        peak = conv_speed(3)
+        peak = conv_speed(3, clock)
         row: dict[str, Any] = {
             "iteration": setting.name,
             "stages": len(setting.sizes),
@@ -85,7 +97,7 @@ def iteration_rows(settings: list[Setting], repeats: int) -> list[dict[str, Any]
     return rows
 
 
-def cost_rows(quick: bool, repeats: int) -> list[dict[str, Any]]:
+def cost_rows(quick: bool, repeats: int, clock: Clock) -> list[dict[str, Any]]:
     """Cost of an iteration against image side, filters and stages."""
     middle = 96 if quick else 128
     plans = [("side", side, side, 32, 3) for side in ((64, 96) if quick else (64, 96, 128, 192, 250))]
@@ -96,7 +108,7 @@ def cost_rows(quick: bool, repeats: int) -> list[dict[str, Any]]:
         settings = preset_settings("quick", "harmonization", channels=filters, stages=stages)
         sizes = tuple((int(h), int(w)) for h, w in settings.sizes((side, side)))
         setting = Setting(what, sizes, filters)
-        seconds = interleaved(steps(setting, ("baseline", "default")), repeats)
+        seconds = interleaved(steps(setting, ("baseline", "default")), repeats, clock=clock)
         rows.append(
             {
                 "varied": what,
@@ -111,7 +123,7 @@ def cost_rows(quick: bool, repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
-def model_rows(quick: bool) -> list[dict[str, Any]]:
+def model_rows(quick: bool, clock: Clock) -> list[dict[str, Any]]:
     """Minutes of whole trainings, from one iteration of every stage."""
     names = [("quick", "harmonization", 96), ("standard", "harmonization", 96), ("quick-3d", "harmonization", 48)]
     if not quick:
@@ -125,7 +137,8 @@ def model_rows(quick: bool) -> list[dict[str, Any]]:
         for stage in range(settings.stages):
             setting = setting_of("stage", preset, task, side, stage)
             if setting not in known:
-                seconds = interleaved(steps(setting, ("baseline", "default")), 3 if side < 128 else 1)
+                repeats = 3 if side < 128 else 1
+                seconds = interleaved(steps(setting, ("baseline", "default")), repeats, clock=clock)
                 known[setting] = {name: statistics.median(values) for name, values in seconds.items()}
             for name in minutes:
                 minutes[name] += known[setting][name] * settings.iterations / 60
@@ -181,18 +194,17 @@ def second_lesion() -> Callable[[], Any]:
     return lambda: redraw(lesion.image, lesion.mask, [host], host=host, **how)
 
 
-def use_rows(repeats: int) -> list[dict[str, Any]]:
+def use_rows(repeats: int, clock: Clock) -> list[dict[str, Any]]:
     """Another lesion with a trained model, and start-up."""
     rows = []
     for side, filters in ((96, 32), (96, 64), (PAPER_SIDE, 64)):
         setting = setting_of("", "quick", "harmonization", side)
         generator = ConSinGANGenerator(setting.sizes, channels=filters, negative_slope=setting.slope).eval()
         inferer, image = ConSinGANInferer(get_task("harmonization").name), torch.rand(1, 1, side, side) * 2 - 1
-        seconds = interleaved(
-            {"use": lambda inferer=inferer, image=image, network=generator: inferer(image, network)}, repeats
-        )
+        use = {"use": lambda inferer=inferer, image=image, network=generator: inferer(image, network)}
+        seconds = interleaved(use, repeats, clock=clock)
         rows.append({"what": f"generator, {side} x {side}, {filters} filters", "s": statistics.median(seconds["use"])})
-    lesion = statistics.median(interleaved({"redraw": second_lesion()}, repeats)["redraw"])
+    lesion = statistics.median(interleaved({"redraw": second_lesion()}, repeats, clock=clock)["redraw"])
     rows.append({"what": "another lesion with a model: mask, crop, generator, composite", "s": lesion})
     commands = {
         "monai-consingan --help": [sys.executable, "-m", "monai_consingan", "--help"],
@@ -203,9 +215,9 @@ def use_rows(repeats: int) -> list[dict[str, Any]]:
     for name, command in commands.items():
         times = []
         for _ in range(max(3, repeats // 2)):
-            start = time.perf_counter()
+            start = clock()
             subprocess.run(command, check=True, capture_output=True)
-            times.append(time.perf_counter() - start)
+            times.append(clock() - start)
         rows.append({"what": name, "s": statistics.median(times)})
     return rows
 
@@ -213,8 +225,10 @@ def use_rows(repeats: int) -> list[dict[str, Any]]:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], default=[], help="default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     parser.add_argument("--quick", action="store_true", help="few and small ones, in a minute or two")
+    parser.add_argument("--processor", action="store_true", help="count the processor's seconds")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     parser.add_argument("--memory-of", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", type=json.loads, help=argparse.SUPPRESS)
@@ -225,23 +239,24 @@ def main() -> None:
         print_memory(arguments.memory_of, arguments.sizes, arguments.filters)
         return
     quick = arguments.quick
+    clock = processor_time if arguments.processor else time.perf_counter
     repeats = 5 if quick else 7
     small = setting_of("quick preset, top of 3 stages", "quick", "harmonization", 96)
     large = setting_of("paper, top of 3 stages", "harmonization-2", "harmonization", PAPER_SIDE)
     cube = setting_of("in space, top of 3 stages", "quick-3d", "harmonization", 48, filters=32)
     deep = setting_of("paper, top of 6 stages", "harmonization-1", "harmonization", PAPER_SIDE)
     settings = [small, cube] if quick else [small, cube, large, deep]
-    report: dict[str, Any] = {"machine": machine(), "convolution, Gflop/s": conv_speed(7)}
+    report: dict[str, Any] = {"machine": machine(), "convolution, Gflop/s": conv_speed(7, clock)}
     print(json.dumps(report, indent=1))
     sections = {
-        "iterations": lambda: iteration_rows(settings, repeats),
+        "iterations": lambda: iteration_rows(settings, repeats, clock),
         "memory": lambda: [memory_row(setting, name) for setting in settings[1:] for name in VARIANTS],
-        "use": lambda: use_rows(repeats),
-        "cost": lambda: cost_rows(quick, 3),
-        "models": lambda: model_rows(quick),
+        "use": lambda: use_rows(repeats, clock),
+        "cost": lambda: cost_rows(quick, 3, clock),
+        "models": lambda: model_rows(quick, clock),
     }
-    for name, section in sections.items():
-        report[name] = section()
+    for name in arguments.sections or SECTIONS:
+        report[name] = sections[name]()
         print(f"\n{name}\n{table(report[name])}", flush=True)
     report["machine"]["load_after"] = machine()["load_before"]
     if arguments.json:

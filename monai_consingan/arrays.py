@@ -32,7 +32,6 @@ __all__ = [
     "check_shape",
     "check_spacing",
     "chosen",
-    "image_and_label",
     "images_and_label",
     "in_all",
     "int_range",
@@ -284,18 +283,6 @@ def images_and_label(keys: KeysCollection, label_key: Hashable | None = None) ->
     if not images:
         raise ConSinGANError(f"keys is {given}; give the key of an image, and that of its label.")
     return tuple(images), label_key
-
-
-def image_and_label(keys: KeysCollection) -> tuple[Hashable, Hashable]:
-    """The key of an image and that of its label.
-
-    Raises:
-        ConSinGANError: more than two keys, or none.
-    """
-    (image, *more), label_key = images_and_label(keys)
-    if more:
-        raise ConSinGANError(f"keys is {ensure_tuple(keys)}; give the key of one image, and that of its label.")
-    return image, label_key
 
 
 def int_range(value: int | Sequence[int], name: str, minimum: int) -> tuple[int, int]:

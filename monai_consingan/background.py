@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 
 __all__ = ["Background", "check_in_tissue", "find_background"]
 
+_INNER_SHARE = 0.5  # of the voxels behind the border of a constant that a second one, inside of it, has at least
+_PLANES = 8  # along each axis, in which a second constant is looked for
 _BORDER_SHARE = 0.05  # of the voxels of the border that the constant has at least
 _TOGETHER = 0.9  # of the constant's voxels there, how many have the constant beside them: noise has it here and there
 _ROUNDING = 1e-5  # of the range of values
@@ -37,6 +39,8 @@ class Background:
         among: whether tissue may have the same value by chance, as it lies to both sides of it and values are whole
             numbers or rounded. Background is then only what is connected with the border through faces, or is a hole
             of 27 voxels or more.
+        within: a second constant inside of the first, as where air was padded with another value; it is background
+            as well. ``None`` where there is no such.
     """
 
     value: float
@@ -44,6 +48,10 @@ class Background:
     tolerance: float = 0.0
     mixed: float = 0.0
     among: bool = False
+    within: Background | None = None
+
+    def __str__(self) -> str:
+        return f"{self.value:g}" if self.within is None else f"{self.value:g} or {self.within}"
 
     def __bool__(self) -> bool:
         return self.value == self.value
@@ -51,7 +59,7 @@ class Background:
     def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Where an image, or a part of it, is background: boolean, of the same shape."""
         found = self._equal(values)
-        if not (self.among and found.any()):
+        if not (self.among or (self.within is not None and self.within.among)) or not found.any():
             return found
         parts, _ = ndimage.label(found)
         belongs = np.bincount(parts.ravel()) >= _HOLE
@@ -81,10 +89,10 @@ class Background:
         box = next(iter(ndimage.find_objects((~found).view(np.uint8))), None)
         if found.any() and box is not None:
             box = tuple(slice(max(0, side.start - _MIX_REACH), side.stop + _MIX_REACH) for side in box)
-            away, inner = np.abs(values[box] - np.float64(self.value)), found[box]
-            parts, count = ndimage.label(inner | (away < 0.2 * self.mixed))
+            inner = found[box]
+            parts, count = ndimage.label(inner | self._near(values[box], 0.2))
             inner |= (np.bincount(parts[inner], minlength=count + 1) > 0)[parts]
-            inner |= (away < self.mixed) & ndimage.maximum_filter(inner, 2 * _MIX_REACH + 1)
+            inner |= self._near(values[box], 1.0) & ndimage.maximum_filter(inner, 2 * _MIX_REACH + 1)
         return ~found if known is None else ~found & known
 
     def outside(self, values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -99,16 +107,24 @@ class Background:
     def darkest(self, values: NDArray[Any]) -> NDArray[Any]:
         """An image whose background is not brighter than its darkest voxel; a copy only where that changes anything."""
         found = self.mask(values)
-        if found.all() or not found.any() or not values.min() < self.value - self.tolerance:
+        lower = self.within is not None or values.min() < self.value - self.tolerance
+        if found.all() or not found.any() or not lower:
             return values
         return np.where(found, values[~found].min(), values)
 
     def _equal(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         if not self:
             return np.zeros(values.shape, bool)
-        if self.tolerance == 0:
-            return np.asarray(values == self.value)
-        return np.asarray(np.abs(values - np.float64(self.value)) <= self.tolerance)
+        found = values == self.value if self.tolerance == 0 else self._away(values) <= self.tolerance
+        return np.asarray(found if self.within is None else found | self.within._equal(values))
+
+    def _away(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.abs(values - np.float64(self.value))
+
+    def _near(self, values: NDArray[Any], share: float) -> NDArray[np.bool_]:
+        """Where values are this share of the way, at most, to the middle between background and tissue."""
+        found = self._away(values) < share * self.mixed
+        return np.asarray(found if self.within is None else found | self.within._near(values, share))
 
 
 def find_background(image: Any) -> Background:
@@ -116,7 +132,8 @@ def find_background(image: Any) -> Background:
 
     It is the most frequent value of the voxels on the image's faces, to within rounding, if at least a twentieth of
     them have it, nine of ten of these beside others that have it (which tells a constant from noise), and the other
-    voxels of the image have several values.
+    voxels of the image have several values. A second constant that half of the voxels right inside of it have, as where
+    a scan was padded, is background too.
 
     Args:
         image: one channel, array of any shape; axes of one voxel do not count.
@@ -141,23 +158,70 @@ def find_background(image: Any) -> Background:
     sample = values.ravel()[:: max(1, values.size // _SAMPLE)].astype(np.float64)
     whole = bool((sample == np.rint(sample)).all())
     low, high = np.percentile(sample, [1, 99])
-    tolerance = 0.0 if whole else _ROUNDING * float(high - low)
-    border = np.sort(np.concatenate([face.ravel() for face in faces])).astype(np.float64)
-    counts = np.searchsorted(border, border + tolerance, side="right") - np.arange(border.size)
-    most = int(np.argmax(counts))
-    value = float(border[most + counts[most] // 2])
-    if (border == value).sum() > 0.999 * counts[most]:
-        tolerance = 0.0
-    rest = sample[np.abs(sample - value) > tolerance]
-    if (
-        counts[most] < _BORDER_SHARE * border.size
-        or len(np.unique(rest)) < _FEWEST_VALUES
-        or _together([np.abs(face - np.float64(value)) <= tolerance for face in faces]) < _TOGETHER
-    ):
+    rounding = 0.0 if whole else _ROUNDING * float(high - low)
+
+    def constant(around: list[NDArray[Any]], share: float, planes: list[NDArray[Any]]) -> Background | None:
+        """The most frequent value around, if so many have it and, in the planes, those lie together."""
+        value, tolerance, count = _most_frequent(around, rounding)
+        found = Background(value, lowest, tolerance)
+        total = sum(part.size for part in around)
+        is_it = count and count >= share * total and _together([found._equal(plane) for plane in planes]) >= _TOGETHER
+        return found if is_it else None
+
+    outer = constant(faces, _BORDER_SHARE, faces)
+    rest = sample if outer is None else sample[~outer._equal(sample)]
+    if outer is None or len(np.unique(rest)) < _FEWEST_VALUES:
         return none
-    below = float((rest < value).mean())
-    mixed = 0.5 * abs(float(np.median(rest)) - value)
-    return Background(value, lowest, tolerance, mixed, (whole or tolerance > 0) and 0.01 < below < 0.99)
+    planes = _planes(values)
+    inner = constant([_behind(plane, outer) for plane in planes], _INNER_SHARE, planes)
+    tissue = rest if inner is None else rest[~inner._equal(rest)]
+    if len(np.unique(tissue)) < _FEWEST_VALUES:
+        inner, tissue = None, rest
+    if inner is not None:
+        inner = _among_tissue(inner, tissue, whole)
+    return replace(_among_tissue(outer, tissue, whole), within=inner)
+
+
+def _most_frequent(parts: list[NDArray[Any]], rounding: float) -> tuple[float, float, int]:
+    """The most frequent value to within rounding, how far rounding moves it in fact, and how many have it."""
+    ordered = np.sort(np.concatenate([part.ravel() for part in parts])).astype(np.float64)
+    if not ordered.size:
+        return float("nan"), 0.0, 0
+    counts = np.searchsorted(ordered, ordered + rounding, side="right") - np.arange(ordered.size)
+    most = int(np.argmax(counts))
+    count = int(counts[most])
+    value = float(ordered[most + count // 2])
+    return value, 0.0 if (ordered == value).sum() > 0.999 * count else rounding, count
+
+
+def _planes(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """A few planes of a volume, evenly spread along every axis."""
+    if values.ndim < 3:
+        return [values]
+    return [
+        np.moveaxis(values, axis, 0)[index]
+        for axis, size in enumerate(values.shape)
+        for index in np.unique(np.linspace(0, size - 1, _PLANES + 2).round().astype(int)[1:-1])
+    ]
+
+
+def _behind(plane: NDArray[Any], outer: Background) -> NDArray[Any]:
+    """The values of the voxels that lie behind the border of a constant, as deep as others may be mixed with it."""
+    found, behind = outer._equal(plane), []
+    deep = 1 + _MIX_REACH
+    for axis in range(plane.ndim):
+        for along, part in (
+            (np.moveaxis(plane, axis, 0)[::step], np.moveaxis(found, axis, 0)[::step]) for step in (1, -1)
+        ):
+            behind.append(along[deep:][part[:-deep] & ~part[1 : 1 - deep] & ~part[deep:]])
+    return np.concatenate(behind)
+
+
+def _among_tissue(found: Background, tissue: NDArray[np.float64], whole: bool) -> Background:
+    """A constant, and how it lies among the values of tissue."""
+    below = float((tissue < found.value).mean())
+    mixed = 0.5 * abs(float(np.median(tissue)) - found.value)
+    return replace(found, mixed=mixed, among=(whole or found.tolerance > 0) and 0.01 < below < 0.99)
 
 
 def check_in_tissue(image: Any, mask: NDArray[np.bool_], *, donor: bool = False) -> None:
@@ -180,7 +244,7 @@ def check_in_tissue(image: Any, mask: NDArray[np.bool_], *, donor: bool = False)
             continue
         lost, total = int((inside & background.outside(channel)).sum()), int(mask.sum())
         what = f"{lost} of the lesion's {total} voxels lie in the background of the {'donor' if donor else 'host'}, "
-        what += f"which is {background.value:g} everywhere; "
+        what += f"which is {background} everywhere; "
         if donor and 2 * lost > total:
             raise ConSinGANError(what + "give the label of this very image.")
         if lost and not donor:

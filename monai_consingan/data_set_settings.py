@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -34,7 +35,7 @@ BACKENDS = ("loky", "dask", "ray")
 """Where processes are: on this machine, or on a cluster of Dask or Ray."""
 
 
-class CaseSettings(Settings):
+class CaseSettings(Settings, ABC):
     """What `augment` and `twins` ask for alike, each as a dataclass."""
 
     method: str | None
@@ -54,9 +55,9 @@ class CaseSettings(Settings):
         return tuple(how for how in dict.fromkeys((self.method or self.usual, self.on_failure)) if how != "drop")
 
     @property
+    @abstractmethod
     def redrawn(self) -> BlendSettings | None:
         """Where the method uses a redrawn image; ``None`` if it needs no model."""
-        raise NotImplementedError
 
     def _as_tuples(self, *names: str) -> None:
         for name in names:

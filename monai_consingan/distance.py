@@ -15,7 +15,6 @@ __all__ = [
     "bounding_box",
     "depth_inside",
     "depth_within",
-    "distance_outside",
     "outside_distance",
     "reach_box",
     "ring",
@@ -103,9 +102,8 @@ def signed_distance(mask: np.ndarray, spacing: Sequence[float], axis: int | None
 
 def reach_box(mask: np.ndarray, spacing: Sequence[float], reach_mm: float) -> tuple[slice, ...]:
     """The smallest box that holds all voxels up to a distance in mm of a mask that is not empty."""
-    (found,) = ndimage.find_objects(mask.view(np.uint8))
     pads = [int(min(np.ceil(reach_mm / mm), n)) for mm, n in zip(spacing, mask.shape, strict=True)]
-    return tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(found, pads, strict=True))
+    return bounding_box(mask, pads)
 
 
 def ball_diameter(extent: float, ndim: int) -> float:
@@ -127,27 +125,6 @@ def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int]) -> tuple[slice,
     return tuple(
         slice(max(extent.start - more, 0), extent.stop + more) for extent, more in zip(found, margin, strict=True)
     )
-
-
-def distance_outside(
-    mask: NDArray[np.bool_], spacing: Sequence[float], limit_mm: float, axis: int | None = None
-) -> NDArray[np.float64]:
-    """Distance in mm from each voxel to the nearest voxel of the mask, as far as a limit.
-
-    Args:
-        mask: boolean spatial array that is not empty.
-        spacing: mm per spatial axis.
-        limit_mm: distances up to this are exact; farther voxels may be infinitely far, which saves time.
-        axis: with an axis, distances stay within the slices perpendicular to it; a slice without mask is infinitely
-            far.
-
-    Returns:
-        Distances in mm, of the mask's shape; 0 inside.
-    """
-    distance = np.full(mask.shape, np.inf)
-    box = reach_box(mask, spacing, limit_mm)
-    distance[box] = outside_distance(mask[box], spacing, axis)
-    return distance
 
 
 def depth_inside(mask: NDArray[np.bool_], spacing: Sequence[float], axis: int | None = None) -> NDArray[np.float64]:

@@ -11,7 +11,8 @@ from monai_consingan.data import IntensityScale
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast
 from monai_consingan.transforms import PasteLesion, find_placement, head_mask
-from monai_consingan.transforms.insertion.donors import Donor, crop_lesions, turn_donor
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions, turn_donor
 
 
 def brain(shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -182,3 +183,49 @@ def test_a_turned_donor_brings_no_air_along() -> None:
     turned = turn_donor(crop, (1.0, 1.0), flips=(False, False), degrees=25.0, scale=0.9, axis=None)
     assert turned.valid.any() and not turned.valid.all()
     assert turned.image[0][turned.valid].min() > 0.9 * values[inside].min()
+
+
+PADDING = [(-1024, 0), (-1, 0), (0, 50), (0, -3), (600, 0), (3000, 0), (0.25, -7.5)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("outer", "inner"), PADDING)
+def test_a_second_constant_inside_the_first_is_background_too(
+    shape: tuple[int, ...], outer: float, inner: float
+) -> None:
+    values, inside = brain(shape)
+    wide = [(9, 5), (7, 9), (0, 0)][: len(shape)]
+    image = np.pad(np.where(inside, values, inner), wide, constant_values=outer)
+    tissue = np.pad(inside, wide)
+    found = find_background(image)
+    assert (found.value, found.within and found.within.value) == (outer, inner)
+    np.testing.assert_array_equal(found.mask(image), ~tissue)
+    assert (head_mask(image) & ~tissue).sum() < 0.05 * tissue.sum()
+    assert (head_mask(image) & tissue).sum() > 0.95 * tissue.sum()
+    scale, plain = IntensityScale.fit(image), IntensityScale.fit(values)
+    assert scale.lower == pytest.approx(plain.lower, rel=0.02)
+    mask = np.zeros(image.shape, bool)
+    mask[10:13, 8:11] = True  # in the inner constant
+    with pytest.raises(ConSinGANError, match=rf"in the background of the host, which is {outer:g} or {inner:g} every"):
+        check_in_tissue(image[None], mask)
+
+
+@pytest.mark.parametrize(("outer", "inner"), PADDING)
+def test_no_lesion_is_placed_in_the_air_of_a_padded_scan(outer: float, inner: float) -> None:
+    values, inside = brain((40, 40, 20))
+    wide = [(8, 8), (8, 8), (0, 0)]
+    image = np.pad(np.where(inside, values, inner), wide, constant_values=outer)
+    label = np.zeros(image.shape)
+    label[26:30, 26:30, 9:12] = 1
+    for seed in range(5):
+        place = find_placement(image, image, label, spacing=1.0, rng=np.random.RandomState(seed), axis=2)
+        assert np.pad(inside, wide)[np.roll(label, place.offset, (0, 1, 2)) > 0].all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_smooth_tissue_behind_the_border_is_no_second_constant(shape: tuple[int, ...]) -> None:
+    values, inside = brain(shape)
+    coarse = np.where(inside, 100 * np.rint(values / 100), 0)
+    for image in (values, coarse, np.clip(values, 0, 590)):
+        found = find_background(image)
+        assert found.within is None

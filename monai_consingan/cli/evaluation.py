@@ -39,6 +39,12 @@ __all__ = ["evaluate"]
 @click.option("--frd", is_flag=True, help="Give the Frechet radiomic distance too; needs frd-score and pyradiomics.")
 @click.option("--max-slices", type=click.IntRange(2), metavar="N", help="At most N images of each set [default: all].")
 @axis_option
+@click.option(
+    "--lead",
+    metavar="SEQUENCE",
+    help="The sequence that is compared of images with several [default: of results the one that the lesion was "
+    "measured in].",
+)
 @seed_option("Seed of all draws.")
 @click.option("--device", default="cpu", show_default=True, help="Where Inception runs: cpu, cuda, cuda:1, mps.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor result.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from monai.data import MetaTensor
@@ -121,7 +123,7 @@ def _resample_tissue(
     known = _resample(torch.ones_like(image), source, target, shape, "nearest") > 0
     plain = _resample(image, source, target, shape, "bilinear")
     values = as_array(image)
-    background = find_background(values)
+    background = replace(find_background(values), within=None)  # what is inside of it keeps its own value
     if not background:
         return torch.where(known, plain, image.min().to(plain.dtype))
     tissue = torch.from_numpy(~background.mask(values))

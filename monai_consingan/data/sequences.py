@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
@@ -13,9 +12,10 @@ from monai.utils import ImageMetaKey
 
 from monai_consingan.arrays import as_array, as_mask, check_host, spacing_of, wrap_like
 from monai_consingan.background import find_background
+from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.data.grid import to_host_grid
 from monai_consingan.data.scan import same_grid
-from monai_consingan.distance import outside_distance, reach_box
+from monai_consingan.distance import reach_box, ring
 from monai_consingan.errors import ConSinGANError
 
 __all__ = [
@@ -34,7 +34,6 @@ SEQUENCES = "sequences"
 SEQUENCE_FILES = "sequence_files"
 """Key of ``meta`` for the files of an image's sequences, a list with one for each channel, where each has its own."""
 
-_RING_MM = (2.0, 8.0)
 _COARSE = 64  # voxels along an axis that are enough to see whether two scans show the same body
 _TOGETHER = 0.5  # of the smaller body that lies in the other one at least
 
@@ -113,23 +112,13 @@ def lead_channel(image: NdarrayOrTensor, lesion: NdarrayOrTensor, lead: int | st
     if not inside.any():
         return 0
     mm = spacing_of(image)
-    box = reach_box(inside, mm, _RING_MM[1])
+    box = reach_box(inside, mm, RING_MM[1])
     near = inside[box]
-    distance = outside_distance(near, mm)
-    around = (distance > _RING_MM[0]) & (distance <= _RING_MM[1])
-    ratios = [_stands_out(channel[box], near, around, find_background(channel)) for channel in as_array(image)]
-    return int(np.argmax(ratios))
-
-
-def _stands_out(values: np.ndarray, inside: np.ndarray, around: np.ndarray, background: Any) -> float:
-    """How many standard deviations of the tissue around it a lesion stands out by; -1 where that is not measurable."""
-    outer = values[around & ~background.mask(values)].astype(np.float64)
-    if not outer.size:
-        return -1.0
-    level = float(np.median(outer))
-    spread = 1.4826 * float(np.median(np.abs(outer - level))) or float(outer.std())
-    difference = abs(float(values[inside].mean(dtype=np.float64)) - level)
-    return difference / spread if spread > 0 else np.inf if difference > 0 else -1.0
+    around, ratios = ring(near, mm, RING_MM), []
+    for channel in as_array(image):
+        part = channel[box]
+        ratios.append(abs(cnr(part[near], part[around & ~find_background(channel).mask(part)])))
+    return int(np.argmax(np.nan_to_num(ratios, nan=-1.0, posinf=np.inf)))
 
 
 def stack_sequences(

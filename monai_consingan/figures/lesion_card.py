@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array
-from monai_consingan.figures.view import SliceView, slice_view
+from monai_consingan.figures.view import SliceView, plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.surroundings import spatial_mask
 
 __all__ = ["CardView", "grey_range", "save_card", "save_outline"]
@@ -53,11 +53,8 @@ class CardView:
         """
         inside = spatial_mask(lesion, as_array(image).shape[1:])
         middle = tuple(round(float(c)) for c in ndimage.center_of_mass(inside))
-        axes = [axis for axis in range(inside.ndim) if inside.ndim == 3 and inside.shape[axis] > 1]
-        planes = []
-        for axis in sorted(axes, key=lambda axis: _plane_order(image, axis)):
-            most = inside.sum(axis=tuple(other for other in range(inside.ndim) if other != axis))
-            planes.append((axis, int(np.argmax(most))))
+        axes = [axis for axis in plane_axes(image).values() if inside.shape[axis] > 1] if inside.ndim == 3 else []
+        planes = [(axis, widest_slice(inside[None], axis)) for axis in axes]
         if inside.ndim == 3 and not all(n > 1 for n in inside.shape):  # one slice: it alone is a picture
             planes = [(axis, 0) for axis in range(3) if inside.shape[axis] == 1][:1]
         view = cls(tuple(planes), middle, 0.0)
@@ -141,11 +138,3 @@ def _extent_mm(view: SliceView) -> float:
     if not found:
         return 0.0
     return max((side.stop - side.start) * size for side, size in zip(found[0], view.pixel_mm, strict=True))
-
-
-def _plane_order(image: NdarrayOrTensor, axis: int) -> int:
-    """0 for the axial plane, 1 for the coronal and 2 for the sagittal one; as stored where that is not known."""
-    if not isinstance(image, MetaTensor):
-        return 2 - axis
-    column = np.abs(as_array(image.affine)[:3, axis])
-    return 2 - int(np.argmax(column))

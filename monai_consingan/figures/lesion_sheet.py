@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from monai.config import NdarrayOrTensor
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures.view import plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.surroundings import spatial_array
 
 __all__ = ["save_lesion_sheet"]
@@ -23,15 +23,16 @@ _OUTLINE = (230, 60, 50)
 
 def save_lesion_sheet(
     path: str | os.PathLike[str],
-    lesions: Sequence[tuple[NDArray[Any], NDArray[Any], Sequence[float], str]],
+    lesions: Sequence[tuple[NdarrayOrTensor, NdarrayOrTensor, str]],
     *,
     columns: int = 4,
 ) -> None:
-    """Save lesions, each as the three planes through its middle with its label's outline, and a line of text.
+    """Save lesions, each in three planes where it is widest with its label's outline, and a line of text.
 
     Args:
         path: where to save, as PNG.
-        lesions: of each its image (1, H, W, D), its label values (H, W, D), mm per axis, and the text.
+        lesions: of each its image and its label values, (1, H, W, D), and the text; the affine of MetaTensors tells
+            the orientation (:func:`slice_view`) and the spacing.
         columns: lesions in a row.
 
     Raises:
@@ -43,25 +44,24 @@ def save_lesion_sheet(
     rows = -(-len(lesions) // columns)
     sheet = Image.new("RGB", (_GAP + min(columns, len(lesions)) * wide, _GAP + rows * high), (255, 255, 255))
     draw = ImageDraw.Draw(sheet)
-    for number, (image, label, spacing, text) in enumerate(lesions):
+    for number, (image, label, text) in enumerate(lesions):
         left, top = _GAP + number % columns * wide, _GAP + number // columns * high
         draw.text((left, top), text, fill=(0, 0, 0))
-        for plane, picture in enumerate(_planes(spatial_array(image), np.asarray(label), spacing)):
+        for plane, picture in enumerate(_planes(image, label)):
             sheet.paste(picture, (left + plane * (_SIDE + 2), top + _LINE))
     sheet.save(path, "PNG")
 
 
-def _planes(values: NDArray[Any], label: NDArray[Any], spacing: Sequence[float]) -> list[Image.Image]:
+def _planes(image: NdarrayOrTensor, label: NdarrayOrTensor) -> list[Image.Image]:
     """The three planes as squares of one size in mm."""
-    low, high = np.percentile(values, _WINDOW)
-    grey = np.clip((values - low) / max(float(high - low), 1e-9), 0, 1) * 255
-    middle = np.round(np.argwhere(label > 0).mean(axis=0)).astype(int)
-    longest = max(n * mm for n, mm in zip(label.shape, spacing, strict=True))
+    low, high = np.percentile(spatial_array(image), _WINDOW)
+    places = [(axis, widest_slice(label, axis)) for axis in plane_axes(image).values()]
+    views, marks = ([slice_view(part, axis=axis, index=at) for axis, at in places] for part in (image, label))
+    longest = max(max(view.size_mm) for view in views)
     pictures = []
-    for axis in (2, 1, 0):
-        plane, mark = (np.take(part, middle[axis], axis).T[::-1] for part in (grey, label > 0))
-        mm = [step for at, step in enumerate(spacing) if at != axis]
-        size = [max(1, round(_SIDE * n * step / longest)) for n, step in zip(plane.T.shape, mm, strict=True)]
+    for view, marked in zip(views, marks, strict=True):
+        plane, mark = np.clip((view.values - low) / max(float(high - low), 1e-9), 0, 1) * 255, marked.values > 0
+        size = [max(1, round(_SIDE * length / longest)) for length in view.size_mm[::-1]]
         shown = Image.fromarray(plane.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
         inside = np.asarray(Image.fromarray(mark.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)) > 127
         edge = inside & ~ndimage.binary_erosion(inside)

@@ -15,7 +15,7 @@ from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array
 
-__all__ = ["SliceView", "plane_axes", "slice_view"]
+__all__ = ["SliceView", "plane_axes", "slice_view", "widest_slice"]
 
 OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
 
@@ -110,3 +110,9 @@ def plane_axes(image: NdarrayOrTensor) -> dict[str, int]:
     affine = as_array(image.affine).astype(np.float64) if isinstance(image, MetaTensor) else np.eye(4)
     codes = nib.orientations.aff2axcodes(affine)
     return {plane: next(i for i, code in enumerate(codes) if code in ends) for plane, ends in _PLANES.items()}
+
+
+def widest_slice(mask: NdarrayOrTensor, axis: int) -> int:
+    """The slice across an axis that holds most of a mask, (1, H, W, D); the first of several."""
+    inside = spatial_array(mask) > 0
+    return int(np.argmax(inside.sum(axis=tuple(other for other in range(inside.ndim) if other != axis))))

@@ -7,6 +7,7 @@ FID, KID and FRD compare sets of images.
 from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
+from monai_consingan.metrics.checked_case import CheckInsertiond, CheckRemovald
 from monai_consingan.metrics.checks import Checks, Limits, beyond, check_insertion, check_removal, measure_change
 from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
@@ -34,6 +35,8 @@ from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 __all__ = [
     "FRD",
     "KID",
+    "CheckInsertiond",
+    "CheckRemovald",
     "Checks",
     "DetectedLesion",
     "Detection",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -182,8 +183,8 @@ def check_insertion(
     result: NdarrayOrTensor,
     host: NdarrayOrTensor,
     lesion: NdarrayOrTensor,
-    donor: NdarrayOrTensor,
-    donor_lesion: NdarrayOrTensor,
+    donor: NdarrayOrTensor | None,
+    donor_lesion: NdarrayOrTensor | None,
     measures: Mapping[str, Any],
     *,
     blended: bool = True,
@@ -200,9 +201,9 @@ def check_insertion(
         result: the host with the lesion.
         host: the scan before.
         lesion: where the lesion is.
-        donor: the donor, whose grid may be another.
-        donor_lesion: where the lesion is in the donor.
-        measures: what :func:`insertion_measures` found of the result.
+        donor: the donor, whose grid may be another; ``None`` where it is not known, and nothing is compared with it.
+        donor_lesion: where the lesion is in the donor; ``None`` without a donor.
+        measures: what :func:`insertion_measures` found of the result; without a donor only ``lead`` counts.
         blended: whether it was blended in; a mere paste may show a seam.
         others: lesions of the host.
         axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
@@ -210,7 +211,6 @@ def check_insertion(
     """
     lead = lead_channel(result, lesion, measures.get("lead"))
     found = measure_change(result, host, lesion, others=others, axis=axis, dims=dims, lead=lead)
-    in_donor = measure_change(donor, donor, donor_lesion, axis=axis, dims=dims, lead=lead)
 
     def check(found: Measures, in_donor: Measures, measures: Measures) -> Checks:
         limits = dict(INSERTION_LIMITS)
@@ -221,6 +221,10 @@ def check_insertion(
             del limits["contrast_kept"]
         return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
 
+    if donor is None or donor_lesion is None:
+        unknown = defaultdict(lambda: math.nan)
+        return _check_each(lambda found: check(found, unknown, unknown), found)
+    in_donor = measure_change(donor, donor, donor_lesion, axis=axis, dims=dims, lead=lead)
     return _check_each(check, found, in_donor, measures)
 
 

@@ -11,7 +11,7 @@ from monai.config import NdarrayOrTensor
 from scipy import ndimage
 
 from monai_consingan.arrays import spacing_of
-from monai_consingan.distance import ball_diameter, distance_outside
+from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
@@ -110,7 +110,7 @@ def detection(
     if not 0 <= dilation_mm < np.inf:
         raise ConSinGANError(f"dilation_mm is {dilation_mm}: give a number of mm, 0 or more.")
     reach = dilation_mm * 2**0.5 + 1e-6
-    dilated = distance_outside(real, sizes, reach) <= reach if real.any() else real
+    dilated = outside_distance(real, sizes, reach_mm=reach) <= reach if real.any() else real
     neighbours = np.ones((3,) * real.ndim)
     places, count = ndimage.label(dilated, neighbours)
     components, component_count = ndimage.label(predicted, neighbours)

@@ -10,7 +10,7 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.distance import ball_diameter, bounding_box, depth_inside, distance_outside
+from monai_consingan.distance import ball_diameter, bounding_box, depth_inside, outside_distance
 from monai_consingan.metrics.contrast import RING_MM, contrast, kept, noise
 from monai_consingan.metrics.surroundings import Surroundings
 
@@ -104,7 +104,7 @@ def half_maximum_size(
     peak = bright if abs(bright) >= abs(dark) else dark
     if peak == 0:
         return 0.0
-    near = inside | (distance_outside(inside, sizes, margin_mm, axis) <= margin_mm)
+    near = inside | (outside_distance(inside, sizes, axis, reach_mm=margin_mm) <= margin_mm)
     box = bounding_box(near, [1] * case.ndim)
     beyond = near[box] & (deviation[box] * np.sign(peak) >= abs(peak) / 2)
     structure = _structure(case.ndim, axis)

@@ -24,7 +24,8 @@ def reader_scores(truth: Sequence[bool], ratings: Sequence[float]) -> dict[str, 
     Returns:
         ``sensitivity`` (synthetic cases that were called so), ``specificity`` (real ones called real) and ``accuracy``
         with exact 95% intervals (Clopper and Pearson), and the ``auc``, with DeLong's interval (DeLong, DeLong and
-        Clarke-Pearson, Biometrics 44, 1988, https://doi.org/10.2307/2531595). Each is a share and its interval,
+        Clarke-Pearson, Biometrics 44, 1988, https://doi.org/10.2307/2531595), which is 0 to 1 where there is a single
+        case of a kind. Each is a share and its interval,
         ``{"value": ..., "low": ..., "high": ...}``; 0.5 is what guessing gives.
 
     Raises:
@@ -86,7 +87,9 @@ def _share(hits: NDArray[np.bool_]) -> dict[str, float]:
 def _auc(made: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
     wins = (made[:, None] > real) + 0.5 * (made[:, None] == real)
     value = float(wins.mean())
+    if min(wins.shape) < 2:
+        return {"value": value, "low": 0.0, "high": 1.0}
     parts = [wins.mean(axis=1), wins.mean(axis=0)]
-    variance = sum(float(part.var(ddof=1)) / part.size for part in parts if part.size > 1)
+    variance = sum(float(part.var(ddof=1)) / part.size for part in parts)
     half = float(stats.norm.ppf(0.975)) * variance**0.5
     return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half)}

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.donors import Donor, crop_lesions
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
 __all__ = ["fold_donors"]
 
@@ -24,6 +25,8 @@ def fold_donors(
     min_cnr: float = 2.0,
 ) -> list[Donor]:
     """Cut the lesions of all cases of a data set, and nothing but these: no other case can give a lesion.
+
+    Cases of which a channel is constant, as of a sequence that is missing, give none.
 
     Args:
         dataset: cases that nnU-Net preprocessed, with ``identifiers`` and ``load_case``, such as the first of
@@ -50,6 +53,8 @@ def fold_donors(
         if not wanted.any():
             continue
         image = np.asarray(data[:], dtype=np.float32)
+        if any((channel == channel.flat[0]).all() for channel in image):
+            continue
         valid = ((values >= 0) & (values != ignore_label)).astype(np.uint8)
         for crop in crop_lesions(Donor(image, label, valid), image, axis, tuple(spacing), lesion_labels):
             if crop.volume_mm3 >= min_volume and not abs(crop.cnr) < min_cnr:

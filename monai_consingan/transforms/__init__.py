@@ -20,15 +20,17 @@ from .head import head_mask
 from .host_knowledge import HostKnowledge
 from .insertion.bank import load_bank
 from .insertion.crossfade import crossfade
-from .insertion.insert import InsertedLesion, InsertLesion, InsertLesionD, InsertLesiond, InsertLesionDict
-from .insertion.paste import PastedLesion, PasteLesion, PasteLesionD, PasteLesiond, PasteLesionDict, move
+from .insertion.insert import InsertedLesion, InsertLesion
+from .insertion.insert_dict import InsertLesionD, InsertLesiond, InsertLesionDict
+from .insertion.move import move
+from .insertion.paste import PastedLesion, PasteLesion
+from .insertion.paste_dict import PasteLesionD, PasteLesiond, PasteLesionDict
 from .insertion.placement import Placement, find_placement
-from .insertion.rand_lesion import (
-    RandLesion,
+from .insertion.rand_lesion import RandLesion, RandPasteLesion
+from .insertion.rand_lesion_dict import (
     RandLesionD,
     RandLesiond,
     RandLesionDict,
-    RandPasteLesion,
     RandPasteLesionD,
     RandPasteLesiond,
     RandPasteLesionDict,

@@ -17,23 +17,12 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacing_of
 from monai_consingan.background import Background, find_background
+from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, coarse_grid, coarse_unlikeness
 from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
 from monai_consingan.transforms.room import Room
 
-__all__ = [
-    "KEPT",
-    "LEVELS",
-    "ChannelKnowledge",
-    "CoarseGrid",
-    "HostKnowledge",
-    "fingerprint",
-    "known_host",
-    "unlikeness",
-]
+__all__ = ["KEPT", "ChannelKnowledge", "HostKnowledge", "image_identity", "known_host"]
 
-LEVELS = (-0.5, 0.0, 0.5)
-"""Levels of surroundings, in standard deviations of the head's tissue, between which others are interpolated."""
-_COARSE_MM = 3.0
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
 KEPT = 4
@@ -49,28 +38,14 @@ class ChannelKnowledge:
         background: the constant that fills the channel's border, or that there is none.
         air: intensity above which there is tissue (:func:`monai_consingan.transforms.head.air_level`).
         level: median and spread of the head's intensities.
-        coarse: mean unlikeness of the blocks of the coarse grid to each of :data:`LEVELS`, (3, \\*blocks), or None.
+        coarse: mean unlikeness of the blocks of the coarse grid to each of
+            :data:`~monai_consingan.transforms.coarse_grid.LEVELS`, (3, \\*blocks), or None.
     """
 
     background: Background
     air: float
     level: tuple[float, float]
     coarse: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class CoarseGrid:
-    """The head in blocks of voxels of about 3 mm.
-
-    Attributes:
-        start: voxel of the host where the first block begins.
-        size: voxels of a block along every axis.
-        depth: mean depth of the blocks in mm, float32 (\\*blocks).
-    """
-
-    start: tuple[int, ...]
-    size: tuple[int, ...]
-    depth: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -145,9 +120,9 @@ class HostKnowledge:
         levels = [tissue_level(channel, room.mask, room.distance) for channel in values]
         box = next(iter(ndimage.find_objects(room.mask.view(np.uint8))), tuple(slice(0, n) for n in room.mask.shape))
         depth = room.distance[box]
-        coarse = _coarse_grid(depth, tuple(b.start for b in box), mm) if depth.size > _LARGE else None
+        coarse = coarse_grid(depth, tuple(b.start for b in box), mm) if depth.size > _LARGE else None
         channels = [
-            ChannelKnowledge(known, air, level, None if coarse is None else _coarse_unlikeness(part, level, coarse))
+            ChannelKnowledge(known, air, level, None if coarse is None else coarse_unlikeness(part, level, coarse))
             for part, known, air, level in zip(values[in_all(box)], backgrounds, airs, levels, strict=True)
         ]
         spots = np.flatnonzero(room.mask[box])
@@ -208,7 +183,8 @@ class HostKnowledge:
             return None
         spots, values = known.probes
         now = as_array(image[in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
-        return known if len(spots) and np.mean(now.astype(np.float32) == values) > 0.5 else None
+        alike = now.astype(np.float32) == values
+        return known if len(spots) and (alike.mean(axis=1) > 0.5).all() else None
 
     def _on_grid(self, affine: np.ndarray, shape: tuple[int, ...]) -> HostKnowledge | None:
         """What is known on the grid of a crop."""
@@ -250,7 +226,7 @@ class HostKnowledge:
             size = tuple(coarse.size[own] for own in axes)
             at = begin(coarse.start, [n * step for n, step in zip(coarse.depth.shape, coarse.size, strict=True)])
             depth = turned(coarse.depth)
-            blocks, at = _blocks_within(at, size, depth.shape, shape)
+            blocks, at = blocks_within(at, size, depth.shape, shape)
             coarse = CoarseGrid(tuple(at), size, depth[blocks]) if depth[blocks].size else None
             channels = tuple(
                 replace(known, coarse=None if coarse is None else turned(known.coarse)[in_all(blocks)])
@@ -278,57 +254,6 @@ def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tu
     return part, [at + cut.start for at, cut in zip(low, part, strict=True)]
 
 
-def _blocks_within(
-    low: Sequence[int], size: Sequence[int], count: Sequence[int], shape: Sequence[int]
-) -> tuple[tuple[slice, ...], list[int]]:
-    """The blocks that lie within an array as a whole, and where the first of them begins."""
-    firsts = [max(0, -(at // step)) for at, step in zip(low, size, strict=True)]
-    lasts = [min(n, (limit - at) // step) for at, step, n, limit in zip(low, size, count, shape, strict=True)]
-    part = tuple(slice(first, max(first, last)) for first, last in zip(firsts, lasts, strict=True))
-    return part, [at + first * step for at, first, step in zip(low, firsts, size, strict=True)]
-
-
-def _coarse_grid(depth: np.ndarray, start: tuple[int, ...], spacing: Sequence[float]) -> CoarseGrid:
-    """The coarse grid over a box."""
-    size = tuple(max(1, round(_COARSE_MM / mm)) for mm in spacing)
-    return CoarseGrid(start, size, block_means(depth, size))
-
-
-def _coarse_unlikeness(part: np.ndarray, level: tuple[float, float], coarse: CoarseGrid) -> np.ndarray:
-    """The coarse maps of a channel in the box."""
-    values = part.astype(np.float32, copy=False)
-    return np.stack([block_means(unlikeness(values, level, wanted), coarse.size) for wanted in LEVELS])
-
-
-def unlikeness(values: np.ndarray, level: tuple[float, float], wanted: float) -> np.ndarray:
-    """Per voxel: 0 where the intensity is that wanted, towards 1 where it is far from it (fluid, vessel, bone).
-
-    Surroundings of the donor that are darker or brighter than half a standard deviation, such as oedema, count as
-    that much: healthy tissue of a host has no such places but near fluid.
-
-    Args:
-        values: intensities, array of any shape.
-        level: median and spread of the head's.
-        wanted: the wanted intensity, in spreads from the median.
-    """
-    median, spread = level
-    far = (values - (median + float(np.clip(wanted, LEVELS[0], LEVELS[-1])) * spread)) / (2.0 * spread)
-    return np.asarray(1.0 - np.exp(-0.5 * far**2))
-
-
-def block_means(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Means of blocks of voxels, the last ones of what there is of them, float32."""
-    total = values
-    for axis, step in enumerate(size):
-        parts = [np.moveaxis(total, axis, 0)[first::step] for first in range(step)]
-        added = parts[0].astype(np.float32)
-        for part in parts[1:]:
-            added[: len(part)] += part
-        width = np.minimum(step, total.shape[axis] - step * np.arange(len(added)))
-        total = np.moveaxis(added / width.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
-    return total
-
-
 def _told(
     image: NdarrayOrTensor,
     region: NdarrayOrTensor | None = None,
@@ -337,7 +262,7 @@ def _told(
 ) -> tuple[Any, ...]:
     """What tells a host, and what is asked of it, from others."""
     affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
-    return *(fingerprint(part) for part in (image, region)), spacing_of(image, spacing), affine, lead
+    return *(image_identity(part) for part in (image, region)), spacing_of(image, spacing), affine, lead
 
 
 @cached(LRUCache(KEPT), key=_told, lock=RLock())
@@ -354,7 +279,7 @@ def known_host(
     return HostKnowledge.of(image, region, spacing, lead)
 
 
-def fingerprint(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
+def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
     """What tells an image from others: its shape, type and a checksum of all voxels."""
     if image is None:
         return ()

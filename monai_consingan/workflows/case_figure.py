@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.data import slices_of, thick_slices
+from monai_consingan.data import thick_slices
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.figures import Panel, PanelRow, SliceView, difference_panel, plane_axes, save_rows, slice_view
+from monai_consingan.figures.view import widest_slice
 
 __all__ = ["save_case_figure"]
 
@@ -87,7 +87,7 @@ class _Plane:
 
     def __init__(self, lesion: MetaTensor, altered: MetaTensor, axis: int | None) -> None:
         self.axis = axis
-        self.index = None if axis is None else _widest(lesion, axis)
+        self.index = None if axis is None else widest_slice(lesion, axis)
         self.contour, self.altered = self.view(lesion), self.view(altered)
 
     def view(self, image: MetaTensor, channel: int = 0) -> SliceView:
@@ -106,9 +106,3 @@ class _Plane:
     def donor(self, donor: MetaTensor, channel: int) -> Panel:
         """The donor with its lesion outlined."""
         return Panel("donor", self.view(donor, channel), {"lesion": self.contour}, focus=self.contour, window="own")
-
-
-def _widest(mask: MetaTensor, axis: int) -> int:
-    """The slice that holds most of a mask."""
-    areas = np.asarray(mask)[0] > 0
-    return max(slices_of(mask, axis), key=lambda index: int(np.take(areas, index, axis=axis).sum()))

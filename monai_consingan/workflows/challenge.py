@@ -35,6 +35,7 @@ __all__ = ["challenge"]
 
 PAGE = "report.html"
 _PLACES = ("{image}", "{mask}")
+_OF_BOTH = ("lesion_labels", "axis", "dims", "lead", "seed")  # what lesions are put in and taken out by
 _CONTRASTS = {"below 3": (-math.inf, 3.0), "3 to 6": (3.0, 6.0), "from 6": (6.0, math.inf)}
 _DEPTHS_MM = {"below 20 mm": (-math.inf, 20.0), "20 to 35 mm": (20.0, 35.0), "from 35 mm": (35.0, math.inf)}
 
@@ -117,7 +118,7 @@ def challenge(
             free_twins(
                 scans,
                 folder.path / "removed",
-                TwinSettings(seed=settings.seed, lesion_labels=settings.lesion_labels),
+                TwinSettings(**{name: getattr(settings, name) for name in _OF_BOTH}),
                 **work,
             )
         segment = partial(_segmented, command, folder.path / "masks")
@@ -142,7 +143,9 @@ def challenge(
 
 
 def _asked(
-    part: Path, segment: Callable[[str, Sequence[Path]], Path], originals: Mapping[str, Sequence[Path]]
+    part: Path,
+    segment: Callable[[str, Sequence[Path], MetaTensor], np.ndarray],
+    originals: Mapping[str, Sequence[Path]],
 ) -> tuple[list[_Asked], list[int]]:
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
@@ -156,8 +159,8 @@ def _asked(
         record = records[task.name]
         image, label, _ = load_pair(record)
         marks = load_label(part / told[numbers], image=image).numpy()
-        predicted = _mask(segment(task.name, record.images), image)
-        before = _mask(segment(task.host, originals[task.host]), image)
+        predicted = segment(task.name, record.images, image)
+        before = segment(task.host, originals[task.host], image)
         known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
         head = head_mask(as_array(image)[0], spacing=spacing_of(image))
@@ -203,11 +206,11 @@ def _depth_mm(lesion: np.ndarray, head: np.ndarray, mm: Sequence[float]) -> floa
     return float(np.sqrt((((outside - centre) * np.asarray(mm)) ** 2).sum(axis=1).min()))
 
 
-def _segmented(command: str, masks: Path, name: str, images: Sequence[Path]) -> Path:
-    """The mask that the segmenter makes of a scan; made once."""
+def _segmented(command: str, masks: Path, name: str, images: Sequence[Path], image: MetaTensor) -> np.ndarray:
+    """The mask that the segmenter makes of a scan; made once, and kept if it is on the scan's grid."""
     path = masks / f"{name}.nii.gz"
     if path.exists():
-        return path
+        return _mask(path, image)
     masks.mkdir(parents=True, exist_ok=True)
     partial_mask = masks / f".{name}.partial.nii.gz"
     partial_mask.unlink(missing_ok=True)
@@ -224,8 +227,9 @@ def _segmented(command: str, masks: Path, name: str, images: Sequence[Path]) -> 
         raise ConSinGANError(f"command {words[0]!r} ended with {done.returncode} on scan {name}: {last[0]}")
     if not partial_mask.is_file():
         raise ConSinGANError(f"command {words[0]!r} wrote no mask of scan {name} to {{mask}}: {last[0]}")
+    mask = _mask(partial_mask, image)
     os.replace(partial_mask, path)
-    return path
+    return mask
 
 
 def _mask(path: Path, image: MetaTensor) -> np.ndarray:

@@ -29,8 +29,9 @@ from monai_consingan.names import unique_names
 from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_folders
+from monai_consingan.workflows.pictures import PictureSet, gather_pictures
 from monai_consingan.workflows.report import versions, write_report
+from monai_consingan.workflows.result_files import result_folders
 
 __all__ = ["FIGURE", "PAGE", "compare_pictures", "evaluate", "evaluate_images"]
 
@@ -49,6 +50,7 @@ def evaluate(
     frd: bool = False,
     max_slices: int | None = None,
     axis: int | None = None,
+    lead: str | None = None,
     seed: int = 0,
     device: str = "cpu",
     overwrite: bool = False,
@@ -68,6 +70,8 @@ def evaluate(
             which needs frd-score and takes a second or more for each picture.
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        lead: name of the sequence that is compared of images that have several
+            (:func:`~monai_consingan.workflows.pictures.gather_pictures`).
         seed: seed of the division into halves and of the intervals.
         device: where the network runs.
         overwrite: whether the folder may hold something already.
@@ -94,6 +98,7 @@ def evaluate(
                 frd=frd,
                 max_slices=max_slices,
                 axis=axis,
+                lead=lead,
                 seed=seed,
                 device=device,
                 figure=folder / FIGURE,
@@ -127,6 +132,7 @@ def evaluate_images(
     frd: bool = False,
     max_slices: int | None = None,
     axis: int | None = None,
+    lead: str | None = None,
     seed: int = 0,
     device: str = "cpu",
     figure: str | Path | None = None,
@@ -143,6 +149,8 @@ def evaluate_images(
             which needs frd-score and takes a second or more for each picture.
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        lead: name of the sequence that is compared of images that have several
+            (:func:`~monai_consingan.workflows.pictures.gather_pictures`).
         seed: seed of the division into halves and of the intervals.
         device: where the network runs.
         figure: where to save some of the images, as PNG.
@@ -159,7 +167,7 @@ def evaluate_images(
     weights = inception or os.environ.get(INCEPTION_VARIABLE) or None
     paths = {"real": Path(real), "synthetic": Path(synthetic)}
     with tempfile.TemporaryDirectory() as working:
-        sets = {name: gather_pictures(path, Path(working) / name, axis=axis) for name, path in paths.items()}
+        sets = {name: gather_pictures(path, Path(working) / name, axis=axis, lead=lead) for name, path in paths.items()}
         for name, found in sets.items():
             if len(found.files) < 2:
                 raise ConSinGANError(f"{paths[name]} has {len(found.files)} {name} images: give at least two.")

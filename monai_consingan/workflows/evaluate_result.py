@@ -12,14 +12,9 @@ from monai_consingan.data import file_sha256, load_label, read_sequences
 from monai_consingan.data.names import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, by_sequence, changed_outside, texture
-from monai_consingan.text_files import read_json_dictionary
-from monai_consingan.workflows.outputs import REPORT_NAME
-from monai_consingan.workflows.pictures import result_file
+from monai_consingan.workflows.result_files import MEASURES, MEASURES_OF_BORDERS, read_result, result_file, result_image
 
 __all__ = ["evaluate_result"]
-
-_OF_BORDERS = ("seam_through", "level_jump_through")
-_FROM_REPORT = ("seam", *_OF_BORDERS, "contrast_kept", "rim_core_kept", "size_kept")
 
 
 def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) -> dict[str, Any]:
@@ -43,13 +38,13 @@ def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) 
         ConSinGANError: a file is missing or bad, or the original is not in ``originals``.
     """
     folder = Path(folder)
-    report = _read_report(folder)
-    image = _scan(folder, report, "image")
+    report = read_result(folder)
+    image = result_image(folder, report, "image")
     lesions = load_label(result_file(folder, "label"), image=image, allow_empty=True)
     alteration = load_label(result_file(folder, "alteration"), image=image, name="alteration")
     scans = {"": image}
     if report["command"] != "paste":
-        scans["_naive"] = _scan(folder, report, "naive")
+        scans["_naive"] = result_image(folder, report, "naive")
     across = report["placement"]["axis"] if report["placement"].get("dims") != 3 else None
     where: dict[str, Any] = {"axis": across, "exclude": lesions, "lead": report.get("lead", 0)}
     found = by_sequence(
@@ -70,52 +65,9 @@ def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) 
 def _reported(report: Mapping[str, Any]) -> dict[str, Any]:
     """The measures that a report has, of the result and of the naive image; those of borders may be its checks'."""
     checks = report.get("checks", {})
-    found = {name: checks[name] for name in _OF_BORDERS if checks.get(name) is not None}
-    names = [f"{name}{suffix}" for suffix in ("", "_naive") for name in _FROM_REPORT]
+    found = {name: checks[name] for name in MEASURES_OF_BORDERS if checks.get(name) is not None}
+    names = [f"{name}{suffix}" for suffix in ("", "_naive") for name in MEASURES]
     return found | {name: report[name] for name in names if name in report}
-
-
-def _scan(folder: Path, report: Mapping[str, Any], name: str) -> MetaTensor:
-    """An image of a result, all its sequences."""
-    files = report.get("sequence_files", {}).get(name) or [result_file(folder, name).name]
-    names = list(report["sequences"]) if "sequences" in report else None
-    image, _ = read_sequences([folder / file for file in files], name=name, sequences=names).image()
-    return image
-
-
-def _read_report(folder: Path) -> dict[str, Any]:
-    path, remedy = folder / REPORT_NAME, "give a folder that harmonize, remove or paste wrote"
-    report = read_json_dictionary(path, "report", remedy=remedy)
-    placement, inputs = report.get("placement"), report.get("inputs")
-    sequences, files = report.get("sequences", {}), report.get("sequence_files", {})
-    tables = [report, report.get("checks", {}), *(sequences.values() if isinstance(sequences, dict) else [])]
-    wrong = {
-        "command": report.get("command") not in ("harmonize", "remove", "paste"),
-        "placement": not isinstance(placement, dict) or placement.get("axis", "") not in (None, 0, 1, 2),
-        "inputs": not isinstance(inputs, dict),
-        "measures": not all(map(_is_table, tables)),
-        "sequences": not isinstance(sequences, dict)
-        or (bool(sequences) and report.get("lead") not in sequences)
-        or not isinstance(files, dict)
-        or not all(map(_are_names, files.values())),
-    }
-    if any(wrong.values()):
-        names = ", ".join(name for name, found in wrong.items() if found)
-        raise ConSinGANError(f"report {path} cannot be used (its {names}): {remedy}.")
-    return report
-
-
-def _is_table(values: Any) -> bool:
-    """Whether what a dictionary has of the measures are numbers."""
-    if not isinstance(values, dict):
-        return False
-    numbers = [values.get(name + suffix) for name in _FROM_REPORT for suffix in ("", "_naive")]
-    return all(value is None or isinstance(value, (int, float)) for value in numbers)
-
-
-def _are_names(files: Any) -> bool:
-    """Whether something is a list of names of files in a folder, and no paths to others."""
-    return isinstance(files, list) and all(isinstance(file, str) and Path(file).name == file for file in files)
 
 
 def _original(report: Mapping[str, Any], originals: Path) -> MetaTensor:

@@ -27,7 +27,8 @@ from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.generation.shapes import Outline
 from monai_consingan.transforms.generation.textured import paint_lesion, patch_lesion
 from monai_consingan.transforms.generation.warped import warp_lesion
-from monai_consingan.transforms.insertion.donors import Donor, DonorCrop, crop_lesions, read_donor
+from monai_consingan.transforms.insertion.donor import Donor, read_donor
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
 
 __all__ = ["COPY", "LesionGenerator", "NewLesion", "crops_of"]
 
@@ -91,7 +92,7 @@ class LesionGenerator:
     Args:
         donors: the donors, which are read one by one, each a pair of image (C, H, W, D) and label (1, H, W, D), or a
             dictionary with these keys; arrays, tensors or paths; or a
-            :class:`monai_consingan.transforms.insertion.donors.Donor`. All have the same sequences in the same order.
+            :class:`monai_consingan.transforms.insertion.donor.Donor`. All have the same sequences in the same order.
             Every lesion of theirs is learnt from that has 8 voxels or more.
         settings: what is asked for.
 

@@ -11,14 +11,25 @@ import numpy as np
 from monai.data import MetaTensor
 from PIL import Image
 
-from monai_consingan.data import check_slice, find_cases, load_label, load_scan, slice_axis, slices_of
+from monai_consingan.data import (
+    Files,
+    as_files,
+    check_slice,
+    find_cases,
+    load_label,
+    read_sequences,
+    sequence_names,
+    slice_axis,
+    slices_of,
+)
 from monai_consingan.data.names import public_name
+from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import slice_view
 from monai_consingan.transforms import head_slices
-from monai_consingan.workflows.outputs import REPORT_NAME
+from monai_consingan.workflows.result_files import read_result, result_file, result_folders, result_image
 
-__all__ = ["PictureSet", "gather_pictures", "result_file", "result_folders", "write_slices"]
+__all__ = ["PictureSet", "gather_pictures", "write_slices"]
 
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
@@ -43,21 +54,26 @@ class PictureSet:
         return PictureSet([self.files[number] for number in chosen], [self.sources[number] for number in chosen])
 
 
-def gather_pictures(path: str | Path, working_folder: str | Path, *, axis: int | None = None) -> PictureSet:
+def gather_pictures(
+    path: str | Path, working_folder: str | Path, *, axis: int | None = None, lead: str | None = None
+) -> PictureSet:
     """The pictures of a set.
 
     Pictures (PNG, JPEG, ...) are taken as they are, each as a source of its own. Volumes become PNG by
     :func:`write_slices`: all slices that show enough of the head, and of a result of this package, which is told by its
-    ``report.json``, those in which something was altered.
+    ``report.json``, those in which something was altered. A picture shows one sequence.
 
     Args:
         path: a folder of pictures, of volumes, of one DICOM series or of results; a volume; or a datalist, a JSON file
             of cases such as ``{"image": "a.nii.gz", "slices": [40, 50]}``, without ``slices`` all.
         working_folder: folder for the PNG files that are written.
         axis: spatial axis perpendicular to the slices; ``None`` finds it for each volume.
+        lead: name of the sequence to show of cases that have several; ``None`` shows that of results which their
+            lesion was measured in, and refuses other cases that have several.
 
     Raises:
-        ConSinGANError: there is nothing to compare, pictures and volumes in one folder, or a volume that is bad.
+        ConSinGANError: there is nothing to compare, pictures and volumes in one folder, a volume that is bad, or
+            several sequences of which none is chosen.
     """
     path = Path(path)
     if not path.exists():
@@ -70,7 +86,7 @@ def gather_pictures(path: str | Path, working_folder: str | Path, *, axis: int |
             return PictureSet(pictures, [file.name for file in pictures])
     files: list[Path] = []
     sources: list[str] = []
-    for number, (name, image, slices) in enumerate(_scans(path, axis)):
+    for number, (name, image, slices) in enumerate(_scans(path, axis, lead)):
         written = write_slices(image, Path(working_folder) / f"{number:04}", axis=axis, slices=slices)
         files += written
         sources += [name] * len(written)
@@ -88,48 +104,40 @@ def _volumes(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.name.lower().endswith(_VOLUMES))
 
 
-def _scans(path: Path, axis: int | None) -> Iterator[tuple[str, MetaTensor, Sequence[int] | None]]:
+def _scans(path: Path, axis: int | None, lead: str | None) -> Iterator[tuple[str, MetaTensor, Sequence[int] | None]]:
     """Name, scan and slices (``None`` for all) of each volume."""
     if path.suffix == ".json":
         for case in find_cases(path.parent, ["image"], path):
-            yield case["case"], load_scan(case["image"]), case.get("slices")
+            yield case["case"], _shown(case["image"], lead, f"image of {case['case']}"), case.get("slices")
     elif path.is_dir() and (folders := result_folders(path)):
         for folder in folders:
-            image = load_scan(result_file(folder, "image"))
+            report = read_result(folder)
+            image = result_image(folder, report, "image")
             altered = load_label(result_file(folder, "alteration"), image=image, name="alteration")
-            yield folder.name, image, slices_of(altered, slice_axis(image, axis))
+            main = lead if lead and len(image) > 1 else report.get("lead", 0)
+            shown = chosen_channel(sequence_names(image), main, f"result {folder}")
+            yield folder.name, image[shown : shown + 1], slices_of(altered, slice_axis(image, axis))
     elif path.is_dir() and not _volumes(path):
         try:
-            yield public_name(path), load_scan(path), None
+            yield public_name(path), _shown(path, lead), None
         except ConSinGANError as error:
             raise ConSinGANError(f"{path} holds no pictures, no volumes and no results, and {error}") from error
     else:
         for file in _volumes(path) if path.is_dir() else [path]:
-            yield file.name, load_scan(file), None
+            yield file.name, _shown(file, lead), None
 
 
-def result_folders(folder: str | Path) -> list[Path]:
-    """The folder, or its subfolders, that hold a result of ``harmonize``, ``remove`` or ``paste``."""
-    folder = Path(folder)
-    return [
-        place
-        for place in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-        if (place / REPORT_NAME).is_file() and any(place.glob("alteration.*"))
-    ]
-
-
-def result_file(folder: Path, name: str) -> Path:
-    """The file of a result, whatever its suffix.
-
-    Raises:
-        ConSinGANError: there is none.
-    """
-    for suffix in (".nii.gz", ".png"):
-        if (folder / f"{name}{suffix}").is_file():
-            return folder / f"{name}{suffix}"
-    raise ConSinGANError(
-        f"{folder} has no {name}.nii.gz or {name}.png: give a folder as harmonize or remove writes it."
-    )
+def _shown(files: Files, lead: str | None, name: str = "image") -> MetaTensor:
+    """The sequence of a case that pictures show, (1, \\*spatial)."""
+    found = read_sequences(files, name=name)
+    if len(found.parts) > 1:
+        if lead is None:
+            raise ConSinGANError(
+                f"{name} {as_files(files)[0]} has the sequences {', '.join(found.names)}, of which pictures show one: "
+                "choose it (--lead)."
+            )
+        found = found.volume(chosen_channel(found.names, lead, f"{name} {as_files(files)[0]}"))
+    return found.image()[0]
 
 
 def write_slices(

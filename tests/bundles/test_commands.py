@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from monai_consingan.data import example
+from monai_consingan.errors import ConSinGANWarning
 from monai_consingan.folder_lock import locked
 from monai_consingan.networks import load_generator
 
@@ -71,6 +72,25 @@ def test_several_cases_of_a_datalist(call: Any, folder: Path, trained: Path) -> 
     call("run", "--config_file", config, "--ckpt_path", trained, "--datalist", path, "--output_dir", "out")
     assert sorted(item.name for item in Path("out").iterdir()) == ["first", "second"]
     assert np.array_equal(raw(Path("out/first/first_image.nii.gz")), raw(Path("out/second/second_image.nii.gz")))
+
+
+def test_inference_warns_of_a_result_that_does_not_pass(call: Any, folder: Path, trained: Path) -> None:
+    """A naive image in which nothing was put in, or nothing removed."""
+    files, names = example(), ("image", "host", "lesion")
+    lesion = nib.load(files.label)
+    if task_of(folder) == "harmonization":
+        marks = np.zeros(lesion.shape, np.uint8)
+        marks[60:70, 80:90, 7] = 1
+        lesion = nib.Nifti1Image(marks, lesion.affine)
+    nib.save(lesion, "lesion.nii.gz")
+    case = dict(zip(names, (str(files.image), str(files.image), str(Path("lesion.nii.gz").absolute())), strict=True))
+    Path("list.json").write_text(json.dumps([{**case, "case": "a"}, {**case, "case": "b"}]))
+    configs = [str(folder / "configs" / f"{name}.json") for name in ("inference", "naive")]
+    wrong = "visibility is 0" if task_of(folder) == "harmonization" else "contrast kept is"
+    with pytest.warns(ConSinGANWarning, match=rf"Case b: the result does not pass its checks: .*{wrong}") as found:
+        call("run", "--config_file", str(configs), "--ckpt_path", trained, "--datalist", "list.json")
+    assert [str(one.message)[:6] for one in found if one.category is ConSinGANWarning] == ["Case a", "Case b"]
+    assert len(list(Path("predictions").rglob("*_image.nii.gz"))) == 2
 
 
 @pytest.mark.parametrize("config", ["inference", "train"])

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from monai_consingan.cli import main
 from monai_consingan.data import bundle_folder, example
+from monai_consingan.errors import ConSinGANWarning
 
 from .conftest import SMALL
 
@@ -36,8 +37,19 @@ def raw(path: Path) -> np.ndarray:
     return np.asarray(nib.load(path).dataobj)
 
 
+def told(recorded: pytest.WarningsRecorder) -> list[str]:
+    """What the bundle warned of, without the cases' names."""
+    found = [str(warning.message) for warning in recorded if warning.category is ConSinGANWarning]
+    return [text.split(": ", 1)[1].capitalize() for text in found]
+
+
+def warned(folder: str) -> list[str]:
+    """What the command warned of."""
+    return [text.capitalize() for text in json.loads((Path(folder) / "report.json").read_text())["warnings"]]
+
+
 @pytest.mark.parametrize(("task", "region"), [("harmonization", "roi"), ("editing", "slice")])
-def test_images_have_the_same_bits(call: Any, task: str, region: str) -> None:
+def test_images_have_the_same_bits(call: Any, task: str, region: str, recwarn: pytest.WarningsRecorder) -> None:
     """A slice that goes where there is place for it, and all slices of a lesion."""
     small = ["--stages", "2", "--iterations", "2", "--channels", "4", "--region", region, "--seed", "3"]
     done = CliRunner().invoke(main, [*COMMANDS[task], *small, "--quiet", "--output", "command"])
@@ -51,12 +63,13 @@ def test_images_have_the_same_bits(call: Any, task: str, region: str) -> None:
     (results,) = Path("results").iterdir()
     for name in ("image", "naive", "label", "alteration"):
         assert np.array_equal(raw(Path("command") / f"{name}.nii.gz"), raw(results / f"{results.name}_{name}.nii.gz"))
+    assert told(recwarn) == warned("command")
     ours = torch.load(Path("command") / "model.pt", weights_only=True)["generator"]
     bundled = torch.load(Path("run") / "model.pt", weights_only=True)
     assert all(torch.equal(ours[name], bundled[name]) for name in ours)
 
 
-def test_volumes_have_the_same_bits(call: Any) -> None:
+def test_volumes_have_the_same_bits(call: Any, recwarn: pytest.WarningsRecorder) -> None:
     """The overlay of volumes is the command with its preset, on a head of noise with a small lesion."""
     rng, places = np.random.default_rng(0), np.stack(np.indices((50, 50, 50))) - 24.5
     label = (((places.T - np.array([10, 0, 1])) ** 2).T.sum(axis=0) < 4**2).astype(np.uint8)
@@ -78,3 +91,4 @@ def test_volumes_have_the_same_bits(call: Any) -> None:
     (results,) = Path("results").iterdir()
     for name in ("image", "naive", "label", "alteration"):
         assert np.array_equal(raw(Path("command") / f"{name}.nii.gz"), raw(results / f"{results.name}_{name}.nii.gz"))
+    assert told(recwarn) == warned("command")

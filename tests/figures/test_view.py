@@ -13,6 +13,7 @@ from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import plane_axes, slice_view
+from monai_consingan.figures.view import widest_slice
 
 ORIENTATIONS = [
     "".join(codes) for order in itertools.permutations(["LR", "AP", "SI"]) for codes in itertools.product(*order)
@@ -94,3 +95,9 @@ def test_planes_of_a_volume() -> None:
     affine = torch.tensor([[0.0, 0, 2, 0], [3, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
     image = MetaTensor(torch.zeros(1, 4, 5, 6), affine=affine)
     assert list(plane_axes(image).items()) == [("axial", 1), ("coronal", 0), ("sagittal", 2)]
+
+
+def test_the_widest_slice() -> None:
+    mask = np.zeros((1, 5, 6, 7), np.uint8)
+    mask[0, 1:3, 2, 3], mask[0, 1:4, 4, 5], mask[0, 4, 4, 1] = 1, 2, 1
+    assert [widest_slice(mask, axis) for axis in range(3)] == [1, 4, 5]

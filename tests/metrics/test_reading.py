@@ -55,3 +55,10 @@ def test_agreement() -> None:
     assert math.isnan(agreement(np.ones((2, 5), bool)))
     with pytest.raises(ConSinGANError, match="at least two readers"):
         agreement(np.ones((1, 5), bool))
+
+
+def test_one_case_of_a_kind_leaves_the_area_open() -> None:
+    """It tells nothing of how much the area varies."""
+    for truth in ([True, False], [True, False, False]):
+        auc = reader_scores(truth, [2.0, -1.0, -2.0][: len(truth)])["auc"]
+        assert auc == {"value": 1.0, "low": 0.0, "high": 1.0}

@@ -2,89 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pytest
+from _nnunet_home import DATASET, TRAIN, planned_home, started
 
-from monai_consingan.data import example
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.nnunet import fold_donors, trainer_folder
 
 pytest.importorskip("nnunetv2", reason="nnU-Net is not installed")
 pytestmark = pytest.mark.xdist_group("nnunet")
 
-CASES = 5
-PLAN = (
-    "from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry as run; run()"
-)
-TRAIN = """
-import sys, torch
-from unittest.mock import patch
-from nnunetv2.run.run_training import run_training
-from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name as find
-torch.set_num_threads(1)
-trainer = find(sys.argv[1])
-class Short(trainer):
-    def initialize(self):
-        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 2, 1
-        super().initialize()
-    def perform_actual_validation(self, *given, **more):
-        pass
-Short.__name__ = trainer.__name__
-with patch("nnunetv2.run.run_training.recursive_find_trainer_class_by_name", lambda name: Short):
-    run_training("1", "3d_fullres", 0, trainer_class_name=sys.argv[1], device=torch.device("cpu"))
-"""
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """nnU-Net's folders with a planned and preprocessed data set of two channels."""
-    home = tmp_path_factory.mktemp("nnunet")
-    raw = home / "raw" / "Dataset001_Small"
-    image, label = (nib.load(path) for path in (example().image, example().label))
-    rng = np.random.default_rng(0)
-    for part in ("imagesTr", "labelsTr"):
-        (raw / part).mkdir(parents=True)
-    affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    for number in range(CASES):
-        values = np.asarray(image.dataobj, np.float32)[::4, ::4]
-        values = values + rng.normal(0, 0.01 * values.max(), values.shape)
-        for channel in (0, 1):
-            saved = nib.Nifti1Image(values.astype(np.float32) * (1 + channel), affine)
-            nib.save(saved, raw / "imagesTr" / f"case{number}_000{channel}.nii.gz")
-        lesion = (np.asarray(label.dataobj)[::4, ::4] > 0).astype(np.uint8)
-        nib.save(nib.Nifti1Image(lesion, affine), raw / "labelsTr" / f"case{number}.nii.gz")
-    head = {"channel_names": {"0": "a", "1": "b"}, "labels": {"background": 0, "tumour": 1}, "numTraining": CASES}
-    (raw / "dataset.json").write_text(json.dumps({**head, "file_ending": ".nii.gz"}))
-    planned = started(home, PLAN, "-d", "1", "-c", "3d_fullres", "-np", "1", "-npfp", "1", nnUNet_n_proc_DA="1")
-    assert planned.returncode == 0, planned.stderr[-2000:]
-    splits = [{"train": ["case0", "case1", "case2"], "val": ["case3", "case4"]}]
-    (home / "preprocessed" / "Dataset001_Small" / "splits_final.json").write_text(json.dumps(splits))
-    return home
-
-
-def started(home: Path, code: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """A process in which nnU-Net finds its folders and the trainer."""
-    folders = {f"nnUNet_{name}": str(home / name) for name in ("raw", "preprocessed", "results")}
-    project = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [project, os.environ.get("PYTHONPATH")]))
-    own = {"nnUNet_extTrainer": str(trainer_folder()), "nnUNet_n_proc_DA": "0", "PYTHONPATH": path}
-    env = {**os.environ, **folders, **own, **more}
-    return subprocess.run(
-        [sys.executable, "-c", code, *words],
-        env=env,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    return planned_home(tmp_path_factory.mktemp("nnunet"))
 
 
 class Fold:
@@ -150,10 +86,55 @@ def test_a_patch_gets_a_lesion_inside_of_what_is_annotated() -> None:
     assert transform(image=image, segmentation=torch.full_like(label, -1))["image"] is image
 
 
+def test_what_a_missing_sequence_leaves_is_left_as_it_is() -> None:
+    """Patches and donors of which a channel is constant neither stop a training nor get or give a lesion."""
+    import torch
+
+    from monai_consingan.nnunet.transform import LesionTransform
+    from monai_consingan.transforms import RandLesion
+
+    missing = case(2)
+    missing[0][1] = 0
+    with pytest.raises(ConSinGANError, match="None of the fold's 1 training cases has a lesion"):
+        fold_donors(Fold({"a": missing}), (1.0, 1.0, 1.0))
+    donors = fold_donors(Fold({"a": missing, "b": case(2)}), (1.0, 1.0, 1.0))
+    assert len(donors) == 1
+    transform = LesionTransform(RandLesion(donors, match="none", spacing=(1.0, 1.0, 1.0), edge_mm=1.0))
+    for channel in (0, 1):
+        image, label = (torch.from_numpy(part) for part in case())
+        image[channel] = 0
+        out = transform(image=image, segmentation=label)
+        assert out["image"] is image and out["segmentation"] is label
+
+
+def test_a_training_in_which_no_patch_gets_a_lesion_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from monai_consingan.nnunet.transform import LesionTransform
+    from monai_consingan.transforms import RandLesion
+
+    monkeypatch.setattr("monai_consingan.nnunet.transform._PATIENCE", 4)
+    donors = fold_donors(Fold({"a": case(2)}), (1.0, 1.0, 1.0))
+    image, label = (torch.from_numpy(part) for part in case())
+    organ = torch.where(label == 0, torch.ones_like(label), label)  # no place is free of a label
+    for first, count in ((organ, 1), (label, 0)):
+        transform = LesionTransform(RandLesion(donors, match="none", spacing=(1.0, 1.0, 1.0), edge_mm=1.0))
+        torch.manual_seed(0)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            for segmentation in [first] + [organ] * 6:
+                transform(image=image, segmentation=segmentation)
+        told = [str(one.message) for one in found if one.category is ConSinGANWarning]
+        assert len(told) == count
+        assert all("None of the first 4 patches got a lesion" in text and "fits nowhere" in text for text in told)
+
+
 def test_nnunet_trains_with_lesions_of_the_fold(home: Path) -> None:
-    run = started(home, TRAIN, "nnUNetTrainerLesions", nnUNet_lesions_probability="1", nnUNet_lesions_number="1,2")
+    run = started(
+        home, TRAIN, "nnUNetTrainerLesions", "2", "2", nnUNet_lesions_probability="1", nnUNet_lesions_number="1,2"
+    )
     assert run.returncode == 0, run.stderr[-3000:]
-    results = home / "results" / "Dataset001_Small" / "nnUNetTrainerLesions__nnUNetPlans__3d_fullres" / "fold_0"
+    results = home / "results" / DATASET / "nnUNetTrainerLesions__nnUNetPlans__3d_fullres" / "fold_0"
     assert (results / "checkpoint_final.pth").is_file()
     (log,) = results.glob("training_log_*.txt")
     text = log.read_text(encoding="utf-8")

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import HostKnowledge, find_placement
-from monai_consingan.transforms.host_knowledge import block_means, known_host
+from monai_consingan.transforms.coarse_grid import block_means
+from monai_consingan.transforms.host_knowledge import known_host
 from monai_consingan.transforms.insertion.search import search_place
 from monai_consingan.transforms.insertion.search_space import SearchSpace
 
@@ -50,6 +51,14 @@ def test_what_is_known():
     assert KNOWN.depth[tuple(n // 2 for n in KNOWN.depth.shape)] > 20
     assert deepcopy(KNOWN) is KNOWN and (pickle.loads(pickle.dumps(KNOWN)).head == KNOWN.head).all()
     assert not KNOWN.of_image(brain(2)) and not KNOWN.of_image(brain() + 1) and not KNOWN.of_image(brain(seed=1))
+
+
+def test_a_channel_of_other_intensities_is_another_host():
+    image = brain(3)
+    known = HostKnowledge.of(image)
+    assert known.of_image(image) is known
+    image[2] *= 1.2
+    assert known.of_image(image) is None
 
 
 def test_a_place_is_tissue_in_all_channels():

@@ -14,7 +14,9 @@ from monai_consingan.data import example, load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import slice_view
 from monai_consingan.transforms import head_slices
-from monai_consingan.workflows.pictures import PictureSet, gather_pictures, result_file, result_folders, write_slices
+from monai_consingan.workflows import LesionTarget, remove
+from monai_consingan.workflows.pictures import PictureSet, gather_pictures, write_slices
+from monai_consingan.workflows.result_files import result_file, result_folders
 
 
 def test_slices_are_scaled_to_8_bits_each(tmp_path: Path) -> None:
@@ -74,6 +76,39 @@ def test_results_give_what_was_altered(tmp_path: Path, inserted: Any, removed: A
         )
         assert found.files[0].read_bytes() == expected[0].read_bytes()
     assert result_folders(inserted[0].parent) == [inserted[0]]
+
+
+def test_results_of_several_sequences_give_the_lead(
+    tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray]
+) -> None:
+    other = np.where(scan[0] > 0, 2000 - scan[0], 0).clip(0).astype(scan[0].dtype)
+    files = [save(f"case_{name}.nii.gz", array) for name, array in (("flair", other), ("t1c", scan[0]))]
+    folder = tmp_path / "out"
+    remove(LesionTarget(files, example().label, slice_index=4, lead="t1c"), folder)
+    found = gather_pictures(folder, tmp_path / "work")
+    assert [file.name for file in found.files] == ["0004.png"]
+    expected = write_slices(load_scan(folder / "image_t1c.nii.gz"), tmp_path / "expected", slices=[4])
+    assert found.files[0].read_bytes() == expected[0].read_bytes()
+    (tmp_path / "list.json").write_text(json.dumps([{"image": [str(file) for file in files], "slices": [4]}]))
+    for place, lead in ((folder, "flair"), (tmp_path / "list.json", "T1c")):
+        chosen = gather_pictures(place, tmp_path / lead, lead=lead)
+        like = write_slices(load_scan(folder / f"image_{lead.lower()}.nii.gz"), tmp_path / f"{lead}e", slices=[4])
+        assert (chosen.files[0].read_bytes() == like[0].read_bytes()) == (place == folder)  # a lesion is in the list's
+    with pytest.raises(ConSinGANError, match=r"image of case_flair \S+ has the sequences flair, t1c, of which"):
+        gather_pictures(tmp_path / "list.json", tmp_path / "none")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_4d_file_shows_the_sequence_that_is_chosen(
+    tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray], number: int
+) -> None:
+    volumes = [scan[0], scan[0][::-1]]
+    path, alone = save("both.nii.gz", np.stack(volumes, axis=-1)), save("alone.nii.gz", volumes[number])
+    found = gather_pictures(path, tmp_path / "work", lead=str(number + 1))
+    expected = gather_pictures(alone, tmp_path / "expected")
+    assert [file.read_bytes() for file in found.files] == [file.read_bytes() for file in expected.files]
+    with pytest.raises(ConSinGANError, match=r"both\.nii\.gz has the sequences 1, 2, of which"):
+        gather_pictures(path, tmp_path / "none")
 
 
 def test_spread_keeps_the_ends() -> None:

@@ -74,7 +74,7 @@ class nnUNetTrainerLesions(nnUNetTrainer):  # nnU-Net finds trainers by such nam
             f"nnUNetTrainerLesions: {len(donors)} lesions of {len(training.identifiers)} training cases go into "
             f"{share:g} of the patches"
         )
-        transforms.transforms.insert(0, RandomTransform(LesionTransform(lesions, ignored), apply_probability=share))
+        transforms.transforms.insert(0, RandomTransform(LesionTransform(lesions), apply_probability=share))
         return transforms
 
     def _asked(self, name: str, kind: type) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from scipy import ndimage
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.distance import ball_diameter, depth_within, outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
 __all__ = ["Example", "kind_of", "relative_depth"]
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from monai_consingan.distance import outside_distance
-from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
 __all__ = ["patch_texture"]
 

@@ -14,7 +14,7 @@ from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.patches import patch_texture
 from monai_consingan.transforms.generation.profile import Profile
 from monai_consingan.transforms.generation.shapes import Outline, draw_label, draw_outline
-from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
 __all__ = ["paint_lesion", "patch_lesion", "spectrum_texture"]
 

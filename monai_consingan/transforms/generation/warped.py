@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.smooth import displacement, positions_mm
-from monai_consingan.transforms.insertion.donors import MARGIN_MM, DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import MARGIN_MM, DonorCrop
 
 __all__ = ["random_turn", "warp_lesion"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from monai_consingan.data.lesion_bank import LesionBank
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.donors import Donor
+from monai_consingan.transforms.insertion.donor import Donor
 
 __all__ = ["bank_donor", "load_bank"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from monai_consingan.distance import outside_distance
-from monai_consingan.transforms.host_knowledge import LEVELS, CoarseGrid, block_means
+from monai_consingan.transforms.coarse_grid import LEVELS, CoarseGrid, block_means
 from monai_consingan.transforms.insertion.search_space import BEST_SHARE, RING_MM, SearchSpace
 
 __all__ = ["search_coarsely"]

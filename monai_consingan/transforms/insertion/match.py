@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_consingan.distance import outside_distance, reach_box
+from monai_consingan.distance import reach_box, ring
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_in
 
@@ -56,10 +56,8 @@ def tissue_ring(
     Returns:
         Boolean array of shape (\\*spatial).
     """
-    found, box = np.zeros(lesion.shape, bool), reach_box(lesion, spacing, ring_mm[1])
-    away = outside_distance(lesion[box], spacing, axis)
-    tissue = np.all([tissue_in(channel, box, known) for channel in image], axis=0)
-    found[box] = (away > ring_mm[0]) & (away <= ring_mm[1]) & tissue
+    found, box = ring(lesion, spacing, ring_mm, axis), reach_box(lesion, spacing, ring_mm[1])
+    found[box] &= np.all([tissue_in(channel, box, known) for channel in image], axis=0)
     return found
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, Transform
+from monai.transforms import Transform
 from monai.utils import TransformBackends
 
 from monai_consingan.arrays import (
@@ -17,6 +17,7 @@ from monai_consingan.arrays import (
     as_mask,
     cast_values,
     check_axis,
+    check_image,
     check_number,
     check_range,
     check_shape,
@@ -25,7 +26,7 @@ from monai_consingan.arrays import (
     wrap_like,
 )
 from monai_consingan.background import check_in_tissue, find_background
-from monai_consingan.data import as_keys, same_sequences, stack_keys, unstack_keys
+from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import BLENDS, MATCHES
@@ -33,11 +34,12 @@ from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
 from monai_consingan.transforms.insertion.crossfade import crossfade
 from monai_consingan.transforms.insertion.match import match_intensities, one_scale, tissue_ring
+from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
 
-__all__ = ["PasteLesion", "PasteLesionD", "PasteLesionDict", "PasteLesiond", "PastedLesion", "move", "written_labels"]
+__all__ = ["PasteLesion", "PastedLesion"]
 
 _REACH_MM = 20.0
 
@@ -54,36 +56,6 @@ class PastedLesion(NamedTuple):
     """The host's labels, if any, with the donor's label values at the new place, (1, \\*spatial)."""
     mask: Any
     """1 where the new lesion is, 0 elsewhere, uint8, (1, \\*spatial)."""
-
-
-def move(array: NdarrayOrTensor, offset: Sequence[int], fill: float = 0, shape: Sequence[int] | None = None) -> Any:
-    """Shift an array by whole voxels; what leaves is lost, what comes in is ``fill``, and nothing is interpolated.
-
-    Args:
-        array: array, tensor or MetaTensor whose last ``len(offset)`` axes are shifted.
-        offset: voxels per axis; positive moves towards higher indices.
-        fill: value of the voxels that come in.
-        shape: size of the result along the shifted axes; None keeps the array's.
-
-    Returns:
-        The shifted copy, of the same dtype and kind.
-
-    Example:
-        >>> import numpy as np
-        >>> move(np.array([[1, 2, 3]]), (0, 1)).tolist()
-        [[0, 1, 2]]
-    """
-    values = as_array(array)
-    lead, count = values.ndim - len(offset), len(offset)
-    size = tuple(values.shape[lead:]) if shape is None else tuple(shape)
-    source, target = [slice(None)] * lead, [slice(None)] * lead
-    for step, old, new in zip(offset, values.shape[lead:], size, strict=True):
-        low, high = max(0, step), max(0, min(new, old + step))
-        target.append(slice(low, max(low, high)))
-        source.append(slice(low - step, max(low, high) - step))
-    out = np.full((*values.shape[: values.ndim - count], *size), fill, dtype=values.dtype)
-    out[tuple(target)] = values[tuple(source)]
-    return wrap_like(out, array)
 
 
 class PasteLesion(Transform):
@@ -169,8 +141,8 @@ class PasteLesion(Transform):
             Image, label and mask.
 
         Raises:
-            ConSinGANError: when shapes or sequences differ, the lesion is empty or would leave the array, or there is
-                no tissue to match intensities by.
+            ConSinGANError: when shapes or sequences differ, an image holds NaN or infinite values, the lesion is empty
+                or would leave the array, or there is no tissue to match intensities by.
         """
         return self._paste(host, donor, donor_label, offset, host_label, donor_valid)[0]
 
@@ -181,13 +153,14 @@ class PasteLesion(Transform):
         donor_label: NdarrayOrTensor,
         offset: Sequence[int] | None = None,
         host_label: NdarrayOrTensor | None = None,
+        donor_valid: NdarrayOrTensor | None = None,
     ) -> tuple[PastedLesion, Any, tuple[str, ...]]:
         """Paste, and also give the naive image, the same matched voxels without a blend, and how each channel's were
         matched.
 
         Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one.
         """
-        pasted, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, None)
+        pasted, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, donor_valid)
         if self.blend == "hard":
             return pasted, pasted.image, ways
         naive, of_host = as_array(host).copy(), (slice(None), *near)
@@ -204,6 +177,8 @@ class PasteLesion(Transform):
         donor_valid: NdarrayOrTensor | None,
     ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...], tuple[str, ...]]:
         """The paste, the donor's matched values around the new place, where that is, and how they were matched."""
+        check_image(host, name="host")
+        check_image(donor, name="donor")
         image, other = as_array(host), as_array(same_sequences(donor, host))
         check_shape(other, image.shape, name="donor", other="host")
         labels = as_array(donor_label)
@@ -340,76 +315,3 @@ def written_labels(old: np.ndarray | None, new: np.ndarray, mask: np.ndarray) ->
     fits = bool((cast_values(new, old.dtype) == new).all())
     dtype = old.dtype if fits else np.promote_types(old.dtype, new.dtype)
     return np.where(mask, new.astype(dtype), old.astype(dtype))
-
-
-class PasteLesiond(MapTransform):
-    """Dictionary version of :class:`PasteLesion`.
-
-    Args:
-        keys: key of the host, or of several sequences of it, each an image; the result takes its place, unless
-            ``output_key`` is given.
-        donor_key: key of the donor's image, or of its sequences in the same order.
-        donor_label_key: key of the donor's labels.
-        offset: voxels per spatial axis; None leaves the lesion in place.
-        offset_key: key of an offset in the data, instead of ``offset``.
-        host_label_key: key of labels that the host has already; may be missing from the data.
-        output_key: key of the image with the lesion, or one for each of several ``keys``.
-        label_key: key of the resulting labels.
-        mask_key: key of the new lesion's mask.
-        blend, feather_mm, match, ring_mm, axis, spacing: see :class:`PasteLesion`.
-        allow_missing_keys: leave data without the host as it is.
-    """
-
-    backend = PasteLesion.backend
-
-    def __init__(
-        self,
-        keys: KeysCollection = "image",
-        donor_key: KeysCollection = "donor",
-        donor_label_key: Hashable = "donor_label",
-        offset: Sequence[int] | None = None,
-        offset_key: Hashable | None = None,
-        host_label_key: Hashable | None = "label",
-        output_key: KeysCollection | None = None,
-        label_key: Hashable = "label",
-        mask_key: Hashable = "lesion_mask",
-        blend: str = "hard",
-        feather_mm: float = 2.0,
-        match: str = "none",
-        ring_mm: tuple[float, float] = (2.0, 8.0),
-        axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.donor_key = as_keys(donor_key)
-        self.donor_label_key = donor_label_key
-        self.offset = offset
-        self.offset_key = offset_key
-        self.host_label_key = host_label_key
-        self.output_key = self.keys if output_key is None else as_keys(output_key)
-        self.label_key = label_key
-        self.mask_key = mask_key
-        self.paste = PasteLesion(blend, feather_mm, match, ring_mm, axis, spacing)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """A copy of ``data`` with image, label and mask."""
-        out = dict(data)
-        keys = tuple(self.key_iterator(out))
-        if not keys:
-            return out
-        if len(keys) < len(self.keys):
-            raise ConSinGANError(f"The data lack some of the sequences {self.keys}: give all of them, or none.")
-        pasted = self.paste(
-            stack_keys(data, keys),
-            stack_keys(data, self.donor_key),
-            data[self.donor_label_key],
-            offset=self.offset if self.offset_key is None else data[self.offset_key],
-            host_label=None if self.host_label_key is None else data.get(self.host_label_key),
-        )
-        out |= unstack_keys(pasted.image, self.output_key, [data[key] for key in keys])
-        out[self.label_key], out[self.mask_key] = pasted.label, pasted.mask
-        return out
-
-
-PasteLesionD = PasteLesionDict = PasteLesiond

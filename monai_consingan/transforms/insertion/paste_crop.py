@@ -17,10 +17,10 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, cast_values, in_all, wrap_like
 from monai_consingan.background import check_in_tissue
 from monai_consingan.data.contrast import RING_MM, cnr
-from monai_consingan.distance import outside_distance
+from monai_consingan.distance import ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
 
 __all__ = ["Canvas", "CropPaste", "paste_crop"]
@@ -36,7 +36,8 @@ class CropPaste:
         mask: the lesion, boolean (\\*box).
         label: its label values, (\\*box), 0 elsewhere.
         tissue: tissue of the host that is no lesion, boolean (\\*box).
-        ring: the part of that which the lesion is compared with.
+        ring: the part of that which the lesion is compared with: around it in space, as in its donor, however it was
+            pasted.
         in_tissue: share of the lesion in the host's head.
         air: of the channel that leads, intensity above which there is tissue.
         lead: which channel that is.
@@ -169,12 +170,11 @@ def paste_crop(
     for part, about in channels:
         if about.background or paste.blend == "tissue":
             shown &= about.background.tissue(part)
-    away = outside_distance(mask, mm, paste.axis, reach_mm=max(paste.ring_mm[1], RING_MM[1]))
     lit = np.all([part > about.air for part, about in channels], axis=0) & shown & (labels[box] <= 0)
-    donor_lit = valid & np.all([part > air for part, air in zip(donor, crop.air, strict=True)], axis=0)
-    around = (away > paste.ring_mm[0]) & (away <= paste.ring_mm[1])
-    rings = (None, None) if paste.match == "none" else (around & lit, around & donor_lit)
-    donor, _ = paste.matched(host, rings[0], donor, rings[1])
+    if paste.match != "none":
+        around = ring(mask, mm, paste.ring_mm, paste.axis)
+        donor_lit = valid & np.all([part > air for part, air in zip(donor, crop.air, strict=True)], axis=0)
+        donor, _ = paste.matched(host, around & lit, donor, around & donor_lit)
     result = paste.blended(host, donor, mask, valid & shown, mm, paste.axis)
     return CropPaste(
         box=box,
@@ -182,7 +182,7 @@ def paste_crop(
         mask=mask,
         label=label,
         tissue=lit,
-        ring=(away > RING_MM[0]) & (away <= RING_MM[1]) & lit,
+        ring=ring(mask, mm, RING_MM) & lit,
         in_tissue=float(known.head[box][mask].mean()),
         air=known.channels[crop.lead].air,
         lead=crop.lead,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends
 
 from monai_consingan.arrays import (
@@ -21,31 +21,23 @@ from monai_consingan.arrays import (
     check_labels,
     check_number,
     check_range,
-    images_and_label,
     int_range,
     wrap_like,
 )
-from monai_consingan.data import sequence_names, stack_keys, unstack_keys
+from monai_consingan.data import sequence_names
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
 from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host
-from monai_consingan.transforms.insertion.donors import Donor, DonorCrop, Donors, LesionDraw, check_entry, read_donor
+from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 
-__all__ = [
-    "RandLesion",
-    "RandLesionD",
-    "RandLesionDict",
-    "RandLesiond",
-    "RandPasteLesion",
-    "RandPasteLesionD",
-    "RandPasteLesionDict",
-    "RandPasteLesiond",
-]
+__all__ = ["RandLesion", "RandPasteLesion", "record_lesions"]
 
 
 class RandLesion(RandomizableTransform):
@@ -245,8 +237,7 @@ class RandLesion(RandomizableTransform):
                 entry["reason"] = str(error)
             self.log.append(entry)
         pasted = canvas.result()
-        if isinstance(img, MetaTensor):
-            pasted.image.meta["pasted_lesions"] = json.dumps(self.log)
+        record_lesions(self.log, [pasted.image])
         return pasted
 
     def host_lead(self, img: NdarrayOrTensor) -> int:
@@ -310,76 +301,12 @@ def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: in
     return read_donor(donors[number], loader)
 
 
-class RandLesiond(RandomizableTransform, MapTransform):
-    """Dictionary version of :class:`RandLesion`.
+def record_lesions(log: list[dict[str, Any]], images: Sequence[Any]) -> None:
+    """Leave a log in the metadata of those images that have some."""
+    for image in images:
+        if isinstance(image, MetaTensor):
+            image.meta["pasted_lesions"] = json.dumps(log)
 
-    Args:
-        keys: key of the host's image, or of several sequences of it, each an image, and then that of its labels, if
-            that is not ``"label"``; all are replaced, and labels are made where the data have none.
-        donors, models: see :class:`RandLesion`.
-        mask_key: key for the mask of the new lesions.
-        region_key: key of a mask that lesions have to lie in; None finds the head.
-        prob: probability that anything is put in.
-        allow_missing_keys: leave data without the host as it is.
-        label_key: key of the labels, if it is not among ``keys``.
-        known_key: key of what is known of the host (:class:`PrepareHostd`), which is taken out, as it cannot be put
-            into a batch; may be missing from the data.
-        kwargs: the other arguments of :class:`RandLesion`.
-
-    Raises:
-        ConSinGANError: as :class:`RandLesion`.
-
-    Example::
-
-        models = HostModels("bank", "harmonization")
-        prepare_bank(Dataset(cases, load), models)
-        transform = Compose([load, RandLesiond(["image", "label"], donors=cases, models=models, prob=0.5)])
-    """
-
-    backend = RandLesion.backend
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        donors: Sequence[Any],
-        models: RedrawingModels | None = None,
-        mask_key: Hashable = "lesion_mask",
-        region_key: Hashable | None = None,
-        prob: float = 1.0,
-        allow_missing_keys: bool = False,
-        label_key: Hashable | None = None,
-        known_key: Hashable = "host_known",
-        **kwargs: Any,
-    ) -> None:
-        images, self.label_key = images_and_label(keys, label_key)
-        self.paste = RandLesion(donors, models, prob, **kwargs)
-        MapTransform.__init__(self, images, allow_missing_keys)
-        RandomizableTransform.__init__(self, self.paste.prob)
-        self.mask_key = mask_key
-        self.region_key = region_key
-        self.known_key = known_key
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesiond:
-        """Set the random state, also of the array transform."""
-        super().set_random_state(seed, state)
-        self.paste.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """A copy of ``data`` with image, label and mask."""
-        out = dict(data)
-        keys = tuple(self.key_iterator(out))
-        if keys:
-            region = None if self.region_key is None else data[self.region_key]
-            host, known = stack_keys(data, keys), out.pop(self.known_key, None)
-            pasted = self.paste(host, data.get(self.label_key), region, known=known)
-            out |= unstack_keys(pasted.image, keys, [data[key] for key in keys])
-            out[self.label_key], out[self.mask_key] = pasted.label, pasted.mask
-        return out
-
-
-RandLesionD = RandLesionDict = RandLesiond
 
 RandPasteLesion = RandLesion
 """The name of :class:`RandLesion` where lesions are only pasted."""
-RandPasteLesionD = RandPasteLesionDict = RandPasteLesiond = RandLesiond

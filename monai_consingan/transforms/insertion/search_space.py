@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_consingan.distance import outside_distance, reach_box
-from monai_consingan.transforms.host_knowledge import HostKnowledge, unlikeness
+from monai_consingan.transforms.coarse_grid import unlikeness
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 
 __all__ = ["BEST_SHARE", "RING_MM", "SearchSpace"]
 

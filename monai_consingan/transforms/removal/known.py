@@ -15,7 +15,7 @@ from cachetools import LRUCache, cached
 from monai_consingan.background import find_background
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.head import head_mask
-from monai_consingan.transforms.host_knowledge import KEPT, fingerprint
+from monai_consingan.transforms.host_knowledge import KEPT, image_identity
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, head_symmetry
 
 __all__ = ["known_head", "known_plane"]
@@ -25,7 +25,7 @@ def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, 
     """The head of a host, as :class:`monai_consingan.transforms.HostKnowledge` has it.
 
     Args:
-        mark: what tells the host (:func:`monai_consingan.transforms.host_knowledge.fingerprint`).
+        mark: what tells the host (:func:`monai_consingan.transforms.host_knowledge.image_identity`).
         values: the host, (C, \\*spatial).
         spacing: mm per spatial axis.
 
@@ -58,7 +58,7 @@ def known_plane(
     Args:
         mark: what tells the host, as above.
     """
-    key = (mark, np.asarray(affine).tobytes(), symmetry, axis, fingerprint(ill))
+    key = (mark, np.asarray(affine).tobytes(), symmetry, axis, image_identity(ill))
     plane, reason = _plane(key, image, affine, symmetry, axis, ill)
     if plane is None:
         raise NoPlaceError(reason)

@@ -29,7 +29,7 @@ from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
-from monai_consingan.transforms.host_knowledge import HostKnowledge, fingerprint
+from monai_consingan.transforms.host_knowledge import HostKnowledge, image_identity
 from monai_consingan.transforms.removal.known import known_head, known_plane
 from monai_consingan.transforms.removal.site import Site
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry
@@ -164,7 +164,7 @@ class RemoveLesion(Transform):
         axis, spacing = check_axis(self.axis, marks.ndim - 1), spacing_of(image, self.spacing)
         lesion = _lesion(marks[0], lesion_labels)
         fill, ill = (_dilated(where, self.margin_mm, spacing, axis) for where in (lesion, marks[0] != 0))
-        mark, told = fingerprint(values), None if known is None else known.of_image(image)
+        mark, told = image_identity(values), None if known is None else known.of_image(image)
         head = known_head(mark, values, spacing) if told is None else told.head
         affine = image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
         plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill)

@@ -22,7 +22,8 @@ from monai_consingan.methods import insertion_method
 from monai_consingan.metrics import Limits, Surroundings, contrast, contrast_to_noise, kept, measure_change
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.donors import DonorCrop, Donors, LesionDraw
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion

@@ -28,7 +28,7 @@ from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
 from monai_consingan.metrics.surroundings import tissue_in_all
-from monai_consingan.transforms.insertion.donors import Donor
+from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_label
-from monai_consingan.data.sequences import sequence_names
+from monai_consingan.data.sequences import named_sequences, sequence_names
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.figures.lesion_card import CardView, save_card
-from monai_consingan.transforms.insertion.paste import move
+from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
 from monai_consingan.workflows.augmentation.reviewed import left_out
@@ -96,7 +96,8 @@ def make_reading(
     if command == "twins":
         untouched = _taken(_untouched(records, made, rng), len(made), "real", real)
     else:
-        untouched = _alike(_taken(_real(records, rng), len(made), "real", real, _POOL * len(made)), made)
+        lesions = _real(records, folder.settings.lesion_labels, made[0].image, rng)
+        untouched = _alike(_taken(lesions, len(made), "real", real, _POOL * len(made)), made)
     cases = [(case, "synthetic") for case in made] + [(case, "real") for case in untouched]
     cases = [cases[i] for i in rng.permutation(len(cases))]
     told = {
@@ -148,10 +149,13 @@ def _synthetic(folder: RunFolder, rng: np.random.RandomState) -> Iterator[_Shown
             yield _Shown(image, marks == lesion["instance"], told["name"], lesion["instance"])
 
 
-def _real(records: list[ScanRecord], rng: np.random.RandomState) -> Iterator[_Shown]:
+def _real(
+    records: list[ScanRecord], lesion_labels: Sequence[int], like: MetaTensor, rng: np.random.RandomState
+) -> Iterator[_Shown]:
     """Real lesions, those of a scan in random order."""
     for record in records:
-        image, _, numbers = load_pair(record)
+        image, _, numbers = load_pair(record, lesion_labels)
+        image = _in_sequences_of(like, image, record)
         for lesion in 1 + rng.permutation(int(numbers.max(initial=0))):
             yield _Shown(image, numbers == lesion, record.name, int(lesion))
 
@@ -161,7 +165,8 @@ def _untouched(records: list[ScanRecord], made: list[_Shown], rng: np.random.Ran
     for turn in range(len(records) * len(made)):
         record, case = records[turn % len(records)], made[turn % len(made)]
         image, label, _ = load_pair(record)
-        if image.shape[1:] != case.image.shape[1:]:
+        image = _in_sequences_of(case.image, image, record)
+        if image.shape != case.image.shape or not np.allclose(spacing_of(image), spacing_of(case.image), rtol=1e-3):
             continue
         try:
             place = find_placement(
@@ -175,6 +180,23 @@ def _untouched(records: list[ScanRecord], made: list[_Shown], rng: np.random.Ran
         except NoPlaceError:
             continue
         yield _Shown(image, move(case.mask, place.offset), record.name, 0)
+
+
+def _in_sequences_of(synthetic: MetaTensor, image: MetaTensor, record: ScanRecord) -> MetaTensor:
+    """A real scan in the sequences of a synthetic one, as readers could tell them apart by others.
+
+    Raises:
+        ConSinGANError: it has not these.
+    """
+    wanted, own = named_sequences(synthetic), named_sequences(image)
+    if wanted and set(wanted) <= set(own):
+        return image[[own.index(name) for name in wanted]]
+    if len(image) == len(synthetic) and not (len(image) > 1 and wanted and own):
+        return image
+    raise ConSinGANError(
+        f"scan {record.name} has the sequences {', '.join(sequence_names(image))}, but the synthetic scans have "
+        f"{', '.join(sequence_names(synthetic))}: give the data set that these were made of."
+    )
 
 
 def _alike(pool: list[_Shown], made: list[_Shown]) -> list[_Shown]:

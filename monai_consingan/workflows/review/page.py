@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.figures.lesion_card import CardView, grey_range, save_card, save_outline
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["CARDS", "PAGE", "ReviewEntry", "fill_page", "save_cards", "write_review"]
+__all__ = ["CARDS", "MADE", "PAGE", "ReviewEntry", "fill_page", "save_cards", "write_review"]
 
 PAGE = "review.html"
 """The page's name."""
@@ -25,15 +27,19 @@ PAGE = "review.html"
 CARDS = "review"
 """The folder beside it that holds the pictures."""
 
+MADE = "made"
+"""The kind of a lesion that is new, and in no scan yet."""
+
 
 @dataclass(frozen=True)
 class ReviewEntry:
     """What the page shows of one lesion.
 
     Args:
-        case: the synthetic scan.
+        case: the synthetic scan; of a new lesion, what it looks like.
         lesion: the lesion's number in it.
-        kind: ``"put in"`` or ``"taken out"``.
+        kind: ``"put in"``, ``"taken out"``, or :data:`MADE`, where the lesion that it is made of is
+            shown before.
         host: name of the scan that was changed.
         donor: name of the scan that the lesion comes from; empty where there is none.
         sequences: names of the sequences, the rows of its pictures.
@@ -81,8 +87,8 @@ def save_cards(
         folder: folder for them, which is made.
         case: the synthetic scan's name, which is safe for files.
         lesion: the lesion's number.
-        before: the scan as it was, (C, \\*spatial).
-        after: the scan with or without the lesion, (C, \\*spatial).
+        before: the scan as it was, or what a new lesion is made of, on the same grid, (C, \\*spatial).
+        after: the scan with or without the lesion, or the new lesion, (C, \\*spatial).
         mask: where the lesion is, or was, (1, \\*spatial).
 
     Raises:
@@ -119,21 +125,21 @@ def write_review(folder: str | Path, run: str, entries: Sequence[ReviewEntry], *
     return page
 
 
-def fill_page(name: str, content: Any) -> str:
+def fill_page(name: str, content: Mapping[str, Any]) -> str:
     """A page with its style, its script and its content inside.
 
     Args:
-        name: ``"review"`` or ``"reading"``.
-        content: plain values, which the script finds.
+        name: ``"review"`` or ``"reading"``, whose body and script go into the frame of all pages.
+        content: plain values, which the script finds, with the page's ``title``.
     """
     assets = files("monai_consingan.workflows.review") / "assets"
     parts = {
+        "title": escape(content["title"]),
         "style": (assets / "page.css").read_text(encoding="utf-8"),
+        "body": (assets / f"{name}.html").read_text(encoding="utf-8").rstrip(),
         "script": "\n".join((assets / file).read_text(encoding="utf-8") for file in ("cards.js", f"{name}.js")),
         # no text of a name can end the script, or begin another
         "content": json.dumps(content, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028"),
     }
-    page = (assets / f"{name}.html").read_text(encoding="utf-8")
-    for part, text in parts.items():
-        page = page.replace(f"<!-- {part} -->", text, 1)
-    return page
+    frame = (assets / "page.html").read_text(encoding="utf-8")
+    return re.sub("<!-- (title|style|body|script|content) -->", lambda place: parts[place[1]], frame)

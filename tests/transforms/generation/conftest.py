@@ -10,7 +10,8 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.insertion.donors import Donor, crop_lesions
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
 MakeDonor = Callable[..., Donor]
 

@@ -17,7 +17,7 @@ from monai_consingan.transforms.generation.profile import Profile
 from monai_consingan.transforms.generation.shapes import Outline, draw_label
 from monai_consingan.transforms.generation.textured import paint_lesion, patch_lesion, spectrum_texture
 from monai_consingan.transforms.generation.warped import random_turn, warp_lesion
-from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
 Make = Callable[[Example, float, np.random.RandomState], DonorCrop]
 

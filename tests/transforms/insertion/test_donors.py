@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_consingan.transforms.insertion.donors import DonorCrop, turn_donor
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop, turn_donor
 
 
 def _striped() -> DonorCrop:

@@ -49,6 +49,24 @@ def test_one_lesion_of_several_is_taken() -> None:
         assert int(out["lesion"].sum()) == sizes[number - 1]
 
 
+@pytest.mark.parametrize("blend", ["feather", "tissue"])
+def test_tissue_of_the_donors_other_lesions_stays_there(blend: str) -> None:
+    files = example()
+    image = load_scan(files.image)
+    label = load_label(files.label, image=image) * 0
+    donor = image.clone()
+    label[:, 120:130, 120:130, 3:6], label[:, 132:136, 120:130, 3:6] = 1, 2
+    donor[label > 0] = 2 * image.max()
+    inserted = InsertLesion(match="gain", paste_blend=blend, axis=2)(image, donor, label, label * 0, offset=(0, 0, 0))
+    alone, single = image.clone(), (label == 1).to(label.dtype)
+    alone[single > 0] = 2 * image.max()
+    wanted = InsertLesion(match="gain", paste_blend="hard", axis=2)(image, alone, single, label * 0, offset=(0, 0, 0))
+    beside = (inserted.mask == 0) & (label > 0)
+    assert bool(beside.any()) and float((inserted.image - image)[beside].abs().max()) < 0.2 * float(image.max())
+    lesion = wanted.mask > 0
+    assert float((inserted.image / wanted.image)[lesion].median()) == pytest.approx(1, rel=0.05)
+
+
 def test_a_slice_shows_the_lesions_that_it_cuts() -> None:
     files = example()
     image = load_scan(files.image)

@@ -10,7 +10,9 @@ from monai.data import MetaTensor
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.paste import PasteLesion, PasteLesiond, move
+from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.paste import PasteLesion
+from monai_consingan.transforms.insertion.paste_dict import PasteLesiond
 from monai_consingan.transforms.poisson import poisson_blend
 
 
@@ -246,6 +248,15 @@ def test_a_part_that_has_nothing_to_blend_with_does_not_refuse_the_rest(blend, a
     assert np.isfinite(pasted.image).all()
     assert pasted.image[label > 0].min() > host[label == 0].max()  # the speck is as bright as the lesion
     np.testing.assert_array_equal(pasted.image[..., 5], host[..., 5])
+
+
+@pytest.mark.parametrize("name", ["host", "donor"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_refused(name, value):
+    given = dict(zip(("host", "donor", "donor_label"), scene(), strict=True))
+    given[name][0, 22, 20] = value
+    with pytest.raises(ConSinGANError, match=f"{name} holds NaN or infinite values"):
+        PasteLesion()(**given)
 
 
 def sequences(seed=0):

@@ -14,6 +14,8 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.transforms import HostKnowledge, PrepareHostd, RandPasteLesion, RandPasteLesiond
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
 PLAIN = {"flip_prob": 0.0, "rotate_range": 0.0, "scale_range": (1.0, 1.0), "blend": "hard", "match": "none"}
 
@@ -287,6 +289,54 @@ def test_sequences_under_several_keys():
 
 
 SHAPE = (72, 70, 40)
+
+
+def named(image, sequences):
+    image = MetaTensor(torch.from_numpy(np.ascontiguousarray(image)))
+    image.meta["sequences"] = list(sequences)
+    return image
+
+
+def test_hosts_may_have_their_sequences_in_any_order():
+    image, label = two(donor()[0]), donor()[1]
+    host = two(brain())
+    paste = RandPasteLesion([(named(image, "ab"), label)], **PLAIN)
+    first = run(paste, named(host, "ab"))
+    other = run(paste, named(host[::-1], "ba"))
+    assert torch.equal(first.mask, other.mask) and torch.equal(first.image.flip(0), other.image)
+    with pytest.raises(ConSinGANError, match="host's number of channels"):
+        run(paste, named(host[:1], "a"))
+
+
+def test_every_sequence_says_what_was_put_in():
+    data = {"a": named(brain(), "a"), "b": named(brain(3), "b")}
+    image, label = two(donor()[0]), donor()[1]
+    paste = RandPasteLesiond(["a", "b"], donors=[(named(image, "ab"), label)], label_key="label", **PLAIN)
+    out = run(paste, data)
+    assert len(paste.paste.log) == 1 and "placement" in paste.paste.log[0]
+    assert all(json.loads(out[key].meta["pasted_lesions"]) == paste.paste.log for key in "ab")
+
+
+def test_what_surrounds_a_donors_lesion_is_told_in_the_head_of_the_leading_sequence():
+    image, label = donor()
+    image[0, :30] += 20 * (image[0, :30] > 0)  # a head of two levels, of which the first sequence covers one
+    part = np.where(np.arange(60)[:, None] < 24, 0, image + np.random.RandomState(0).normal(0, 1, image.shape))
+    both = np.concatenate([part, image]).astype(np.float32)
+    (alone,) = crop_lesions(Donor(image, label), image)
+    (lead,) = crop_lesions(Donor(both, label), both, lead=1)
+    assert lead.level == alone.level
+
+
+def test_contrast_is_compared_within_like_tissue():
+    image, label = (part.copy() for part in donor(shape=(60, 64, 24), half=3))
+    host = brain(shape=(60, 64, 24))
+    noise = np.random.RandomState(3).normal(0, 30, host.shape[1:])
+    noise[:, :, 9:15] = 0  # the lesion's slices have less noise than those around
+    image, host = (np.where((part > 0) & (label == 0), part + noise, part) for part in (image, host))
+    paste = RandPasteLesion([(image, label)], axis=2, edge_mm=3.0, **PLAIN)
+    run(paste, host)
+    checks = paste.log[0]["checks"]
+    assert 0.5 < checks["contrast_kept"] < 2
 
 
 def scan(values):

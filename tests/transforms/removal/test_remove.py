@@ -15,7 +15,7 @@ from monai_consingan.data import stack_keys
 from monai_consingan.data.example import example
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import FILLINGS
-from monai_consingan.transforms.host_knowledge import HostKnowledge, fingerprint
+from monai_consingan.transforms.host_knowledge import HostKnowledge, image_identity
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.fill import FillLesion, FillLesiond
@@ -294,7 +294,7 @@ def test_what_is_known_of_a_host_is_used(channels):
     image, label = head().repeat(channels, axis=0), lesion_at((64, 60), *LEFT)
     image[-1, 10:13] = 0
     known = HostKnowledge.of(image)
-    np.testing.assert_array_equal(known_head(fingerprint(image), image, (1.0, 1.0)), known.head)
+    np.testing.assert_array_equal(known_head(image_identity(image), image, (1.0, 1.0)), known.head)
     plain = RemoveLesion("matched_mirror")(image, label)
     told = RemoveLesion("matched_mirror")(image, label, known=known)
     np.testing.assert_array_equal(told.image, plain.image)

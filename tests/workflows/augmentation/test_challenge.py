@@ -88,3 +88,23 @@ def test_segmenters_that_fail(pair: Path, tmp_path: Path, quick: AugmentSettings
     with pytest.raises(ConSinGANError, match=words):
         challenge(command, pair, tmp_path / "out", settings=settings, twins=False, progress=False)
     assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_mask_on_another_grid_is_not_kept(pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    script = tmp_path / "segment.py"
+    broken = "import sys, nibabel as nib, numpy as np\n"
+    broken += "nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), sys.argv[2])\n"
+    script.write_text(broken)
+    given: Any = (f"{sys.executable} {script} {{image}} {{mask}}", pair, tmp_path / "out")
+    settings: Any = {"settings": replace(quick, per_scan=1), "twins": False, "progress": False}
+    with pytest.raises(ConSinGANError, match="mask"):
+        challenge(*given, **settings)
+    script.write_text(THRESHOLD.read_text(encoding="utf-8"))
+    assert challenge(*given, **settings)["lesions"]
+
+
+def test_twins_are_made_as_lesions_are_put_in(perfect: str, pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    settings = replace(quick, per_scan=1, dims=2, axis=2, seed=3)
+    challenge(perfect, pair, tmp_path / "out", settings=settings, progress=False)
+    asked = json.loads((tmp_path / "out" / "removed" / ".augment" / "run.json").read_text(encoding="utf-8"))["settings"]
+    assert {name: asked[name] for name in ("dims", "axis", "seed")} == {"dims": 2, "axis": 2, "seed": 3}

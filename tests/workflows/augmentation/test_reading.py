@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins
 from monai_consingan.workflows.reading import make_reading, score_reading
 from monai_consingan.workflows.reading.score import ANSWERS_FORMAT
 
@@ -65,6 +67,41 @@ def test_too_few_cases(augmented: Any, data_set: Path, tmp_path: Path) -> None:
         with pytest.raises(ConSinGANError, match=words):
             make_reading(augmented[0], data_set, tmp_path / "out", number=number)
     assert not (tmp_path / "out").exists()
+
+
+def test_real_places_have_the_size_of_the_removed_lesions_in_mm(data_set: Path, tmp_path: Path) -> None:
+    first = {key: str(data_set.parent / f"{key}0.nii.gz") for key in ("image", "label")}
+    (tmp_path / "list.json").write_text(json.dumps({"training": [first]}))
+    free_twins(tmp_path / "list.json", tmp_path / "out", TwinSettings(method="fill", most_contrast=5, most_seam=9))
+    make_reading(tmp_path / "out", data_set, tmp_path / "reading", number=2)
+    cases = json.loads((tmp_path / "reading" / "key.json").read_text(encoding="utf-8"))["cases"]
+    assert cases["001"]["volume_mm3"] == cases["002"]["volume_mm3"]
+    for number in (1, 2):  # the same voxels, but twice as thick
+        scan = nib.load(data_set.parent / f"image{number}.nii.gz")
+        nib.save(
+            nib.Nifti1Image(np.asarray(scan.dataobj), scan.affine @ np.diag([1, 1, 2, 1])), tmp_path / f"{number}.nii"
+        )
+    (tmp_path / "thick.json").write_text(json.dumps({"training": [{"image": f"{number}.nii"} for number in (1, 2)]}))
+    with pytest.raises(ConSinGANError, match=r"thick\.json has 0 real cases, but 1 are asked for"):
+        make_reading(tmp_path / "out", tmp_path / "thick.json", tmp_path / "other", number=2)
+
+
+def test_real_cases_show_the_sequences_of_the_synthetic_ones(augmented: Any, data_set: Path, tmp_path: Path) -> None:
+    files = [str(data_set.parent / f"image{number}.nii.gz") for number in (0, 2)]
+    entry = {"image": files, "label": str(data_set.parent / "label0.nii.gz")}
+    (tmp_path / "list.json").write_text(json.dumps({"training": [entry]}))
+    with pytest.raises(ConSinGANError, match=r"has the sequences .*, but the synthetic scans have .*: give"):
+        make_reading(augmented[0], tmp_path / "list.json", tmp_path / "out", number=2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_real_lesions_are_of_the_label_values_that_were_asked_for(with_oedema: Path, tmp_path: Path) -> None:
+    settings = AugmentSettings(
+        method="poisson", per_scan=3, lesions=(1, 1), lesion_labels=(2,), contrast_range=(0.01, 99), seam_margin=99
+    )
+    assert augment(with_oedema, tmp_path / "out", settings)["made"] >= 3
+    with pytest.raises(ConSinGANError, match="has 2 real cases, but 3 are asked for"):  # oedema alone is none
+        make_reading(tmp_path / "out", with_oedema, tmp_path / "reading", number=6)
 
 
 def test_scores(read: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 find("question").textContent = content.question;
-document.title = find("title").textContent = content.title;
+find("title").textContent = content.title;
 find("sequences").replaceChildren(...(content.sequences.length > 1 ? content.sequences.map((name) => make("span", name)) : []));
 const found = kept.read(STORE);
 if (found && typeof found === "object") {

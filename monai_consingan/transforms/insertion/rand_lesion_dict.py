@@ -1,0 +1,99 @@
+"""Random lesions at random places of the images of a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, RandomizableTransform
+
+from monai_consingan.arrays import images_and_label
+from monai_consingan.data import stack_keys, unstack_keys
+from monai_consingan.transforms.insertion.rand_lesion import RandLesion, record_lesions
+from monai_consingan.transforms.redrawing import RedrawingModels
+
+__all__ = [
+    "RandLesionD",
+    "RandLesionDict",
+    "RandLesiond",
+    "RandPasteLesionD",
+    "RandPasteLesionDict",
+    "RandPasteLesiond",
+]
+
+
+class RandLesiond(RandomizableTransform, MapTransform):
+    """Dictionary version of :class:`RandLesion`.
+
+    Args:
+        keys: key of the host's image, or of several sequences of it, each an image, and then that of its labels, if
+            that is not ``"label"``; all are replaced, and labels are made where the data have none.
+        donors, models: see :class:`RandLesion`.
+        mask_key: key for the mask of the new lesions.
+        region_key: key of a mask that lesions have to lie in; None finds the head.
+        prob: probability that anything is put in.
+        allow_missing_keys: leave data without the host as it is.
+        label_key: key of the labels, if it is not among ``keys``.
+        known_key: key of what is known of the host (:class:`PrepareHostd`), which is taken out, as it cannot be put
+            into a batch; may be missing from the data.
+        kwargs: the other arguments of :class:`RandLesion`.
+
+    Raises:
+        ConSinGANError: as :class:`RandLesion`.
+
+    Example::
+
+        models = HostModels("bank", "harmonization")
+        prepare_bank(Dataset(cases, load), models)
+        transform = Compose([load, RandLesiond(["image", "label"], donors=cases, models=models, prob=0.5)])
+    """
+
+    backend = RandLesion.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        donors: Sequence[Any],
+        models: RedrawingModels | None = None,
+        mask_key: Hashable = "lesion_mask",
+        region_key: Hashable | None = None,
+        prob: float = 1.0,
+        allow_missing_keys: bool = False,
+        label_key: Hashable | None = None,
+        known_key: Hashable = "host_known",
+        **kwargs: Any,
+    ) -> None:
+        images, self.label_key = images_and_label(keys, label_key)
+        self.paste = RandLesion(donors, models, prob, **kwargs)
+        MapTransform.__init__(self, images, allow_missing_keys)
+        RandomizableTransform.__init__(self, self.paste.prob)
+        self.mask_key = mask_key
+        self.region_key = region_key
+        self.known_key = known_key
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesiond:
+        """Set the random state, also of the array transform."""
+        super().set_random_state(seed, state)
+        self.paste.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of ``data`` with image, label and mask."""
+        out = dict(data)
+        keys = tuple(self.key_iterator(out))
+        if keys:
+            region = None if self.region_key is None else data[self.region_key]
+            host, known = stack_keys(data, keys), out.pop(self.known_key, None)
+            pasted = self.paste(host, data.get(self.label_key), region, known=known)
+            out |= unstack_keys(pasted.image, keys, [data[key] for key in keys])
+            if self.paste.log:
+                record_lesions(self.paste.log, [out[key] for key in keys])
+            out[self.label_key], out[self.mask_key] = pasted.label, pasted.mask
+        return out
+
+
+RandLesionD = RandLesionDict = RandLesiond
+
+RandPasteLesionD = RandPasteLesionDict = RandPasteLesiond = RandLesiond

@@ -61,7 +61,7 @@ def read_datalist(path: str | Path, channel: int | None = None, sequences: Seque
             ]
     ignored = ignored_labels(content, f"datalist {path}")
     records = [replace(record, ignored=ignored) for record in records]
-    return ScanSet("datalist", root, name_records(records), public_head(content))
+    return ScanSet("datalist", root, name_records(records), public_head(content, records[0].sequences if names else ()))
 
 
 def _record(

@@ -111,9 +111,7 @@ def read_nnunet(folder: str | Path, channel: int | None = None, sequences: Seque
         raise ConSinGANError(
             f"splits {folder / SPLITS_FILE} name no case of the data set, but such as {min(folds)}: give its own."
         )
-    if names and records and records[0].sequences:
-        head = {**head, "channel_names": {str(n): name for n, name in enumerate(records[0].sequences)}}  # what is left
-    head = public_head(head)
+    head = public_head(head, records[0].sequences if names and records else ())
     return _not_empty(ScanSet("nnunet", folder, name_records(records), head), "imagesTr/CASE_0000" + ending)
 
 

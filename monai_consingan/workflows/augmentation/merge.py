@@ -14,6 +14,7 @@ from monai_consingan import __version__
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.folder_lock import locked
 from monai_consingan.whole_file import unwritable, whole_file
+from monai_consingan.workflows.augmentation.chosen_sequences import with_own_files
 from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.plan import describe_donors
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
@@ -94,6 +95,7 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
             table.writerows(row for told in listed for row in _rows(told))
         entries = [entry for told in made for entry in review_entries(told)]
         write_review(folder.path, folder.token, entries, title=f"{len(entries)} lesions to look at")
+        scans = with_own_files(scans, folder.path)
         _write_lists(folder.path, scans, listed)
         if scans.kind == "nnunet":
             _write_nnunet(folder.path, scans, listed)

@@ -191,9 +191,19 @@ def public_entry(entry: Mapping[str, Any], root: Path) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key in _ENTRY or is_file(value)}
 
 
-def public_head(head: Mapping[str, Any]) -> dict[str, Any]:
-    """What may be passed on of a data set's own description: the entries of the Decathlon and of nnU-Net."""
-    return {key: value for key, value in head.items() if key in _HEAD}
+def public_head(head: Mapping[str, Any], sequences: Sequence[str] = ()) -> dict[str, Any]:
+    """What may be passed on of a data set's own description: the entries of the Decathlon and of nnU-Net.
+
+    Args:
+        head: the description.
+        sequences: names of the sequences that are taken, which it then names instead of its own; empty for all.
+    """
+    names = {str(number): name for number, name in enumerate(sequences)}
+    return {
+        key: names if names and key in ("channel_names", "modality") else value
+        for key, value in head.items()
+        if key in _HEAD
+    }
 
 
 def ignored_labels(head: Mapping[str, Any], what: str) -> tuple[int, ...]:

@@ -136,6 +136,25 @@ def test_decathlon_files_of_four_dimensions(tmp_path: Path, decathlon: Path) -> 
     one = tmp_path / "one"
     assert augment(decathlon, one, replace(QUICK, seed=1), channel=1)["made"] == 2
     assert stored(one / "images/c1_syn-000.nii.gz").shape == stored(out / "labels/c1_syn-000.nii.gz").shape
+    assert not (out / "real").exists()
+
+
+@pytest.mark.parametrize("chosen", [{"channel": 1}, {"sequences": ["T2"]}, {"sequences": ["T2", "T1c"]}])
+def test_lists_never_mix_scans_of_unlike_sequences(tmp_path: Path, decathlon: Path, chosen: dict[str, Any]) -> None:
+    out, numbers = tmp_path / "out", [1, 0] if len(chosen.get("sequences", [])) > 1 else 1
+    augment(decathlon, out, QUICK, **chosen)
+    content = json.loads((out / "datalist.json").read_text())
+    entries = [entry for entry in content["training"] if not entry.get("synthetic")]
+    assert len(entries) == 2
+    for number, entry in enumerate(entries):
+        whole, taken = nib.load(decathlon.parent / f"c{number}.nii.gz"), nib.load(out / entry["image"])
+        assert np.array_equal(taken.dataobj, np.asarray(whole.dataobj)[..., numbers])
+        assert taken.get_data_dtype() == whole.get_data_dtype() and np.array_equal(taken.affine, whole.affine)
+    names = content.get("channel_names") or content.get("modality")
+    assert [names[str(place)] for place in range(len(names))] == (["T2", "T1c"] if numbers == [1, 0] else ["T2"])
+    again = {path: path.stat().st_mtime_ns for path in (out / "real").iterdir()}
+    augment(decathlon, out, QUICK, **chosen)
+    assert {path: path.stat().st_mtime_ns for path in (out / "real").iterdir()} == again
 
 
 def test_a_channel_that_no_scan_has_is_told(tmp_path: Path, decathlon: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["interval"]
+__all__ = ["interval", "shown"]
 
 
 def interval(
@@ -40,3 +40,17 @@ def interval(
     with np.errstate(invalid="ignore"):  # the truth has an infinite PSNR
         low, high = np.percentile(found, [2.5, 97.5])
     return {"value": measure(numbers), "low": float(low), "high": float(high), "n": int(known.sum())}
+
+
+def shown(found: Mapping[str, Any], digits: int = 2, sign: str = "") -> str:
+    """A value and its interval for people; nothing where there is none.
+
+    Args:
+        found: what :func:`interval` gives, or an AUC's interval.
+        digits: behind the point.
+        sign: ``"+"`` for differences.
+    """
+    if not np.isfinite(found["value"]):
+        return ""
+    form = f"{sign}.{digits}f"
+    return f"{found['value']:{form}} ({found['low']:{form}} to {found['high']:{form}})"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from _detector_data import Arm, BatchSettings, Patches
 from _detector_net import NetSettings, predict, train
-from _intervals import interval
+from _intervals import interval, shown
 from _patients import Patient
 from _removal_methods import Removal, RemovalMethod
 from monai.networks.nets import UNet
@@ -142,7 +142,6 @@ def detection_rows(
     for name, values in fired.items():
         names, numbers = zip(*values, strict=True)
         share = interval(numbers, names, lambda drawn: float(np.mean(drawn)))
-        shown = f"{share['value']:.2f} ({share['low']:.2f} to {share['high']:.2f})"
         refused = int(np.isnan(numbers).sum())
-        rows.append({"looked at": name, "fires": shown if share["n"] else "", "n": share["n"], "refused": refused})
+        rows.append({"looked at": name, "fires": shown(share), "n": share["n"], "refused": refused})
     return rows

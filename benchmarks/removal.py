@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features
-from _intervals import interval
+from _intervals import interval, shown
 from _kept import kept
 from _measure import machine, table
 from _null_voids import NullVoid, null_voids
@@ -142,13 +142,6 @@ def measure(
 
 def printed(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table for people."""
-
-    def shown(found: Mapping[str, Any], digits: int, sign: str = "") -> str:
-        form = f"{sign}.{digits}f"
-        if not np.isfinite(found["value"]):
-            return ""
-        return f"{found['value']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
-
     told = any(row["told"] for row in rows)
     return table(
         [

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features
-from _intervals import interval
+from _intervals import interval, shown
 from _measure import table
 from _patients import find_patients
 from _sequences import SEQUENCES
@@ -128,13 +128,6 @@ def together(voids: Sequence[SpaceVoid], method: str) -> dict[str, dict[str, Any
         for name, images in (("filled together", joint), ("one by one", alone), (TRUTH, truth)):
             found[name].append(gradients_together([image[void.box] for image in images[:2]], void.mask[void.box]))
     return {name: interval(np.array(values), groups) for name, values in found.items()}
-
-
-def shown(found: Mapping[str, Any], digits: int = 2) -> str:
-    """A median and its interval, or nothing where there is none."""
-    if not np.isfinite(found["value"]):
-        return ""
-    return f"{found['value']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features, border_patches
+from _intervals import shown
 from _kept import kept
 from _measure import machine, table
 from _methods import METHODS, NETWORK_FREE, Insertion, Method, methods
@@ -86,8 +87,7 @@ def measure(
                 patches = [border_patches(image, case.mask, PATCHES) for image, case in zip(images, cases, strict=True)]
                 seen = cnn_scores(np.stack(patches + plain), truth, pairs, folds, seed)
                 row[folds]["CNN"] = auc_interval([seen], truth, pairs, seed=seed)
-            shown = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
-            print(f"  {name}, {folds}: {shown}", file=sys.stderr, flush=True)
+            print(f"  {name}, {folds}: {shown(row[folds], 3)}", file=sys.stderr, flush=True)
         rows.append(row)
     for row in rows if against in chosen else []:
         for folds in FOLDS:
@@ -103,12 +103,12 @@ def printed(rows: list[dict[str, Any]], against: str) -> str:
     for row in rows:
         line = {"method": row["method"]}
         for folds in FOLDS:
-            line[f"AUC, {folds}"] = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds])
+            line[f"AUC, {folds}"] = shown(row[folds], 3)
             if "CNN" in row[folds]:
-                line[f"CNN's, {folds}"] = "{value:.3f} ({low:.3f} to {high:.3f})".format(**row[folds]["CNN"])
+                line[f"CNN's, {folds}"] = shown(row[folds]["CNN"], 3)
             if f"less {against}" in row[folds]:
                 gap = row[folds][f"less {against}"]
-                line[f"less {against}'s, {folds}"] = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**gap)
+                line[f"less {against}'s, {folds}"] = shown(gap, 3, "+")
         line |= {"n": row[folds]["n"], "detail kept": f"{row['detail']:.2f}", "reach, mm": f"{row['reach']:.1f}"}
         line["seen by"] = ", ".join(row["pair left out"]["seen"][:3])
         lines.append(line)

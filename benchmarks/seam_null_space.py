@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from _border_space import DIRECTIONS, Border, space_features
+from _intervals import shown
 from _kept import kept
 from _measure import machine, table
 from _null_pastes_space import SpacePaste, space_pastes
@@ -93,11 +94,10 @@ def main() -> None:
         rows = measure(cases, arguments.methods, arguments.sequences, arguments.cache, arguments.seed)
     except ConSinGANError as error:
         raise SystemExit(f"seam_null_space: {error}") from None
-
-    def shown(value: Any) -> Any:
-        return "{value:.3f} ({low:.3f} to {high:.3f})".format(**value) if isinstance(value, dict) else value
-
-    print(table([{key: shown(value) for key, value in row.items()} for row in rows]))
+    printed = [
+        {key: shown(value, 3) if isinstance(value, dict) else value for key, value in row.items()} for row in rows
+    ]
+    print(table(printed))
     if arguments.json:
         report = {"machine": machine(), "patients": [volume.name for volume in volumes], "rows": rows}
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

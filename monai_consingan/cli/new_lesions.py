@@ -59,9 +59,9 @@ class _Millimetres(click.ParamType):
 def lesions(donors: Path, output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
     """Make new lesions with their labels of those of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.
 
-    A handful of donors will do. The BANK gets lesions (image, label and valid of each), bank.json and lesions.png, and
-    is taken by augment --donors, harmonize --donor and load_bank in Python. Where scans have folds, each lesion is
-    made of one fold's donors only.
+    A handful of donors will do. The BANK gets lesions (image, label and valid of each), bank.json, lesions.png and
+    review.html, and is taken by augment --donors, harmonize --donor and load_bank in Python. Where scans have folds,
+    each lesion is made of one fold's donors only.
     """
     from monai_consingan.workflows.lesions import make_lesions
 
@@ -74,4 +74,4 @@ def lesions(donors: Path, output: Path, number: int, quiet: bool, lead: str | No
         click.echo(f"Bank of lesions: {output}")
         click.echo(f"  lesions   {', '.join(f'{count} x {kind}' for kind, count in sorted(kinds.items()))}")
         click.echo(f"  diameter  {min(sizes):.1f} to {max(sizes):.1f} mm")
-        click.echo(f"  look at   {output / 'lesions.png'}")
+        click.echo(f"  look at   {output / 'review.html'}")

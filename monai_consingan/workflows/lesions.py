@@ -31,6 +31,7 @@ from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
 from monai_consingan.workflows.augmentation.survey import load_pair
 from monai_consingan.workflows.lesion_generator import LesionGenerator, NewLesion
+from monai_consingan.workflows.lesion_review import write_lesion_review
 from monai_consingan.workflows.run_folder import ResumableFolder, write_json
 
 __all__ = ["make_lesions"]
@@ -58,7 +59,8 @@ def make_lesions(
     Args:
         donors: the data set (:py:func:`monai_consingan.workflows.augmentation.read_scans`). Scans without a lesion are
             passed over.
-        output: folder for ``lesions`` (image, label and valid of each), ``bank.json`` and ``lesions.png``.
+        output: folder for ``lesions`` (image, label and valid of each), ``bank.json``, ``lesions.png``, and
+            ``review.html`` with its pictures.
         number: how many lesions.
         settings: what they depend on.
         channel, lesion_mask, sequences: see :py:func:`monai_consingan.workflows.augmentation.read_scans`.
@@ -188,7 +190,7 @@ class _Folder(ResumableFolder):
         generators: Mapping[int | None, LesionGenerator],
         sources: Mapping[int | None, list[dict[str, Any]]],
     ) -> dict[str, Any]:
-        """Write the figure, and what is told of the bank last; without it there is no bank."""
+        """Write the figure, the page, and what is told of the bank last; without it there is no bank."""
         donors = [source for group in sources.values() for source in group]
         numbers = {
             fold: [number for number, source in enumerate(donors) if source["fold"] == fold] for fold in generators
@@ -214,6 +216,12 @@ class _Folder(ResumableFolder):
             shown.append((image[whole.lead : whole.lead + 1], label, text))
         with whole_file(self.path / _SHEET) as temporary:
             save_lesion_sheet(temporary, shown)
+        crops = {
+            (source["scan"], source["lesion"]): crop
+            for fold, generator in generators.items()
+            for source, crop in zip(sources[fold], generator.crops, strict=True)
+        }
+        write_lesion_review(bank, crops)
         write_json(self.path / BANK_FILE, index)
         self.undo()
         return index

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from PIL import Image
 
 from monai_consingan.data.lesion_bank import LesionBank
 from monai_consingan.errors import ConSinGANError
@@ -134,8 +135,28 @@ def test_a_bank_serves_its_donors_folds_only(data_set: Path, tmp_path: Path) -> 
 
 def test_a_bank_tells_no_paths(data_set: Path, tmp_path: Path) -> None:
     make_lesions(data_set, tmp_path / "bank", 1, SETTINGS)
-    assert sorted(path.name for path in (tmp_path / "bank").iterdir()) == ["bank.json", "lesions", "lesions.png"]
-    assert str(tmp_path) not in (tmp_path / "bank" / "bank.json").read_text(encoding="utf-8")
+    names = ["bank.json", "lesions", "lesions.png", "review", "review.html"]
+    assert sorted(path.name for path in (tmp_path / "bank").iterdir()) == names
+    for name in ("bank.json", "review.html"):
+        assert str(tmp_path) not in (tmp_path / "bank" / name).read_text(encoding="utf-8")
+
+
+def test_a_bank_is_looked_at_lesion_by_lesion_beside_the_donors(data_set: Path, tmp_path: Path) -> None:
+    index = make_lesions(data_set, tmp_path / "bank", 2, SETTINGS)
+    page = (tmp_path / "bank" / "review.html").read_text(encoding="utf-8")
+    entries = json.loads(page.split('<script type="application/json" id="content">')[1].split("</script>")[0])[
+        "entries"
+    ]
+    for entry, lesion in zip(entries, index["lesions"], strict=True):
+        assert (entry["kind"], entry["lesion"], entry["case"]) == ("made", lesion["number"], lesion["kind"])
+        assert entry["donor"] == "{}, lesion {}".format(*lesion["source"])
+        assert entry["numbers"]["diameter_mm"] == lesion["diameter_mm"]
+        cards = {name: np.asarray(Image.open(tmp_path / "bank" / path)) for name, path in entry["cards"].items()}
+        assert cards["before"].shape == cards["after"].shape == cards["outline"].shape[:2]
+        assert (cards["before"] != cards["after"]).any()
+        for column in range(3):  # both lesions lie in the middle of each plane
+            middle = (slice(68, 76), slice(144 * column + 68, 144 * column + 76))
+            assert min(cards[name][middle].mean() for name in ("before", "after")) > np.median(cards["after"]) + 40
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(

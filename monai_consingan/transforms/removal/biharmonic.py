@@ -88,8 +88,9 @@ def _filled_coarsely(values: np.ndarray, unknown: np.ndarray, known: np.ndarray,
     # the middle of a block lies between its voxels
     places = np.meshgrid(*((np.arange(side) + 0.5) / factor - 0.5 for side in part.shape), indexing="ij")
     smooth = map_coordinates(coarse, places, order=1, mode="nearest")
+    filled = poisson_blend(part, smooth, gaps, valid=sound, alone=0.0)
     result = values.copy()
-    result[box] = np.where(gaps, poisson_blend(part, smooth, gaps, valid=sound, alone=0.0), part)
+    result[box] = np.where(gaps, np.clip(filled, part[sound].min(), part[sound].max()), part)
     return result
 
 

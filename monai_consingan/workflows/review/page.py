@@ -19,7 +19,7 @@ from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.figures.lesion_card import CardView, grey_range, save_card, save_outline
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["CARDS", "PAGE", "ReviewEntry", "fill_page", "save_cards", "write_review"]
+__all__ = ["CARDS", "MADE", "PAGE", "ReviewEntry", "fill_page", "save_cards", "write_review"]
 
 PAGE = "review.html"
 """The page's name."""
@@ -27,15 +27,19 @@ PAGE = "review.html"
 CARDS = "review"
 """The folder beside it that holds the pictures."""
 
+MADE = "made"
+"""The kind of a lesion that is new, and in no scan yet."""
+
 
 @dataclass(frozen=True)
 class ReviewEntry:
     """What the page shows of one lesion.
 
     Args:
-        case: the synthetic scan.
+        case: the synthetic scan; of a new lesion, what it looks like.
         lesion: the lesion's number in it.
-        kind: ``"put in"`` or ``"taken out"``.
+        kind: ``"put in"``, ``"taken out"``, or :data:`MADE`, where the lesion that it is made of is
+            shown before.
         host: name of the scan that was changed.
         donor: name of the scan that the lesion comes from; empty where there is none.
         sequences: names of the sequences, the rows of its pictures.
@@ -83,8 +87,8 @@ def save_cards(
         folder: folder for them, which is made.
         case: the synthetic scan's name, which is safe for files.
         lesion: the lesion's number.
-        before: the scan as it was, (C, \\*spatial).
-        after: the scan with or without the lesion, (C, \\*spatial).
+        before: the scan as it was, or what a new lesion is made of, on the same grid, (C, \\*spatial).
+        after: the scan with or without the lesion, or the new lesion, (C, \\*spatial).
         mask: where the lesion is, or was, (1, \\*spatial).
 
     Raises:

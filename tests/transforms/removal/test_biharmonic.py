@@ -123,3 +123,13 @@ def test_a_large_mask_in_space_is_filled_alike_in_all_directions() -> None:
     assert np.abs(filled - image)[mask].max() < 2  # a slope goes on
     jumps = [np.abs(np.diff(filled - image, axis=axis)).max() for axis in range(3)]
     assert max(jumps) < 1
+
+
+def test_a_large_mask_is_filled_within_the_range_of_what_is_around() -> None:
+    """Only voxels right beside the mask are bright, and all on one side of it."""
+    mask = np.zeros((40, 40, 40), bool)
+    mask[10:30, 10:30, 10:30] = True  # more voxels than are solved at once
+    image = np.zeros(mask.shape)
+    image[9:31, 9:31, 9:31] = image[31:] = 1
+    filled = biharmonic(np.where(mask, -5, image), mask)
+    assert filled[mask].min() >= 0 and filled[mask].max() <= 1

@@ -12,9 +12,11 @@ import pytest
 from monai.data import MetaTensor
 from PIL import Image
 
-from monai_consingan.workflows.review import ReviewEntry, save_cards, write_review
+from monai_consingan.workflows.review import MADE, ReviewEntry, save_cards, write_review
+from monai_consingan.workflows.review.page import fill_page
 
 RUN = "run-1"
+MADE_ENTRY = ReviewEntry("ring", 1, MADE, donor="scan, lesion 1", sequences=("t1", "flair"), numbers={"seam": 1.0})
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -123,6 +125,29 @@ def test_every_key(page: Any, tmp_path: Path) -> None:
     assert content["decisions"] == {"scan_0#1": "accept", "scan_1#1": "reject"}
     assert content["run"] == RUN
     assert "1 rejected" in page.locator("#count").inner_text()
+
+
+def test_a_new_lesion_is_shown_beside_its_donor(browser: Any, page_file: Path) -> None:
+    folder, mask = page_file.parent, np.zeros((1, 40, 44, 36), np.uint8)
+    mask[0, 18:22, 20:24, 16:20] = 1
+    save_cards(folder / "review", "ring", 1, before=volume(), after=volume(), mask=mask)
+    file = folder / "made.html"
+    file.write_text(
+        fill_page("review", {"run": "2", "title": "t", "entries": [MADE_ENTRY.as_dict()]}), encoding="utf-8"
+    )
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    visibility = "document.getElementById('outline').style.visibility"
+    assert page.locator("#flip").inner_text().startswith("Donor")
+    assert page.locator("#state").inner_text() == "New lesion."
+    assert page.evaluate(visibility) == "visible"
+    page.keyboard.press("b")
+    assert page.locator("#state").inner_text() == "Donor."
+    assert "donor, outline off" in page.locator("#picture").get_attribute("aria-label")
+    assert page.evaluate(visibility) == "hidden"
+    page.locator("#mix").fill("40")
+    assert page.locator("#state").inner_text() == "Between donor and new lesion."
+    page.close()
 
 
 def test_the_mouse_changes_the_window_and_the_slider_mixes(page: Any) -> None:

@@ -1,6 +1,7 @@
 const FORMAT = "monai-consingan decisions 1";
 const SIGNS = { accept: "✓", reject: "✗", unsure: "?" };
 const WORDS = { accept: "accepted", reject: "rejected", unsure: "unsure" };
+const ENDS = { made: ["Donor", "new lesion"] }; /* between what the pictures of a kind are, if not before and after */
 const STORE = `monai-consingan-review-${content.run}`;
 const entries = content.entries;
 const byKey = new Map(entries.map((entry) => [entry.key, entry]));
@@ -130,7 +131,7 @@ function choose(key) {
   state.before = false;
   find("mix").value = 100;
   draw();
-  const facts = [["host", entry.host], ["donor", entry.donor || "none"]];
+  const facts = [["host", entry.host || "none"], ["donor", entry.donor || "none"]];
   for (const name of measures) if (name in entry.numbers) facts.push([name, number(entry.numbers[name])]);
   find("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", name), make("dd", value)]));
   find("warnings").replaceChildren(...entry.warnings.map((text) => make("li", text)));
@@ -147,14 +148,20 @@ function draw() {
   const entry = byKey.get(state.current);
   if (!entry) return;
   const share = Number(find("mix").value) / 100;
-  const name = state.before ? "before" : "after";
+  const [first, last] = ENDS[entry.kind] || ["Before", "after"];
+  const name = state.before ? first.toLowerCase() : last;
+  document.querySelectorAll(".first").forEach((element) => { element.textContent = first; });
+  find("last").textContent = last;
+  find("mix").setAttribute("aria-label", `from ${first.toLowerCase()} to ${last}`);
   find("shown").style.opacity = state.before ? 0 : share;
-  find("outline").style.visibility = state.lines ? "visible" : "hidden";
+  const lines = state.lines && !(state.before && ENDS[entry.kind]); // the donor has another outline
+  find("outline").style.visibility = lines ? "visible" : "hidden";
   find("flip").setAttribute("aria-pressed", String(state.before));
   find("lines").setAttribute("aria-pressed", String(state.lines));
-  find("state").textContent = state.before ? "Before." : share < 1 ? "Between before and after." : "After.";
+  find("state").textContent = share < 1 && !state.before ? `Between ${first.toLowerCase()} and ${last}.`
+    : `${name[0].toUpperCase()}${name.slice(1)}.`;
   find("picture").setAttribute("aria-label",
-    `${find("what").textContent}, ${name}, outline ${state.lines ? "on" : "off"}`);
+    `${find("what").textContent}, ${name}, outline ${lines ? "on" : "off"}`);
 }
 
 function step(by) {

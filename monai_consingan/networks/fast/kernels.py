@@ -104,7 +104,8 @@ def _finish(y, line, count, bias, like, slope):  # type: ignore[no-untyped-def]
         for k in range(count):
             ys[k] = ls[k] if likes[k] > zero else slope * ls[k]
     else:
-        ys[:] = ls
+        for k in range(count):
+            ys[k] = ls[k]
 
 
 def _expand(x, n, d, h, w, taps, few, weight, bias, like, slope, pad, y):  # type: ignore[no-untyped-def]
@@ -129,11 +130,14 @@ def _outer(x, n, d, h, w, taps, few, g, pad, out):  # type: ignore[no-untyped-de
         for item in range(part * n * rows // PARTS, (part + 1) * n * rows // PARTS):
             image, at, plane, row = x[item // rows * d * h * w * few :], item * wo * C, item % rows // ho, item % ho
             _patches(image, d, h, w, taps, few, pad, plane, row, size, line, patch)
-            gs[: wo * C] = g[at : at + wo * C]
+            for k in range(wo * C):
+                gs[k] = g[at + k]
             sums[:] = 0
             product(patch, 1, size, gs, sums, size, pixels)
-            total += sums
-        out[part] = total
+            for k in range(size * C):
+                total[k] += sums[k]
+        for k in range(size * C):
+            out[part, k] = total[k]
 
 
 def _moments_part(x, first, last, out):  # type: ignore[no-untyped-def]

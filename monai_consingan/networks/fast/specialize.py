@@ -16,6 +16,8 @@ from monai_consingan.errors import ConSinGANWarning
 __all__ = ["specialize"]
 
 _OPTIONS = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "nogil": True, "error_model": "numpy"}
+_INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Options of functions that only compiled ones call: compiling them takes less."""
 
 
 def specialize(
@@ -35,24 +37,24 @@ def specialize(
     Args:
         module: the module's ``globals()``.
         constants: the new values.
-        functions: names of functions, callees first; or new name, name, and further constants for this function only.
-        parallel: names of functions with ``prange``.
+        functions: names of functions that only others of these call, callees first; or new name, name, and further
+            constants for this function only.
+        parallel: names of functions with ``prange``, which Python calls.
         suffix: tells these constants from others.
 
     Returns:
-        The compiled functions by name.
+        The compiled functions of ``parallel`` by name.
     """
     shared: dict[str, Any] = {**module, **constants}
-    compiled: dict[str, Any] = {}
     for item in [*functions, *parallel]:
         name, original, own = (item, item, {}) if isinstance(item, str) else item
         source = module[original]
         clone = FunctionType(source.__code__, {**shared, **own}, name, source.__defaults__)
         clone.__qualname__ = f"{name}_{suffix}"
         clone.__module__ = source.__module__
-        shared[name] = compiled[name] = njit(clone, parallel=item in parallel, **_OPTIONS)
-        compiled[name]._cache = _disk_cache(clone)
-    return compiled
+        shared[name] = njit(clone, **_OPTIONS, **({"parallel": True} if item in parallel else _INNER))
+        shared[name]._cache = _disk_cache(clone)
+    return {name: shared[name] for name in parallel}
 
 
 class _DiskCache(FunctionCache):

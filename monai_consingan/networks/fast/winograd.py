@@ -30,7 +30,8 @@ SCRATCH = 72 * ROOM + 72
 """Values of scratch memory a thread and channel."""
 
 # Every function below is compiled for one number of channels, with the names in capitals as constants. Arrays are
-# sliced before their loops: otherwise these are not vectorized.
+# sliced before their loops: otherwise these are not vectorized. They are copied in loops: an assignment of a slice to a
+# slice brings an error message for shapes that differ, which takes seconds to compile.
 C = STEP = NEAR = FAR = 0
 spread_row: Any = None
 spread_column: Any = None
@@ -149,7 +150,8 @@ def _gather(x, h, w, top, left, side, patch):  # type: ignore[no-untyped-def]
             k = (r * side + s) * C
             if 0 <= top + r < h and 0 <= left + s < w:
                 i = ((top + r) * w + left + s) * C
-                patch[k : k + C] = x[i : i + C]
+                for c in range(C):
+                    patch[k + c] = x[i + c]
             else:
                 patch[k : k + C] = 0
 
@@ -215,7 +217,8 @@ def _store(m, tiles, bias, like, slope, y, h, w, top, left, part):  # type: igno
                 for k in range(size):
                     ys[k] = result[k] if ls[k] > zero else slope * result[k]
             else:
-                ys[:] = result[:size]
+                for k in range(size):
+                    ys[k] = result[k]
         left += 4
 
 

@@ -63,7 +63,7 @@ class CheckInsertiond(Transform):
 
         def check() -> Checks:
             measures: Mapping[str, Any] = {"lead": self.lead}
-            if donor is not None:
+            if donor is not None and donor_lesion is not None:
                 measures = insertion_measures({"": result}, lesion, donor, donor_lesion, lead=self.lead, **where)
             return check_insertion(result, host, lesion, donor, donor_lesion, measures, **where)
 

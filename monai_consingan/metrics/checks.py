@@ -222,7 +222,7 @@ def check_insertion(
         return _checks({**found, "contrast_kept": measures["contrast_kept"]}, limits)
 
     if donor is None or donor_lesion is None:
-        unknown = defaultdict(lambda: math.nan)
+        unknown: Measures = defaultdict(lambda: math.nan)
         return _check_each(lambda found: check(found, unknown, unknown), found)
     in_donor = measure_change(donor, donor, donor_lesion, axis=axis, dims=dims, lead=lead)
     return _check_each(check, found, in_donor, measures)

@@ -18,7 +18,7 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_label
 from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
-from monai_consingan.distance import ball_diameter
+from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.folder_lock import locked
@@ -51,7 +51,7 @@ class _Asked:
         diameter_mm: diameter of the ball (in 2D, the disc) of its size.
         size: its class of sizes.
         cnr: its contrast-to-noise ratio; NaN of what was taken out.
-        depth_mm: distance of its centre from the edge of the head.
+        depth_mm: distance of its centre from the edge of the head; NaN where the head fills the image.
         found: whether the prediction touches it.
         dice: Dice of it and what touches it.
         found_before: whether the prediction touches this place in the scan as it was.
@@ -164,9 +164,10 @@ def _asked(
         known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
         head = head_mask(as_array(image)[0], spacing=spacing_of(image))
+        depth = outside_distance(~head, spacing_of(image)) if not head.all() else np.full(head.shape, np.nan)
         for lesion in told["lesions"]:
             inside = marks == lesion["instance"]
-            lesions.append(_outcome(task.name, lesion, inside, predicted, before, head, image))
+            lesions.append(_outcome(task.name, lesion, inside, predicted, before, depth, image))
     return lesions, false
 
 
@@ -176,7 +177,7 @@ def _outcome(
     inside: np.ndarray,
     predicted: np.ndarray,
     before: np.ndarray,
-    head: np.ndarray,
+    depth: np.ndarray,
     image: MetaTensor,
 ) -> _Asked:
     mm = spacing_of(image)
@@ -190,20 +191,11 @@ def _outcome(
         diameter,
         size_class(diameter),
         float(told.get("cnr", math.nan)),
-        _depth_mm(inside[0], head, mm),
+        float(depth[tuple(np.rint(np.argwhere(inside[0]).mean(axis=0)).astype(int))]),
         any(lesion.found for lesion in here),
         max((lesion.dice for lesion in here), default=0.0),
         any(lesion.found for lesion in there),
     )
-
-
-def _depth_mm(lesion: np.ndarray, head: np.ndarray, mm: Sequence[float]) -> float:
-    """Distance of a lesion's centre from the nearest voxel outside the head, in mm."""
-    centre = np.argwhere(lesion).mean(axis=0)
-    outside = np.argwhere(~head)
-    if not len(outside):
-        return math.nan
-    return float(np.sqrt((((outside - centre) * np.asarray(mm)) ** 2).sum(axis=1).min()))
 
 
 def _segmented(command: str, masks: Path, name: str, images: Sequence[Path], image: MetaTensor) -> np.ndarray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import example, load_label, load_scan
+from monai_consingan.data import example, file_sha256, load_label, load_scan
 from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
@@ -135,7 +136,9 @@ def _write_review(folder: Path, reports: Mapping[str, Mapping[str, Any]]) -> Non
         numbers = {name: float(report[name]) for name in ("contrast_kept", "seam")}
         kind = "put in" if part == "insert" else "taken out"
         entries.append(ReviewEntry(part, 1, kind, "example", numbers=numbers, warnings=tuple(report["warnings"])))
-    write_review(folder, f"demo-{reports['insert']['seed']}", entries, title="The lesions of the demo to look at")
+    results = [file_sha256(path) for path in sorted((folder / CARDS).iterdir())]
+    run = sha256("".join(results).encode()).hexdigest()  # another demo has other decisions
+    write_review(folder, run, entries, title="The lesions of the demo to look at")
 
 
 def _source_text() -> str:

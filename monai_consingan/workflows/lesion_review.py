@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data.lesion_bank import LesionBank
-from monai_consingan.transforms.insertion.donors import DonorCrop
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.move import move
 from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, save_cards, write_review
 
 __all__ = ["write_lesion_review"]
@@ -61,4 +62,5 @@ def _middle(label: NDArray[Any]) -> NDArray[np.float64]:
 def _in_the_middle(donor: DonorCrop, middle: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[Any]:
     """A donor's image on another grid of the same spacing, with its lesion's middle at a given voxel."""
     offset = np.round(middle - _middle(donor.label)).astype(int)
-    return donor.moved(offset.tolist(), shape)[0]
+    moved: NDArray[Any] = move(donor.image, offset.tolist(), shape=shape)
+    return moved

@@ -116,7 +116,8 @@ def _scans(path: Path, axis: int | None, lead: str | None) -> Iterator[tuple[str
             altered = load_label(result_file(folder, "alteration"), image=image, name="alteration")
             main = lead if lead and len(image) > 1 else report.get("lead", 0)
             shown = chosen_channel(sequence_names(image), main, f"result {folder}")
-            yield folder.name, image[shown : shown + 1], slices_of(altered, slice_axis(image, axis))
+            only: Any = image[shown : shown + 1]
+            yield folder.name, only, slices_of(altered, slice_axis(image, axis))
     elif path.is_dir() and not _volumes(path):
         try:
             yield public_name(path), _shown(path, lead), None

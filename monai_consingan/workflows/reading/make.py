@@ -190,7 +190,8 @@ def _in_sequences_of(synthetic: MetaTensor, image: MetaTensor, record: ScanRecor
     """
     wanted, own = named_sequences(synthetic), named_sequences(image)
     if wanted and set(wanted) <= set(own):
-        return image[[own.index(name) for name in wanted]]
+        chosen: Any = image[[own.index(name) for name in wanted]]
+        return chosen
     if len(image) == len(synthetic) and not (len(image) > 1 and wanted and own):
         return image
     raise ConSinGANError(

@@ -71,7 +71,7 @@ def evaluate(
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: name of the sequence that is compared of images that have several
-            (:func:`~monai_consingan.workflows.pictures.gather_pictures`).
+           .
         seed: seed of the division into halves and of the intervals.
         device: where the network runs.
         overwrite: whether the folder may hold something already.
@@ -141,7 +141,7 @@ def evaluate_images(
     """FID and KID between real and synthetic images, and between halves of the real ones.
 
     Args:
-        real: folder, volume or datalist (:func:`~monai_consingan.workflows.pictures.gather_pictures`).
+        real: folder, volume or datalist.
         synthetic: folder, volume or datalist.
         inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
         dims: number of Inception features; published values have 2048.
@@ -150,7 +150,7 @@ def evaluate_images(
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: name of the sequence that is compared of images that have several
-            (:func:`~monai_consingan.workflows.pictures.gather_pictures`).
+           .
         seed: seed of the division into halves and of the intervals.
         device: where the network runs.
         figure: where to save some of the images, as PNG.

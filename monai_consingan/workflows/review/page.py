@@ -38,7 +38,7 @@ class ReviewEntry:
     Args:
         case: the synthetic scan; of a new lesion, what it looks like.
         lesion: the lesion's number in it.
-        kind: ``"put in"``, ``"taken out"``, or :data:`MADE`, where the lesion that it is made of is
+        kind: ``"put in"``, ``"taken out"``, or ``"made"``, where the lesion that it is made of is
             shown before.
         host: name of the scan that was changed.
         donor: name of the scan that the lesion comes from; empty where there is none.

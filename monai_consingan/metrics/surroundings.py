@@ -16,10 +16,9 @@ from monai_consingan.background import find_background
 from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.head import faint_level
 
 __all__ = ["Surroundings", "channels_array", "spatial_array", "spatial_mask", "tissue_in_all", "tissue_mask"]
-
-AIR_FRACTION = 0.1
 
 
 def channels_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
@@ -100,8 +99,7 @@ def tissue_mask(image: NDArray[Any]) -> NDArray[np.bool_]:
     Returns:
         Boolean array of the image's shape.
     """
-    low, high = min(float(image.min()), 0.0), float(np.percentile(image, 99.5))
-    bright, background = np.asarray(image > low + AIR_FRACTION * (high - low)), find_background(image)
+    bright, background = np.asarray(image > faint_level(image)), find_background(image)
     return background.tissue(image) & bright if background else bright
 
 

@@ -14,8 +14,18 @@ from monai_consingan.background import Background, find_background
 from monai_consingan.distance import depth_within
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["air_level", "edge_distance", "head_mask", "is_skull_stripped", "tissue_in", "tissue_level"]
+__all__ = [
+    "AIR_FRACTION",
+    "air_level",
+    "edge_distance",
+    "faint_level",
+    "head_mask",
+    "is_skull_stripped",
+    "tissue_in",
+    "tissue_level",
+]
 
+AIR_FRACTION = 0.1
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
 
@@ -56,13 +66,28 @@ def air_level(image: Any, background: Background | None = None) -> float:
     return min(otsu, max(air + 0.5 * (otsu - air), air + 4.0 * noise))
 
 
-def tissue_in(image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None) -> np.ndarray:
+def faint_level(image: np.ndarray) -> float:
+    """A tenth of the way from 0 (the minimum, for images with values below 0) to the 99.5th percentile.
+
+    Tissue is brighter, of scans with a skull, of stripped ones and of crops without any air alike.
+    """
+    low, high = min(float(image.min()), 0.0), float(np.percentile(image, 99.5))
+    return low + AIR_FRACTION * (high - low)
+
+
+def tissue_in(
+    image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None, *, in_space: bool = False
+) -> np.ndarray:
     """Voxels in a box of an image that are neither air nor mixed with it.
+
+    In a crop of the brain's interior, the air level may part dark tissue from bright; in space, what is brighter than
+    :func:`faint_level` is tissue in any case.
 
     Args:
         image: one channel, array of shape (\\*spatial).
         box: the part that is wanted.
         known: boolean array of the image's shape, where its values count; None for everywhere.
+        in_space: whether the lesion is worked on in space, and not by slices or in a plane.
 
     Returns:
         Boolean array of the box's shape.
@@ -71,7 +96,8 @@ def tissue_in(image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | Non
         ConSinGANError: as ``air_level``.
     """
     shown = find_background(image).tissue(image[box], None if known is None else known[box])
-    return np.asarray(shown & (image[box] > air_level(image)))
+    level = air_level(image)
+    return np.asarray(shown & (image[box] > (min(level, faint_level(image)) if in_space else level)))
 
 
 def head_mask(

@@ -57,7 +57,8 @@ def tissue_ring(
         Boolean array of shape (\\*spatial).
     """
     found, box = ring(lesion, spacing, ring_mm, axis), reach_box(lesion, spacing, ring_mm[1])
-    found[box] &= np.all([tissue_in(channel, box, known) for channel in image], axis=0)
+    in_space = axis is None and lesion.ndim == 3
+    found[box] &= np.all([tissue_in(channel, box, known, in_space=in_space) for channel in image], axis=0)
     return found
 
 

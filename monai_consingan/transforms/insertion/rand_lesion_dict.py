@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from monai.config import KeysCollection
+from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, RandomizableTransform
 
 from monai_consingan.arrays import images_and_label
@@ -72,6 +72,10 @@ class RandLesiond(RandomizableTransform, MapTransform):
         self.mask_key = mask_key
         self.region_key = region_key
         self.known_key = known_key
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
+        return self.paste.of_host(host, label)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesiond:
         """Set the random state, also of the array transform."""

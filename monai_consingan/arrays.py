@@ -16,29 +16,6 @@ from monai.utils import convert_to_dst_type, convert_to_numpy, ensure_tuple
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "as_array",
-    "as_mask",
-    "as_spacing",
-    "cast_values",
-    "check_axis",
-    "check_host",
-    "check_image",
-    "check_labels",
-    "check_layers",
-    "check_number",
-    "check_range",
-    "check_same_grid",
-    "check_shape",
-    "check_spacing",
-    "chosen",
-    "images_and_label",
-    "in_all",
-    "int_range",
-    "spacing_of",
-    "wrap_like",
-]
-
 
 def as_array(values: Any) -> np.ndarray:
     """The values of an array, tensor or MetaTensor as a plain numpy array (on the CPU, without metadata)."""

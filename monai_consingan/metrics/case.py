@@ -16,8 +16,6 @@ from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
-
 
 def insertion_measures(
     results: Mapping[str, NdarrayOrTensor],

@@ -12,8 +12,6 @@ from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.metrics.case import insertion_measures, removal_measures
 from monai_consingan.metrics.checks import Checks, check_insertion, check_removal
 
-__all__ = ["CheckInsertiond", "CheckRemovald"]
-
 
 class CheckInsertiond(Transform):
     """Add :func:`check_insertion` to a case, after its result was blended back; warn where the result does not pass.

@@ -20,19 +20,6 @@ from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import COMPOSITES
 
-__all__ = [
-    "Alteration",
-    "AlterationMask",
-    "AlterationMaskD",
-    "AlterationMaskDict",
-    "AlterationMaskd",
-    "LesionAlteration",
-    "LesionAlterationD",
-    "LesionAlterationDict",
-    "LesionAlterationd",
-    "alteration_weight",
-]
-
 _EXACT = 1e-9  # share by which rounding may lengthen a distance
 
 

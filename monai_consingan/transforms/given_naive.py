@@ -13,8 +13,6 @@ from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import same_grid, same_sequences
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["NaiveImageD", "NaiveImageDict", "NaiveImaged"]
-
 
 class NaiveImaged(Transform):
     """Take over a user's naive image, and make of it what :class:`InsertLesiond` or :class:`FillLesiond` leave.

@@ -31,8 +31,6 @@ from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 
-__all__ = ["InsertLesion", "InsertedLesion"]
-
 
 class InsertedLesion(NamedTuple):
     """What :class:`InsertLesion` returns; image, label and mask lie on the host's grid."""

@@ -14,8 +14,6 @@ from monai_consingan.data import as_keys, check_lesion, stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.insert import InsertLesion
 
-__all__ = ["InsertLesionD", "InsertLesionDict", "InsertLesiond"]
-
 
 class InsertLesiond(Transform):
     """Dictionary version of :class:`InsertLesion`.

@@ -37,8 +37,6 @@ from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 
-__all__ = ["RandLesion", "RandPasteLesion", "record_lesions"]
-
 
 class RandLesion(RandomizableTransform):
     """Put lesions of random donors, randomly flipped, rotated and scaled, at random places of a host.

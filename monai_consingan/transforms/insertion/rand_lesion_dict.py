@@ -14,15 +14,6 @@ from monai_consingan.data import stack_keys, unstack_keys
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion, record_lesions
 from monai_consingan.transforms.redrawing import RedrawingModels
 
-__all__ = [
-    "RandLesionD",
-    "RandLesionDict",
-    "RandLesiond",
-    "RandPasteLesionD",
-    "RandPasteLesionDict",
-    "RandPasteLesiond",
-]
-
 
 class RandLesiond(RandomizableTransform, MapTransform):
     """Dictionary version of :class:`RandLesion`.

@@ -29,8 +29,6 @@ from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 
-__all__ = ["FillLesion", "FillLesionD", "FillLesionDict", "FillLesiond", "FilledLesion"]
-
 
 class FilledLesion(NamedTuple):
     """What :class:`FillLesion` returns; all lie on the scan's grid."""

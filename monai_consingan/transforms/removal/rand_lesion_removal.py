@@ -33,8 +33,6 @@ from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, c
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
-__all__ = ["RandLesionRemoval", "RandLesionRemovalD", "RandLesionRemovalDict", "RandLesionRemovald"]
-
 
 class RandLesionRemoval(RandomizableTransform):
     """Remove a host's lesions with a probability: fill them, and let the host's ConSinGAN redraw what was filled.

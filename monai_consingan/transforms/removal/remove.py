@@ -34,14 +34,6 @@ from monai_consingan.transforms.removal.known import known_head, known_plane
 from monai_consingan.transforms.removal.site import Site
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry
 
-__all__ = [
-    "RemoveLesion",
-    "RemoveLesionD",
-    "RemoveLesionDict",
-    "RemoveLesiond",
-    "RemovedLesion",
-]
-
 
 class RemovedLesion(NamedTuple):
     """What :class:`RemoveLesion` returns."""

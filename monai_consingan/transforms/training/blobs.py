@@ -15,14 +15,6 @@ from scipy.ndimage import gaussian_filter
 from monai_consingan.arrays import check_image, check_number, check_range, check_same_grid, int_range
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "BLOB_CONTENTS",
-    "RandLesionBlob",
-    "RandLesionBlobD",
-    "RandLesionBlobDict",
-    "RandLesionBlobd",
-]
-
 BLOB_CONTENTS = ("offset", "gain", "noise", "ring", "patch")
 """What a blob can be filled with, see :class:`RandLesionBlob`."""
 

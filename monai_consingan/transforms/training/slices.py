@@ -28,19 +28,6 @@ from monai_consingan.data import (
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import head_mask
 
-__all__ = [
-    "HeadSlicesD",
-    "HeadSlicesDict",
-    "HeadSlicesd",
-    "RegionSlicesD",
-    "RegionSlicesDict",
-    "RegionSlicesd",
-    "head_slices",
-    "region_slices",
-    "stack_samples",
-    "whole_slices",
-]
-
 _HEAD_FRACTION = 0.1
 
 Samples = list[dict[str, Any]]

@@ -14,8 +14,6 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tenso
 
 from monai_consingan.arrays import check_image, check_number, check_same_grid, int_range
 
-__all__ = ["RandShuffleTiles", "RandShuffleTilesD", "RandShuffleTilesDict", "RandShuffleTilesd"]
-
 
 class RandShuffleTiles(RandomizableTransform):
     """Cut an image into a grid of equal tiles and swap some of them.

@@ -232,9 +232,10 @@ def wrap_like(values: np.ndarray, host: NdarrayOrTensor) -> Any:
     return result
 
 
-def chosen(data: Mapping[Hashable, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a transform, those that a case has by itself going first."""
-    return {name: value if data.get(name) is None else data[name] for name, value in settings.items()}
+def given(data: Mapping[Hashable, Any], *names: str, **other_names: str) -> dict[str, Any]:
+    """What a case chooses by itself: arguments by their names, which are its keys or ``argument="key"``."""
+    keys = {name: name for name in names} | other_names
+    return {name: data[key] for name, key in keys.items() if data.get(key) is not None}
 
 
 def in_all(places: Sequence[Any]) -> tuple[Any, ...]:

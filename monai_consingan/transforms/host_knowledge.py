@@ -22,8 +22,6 @@ from monai_consingan.transforms.head import air_level, edge_distance, tissue_lev
 from monai_consingan.transforms.room import Room
 from monai_consingan.transforms.turn import Turn
 
-__all__ = ["KEPT", "ChannelKnowledge", "HostKnowledge", "image_identity", "known_host", "known_part"]
-
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
 KEPT = 4

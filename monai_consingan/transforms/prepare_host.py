@@ -14,8 +14,6 @@ from monai_consingan.data import stack_keys
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 
-__all__ = ["AsksOfHost", "PrepareHostD", "PrepareHostDict", "PrepareHostd"]
-
 
 class AsksOfHost(Protocol):
     """A transform that works on a crop with what it has asked about the whole host."""

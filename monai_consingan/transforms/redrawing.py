@@ -12,8 +12,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 
-__all__ = ["NamedModels", "RedrawingModels", "check_blend", "check_models", "host_model", "named_model"]
-
 
 @runtime_checkable
 class RedrawingModels(Protocol):

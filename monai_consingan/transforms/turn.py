@@ -13,8 +13,6 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
 
-__all__ = ["Turn"]
-
 
 @dataclass(frozen=True)
 class Turn:

@@ -43,8 +43,6 @@ from monai_consingan.transforms.redrawing import (
     named_model,
 )
 
-__all__ = ["RandLesion", "RandPasteLesion", "record_lesions"]
-
 
 class RandLesion(RandomizableTransform):
     """Put lesions of random donors, randomly flipped, rotated and scaled, at random places of a host.

@@ -16,17 +16,6 @@ from skimage.measure import block_reduce
 from monai_consingan.arrays import as_array, check_number
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
-__all__ = [
-    "NO_SYMMETRY",
-    "SymmetryPlane",
-    "check_symmetry",
-    "estimate_symmetry",
-    "find_symmetry",
-    "head_symmetry",
-    "reflection",
-    "symmetry_plane",
-]
-
 NO_SYMMETRY = "the image does not mirror to itself"
 """How the reason begins why the plane of symmetry is not known."""
 _WORTH = 0.95  # a tilted plane has to bring the mismatch down to this fraction

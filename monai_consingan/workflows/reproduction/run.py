@@ -196,7 +196,7 @@ def _result(
         target = LesionTarget(
             case.file("image"),
             case.file("label"),
-            methods=FILL.methods,
+            methods=tuple(FILL.methods),
             margin_mm=FILL.margin_mm,
             train_on=FILL.train_on,
         )

@@ -31,8 +31,6 @@ from monai_consingan.workflows.reproduction.measures import measure_group
 from monai_consingan.workflows.reproduction.pages import write_pages
 from monai_consingan.workflows.reproduction.published import PublishedGroup, chosen_groups
 
-__all__ = ["reproduce"]
-
 
 def reproduce(
     dataset: str | Path,

@@ -54,7 +54,7 @@ class NamedModels(RedrawingModels, Protocol):
     """Models that have names, by which those of a host are found again on a crop of it."""
 
     def key(self, host: Any, label: Any = None) -> str:
-        """The name of a host's model, whether or not there is one; the arguments are those of :meth:`find`."""
+        """The name of a host's model, whether or not there is one; the arguments are those of ``find``."""
 
     def load(self, key: str) -> Any | None:
         """The model of a name, or None where there is none."""

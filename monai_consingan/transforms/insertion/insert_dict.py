@@ -21,8 +21,8 @@ class InsertLesiond(Transform):
     """Dictionary version of :class:`InsertLesion`.
 
     Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``donor_slice``,
-    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend``, ``seed`` and ``lead`` in the data, and
-    ``lesion_number``, a number or word instead of ``lesion``.
+    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend``, ``seed``, ``lead`` and ``mass_effect`` in the data,
+    and ``lesion_number``, a number or word instead of ``lesion``.
 
     Args:
         host_key: key of the host, which stays as it is, or of several sequences of it, each an image.
@@ -38,7 +38,7 @@ class InsertLesiond(Transform):
         training_key: key of the image to train a model on, which is the host.
         placement_key: key of the :class:`Placement`, as a dictionary; None leaves it out.
         naive_key: key of the host with the lesion's voxels in place of its own, without a blend.
-        match, paste_blend, axis, seed, lesion, dims, lead: see :class:`InsertLesion`.
+        match, paste_blend, axis, seed, lesion, dims, lead, mass_effect: see :class:`InsertLesion`.
     """
 
     backend = InsertLesion.backend
@@ -64,6 +64,7 @@ class InsertLesiond(Transform):
         lesion: int | str = "largest",
         dims: int | None = None,
         lead: int | str | None = None,
+        mass_effect: float = 0.0,
     ) -> None:
         check_lesion(lesion)
         self.lesion = lesion
@@ -78,7 +79,13 @@ class InsertLesiond(Transform):
         self.training_key = training_key
         self.placement_key = placement_key
         self.axis = axis
-        self.settings: dict[str, Any] = {"match": match, "paste_blend": paste_blend, "seed": seed, "lead": lead}
+        self.settings: dict[str, Any] = {
+            "match": match,
+            "paste_blend": paste_blend,
+            "seed": seed,
+            "lead": lead,
+            "mass_effect": mass_effect,
+        }
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the naive image, its label and masks."""

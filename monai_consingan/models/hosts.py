@@ -23,8 +23,6 @@ from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
 
-__all__ = ["HostModels", "prepare_bank"]
-
 
 class HostModels:
     """Models of a bank that are found by a host's own voxels, to redraw any place of that host.

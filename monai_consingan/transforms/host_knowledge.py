@@ -21,8 +21,6 @@ from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, co
 from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
 from monai_consingan.transforms.room import Room
 
-__all__ = ["KEPT", "ChannelKnowledge", "HostKnowledge", "image_identity", "known_host"]
-
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
 KEPT = 4

@@ -12,8 +12,6 @@ from monai.utils import TransformBackends
 from monai_consingan.data import stack_keys
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 
-__all__ = ["PrepareHostD", "PrepareHostDict", "PrepareHostd"]
-
 
 class PrepareHostd(MapTransform):
     """Work out once what lesions need to know of their host (:class:`HostKnowledge`).

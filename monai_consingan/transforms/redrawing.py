@@ -8,8 +8,6 @@ from typing import Any, Protocol, runtime_checkable
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 
-__all__ = ["RedrawingModels", "check_blend", "check_models"]
-
 
 @runtime_checkable
 class RedrawingModels(Protocol):

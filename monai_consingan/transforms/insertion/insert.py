@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +33,6 @@ from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.mass_effect import Push, check_mass_effect
-
-__all__ = ["InsertLesion", "InsertedLesion"]
 
 
 class InsertedLesion(NamedTuple):
@@ -70,6 +69,7 @@ class InsertedLesion(NamedTuple):
     """The host that the lesion was pasted into: the one that was given or, with mass effect, with its tissue moved."""
 
 
+@dataclass(eq=False)
 class InsertLesion(Transform):
     """Take a lesion from a donor, find a place for it in a host, and paste it there.
 
@@ -105,28 +105,20 @@ class InsertLesion(Transform):
         inserted = InsertLesion(seed=1)(image, image, label, donor_slice=4, host_slice=6)
     """
 
+    match: str = "gain"
+    paste_blend: str = "hard"
+    axis: int | None = None
+    seed: int = 0
+    lesion: int | str = "largest"
+    dims: int | None = None
+    lead: int | str | None = None
+    mass_effect: float = 0.0
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        match: str = "gain",
-        paste_blend: str = "hard",
-        axis: int | None = None,
-        seed: int = 0,
-        lesion: int | str = "largest",
-        dims: int | None = None,
-        lead: int | str | None = None,
-        mass_effect: float = 0.0,
-    ) -> None:
-        check_lesion(lesion)
-        self.mass_effect = check_mass_effect(mass_effect)
-        self.lesion = lesion
-        self.dims = dims
-        self.lead = lead
-        self.match = match
-        self.paste_blend = paste_blend
-        self.axis = axis
-        self.seed = seed
+    def __post_init__(self) -> None:
+        check_lesion(self.lesion)
+        check_mass_effect(self.mass_effect)
 
     def __call__(  # type: ignore[override]
         self,

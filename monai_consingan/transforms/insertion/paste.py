@@ -41,8 +41,6 @@ from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 from monai_consingan.transforms.poisson import poisson_blend
 
-__all__ = ["PasteLesion", "PastedLesion"]
-
 _REACH_MM = 20.0
 
 

@@ -39,8 +39,6 @@ from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 
-__all__ = ["RandLesion", "RandPasteLesion", "record_lesions"]
-
 
 class RandLesion(RandomizableTransform):
     """Put lesions of random donors, randomly flipped, rotated and scaled, at random places of a host.

@@ -18,8 +18,6 @@ from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.host_knowledge import KEPT, image_identity
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, head_symmetry
 
-__all__ = ["known_head", "known_plane"]
-
 
 def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     """The head of a host, as :class:`monai_consingan.transforms.HostKnowledge` has it.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
@@ -29,11 +29,10 @@ from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.random_dict import RandomDictTransform
 from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
-
-__all__ = ["RandLesionRemoval", "RandLesionRemovalD", "RandLesionRemovalDict", "RandLesionRemovald"]
 
 
 class RandLesionRemoval(RandomizableTransform):
@@ -165,7 +164,7 @@ class RandLesionRemoval(RandomizableTransform):
         return {name: round(value, 4) if math.isfinite(value) else None for name, value in found.items()}
 
 
-class RandLesionRemovald(RandomizableTransform, MapTransform):
+class RandLesionRemovald(RandomDictTransform):
     """Dictionary version of :class:`RandLesionRemoval`.
 
     Args:
@@ -201,18 +200,9 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
     ) -> None:
         images, self.label_key = images_and_label(keys, label_key)
         self.remove = RandLesionRemoval(models, prob, **kwargs)
-        MapTransform.__init__(self, images, allow_missing_keys)
-        RandomizableTransform.__init__(self, self.remove.prob)
+        super().__init__(self.remove, self.remove.prob, images, allow_missing_keys)
         self.mask_key = mask_key
         self.known_key = known_key
-
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> RandLesionRemovald:
-        """Set the random state, also of the array transform."""
-        super().set_random_state(seed, state)
-        self.remove.set_random_state(seed, state)
-        return self
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""

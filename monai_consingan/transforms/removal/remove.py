@@ -34,14 +34,6 @@ from monai_consingan.transforms.removal.known import known_head, known_plane
 from monai_consingan.transforms.removal.site import Site
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry
 
-__all__ = [
-    "RemoveLesion",
-    "RemoveLesionD",
-    "RemoveLesionDict",
-    "RemoveLesiond",
-    "RemovedLesion",
-]
-
 
 class RemovedLesion(NamedTuple):
     """What :class:`RemoveLesion` returns."""
@@ -226,10 +218,10 @@ class RemoveLesiond(MapTransform):
         mask_key: key of the filled voxels; None leaves them out.
         method_key: key of the name of the method; None leaves it out.
         lesion_labels: the label values to remove; None removes all.
-        methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
         allow_missing_keys: skip images that are not in the dictionary.
         known_key: key of what is known of the host (:class:`monai_consingan.transforms.HostKnowledge`), which stays in
             the data and may be missing from them; None works it out.
+        kwargs: the arguments of :class:`RemoveLesion`.
     """
 
     backend = RemoveLesion.backend
@@ -243,14 +235,9 @@ class RemoveLesiond(MapTransform):
         mask_key: Hashable | None = "mask",
         method_key: Hashable | None = None,
         lesion_labels: Sequence[int] | None = None,
-        methods: str | Sequence[str] = ("mirror",),
-        symmetry: str | float | SymmetryPlane = "centre",
-        margin_mm: float = 1.5,
-        axis: int | None = None,
-        flip_axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
         allow_missing_keys: bool = False,
         known_key: Hashable | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_key = label_key
@@ -264,7 +251,7 @@ class RemoveLesiond(MapTransform):
         self.mask_key = mask_key
         self.method_key = method_key
         self.lesion_labels = lesion_labels
-        self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
+        self.remove = RemoveLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the lesion removed."""

@@ -19,8 +19,6 @@ from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
-__all__ = ["Box", "Filled", "Site"]
-
 Box = tuple[slice, ...]
 Filled = tuple[Box, np.ndarray, np.ndarray]
 """A box of the host, where it is filled there, boolean (\\*box), and new values, (C, \\*box)."""

@@ -16,16 +16,6 @@ from skimage.measure import block_reduce
 from monai_consingan.arrays import as_array, check_number
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
-__all__ = [
-    "SymmetryPlane",
-    "check_symmetry",
-    "estimate_symmetry",
-    "find_symmetry",
-    "head_symmetry",
-    "reflection",
-    "symmetry_plane",
-]
-
 _WORTH = 0.95  # a tilted plane has to bring the mismatch down to this fraction
 _OVERLAP = 0.4  # fraction of the image that has to be seen in its mirror
 _TRUSTED, _TRUSTED_OVERLAP = 0.8, 0.5  # correlation and overlap that a head's plane has

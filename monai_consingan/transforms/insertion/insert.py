@@ -66,7 +66,7 @@ class InsertedLesion(NamedTuple):
     lead: int
     """The channel in which the place was looked for."""
     host: Any
-    """The host that the lesion was pasted into: the one that was given or, with mass effect, with its tissue moved."""
+    """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
 
 
 @dataclass(eq=False)

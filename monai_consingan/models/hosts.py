@@ -109,7 +109,14 @@ class HostModels:
         Raises:
             ConSinGANError: the model's file is damaged.
         """
-        key = self.key(host, label)
+        return self.load(self.key(host, label))
+
+    def load(self, key: str) -> TrainedModel | None:
+        """The model of a name that :meth:`key` gives, or ``None`` if the bank has none.
+
+        Raises:
+            ConSinGANError: the model's file is damaged.
+        """
         model = self._models.get(key)
         if model is None and (model := self.bank.load(key)) is not None:
             self._models[key] = model

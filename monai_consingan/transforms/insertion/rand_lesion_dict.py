@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from monai.config import KeysCollection
+from monai.config import KeysCollection, NdarrayOrTensor
 
 from monai_consingan.arrays import images_and_label
 from monai_consingan.data import stack_keys, unstack_keys
@@ -61,6 +61,10 @@ class RandLesiond(RandomDictTransform):
         self.mask_key = mask_key
         self.region_key = region_key
         self.known_key = known_key
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
+        return self.paste.of_host(host, label)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""

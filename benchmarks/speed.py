@@ -28,7 +28,7 @@ from monai_consingan.inferers import ConSinGANInferer
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models import TrainedModel
 from monai_consingan.models.model import new_networks
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.settings import PRESETS, preset_settings
 from monai_consingan.tasks import get_task
@@ -190,8 +190,8 @@ def second_lesion() -> Callable[[], Any]:
     host = load_scan(files.image)
     lesion = InsertLesion()(host, host, load_label(files.label, image=host), None, donor_slice=4, host_slice=6)
     model = TrainedModel(*new_networks(settings, (96, 96), 0), settings, 0)
-    how = {"axis": lesion.axis, "settings": settings, "blend": BlendSettings(), "model": model}
-    return lambda: redraw(lesion.image, lesion.mask, [host], host=host, **how)
+    redraw = Redrawing(settings, BlendSettings(), model)
+    return lambda: redraw(lesion.image, lesion.mask, host, axis=lesion.axis)
 
 
 def use_rows(repeats: int, clock: Clock) -> list[dict[str, Any]]:

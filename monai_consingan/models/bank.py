@@ -63,12 +63,9 @@ class ModelBank:
             seed: seed of its training.
             start: the model that its training started from.
         """
-        tensors = [content] if isinstance(content, torch.Tensor) else list(content)
-        if start is not None:
-            tensors += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
-        return hashlib.sha256(
-            f"{__version__} {fingerprint(tensors[0], settings, seed, *tensors[1:])}".encode()
-        ).hexdigest()
+        first, *more = [content] if isinstance(content, torch.Tensor) else content
+        more += [] if start is None else start.weights
+        return hashlib.sha256(f"{__version__} {fingerprint(first, settings, seed, *more)}".encode()).hexdigest()
 
     def path(self, key: str) -> Path:
         """The file of a model, whether or not there is one."""

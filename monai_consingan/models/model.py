@@ -104,6 +104,11 @@ class TrainedModel:
         """Number of the sequences that it was trained on."""
         return self.generator.in_channels
 
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """All that both networks hold, by which trainings that start from them are told apart."""
+        return [*self.generator.state_dict().values(), *self.discriminator.state_dict().values()]
+
     def check_sequences(self, image: NdarrayOrTensor) -> None:
         """Refuse an image of other sequences than those that the model was trained on.
 

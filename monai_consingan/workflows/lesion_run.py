@@ -26,70 +26,14 @@ from monai_consingan.data import (
     thick_slices,
 )
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import BlendSettings
 from monai_consingan.metrics import Checks
-from monai_consingan.models.bank import ModelBank
-from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
-from monai_consingan.models.redraw import redraw
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.models.model import MODEL_NAME
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "told_dims"]
-
-
-@dataclass(frozen=True)
-class Redrawing:
-    """The model that redraws a lesion's surroundings, and how it is used.
-
-    Args:
-        settings: settings of its training.
-        blend: where the redrawn image is used.
-        model: the model, if it is not to be trained.
-        start: a model whose weights the training starts from.
-        bank: models of earlier trainings.
-        seed: seed of the training.
-        device: where to train.
-        progress: whether to show progress on the standard error stream.
-        files: files of the given models.
-    """
-
-    settings: TrainingSettings
-    blend: BlendSettings
-    model: TrainedModel | None
-    start: TrainedModel | None
-    bank: ModelBank | None
-    seed: int
-    device: str
-    progress: bool
-    files: Mapping[str, Path | None]
-
-    @classmethod
-    def chosen(
-        cls,
-        task: str,
-        usual: BlendSettings,
-        *,
-        settings: TrainingSettings | None,
-        blend: BlendSettings | None,
-        model: str | Path | None,
-        start: str | Path | None,
-        bank: str | Path | None,
-        dims: int | None,
-        seed: int,
-        device: str,
-        progress: bool,
-    ) -> Redrawing:
-        """What a user asked for, completed by what is usual for the task.
-
-        Raises:
-            ConSinGANError: models that cannot be used, or not together.
-        """
-        settings, trained, begun = given_models(task, settings, model, start, bank, dims)
-        files = {"model": model_file(model), "start": model_file(start)}
-        models = None if bank is None else ModelBank(bank)
-        return cls(settings, blend or usual, trained, begun, models, seed, device, progress, files)
+__all__ = ["LesionCase", "LesionRun", "lesion_run", "told_dims"]
 
 
 @dataclass
@@ -234,22 +178,7 @@ class LesionRun:
 
     def _redraw(self, case: LesionCase, how: Redrawing) -> tuple[MetaTensor, MetaTensor, dict[str, Any], float]:
         """The redrawn image, where it may differ, what the report says of it, and the seconds of the training."""
-        made = redraw(
-            case.image,
-            case.mask,
-            [case.training],
-            host=case.host,
-            axis=case.axis,
-            settings=how.settings,
-            blend=how.blend,
-            model=how.model,
-            start=how.start,
-            bank=how.bank,
-            seed=how.seed,
-            device=how.device,
-            working_folder=self.folder,
-            progress=how.progress,
-        )
+        made = how(case.image, case.mask, case.host, case.training, axis=case.axis, folder=self.folder)
         if how.model is None:
             made.model.save(self.folder / MODEL_NAME)
         told = {

@@ -14,9 +14,10 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import Checks, check_removal, removal_measures
 from monai_consingan.models.device import check_device
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, lesion_run, told_dims
 
 __all__ = ["LesionTarget", "remove"]
 

@@ -91,8 +91,7 @@ def train_run(
     found = take_slices(images, fine_tune, slices, axis, settings)
     settings.sizes(found.images.shape[2:])
     more = [] if found.naive is None else [found.naive]
-    if earlier is not None:
-        more += [*earlier.generator.state_dict().values(), *earlier.discriminator.state_dict().values()]
+    more += [] if earlier is None else earlier.weights
     identity = fingerprint(found.images, settings, seed, *more)
     checkpoint = output / CHECKPOINT_NAME
     with locked(output):

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, inception_options, run_options
+from monai_consingan.cli.options import inception_options, run_options
 from monai_consingan.cli.results import show_table
+from monai_consingan.cli.types import PATH
 
 __all__ = ["reproduce"]
 

@@ -126,7 +126,9 @@ class ConSinGANRegionInferer(Inferer):
         results = []
         for naive, lesion, alteration, host in zip(inputs, lesions, alterations, training, strict=True):
             _, region, scale = region_slices(
-                *(part.cpu() for part in (naive, lesion, alteration)),
+                naive.cpu(),
+                lesion.cpu(),
+                alteration.cpu(),
                 [host.cpu()],
                 axis=sliced_axis(naive, self.axis, self.dims),
                 region=self.region,

@@ -137,7 +137,7 @@ class HostModels:
             ConSinGANError: a host that cannot be trained on.
         """
         content = self._content(host, label)
-        if (found := self.bank.find(content, self.settings, seed=self.seed)) is not None:
+        if (found := self.bank.load(self.bank.key(content, self.settings, seed=self.seed))) is not None:
             return found
         lesions = label if self.task == "editing" else None
         slices = host_crops(

@@ -123,7 +123,7 @@ def train_run(
                 report = {
                     "command": "train",
                     "task": task,
-                    "inputs": describe_inputs(_named(images, start, fine_tune)),
+                    "inputs": found.inputs | describe_inputs({"model": model_file(start)}),
                     "slices": len(found.images),
                     "slices_taken": found.taken,
                     "image_size": list(model.image_size),
@@ -165,15 +165,6 @@ def _check_finished(output: Path, identity: str) -> None:
             f"output {output} holds a finished training with other images, settings or seed: give those of that "
             "training, another folder, or --overwrite."
         )
-
-
-def _named(
-    images: Sequence[str | Path], start: str | Path | None, fine_tune: Sequence[str | Path] | None
-) -> dict[str, str | Path | None]:
-    named: dict[str, str | Path | None] = {f"image_{number}": path for number, path in enumerate(images)}
-    named |= {f"naive_{number}": path for number, path in enumerate(fine_tune or ())}
-    named["model"] = model_file(start)
-    return named
 
 
 def _at_full_size(images: torch.Tensor, model: TrainedModel) -> torch.Tensor:

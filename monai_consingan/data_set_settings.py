@@ -21,8 +21,6 @@ from monai_consingan.methods import (
     BlendSettings,
 )
 
-__all__ = ["BACKENDS", "SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
-
 SIZE_CLASSES: dict[str, tuple[float, float]] = {
     "small": (0.0, 6.0),
     "medium": (6.0, 15.0),

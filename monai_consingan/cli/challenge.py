@@ -12,8 +12,6 @@ from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH, NumbersCommand
 from monai_consingan.data_set_settings import AugmentSettings
 
-__all__ = ["challenge"]
-
 
 @click.command(cls=NumbersCommand)
 @click.argument("segmenter")

@@ -34,8 +34,6 @@ from monai_consingan.methods import (
     USUAL_FILLINGS,
 )
 
-__all__ = ["harmonize", "paste", "remove"]
-
 _REDRAWN = [name for name in INSERTION_METHODS if name not in MODEL_FREE_INSERTIONS]
 
 _source_options = together(

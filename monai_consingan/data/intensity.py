@@ -13,8 +13,6 @@ from monai.config import NdarrayOrTensor
 from ..background import find_background
 from ..errors import ConSinGANError
 
-__all__ = ["IntensityScale"]
-
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 
 

@@ -11,8 +11,6 @@ from ..errors import ConSinGANError, NoPlaceError
 from .intensity import IntensityScale
 from .region import Region, roi_region, slice_region
 
-__all__ = ["find_region", "fit_scale"]
-
 _MIN_SIDE = 96  # pixels of a crop at native resolution, if the image has them
 _SPACE_SIDE_MM, _SPACE_MARGIN_MM = 48.0, 8.0  # of a box, likewise
 

@@ -13,8 +13,6 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["LESION_CHOICES", "check_lesion", "keep_lesion", "lesion_voxels", "number_lesions"]
-
 LESION_CHOICES = ("largest", "random")
 """Words that choose one of several lesions; a number from 1 does, too."""
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from ..errors import ConSinGANError
 from .stored import file_format
 
-__all__ = ["public_name"]
-
 
 def public_name(path: str | Path) -> str:
     """The name by which reports, lists and figures call an input.

@@ -20,8 +20,6 @@ from ..errors import ConSinGANError
 from ..whole_file import whole_file
 from .stored import Stored, file_format, read_stored
 
-__all__ = ["brought_to", "output_suffix", "save_label_like", "save_like", "save_volumes_like"]
-
 Host: TypeAlias = "MetaTensor | str | Path | Stored"
 
 _DESCRIPTION = "synthetic, monai-consingan"

@@ -14,8 +14,6 @@ from nibabel import orientations
 from ..errors import ConSinGANError
 from .stored import Stored, read_stored
 
-__all__ = ["keep_labels", "load_label", "load_scan", "same_grid"]
-
 _WHOLE, _MOST_OF_A_STEP = 1e-3, 0.25
 _GRID_TOLERANCE = 0.05
 _LARGEST, _SMALLEST = 1e12, 1e-12

@@ -23,8 +23,6 @@ from monai_consingan.data.stored import Stored, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
 
-__all__ = ["Files", "SequenceFiles", "as_files", "read_sequences", "save_sequences", "told_apart"]
-
 Files: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 """The file of a case, or those of its sequences."""
 

@@ -18,16 +18,6 @@ from monai_consingan.data.scan import same_grid
 from monai_consingan.distance import reach_box, ring
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "SEQUENCES",
-    "SEQUENCE_FILES",
-    "chosen_channel",
-    "lead_channel",
-    "named_sequences",
-    "sequence_names",
-    "stack_sequences",
-]
-
 SEQUENCES = "sequences"
 """Key of ``meta`` for the names of an image's sequences, a list with one for each channel."""
 

@@ -14,8 +14,6 @@ from nibabel.orientations import aff2axcodes
 
 from ..errors import ConSinGANError
 
-__all__ = ["check_slice", "keep_slice", "slice_axis", "sliced_axis", "slices_of", "thick_slices", "work_dims"]
-
 THICK_SLICES = 2.5
 """How many times the largest side of a voxel may be the smallest for a volume to be worked on in space."""
 

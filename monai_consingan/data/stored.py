@@ -21,8 +21,6 @@ from monai.data.utils import to_affine_nd
 from ..errors import ConSinGANError, is_out_of_memory
 from .frames import UNEVEN_MM, frame_order, multi_frame_file
 
-__all__ = ["Format", "Stored", "file_format", "file_sha256", "read_stored"]
-
 Format = Literal["nifti", "itk", "dicom", "picture"]
 
 _SUFFIXES: dict[str, Format] = {

@@ -10,8 +10,6 @@ from PIL import Image, ImageDraw
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["save_contact_sheet"]
-
 GAP, LINE = 4, 18
 
 

@@ -11,8 +11,6 @@ from monai_consingan.background import find_background
 from monai_consingan.figures.view import SliceView
 from monai_consingan.metrics.surroundings import AIR_FRACTION
 
-__all__ = ["Box", "focus_boxes", "head_box", "same_size"]
-
 Box = tuple[float, float, float, float]
 """Top, bottom, left and right in mm from the upper left corner of the slice."""
 

@@ -14,8 +14,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.view import plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.surroundings import spatial_array
 
-__all__ = ["save_lesion_sheet"]
-
 _GAP, _LINE, _SIDE = 6, 14, 90
 _WINDOW = (1.0, 99.5)
 _OUTLINE = (230, 60, 50)

@@ -18,8 +18,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.framing import Box, focus_boxes, head_box, same_size
 from monai_consingan.figures.panel import Panel, draw_panel, framed_by, grey_window
 
-__all__ = ["PanelRow", "save_panel", "save_rows"]
-
 # Inches.
 COLUMN, GAP, LINE, COLOUR_BAR = 2.6, 0.05, 0.3, 0.85
 COLOURS = ("#ffb000", "#19d3e6", "#ff5fa2", "#7ee081")

@@ -15,8 +15,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import head_mask, head_slices, whole_slices
 
-__all__ = ["host_crops"]
-
 _DRAWS = 32  # places looked at for a crop
 
 

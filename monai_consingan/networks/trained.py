@@ -16,8 +16,6 @@ from monai_consingan.networks.generator import ConSinGANGenerator
 from monai_consingan.state_file import read_weights
 from monai_consingan.tasks import get_task
 
-__all__ = ["draw_weights", "load_generator"]
-
 
 def draw_weights(
     generator: ConSinGANGenerator, discriminator: ConSinGANDiscriminator, seed: int

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["displacement", "jacobian", "positions_mm", "smooth_noise"]
-
 _LEAST_JACOBIAN = 0.3
 
 

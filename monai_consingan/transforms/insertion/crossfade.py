@@ -14,8 +14,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.poisson import poisson_blend
 
-__all__ = ["crossfade"]
-
 _MAX_GAIN = 1.5
 
 

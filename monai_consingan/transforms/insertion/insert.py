@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,8 +31,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
-
-__all__ = ["InsertLesion", "InsertedLesion"]
 
 
 class InsertedLesion(NamedTuple):
@@ -66,6 +65,7 @@ class InsertedLesion(NamedTuple):
     """The channel in which the place was looked for."""
 
 
+@dataclass(eq=False)
 class InsertLesion(Transform):
     """Take a lesion from a donor, find a place for it in a host, and paste it there.
 
@@ -99,26 +99,18 @@ class InsertLesion(Transform):
         inserted = InsertLesion(seed=1)(image, image, label, donor_slice=4, host_slice=6)
     """
 
+    match: str = "gain"
+    paste_blend: str = "hard"
+    axis: int | None = None
+    seed: int = 0
+    lesion: int | str = "largest"
+    dims: int | None = None
+    lead: int | str | None = None
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        match: str = "gain",
-        paste_blend: str = "hard",
-        axis: int | None = None,
-        seed: int = 0,
-        lesion: int | str = "largest",
-        dims: int | None = None,
-        lead: int | str | None = None,
-    ) -> None:
-        check_lesion(lesion)
-        self.lesion = lesion
-        self.dims = dims
-        self.lead = lead
-        self.match = match
-        self.paste_blend = paste_blend
-        self.axis = axis
-        self.seed = seed
+    def __post_init__(self) -> None:
+        check_lesion(self.lesion)
 
     def __call__(  # type: ignore[override]
         self,

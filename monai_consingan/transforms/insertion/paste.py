@@ -39,8 +39,6 @@ from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
 
-__all__ = ["PasteLesion", "PastedLesion"]
-
 _REACH_MM = 20.0
 
 

@@ -12,8 +12,6 @@ from monai_consingan.data import as_keys, stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.paste import PasteLesion
 
-__all__ = ["PasteLesionD", "PasteLesionDict", "PasteLesiond"]
-
 
 class PasteLesiond(MapTransform):
     """Dictionary version of :class:`PasteLesion`.

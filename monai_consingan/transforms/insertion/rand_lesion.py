@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,20 @@ from monai_consingan.data import sequence_names
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
-from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host
+from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host, known_part
 from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
 from monai_consingan.transforms.insertion.placement import find_placement
-from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
-
-__all__ = ["RandLesion", "RandPasteLesion", "record_lesions"]
+from monai_consingan.transforms.redrawing import (
+    RedrawingModels,
+    check_blend,
+    check_models,
+    host_model,
+    named_model,
+)
 
 
 class RandLesion(RandomizableTransform):
@@ -51,9 +55,9 @@ class RandLesion(RandomizableTransform):
 
     Without ``models`` lesions are pasted. With them, the host's model then redraws every lesion. It is found by the
     host's voxels: this transform has to get what the models were prepared with, so it is the first of a pipeline's
-    random transforms. A lesion whose host has no model, or that the model cannot redraw, is pasted by ``fallback``
-    instead, of which one warning tells. What is not within the reach of a lesion's blended or redrawn border keeps its
-    bits.
+    random transforms, or comes after crops and flips of what :class:`PrepareHostd` got. A lesion whose host has no
+    model, or that the model cannot redraw, is pasted by ``fallback`` instead, of which one warning tells. What is not
+    within the reach of a lesion's blended or redrawn border keeps its bits.
 
     Args:
         donors: pairs of image and label, or dictionaries with these keys; arrays, tensors or paths. Paths are read when
@@ -218,14 +222,8 @@ class RandLesion(RandomizableTransform):
             labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label
             mask = wrap_like(np.zeros((1, *img.shape[1:]), np.uint8), img)
             return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
-        host = known if known is None else known.of_image(img)
-        if known is not None and host is None:
-            self._warn(
-                "What is known of the host is not used, as this image is no part of it, or its intensities were "
-                "changed: put this transform before those that do that."
-            )
-        host = host or known_host(img, region, self.spacing, self.host_lead(img))
-        model = self._model(img)
+        host = known_part(known, img, self._warn) or known_host(img, region, self.spacing, self.host_lead(img))
+        model = self._model(img, host)
         canvas = Canvas(img, label)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
@@ -250,9 +248,13 @@ class RandLesion(RandomizableTransform):
             self._warned.add(message)
             warnings.warn(message, ConSinGANWarning, 3)
 
-    def _model(self, host: NdarrayOrTensor) -> Any | None:
-        """The host's model, if it has one."""
-        model = None if self.models is None else self.models.find(host)
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
+        return named_model(self.models, host, label)
+
+    def _model(self, host: NdarrayOrTensor, known: HostKnowledge) -> Any | None:
+        """What redraws lesions of the host, if it has a model."""
+        model = host_model(self.models, host, None, known)
         if model is None and self.models is not None and self.fallback is None:
             raise ConSinGANError(
                 "The models have none of this host with these settings: prepare it, or give a fallback."
@@ -283,7 +285,7 @@ class RandLesion(RandomizableTransform):
             if model is not None:
                 naive = paste_crop(self.paste, canvas.image, *where)
                 try:
-                    redrawn = self.models.redraw(*canvas.with_lesion(naive), canvas.host, model, self.redrawn)
+                    redrawn = model(*canvas.with_lesion(naive), canvas.host, self.redrawn)
                     checks = canvas.take(naive, as_array(redrawn))
                     return {**told, "checks": checks}
                 except NoPlaceError as error:

@@ -31,8 +31,6 @@ from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusa
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 
-__all__ = ["ScanMaker"]
-
 
 @dataclass(frozen=True)
 class _Site:

@@ -28,8 +28,6 @@ from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_files
 from monai_consingan.workflows.report import versions
 from monai_consingan.workflows.review import CARDS, save_cards
 
-__all__ = ["Case", "CaseMaker", "Refusal", "refused", "require"]
-
 Settings = TypeVar("Settings", bound=CaseSettings)
 Result = TypeVar("Result")
 

@@ -16,8 +16,6 @@ from _telling_apart import require_forest
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["command_line", "in_a_sentence", "patients_of", "write_json"]
-
 _SHARED: dict[str, dict[str, Any]] = {
     "data": {"type": Path, "help": "folder of the patients (default: see _patients.py)"},
     "windows": {"type": int, "help": "places of a patient, which share a model"},

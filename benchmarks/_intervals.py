@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["interval", "shown"]
-
 
 def interval(
     values: Sequence[float],

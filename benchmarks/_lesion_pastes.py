@@ -18,8 +18,6 @@ from monai_consingan.transforms import find_placement
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.placement import level_around
 
-__all__ = ["LesionPaste", "lesion_pastes"]
-
 DIAMETERS_MM = (6.0, 30.0)
 _TRIES = 40
 

@@ -19,8 +19,6 @@ from monai_consingan.models import ModelBank, TrainedModel
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.transforms import LesionAlteration, PasteLesion
 
-__all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
-
 
 @dataclass(frozen=True)
 class Insertion:

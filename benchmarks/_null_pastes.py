@@ -13,8 +13,6 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["NullPaste", "Window", "host_windows", "null_pastes"]
-
 DIAMETERS_MM = (8.0, 25.0)
 _PLACES = 8
 _TRIES = 200

@@ -23,8 +23,6 @@ from monai_consingan.transforms import FilledLesion, FillLesion, MatchedFill, Ti
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
-__all__ = ["NETWORK_FREE", "REFERENCE", "REMOVALS", "Removal", "RemovalMethod", "removal_methods"]
-
 REFERENCE = "Poisson-corrected mirror"
 """What the goal is relative to."""
 

@@ -12,17 +12,6 @@ from torch import nn
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "FOLDS",
-    "auc",
-    "auc_interval",
-    "cnn_scores",
-    "forest_scores",
-    "pair_folds",
-    "partner_folds",
-    "require_forest",
-]
-
 Pair = tuple[str, str]
 _BATCH = 128
 

@@ -27,9 +27,6 @@ from monai_consingan.cli.types import PATH, SHARD, NumbersCommand
 from monai_consingan.data_set_settings import BACKENDS, AugmentSettings, TwinSettings
 from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, BlendSettings, insertion_method
 
-__all__ = ["augment", "merge", "twins"]
-
-
 _data_set_options = together(
     click.option("--output", type=PATH, required=True, help="Folder for the result, in which a killed run goes on."),
     sequences_option,

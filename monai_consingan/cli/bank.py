@@ -20,8 +20,6 @@ from monai_consingan.cli.types import PATH
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import TASKS
 
-__all__ = ["bank"]
-
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")

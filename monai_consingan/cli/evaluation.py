@@ -11,8 +11,6 @@ from monai_consingan.cli.options import axis_option, inception_options, output_o
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
 
-__all__ = ["evaluate"]
-
 
 @click.command()
 @click.argument("images", nargs=-1, type=PATH, metavar="[REAL SYNTHETIC]")

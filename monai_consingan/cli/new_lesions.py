@@ -18,8 +18,6 @@ from monai_consingan.cli.options import (
 from monai_consingan.cli.types import MILLIMETRES, NUMBERS, PATH, NumbersCommand
 from monai_consingan.lesion_settings import LesionSettings
 
-__all__ = ["lesions"]
-
 
 @click.command(cls=NumbersCommand)
 @click.argument("donors", type=PATH, metavar="DATALIST_OR_FOLDER")

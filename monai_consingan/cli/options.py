@@ -15,28 +15,6 @@ from monai_consingan.fields import Settings
 from monai_consingan.methods import BlendSettings
 from monai_consingan.settings import TrainingSettings, preset_settings
 
-__all__ = [
-    "axis_option",
-    "blend_options",
-    "blend_settings",
-    "composite_options",
-    "crop_options",
-    "dims_option",
-    "given_only",
-    "inception_options",
-    "lesion_options",
-    "output_options",
-    "run_options",
-    "seed_option",
-    "sequence_options",
-    "sequences_option",
-    "settings_options",
-    "taken",
-    "together",
-    "training_options",
-    "training_settings",
-]
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PRESET_NAMES = (

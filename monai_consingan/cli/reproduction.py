@@ -11,8 +11,6 @@ from monai_consingan.cli.options import inception_options, run_options
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
 
-__all__ = ["reproduce"]
-
 
 @click.command()
 @click.argument("dataset", type=PATH, metavar="DATASET")

@@ -12,8 +12,6 @@ from monai_consingan.cli.options import output_options, seed_option
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
 
-__all__ = ["keep", "reading"]
-
 
 @click.command()
 @click.argument("output", type=PATH)

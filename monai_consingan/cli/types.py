@@ -9,19 +9,6 @@ from typing import Any
 
 import click
 
-__all__ = [
-    "LESION",
-    "MILLIMETRES",
-    "NAMES",
-    "NUMBERS",
-    "PATH",
-    "RANGE",
-    "SHARD",
-    "SYMMETRY",
-    "WEIGHTS",
-    "NumbersCommand",
-]
-
 PATH = click.Path(path_type=Path)
 _NUMBER = re.compile(r"-?\d+")
 _SHARE = r"\d+(?:\.\d+)?"

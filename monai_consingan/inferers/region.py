@@ -16,8 +16,6 @@ from monai_consingan.data import IntensityScale, Region, sliced_axis
 from monai_consingan.inferers.inferer import ConSinGANInferer
 from monai_consingan.transforms import region_slices
 
-__all__ = ["ConSinGANRegionInferer", "redraw_region"]
-
 
 def redraw_region(
     naive: torch.Tensor,

@@ -18,8 +18,6 @@ from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.state_file import load_state, save_state
 from monai_consingan.tasks import get_task
 
-__all__ = ["MODEL_NAME", "TrainedModel", "given_models", "model_file", "new_networks"]
-
 MODEL_NAME = "model.pt"
 _MODEL_FORMAT = "monai-consingan model 1"
 

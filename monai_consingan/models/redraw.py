@@ -21,8 +21,6 @@ from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import BlendBack, LesionAlteration, region_slices
 
-__all__ = ["Redrawing", "Redrawn"]
-
 
 @dataclass
 class Redrawn:

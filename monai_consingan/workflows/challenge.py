@@ -31,8 +31,6 @@ from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.report import shown_number, write_report
 from monai_consingan.workflows.run_folder import ResumableFolder
 
-__all__ = ["challenge"]
-
 PAGE = "report.html"
 _PLACES = ("{image}", "{mask}")
 _OF_BOTH = ("lesion_labels", "axis", "dims", "lead", "seed")  # what lesions are put in and taken out by

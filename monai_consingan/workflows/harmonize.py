@@ -20,8 +20,6 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
 
-__all__ = ["LesionSource", "harmonize", "paste"]
-
 _SCALED = (
     "The donor's intensities around the lesion differ from the host's by more than a factor of 2: they were matched by "
     "gain and not taken as they are; --match none takes them nevertheless."

@@ -34,8 +34,6 @@ from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-__all__ = ["LesionCase", "LesionRequest", "LesionRun", "lesion_run", "told_dims"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class LesionRequest(ABC):

@@ -19,8 +19,6 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
 
-__all__ = ["LesionTarget", "remove"]
-
 
 @dataclass(frozen=True)
 class LesionTarget(LesionRequest):

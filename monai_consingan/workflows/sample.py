@@ -23,8 +23,6 @@ from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-__all__ = ["draw_animation", "draw_images", "oriented", "sample"]
-
 _MAX_SIDE = 4096
 _FRAME_MS = 100
 _CLOSENESS = 0.1  # how strongly every step of an animation is drawn back to the reconstruction's noise

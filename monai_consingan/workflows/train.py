@@ -25,8 +25,6 @@ from monai_consingan.workflows.report import describe_inputs, versions, write_re
 from monai_consingan.workflows.sample import draw_images, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
 
-__all__ = ["CHECKPOINT_NAME", "train_run"]
-
 CHECKPOINT_NAME = "checkpoint.pt"
 
 

@@ -19,8 +19,6 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import whole_slices
 from monai_consingan.workflows.report import describe_inputs
 
-__all__ = ["TrainingSlices", "scaled_affine", "take_slices"]
-
 
 @dataclass
 class TrainingSlices:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import torch
 from monai.config import NdarrayOrTensor
@@ -61,17 +61,9 @@ def _networks(
     return generator, discriminator
 
 
-@overload
-def model_file(path: None) -> None: ...
-
-
-@overload
-def model_file(path: str | Path) -> Path: ...
-
-
-def model_file(path: str | Path | None) -> Path | None:
-    """The file of a model that is given by itself or as the folder of a run; ``None`` if none is given."""
-    return None if path is None else Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
+def model_file(path: str | Path) -> Path:
+    """The file of a model that is given by itself or as the folder of a run."""
+    return Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
 
 
 @dataclass

@@ -73,7 +73,7 @@ class Redrawing:
     seed: int = 0
     device: str = "cpu"
     progress: bool = False
-    files: Mapping[str, Path | None] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def chosen(
@@ -102,7 +102,7 @@ class Redrawing:
             ConSinGANError: models that cannot be used, or not together.
         """
         settings, trained, begun = given_models(task, settings, model, start, bank, dims)
-        files = {"model": model_file(model), "start": model_file(start)}
+        files = {name: model_file(path) for name, path in (("model", model), ("start", start)) if path is not None}
         return cls(
             settings, blend or usual, trained, begun, None if bank is None else ModelBank(bank), files=files, **how
         )

@@ -121,7 +121,7 @@ def train_run(
                 report = {
                     "command": "train",
                     "task": task,
-                    "inputs": found.inputs | describe_inputs({"model": model_file(start)}),
+                    "inputs": found.inputs | describe_inputs({} if start is None else {"model": model_file(start)}),
                     "slices": len(found.images),
                     "slices_taken": found.taken,
                     "image_size": list(model.image_size),

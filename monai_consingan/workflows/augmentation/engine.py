@@ -76,7 +76,7 @@ class Run:
         settings = self.settings
         dims = None if settings.redrawn is None else settings.dims
         training, _, _ = given_models(_TASKS[self.command], self.training, self.model, None, dims=dims)
-        path = model_file(self.model)
+        path = None if self.model is None else model_file(self.model)
         self.folder.ask(
             self.scans,
             {

@@ -27,7 +27,7 @@ from _null_voids import NullVoid, null_voids
 from _patients import Patient
 from _removal_detector import detection_rows, real_removals
 from _removal_methods import NETWORK_FREE, REFERENCE, REMOVALS, Removal, RemovalMethod, removal_methods
-from _telling_apart import auc_interval, forest_scores
+from _telling_apart import told_apart
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, SliceView, difference_panel, save_panel
@@ -76,7 +76,7 @@ def measures_of(image: np.ndarray, void: NullVoid) -> dict[str, float]:
     }
 
 
-def told_apart(images: Sequence[np.ndarray | None], voids: Sequence[NullVoid], seed: int) -> dict[str, Any]:
+def fillings_told(images: Sequence[np.ndarray | None], voids: Sequence[NullVoid], seed: int) -> dict[str, Any]:
     """AUC of a forest that has to tell borders of filled voids from the untouched ones, in a patient left out.
 
     Args:
@@ -85,12 +85,9 @@ def told_apart(images: Sequence[np.ndarray | None], voids: Sequence[NullVoid], s
         seed: of the forest and of the interval.
     """
     pairs = [(image, void) for image, void in zip(images, voids, strict=True) if image is not None]
-    looked_at = [(image, void.mask) for image, void in pairs] + [(void.truth, void.mask) for _, void in pairs]
-    features = np.array([list(border_features(*each).values()) for each in looked_at])
-    truth = np.repeat([1, 0], len(pairs))
-    patients = [(void.group, void.group) for _, void in pairs] * 2
-    scores, _ = forest_scores(features, truth, patients, "pair left out", seed)
-    return auc_interval([scores], truth, patients, seed=seed)
+    made = [list(border_features(image, void.mask).values()) for image, void in pairs]
+    real = [list(border_features(void.truth, void.mask).values()) for _, void in pairs]
+    return told_apart(made, real, [void.group for _, void in pairs], seed)
 
 
 def measure(
@@ -110,7 +107,7 @@ def measure(
         images = [result_of(method, given(void), cache) for void in voids]
         seconds[name] = time.perf_counter() - begin
         if tell:
-            told[name] = told_apart(images, voids, seed)
+            told[name] = fillings_told(images, voids, seed)
         found[name] = [
             dict.fromkeys(found[TRUTH][0], float("nan")) if image is None else measures_of(image, void)
             for image, void in zip(images, voids, strict=True)

@@ -19,7 +19,7 @@ from _intervals import interval, shown
 from _measure import table
 from _sequences import SEQUENCES
 from _space_voids import SPACE_METHODS, SpaceMethod, SpaceVoid, space_voids
-from _telling_apart import auc_interval, forest_scores
+from _telling_apart import told_apart
 from scipy import ndimage
 
 from monai_consingan.errors import NoPlaceError
@@ -63,10 +63,7 @@ def told(images: Sequence[np.ndarray | None], voids: Sequence[SpaceVoid], axes: 
     pairs = [(image, void) for image, void in zip(images, voids, strict=True) if image is not None]
     made = [row for image, void in pairs for row in sections(image, void, axes)]
     real = [row for _, void in pairs for row in sections(void.volume.truth, void, axes)]
-    groups = [(void.group, void.group) for _, void in pairs for _ in axes] * 2
-    labels = np.repeat([1, 0], len(made))
-    scores, _ = forest_scores(np.array(made + real), labels, groups, "pair left out", seed)
-    return auc_interval([scores], labels, groups, seed=seed)
+    return told_apart(made, real, [void.group for _, void in pairs for _ in axes], seed)
 
 
 def space_rows(

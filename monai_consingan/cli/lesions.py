@@ -72,6 +72,12 @@ _source_options = together(
         type=click.Choice(MATCHES),
         help="How the donor's intensities are fitted to the host's around the lesion.",
     ),
+    click.option(
+        "--mass-effect",
+        type=float,
+        metavar="SHARE",
+        help="Share of its volume, 0 to 0.8, by which the lesion first pushes the tissue around it aside [default: 0].",
+    ),
 )
 
 _strict = click.option(

@@ -18,6 +18,7 @@ from monai_consingan.models.device import check_device
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
+from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
 
 _SCALED = (
@@ -49,6 +50,8 @@ class LesionSource(LesionRequest):
             ``"none"`` or ``"scale"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
+        mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
+            aside, 0 to 0.8 (:py:class:`monai_consingan.transforms.PasteLesion`).
         dims, sequences, lead, resample: see ``LesionRequest``.
 
     Raises:
@@ -67,9 +70,11 @@ class LesionSource(LesionRequest):
     offset: Sequence[int] | None = None
     match: str | None = None
     lesion: int | str = "largest"
+    mass_effect: float = 0.0
 
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
+        check_mass_effect(self.mass_effect)
 
     def of_bank(self, seed: int) -> LesionSource:
         """The files of the lesion that is chosen, if the donor is a bank of lesions.
@@ -107,7 +112,8 @@ def _pasted(
     host_label = None
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
-    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead)(
+    how = match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead, source.mass_effect
+    found = InsertLesion(*how)(
         host,
         donor,
         donor_label,
@@ -127,7 +133,9 @@ def _pasted(
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
         where: dict[str, Any] = {"axis": source.axis, "dims": found.dims, "others": found.host_label}
-        return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, blended=blended, **where)
+        return check_insertion(
+            result, found.host, found.mask, donor, found.donor_lesion, measures, blended=blended, **where
+        )
 
     names = sequence_names(host)
     placement = {
@@ -149,7 +157,10 @@ def _pasted(
         axis=found.axis,
         title=title,
         placement=placement,
-        settings={"match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True))},
+        settings={
+            "match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True)),
+            **({"mass_effect": source.mass_effect} if source.mass_effect else {}),
+        },
         measures=measures,
         checks=checks,
         warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],

@@ -174,7 +174,7 @@ def whole_slices(
     else:
         raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
     stack = found.take(image)
-    scale = IntensityScale.of_channels([IntensityScale.fit(channel) for channel in stack.split(1, dim=1)])
+    scale = IntensityScale.fit_channels(stack)
     return scale.apply(stack), found, scale
 
 

@@ -129,7 +129,7 @@ def compare_radiomics(
         seed: seed of the division.
 
     Returns:
-        As reports hold it, ``n_real`` and ``n_synthetic``, the numbers of images whose features are all numbers; ``frd``,
+        What is reported, ``n_real`` and ``n_synthetic``, the numbers of images whose features are all numbers; ``frd``,
         their distance with its interval; ``n_floor``, the images of each set for the other two, 0 where the real images
         cannot be divided; ``frd_floor``, the distance between two halves of the real images, below which none can be
         expected with so few images; and ``frd_at_n_floor``, that of as many synthetic images from the first half.

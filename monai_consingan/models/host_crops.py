@@ -68,8 +68,7 @@ def host_crops(
         else:
             region = _crop(head, lesions, index, along, side, rng, in_space=in_space)
         crop = region.take(host)
-        scales = [IntensityScale.fit(channel) for channel in crop.split(1, dim=1)]
-        stack.append(IntensityScale.of_channels(scales).apply(crop))
+        stack.append(IntensityScale.fit_channels(crop).apply(crop))
     return torch.cat(stack)
 
 

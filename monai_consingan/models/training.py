@@ -17,8 +17,6 @@ from monai_consingan.models.model import TrainedModel, new_networks
 from monai_consingan.models.progress import TrainingProgress
 from monai_consingan.settings import TrainingSettings
 
-__all__ = ["fingerprint", "train_model"]
-
 
 def fingerprint(slices: torch.Tensor, settings: TrainingSettings, seed: int, *more: torch.Tensor) -> str:
     """Hash of all that a training depends on: two trainings with the same one end in the same bytes."""
@@ -70,7 +68,7 @@ def train_model(
     more = [] if fine_tune_input is None else [fine_tune_input]
     if start is not None:
         _copy_weights(start, generator, discriminator)
-        more += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
+        more += start.weights
     elif fine_tune_input is not None:
         raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
     if checkpoint is not None:

@@ -52,21 +52,29 @@ class Models:
     Args:
         folder: where they are kept.
         seed: seed of the trainings.
+        start: a model that all trainings start from; none for first weights.
+        as_it_is: take that model for all hosts, and train none.
     """
 
     folder: Path = field(repr=False)
     seed: int = 0
+    start: Path | None = None
+    as_it_is: bool = False
 
     def get(self, host: np.ndarray, settings: TrainingSettings) -> TrainedModel:
         """The model of a slice, (H, W)."""
+        start = None if self.start is None else TrainedModel.load(self.start)
+        if start is not None and self.as_it_is:
+            return start
         image = torch.as_tensor(host, dtype=torch.float32)[None, None]
-        key = hashlib.sha256(repr((settings, self.seed)).encode() + np.ascontiguousarray(host).tobytes()).hexdigest()
+        given = (settings, self.seed) if self.start is None else (settings, self.seed, str(self.start))
+        key = hashlib.sha256(repr(given).encode() + np.ascontiguousarray(host).tobytes()).hexdigest()
         path = self.folder / f"{key[:20]}.pt"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             checkpoint = path.with_suffix(".checkpoint")
             scaled = IntensityScale.fit(image).apply(image)
-            train_model(scaled, settings, seed=self.seed, checkpoint=checkpoint).save(path)
+            train_model(scaled, settings, seed=self.seed, checkpoint=checkpoint, start=start).save(path)
             checkpoint.unlink(missing_ok=True)
         return TrainedModel.load(path)
 

@@ -18,6 +18,7 @@ from _detector_scans import CoarseScan, Made, library
 from _detector_space import SpaceArm, SpaceBatch, at_false_positives, batches, found_in
 from _lesion_shapes import random_of
 
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import whole_file
 
 __all__ = ["DICE", "MEASURES", "SENSITIVITY", "SpaceExperiment", "means"]
@@ -83,7 +84,14 @@ class SpaceExperiment:
 
         Returns:
             By arm and measure what every patient has, one value for each seed.
+
+        Raises:
+            ConSinGANError: an arm asks for more patients than a fold leaves.
         """
+        left = len(self.scans) - max(len(self.tested(fold)) for fold in range(self.folds))
+        most = max(arm.patients for arm in arms)
+        if most > left:
+            raise ConSinGANError(f"{most} patients are asked for, but {left} are left in a fold: give more.")
         found: dict[str, dict[str, dict[str, list[float]]]]
         found = {arm.name: {name: {s.name: [] for s in self.scans} for name in MEASURES} for arm in arms}
         total, done, begin = self.seeds * self.folds * len(arms), 0, time.perf_counter()

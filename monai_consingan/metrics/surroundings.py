@@ -17,8 +17,6 @@ from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["Surroundings", "channels_array", "spatial_array", "spatial_mask", "tissue_in_all", "tissue_mask"]
-
 AIR_FRACTION = 0.1
 
 

@@ -134,10 +134,16 @@ def test_gains_are_weighed_against_more_patients() -> None:
 
 
 def test_the_command_writes_its_numbers(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    two = [SpaceArm(detector_space.standard(count), count) for count in (1, 2)]
-    monkeypatch.setattr(detector_space, "all_arms", lambda: two)
+    arms = [
+        *(SpaceArm(detector_space.standard(count), count) for count in (1, 2)),
+        SpaceArm("2: + twins", 2, twins=True),
+    ]
+    monkeypatch.setattr(detector_space, "all_arms", lambda: arms)
     monkeypatch.setattr(detector_space, "MORE", 1)
     out = tmp_path / "out.json"
     command = ["--data", str(folder), "--sequences", *SEQUENCES, "--quick", "--side", "16", "--cache", str(tmp_path)]
-    detector_space.main([*command, "--json", str(out)])
-    assert [row["arm"] for row in json.loads(out.read_text())["arms"]] == [arm.name for arm in two]
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="4 patients are asked for, but 3 are left"):
+        patch.setattr(detector_space, "all_arms", lambda: [SpaceArm("", 4)])
+        detector_space.main(command)
+    detector_space.main([*command, "--folds", "2", "--json", str(out)])
+    assert [row["arm"] for row in json.loads(out.read_text())["arms"]] == [arm.name for arm in arms]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,10 +29,10 @@ from monai_consingan.data import (
 )
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
-
-__all__ = ["InsertLesion", "InsertedLesion"]
+from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 
 
 class InsertedLesion(NamedTuple):
@@ -50,7 +51,7 @@ class InsertedLesion(NamedTuple):
     donor_lesion: MetaTensor
     """The donor's lesion that was taken, on the donor's grid."""
     host_label: MetaTensor | None
-    """The lesions that the host has had."""
+    """The lesions that the host has had, at the places that mass effect has moved them to."""
     naive: Any
     """The host with the lesion's voxels, matched, in place of its own, which is the image if that is pasted hard."""
     lesion_number: int
@@ -64,8 +65,11 @@ class InsertedLesion(NamedTuple):
     matched in different ways, that of each."""
     lead: int
     """The channel in which the place was looked for."""
+    host: Any
+    """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
 
 
+@dataclass(eq=False)
 class InsertLesion(Transform):
     """Take a lesion from a donor, find a place for it in a host, and paste it there.
 
@@ -88,6 +92,8 @@ class InsertLesion(Transform):
             or slices are thick (:func:`monai_consingan.data.work_dims`).
         lead: number or name of the channel in which the place is looked for; ``None`` takes the one in which the
             donor's lesion stands out most (:func:`monai_consingan.data.lead_channel`).
+        mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
+            aside: see :class:`PasteLesion`.
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -99,26 +105,20 @@ class InsertLesion(Transform):
         inserted = InsertLesion(seed=1)(image, image, label, donor_slice=4, host_slice=6)
     """
 
+    match: str = "gain"
+    paste_blend: str = "hard"
+    axis: int | None = None
+    seed: int = 0
+    lesion: int | str = "largest"
+    dims: int | None = None
+    lead: int | str | None = None
+    mass_effect: float = 0.0
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        match: str = "gain",
-        paste_blend: str = "hard",
-        axis: int | None = None,
-        seed: int = 0,
-        lesion: int | str = "largest",
-        dims: int | None = None,
-        lead: int | str | None = None,
-    ) -> None:
-        check_lesion(lesion)
-        self.lesion = lesion
-        self.dims = dims
-        self.lead = lead
-        self.match = match
-        self.paste_blend = paste_blend
-        self.axis = axis
-        self.seed = seed
+    def __post_init__(self) -> None:
+        check_lesion(self.lesion)
+        check_mass_effect(self.mass_effect)
 
     def __call__(  # type: ignore[override]
         self,
@@ -185,6 +185,7 @@ class InsertLesion(Transform):
                 moved_lesion = keep_slice(moved_lesion, axis, present[0], "donor slice")
             middle = present[(len(present) - 1) // 2]
             slice_offset = 0 if host_slice is None else host_slice - middle
+        known = HostKnowledge.of(host, lead=lead)
         placement = find_placement(
             as_array(host)[lead],
             as_array(moved_donor)[lead],
@@ -196,9 +197,15 @@ class InsertLesion(Transform):
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
-            known=HostKnowledge.of(host, lead=lead),
+            known=known,
             channel=lead,
         )
+        if self.mass_effect:
+            mask = move(as_array(moved_lesion)[0] > 0, placement.offset)
+            push = Push.of(mask, self.mass_effect, known, across)
+            host = wrap_like(push.image(as_array(host)), host)
+            if host_label is not None:
+                host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
         pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host,
             moved_donor,
@@ -209,7 +216,7 @@ class InsertLesion(Transform):
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead, host)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""

@@ -83,6 +83,21 @@ def test_a_synthetic_scan(maker: Maker, tmp_path: Path, method: str) -> None:
         assert nib.load(tmp_path / "out" / name).header["descrip"].item() == b"synthetic, monai-consingan"
 
 
+def test_mass_effect_moves_image_label_and_numbers_alike(maker: Maker, tmp_path: Path) -> None:
+    by = maker(method="poisson", lesions=(2, 2), mass_effect=0.7, seam_margin=9, clearance_mm=3.0)
+    told, _ = made(by, tmp_path / "out")
+    host = by.records["image0"]
+    image, label, numbers = (stored(tmp_path / "out" / f"{name}.nii.gz") for name in ("image", "label", "instances"))
+    assert told["status"] == "made"
+    assert np.array_equal(label > 0, numbers > 0)
+    assert set(range(1, told["own_lesions"] + len(told["lesions"]) + 1)) == set(np.unique(numbers)) - {0}
+    changed = image != stored(host.image)
+    assert changed.sum() > 1.5 * (numbers > told["own_lesions"]).sum()
+    assert told["settings"]["mass_effect"] == 0.7
+    with pytest.raises(ConSinGANError, match=r"mass effect is 0\.9"):
+        AugmentSettings(mass_effect=0.9)
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 def test_slice_by_slice_or_in_space(maker: Maker, tmp_path: Path, dims: int) -> None:
     by = maker(method="naive", lesions=(1, 1), seam_margin=9, contrast_range=(0.1, 9), dims=None if dims == 2 else 3)

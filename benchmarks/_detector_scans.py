@@ -24,8 +24,6 @@ from monai_consingan.transforms import HostKnowledge, RandLesion, RemoveLesion
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.workflows.lesion_generator import LesionGenerator
 
-__all__ = ["KINDS", "CoarseScan", "Made", "fresh", "library", "painter"]
-
 CORE, AROUND = 1, 2
 """Label values: the lesion, and what else is labelled (oedema)."""
 KINDS = ("copies", "new", "blank")

@@ -18,8 +18,6 @@ from monai.transforms import DivisiblePad
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import detection
 
-__all__ = ["THRESHOLDS", "SpaceArm", "SpaceBatch", "at_false_positives", "batches", "found_in"]
-
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Probabilities at which a network is tested."""
 _TRIES = 1000

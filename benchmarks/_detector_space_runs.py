@@ -21,8 +21,6 @@ from _lesion_shapes import random_of
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["DICE", "MEASURES", "SENSITIVITY", "SpaceExperiment", "means"]
-
 VERSION = 1
 """Of the code that trains and tests: results of another version are not taken from the cache."""
 SENSITIVITY, DICE, WRONG = "sensitivity at 2 a scan", "Dice", "false positives at 0.5"

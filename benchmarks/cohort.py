@@ -16,7 +16,6 @@ Models and results are kept in a folder (``--cache``). Needs scikit-learn.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -29,14 +28,12 @@ import fidelity
 import numpy as np
 import seam_null
 import torch
-from _lesion_pastes import LesionPaste, lesion_pastes
-from _measure import machine
-from _methods import METHODS, TISSUE, ConSinGAN, Insertion, Method, Models
-from _null_pastes import NullPaste, null_pastes
-from _patients import Patient, find_patients
-from _telling_apart import require_forest
+from _command import command_line, in_a_sentence, patients_of, write_json
+from _lesion_pastes import lesion_pastes
+from _methods import TISSUE, ConSinGAN, Insertion, Method, Models
+from _null_pastes import null_pastes
+from _patients import Patient
 
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import INSERTION_METHODS
 from monai_consingan.settings import preset_settings
 from monai_consingan.workflows import cohort_run
@@ -67,10 +64,35 @@ class ByGroup:
         return f"ByGroup({self.name!r}, {self.methods!r})"
 
 
-def cohorts(groups: Sequence[Sequence[Patient]], folder: Path, training: Mapping[str, int]) -> list[Path]:
-    """For every group the model of all others."""
+def arms(
+    starts: Sequence[Path], group_of: Mapping[bytes, int], folder: Path, seed: int, training: Mapping[str, int]
+) -> dict[str, Method]:
+    """What is compared.
+
+    Args:
+        starts: for every group the model that has not seen it.
+        group_of: the group of every host, by its bytes.
+        folder: folder of the hosts' models.
+        seed: of the trainings.
+        training: their settings.
+    """
+    redrawn = INSERTION_METHODS["tissue-consingan"].redrawn
+    assert redrawn is not None
+    fewer = {**training, "iterations": max(1, training["iterations"] // 4)}
+    shared = [ConSinGAN(Models(folder, seed, start, as_it_is=True), TISSUE, redrawn, training) for start in starts]
+    begun = [ConSinGAN(Models(folder, seed, start), TISSUE, redrawn, fewer) for start in starts]
+    return {
+        NO_MODEL: TISSUE,
+        OWN: ConSinGAN(Models(folder, seed), TISSUE, redrawn, training),
+        COHORT: ByGroup(COHORT, shared, group_of),
+        STARTED: ByGroup(STARTED, begun, group_of),
+    }
+
+
+def cohorts(groups: Sequence[Sequence[Patient]], tested: int, folder: Path, training: Mapping[str, int]) -> list[Path]:
+    """For every tested group the model of all others."""
     made = []
-    for number in range(len(groups)):
+    for number in range(tested):
         others = [patient for other in range(len(groups)) if other != number for patient in groups[other]]
         entries = [{"image": str(patient.image_file), "label": str(patient.label_file)} for patient in others]
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,58 +110,34 @@ def cohorts(groups: Sequence[Sequence[Patient]], folder: Path, training: Mapping
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    parser = command_line(__doc__, "data", "seed", "cache", "json", cache=Path("runs/cohort"))
     parser.add_argument("--per-pair", type=int, default=2, help="pastes of each kind for an ordered pair (default 2)")
+    parser.add_argument("--tested", type=int, default=_GROUPS, help="groups that are tested (default both)")
     parser.add_argument("--iterations", type=int, default=60, help="of a stage (default 60)")
     parser.add_argument("--channels", type=int, default=16, help="filters (default 16)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cache", type=Path, default=Path("runs/cohort"), help="folder that keeps what is done")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    try:
-        require_forest()
-        patients = find_patients(given.data)
+    patients = patients_of("cohort", given.data, forest=True)
+    how: dict[str, Any] = {"per_pair": given.per_pair, "windows": 1, "seed": given.seed}
+    training = {"iterations": given.iterations, "channels": given.channels}
+    with in_a_sentence("cohort"):
         groups = [patients[number::_GROUPS] for number in range(_GROUPS)]
-        how: dict[str, Any] = {"per_pair": given.per_pair, "windows": 1, "seed": given.seed}
-        nulls: list[NullPaste] = [case for group in groups for case in null_pastes(group, **how)]
-        lesions: list[LesionPaste] = [case for group in groups for case in lesion_pastes(group, **how)]
+        tested = groups[: given.tested]
+        nulls = [case for group in tested for case in null_pastes(group, **how)]
+        lesions = [case for group in tested for case in lesion_pastes(group, **how)]
         print(f"  {len(nulls)} pastes of healthy tissue, {len(lesions)} lesions", file=sys.stderr, flush=True)
         names = {patient.name: number for number, group in enumerate(groups) for patient in group}
         group_of = {case.host.tobytes(): names[case.pair[0]] for case in nulls}
         group_of |= {case.host.tobytes(): names[case.pair[0]] for case in lesions}
-        training = {"iterations": given.iterations, "channels": given.channels}
-        fewer = {**training, "iterations": max(1, given.iterations // 4)}
-        starts = cohorts(groups, given.cache / "cohorts", training)
-        redrawn = INSERTION_METHODS["tissue-consingan"].redrawn
-        assert redrawn is not None
-        folder = given.cache / "models"
-
-        def consingan(models: Models, training: Mapping[str, int] = training) -> ConSinGAN:
-            return ConSinGAN(models, TISSUE, redrawn, training)
-
-        shared, begun = (
-            [consingan(Models(folder, given.seed, start, as_it_is), own) for start in starts]
-            for as_it_is, own in ((True, training), (False, fewer))
-        )
-        chosen: dict[str, Method] = {
-            NO_MODEL: METHODS["tissue"](Models(folder)),
-            OWN: consingan(Models(folder, given.seed)),
-            COHORT: ByGroup(COHORT, shared, group_of),
-            STARTED: ByGroup(STARTED, begun, group_of),
-        }
+        starts = cohorts(groups, given.tested, given.cache / "cohorts", training)
+        chosen = arms(starts, group_of, given.cache / "models", given.seed, training)
         kept = []
         for name, method in chosen.items():
             kept.append(fidelity.row_of(name, method, lesions, given.seed))
             print(f"  {name}: {kept[-1]['all three']['value']:.2f}", file=sys.stderr, flush=True)
         told = seam_null.measure(nulls, chosen, given.cache, given.seed, against=OWN)
-    except ConSinGANError as error:
-        raise SystemExit(f"cohort: {error}") from None
     print(f"{fidelity.printed(kept)}\n\n{seam_null.printed(told, OWN)}")
-    if given.json:
-        report = {"machine": machine(), **how, **training, "fidelity": kept, "told apart": told}
-        given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(given.json, **how, **training, fidelity=kept, told_apart=told)
 
 
 if __name__ == "__main__":

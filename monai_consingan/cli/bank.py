@@ -8,23 +8,19 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    NUMBERS,
-    PATH,
-    NumbersCommand,
     axis_option,
+    crop_options,
     dims_option,
     given_only,
     output_options,
     run_options,
     sequences_option,
-    together,
     training_options,
     training_settings,
 )
+from monai_consingan.cli.types import NUMBERS, PATH, NumbersCommand
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import TASKS
-
-__all__ = ["bank", "cohort"]
 
 _task_option = click.option(
     "--task",
@@ -32,10 +28,6 @@ _task_option = click.option(
     default="harmonization",
     show_default=True,
     help="Whether lesions are put in or taken out.",
-)
-_crop_options = together(
-    click.option("--crops", type=int, help="Number of crops of a scan that are trained on [default: 3]."),
-    click.option("--side", type=int, help="Side of a crop in pixels [default: 96, of boxes 48]."),
 )
 
 
@@ -46,7 +38,7 @@ _crop_options = together(
 @click.option(
     "--label", "labels", type=PATH, multiple=True, help="For editing: label of the lesions, one for each IMAGE."
 )
-@_crop_options
+@crop_options
 @click.option(
     "--start", type=PATH, metavar="RUN", help="Start from a trained model, as of a cohort; fewer --iterations then do."
 )
@@ -89,7 +81,7 @@ def bank(
 @click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
 @click.option("--output", type=PATH, required=True, metavar="RUN", help="Folder for the model.")
 @_task_option
-@_crop_options
+@crop_options
 @click.option(
     "--held-out", type=int, metavar="FOLD", help="Leave out the scans that this fold is validated with. [default: none]"
 )

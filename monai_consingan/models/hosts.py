@@ -151,7 +151,7 @@ class HostModels:
         """
         content = self._content(host, label)
         how: dict[str, Any] = {"seed": self.seed, "start": self.start}
-        if (found := self.bank.find(content, self.settings, **how)) is not None:
+        if (found := self.bank.load(self.bank.key(content, self.settings, **how))) is not None:
             return found
         lesions = label if self.task == "editing" else None
         slices = host_crops(

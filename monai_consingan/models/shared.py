@@ -15,9 +15,7 @@ from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import named_sequences, slice_axis
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.model import TrainedModel, given_model
-from monai_consingan.models.redraw import redraw
-
-__all__ = ["SharedModel", "as_scan", "redraw_there"]
+from monai_consingan.models.redraw import Redrawing
 
 
 class SharedModel:
@@ -109,12 +107,11 @@ def redraw_there(
     Raises:
         ConSinGANError: the lesion does not fit into the region that the model is for.
     """
-    scan, lesion, settings = as_scan(naive, spacing), as_array(mask) > 0, model.settings
+    scan, lesion = as_scan(naive, spacing), as_array(mask) > 0
     axis = slice_axis(scan, axis)
-    inside = _near(lesion, axis, settings.spatial_dims, model.image_size)
+    inside = _near(lesion, axis, model.settings.spatial_dims, model.image_size)
     parts = (_like(scan, as_array(image)[inside]) for image in (naive, lesion.astype(np.uint8), host))
-    part, marks, tissue = parts
-    redrawn = redraw(part, marks, [tissue], host=tissue, axis=axis, settings=settings, blend=blend, model=model)
+    redrawn = Redrawing(model.settings, blend, model)(*parts, axis=axis)
     result = as_array(naive).copy()
     result[inside] = as_array(redrawn.image)
     return wrap_like(result, naive)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from monai_consingan.arrays import wrap_like
-from monai_consingan.data import Region, file_sha256, named_sequences, sliced_axis
+from monai_consingan.data import Region, named_sequences, sliced_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.device import check_device
 from monai_consingan.models.host_crops import host_crops
@@ -22,8 +22,6 @@ from monai_consingan.workflows.augmentation.records import ScanRecord
 from monai_consingan.workflows.augmentation.survey import load_files, load_lesions
 from monai_consingan.workflows.train import TrainingFolder, settings_for
 from monai_consingan.workflows.training_slices import TrainingSlices, scaled_affine
-
-__all__ = ["cohort_run"]
 
 
 def cohort_run(
@@ -106,14 +104,9 @@ def cohort_run(
         raise ConSinGANError(f"data set {data_set} has no training scans to learn from: give some.")
     wanted = min((48 if settings.spatial_dims == 3 else 96) if side is None else side, settings.max_size)
     found = _crops(records, settings, crops, wanted, axis, lesion_labels, seed)
-    files = {record.name: [file_sha256(path) for path in record.images] for record in records}
-    inputs = {
-        f"scan_{number}": {"scan": record.name, "fold": record.fold, "sha256": files[record.name]}
-        for number, record in enumerate(records)
-    }
-    sources = [digest for hashes in files.values() for digest in hashes]
+    sources = [digest for told in found.inputs.values() for digest in told["sha256"]]
     how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress, "begin": begin}
-    return folder.train("cohort", found, settings, inputs, sources=sources, **how)
+    return folder.train("cohort", found, settings, sources=sources, **how)
 
 
 def _crops(
@@ -128,8 +121,10 @@ def _crops(
     """Crops of all scans, as large as fits into the smallest."""
     cropped = partial(_cropped, settings=settings, crops=crops, axis=axis, lesion_labels=lesion_labels, seed=seed)
     stacks: list[torch.Tensor] = []
-    for record in records:
-        stack, names, view = cropped(record, side)
+    inputs: dict[str, Any] = {}
+    for number, record in enumerate(records):
+        stack, names, hashes, view = cropped(record, side)
+        inputs[f"scan_{number}"] = {"scan": record.name, "fold": record.fold, "sha256": hashes}
         if not stacks:
             sequences, (affine, along) = names, view
         elif names != sequences or stack.shape[1] != stacks[0].shape[1]:
@@ -145,7 +140,7 @@ def _crops(
         for record, stack in zip(records, stacks, strict=True)
     ]
     taken = [{"scan": record.name, "crops": len(stack)} for record, stack in zip(records, stacks, strict=True)]
-    return TrainingSlices(torch.cat(stacks), None, taken, affine, along, sequences)
+    return TrainingSlices(torch.cat(stacks), None, taken, inputs, affine, along, sequences)
 
 
 def _cropped(
@@ -157,9 +152,9 @@ def _cropped(
     axis: int | None,
     lesion_labels: Sequence[int],
     seed: int,
-) -> tuple[torch.Tensor, tuple[str, ...], tuple[list[list[float]], int | None]]:
-    """Crops of a scan, the names of its sequences, and the affine of its pixels with the axis of its slices."""
-    image, _ = load_files(record)
+) -> tuple[torch.Tensor, tuple[str, ...], list[str], tuple[list[list[float]], int | None]]:
+    """Crops of a scan, names of its sequences, hashes of its files, its pixels' affine with the axis of its slices."""
+    image, files = load_files(record)
     lesions = None
     if settings.task == "editing":
         lesions = wrap_like((load_lesions(record, image, lesion_labels)[1] > 0)[None].astype(np.uint8), image)
@@ -168,4 +163,5 @@ def _cropped(
     plane = tuple(size for number, size in enumerate(image.shape[1:]) if number != along)
     seen = tuple(stack.shape[2:]) if settings.region == "slice" else plane
     affine = scaled_affine(image, Region(along, (0,), (0,) * len(plane), plane, seen))
-    return stack, named_sequences(image), (affine, along)
+    hashes = list(dict.fromkeys(part.sha256 for part in files.parts))
+    return stack, named_sequences(image), hashes, (affine, along)

@@ -26,8 +26,6 @@ from monai_consingan.workflows.report import describe_inputs, versions, write_re
 from monai_consingan.workflows.sample import draw_images, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
 
-__all__ = ["CHECKPOINT_NAME", "TrainingFolder", "settings_for", "train_run"]
-
 CHECKPOINT_NAME = "checkpoint.pt"
 
 
@@ -86,9 +84,9 @@ def train_run(
     earlier = None if start is None else TrainedModel.load(start, task=task)
     settings = settings_for(task, settings, earlier)
     found = take_slices(images, fine_tune, slices, axis, settings)
-    inputs = describe_inputs(_named(images, start, fine_tune))
+    found.inputs |= describe_inputs({} if start is None else {"model": model_file(start)})
     how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress}
-    return folder.train("train", found, settings, inputs, earlier=earlier, begin=begin, **how)
+    return folder.train("train", found, settings, earlier=earlier, begin=begin, **how)
 
 
 def settings_for(task: str, settings: TrainingSettings | None, earlier: TrainedModel | None = None) -> TrainingSettings:
@@ -133,7 +131,6 @@ class TrainingFolder:
         command: str,
         found: TrainingSlices,
         settings: TrainingSettings,
-        inputs: dict[str, Any],
         *,
         seed: int = 0,
         device: str = "cpu",
@@ -148,7 +145,6 @@ class TrainingFolder:
             command: the command, for the report.
             found: what is trained on.
             settings: settings of the training.
-            inputs: what the report tells of the inputs.
             seed: seed of everything random.
             device: where to train.
             earlier: a model to start from.
@@ -165,8 +161,7 @@ class TrainingFolder:
         output, resume = Path(self.output), self.resume
         settings.sizes(found.images.shape[2:])
         more = [] if found.naive is None else [found.naive]
-        if earlier is not None:
-            more += [*earlier.generator.state_dict().values(), *earlier.discriminator.state_dict().values()]
+        more += [] if earlier is None else earlier.weights
         identity = fingerprint(found.images, settings, seed, *more)
         checkpoint = output / CHECKPOINT_NAME
         with locked(output):
@@ -200,7 +195,7 @@ class TrainingFolder:
                     report = {
                         "command": command,
                         "task": settings.task,
-                        "inputs": inputs,
+                        "inputs": found.inputs,
                         "slices": len(found.images),
                         "slices_taken": found.taken,
                         "image_size": list(model.image_size),
@@ -240,15 +235,6 @@ def _check_finished(output: Path, identity: str) -> None:
             f"output {output} holds a finished training with other images, settings or seed: give those of that "
             "training, another folder, or --overwrite."
         )
-
-
-def _named(
-    images: Sequence[str | Path], start: str | Path | None, fine_tune: Sequence[str | Path] | None
-) -> dict[str, str | Path | None]:
-    named: dict[str, str | Path | None] = {f"image_{number}": path for number, path in enumerate(images)}
-    named |= {f"naive_{number}": path for number, path in enumerate(fine_tune or ())}
-    named["model"] = model_file(start)
-    return named
 
 
 def _at_full_size(images: torch.Tensor, model: TrainedModel) -> torch.Tensor:

@@ -8,8 +8,6 @@ from monai_consingan.data import file_sha256
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 
-__all__ = ["leaks", "seen_scans"]
-
 
 def seen_scans(model: TrainedModel, scans: ScanSet) -> list[ScanRecord]:
     """The scans of a data set that a cohort's model was trained on, known by the hashes of their files."""

@@ -21,7 +21,7 @@ from monai_consingan.models.redraw import Redrawing
 class SharedModel:
     """One model for all hosts, such as a cohort's, to redraw any place of scans that it has not seen.
 
-    Takes the place of :py:class:`HostModels` in :py:class:`monai_consingan.transforms.RandLesiond` and
+    Takes the place of :py:class:`~monai_consingan.models.HostModels` in :py:class:`monai_consingan.transforms.RandLesiond` and
     :py:class:`monai_consingan.transforms.RandLesionRemovald`: no host has to be prepared.
 
     Args:
@@ -68,7 +68,7 @@ class SharedModel:
         model: TrainedModel,
         blend: BlendSettings,
     ) -> Any:
-        """Let the model redraw a lesion and its surroundings; see :py:meth:`HostModels.redraw`."""
+        """Let the model redraw a lesion and its surroundings; see :py:meth:`monai_consingan.models.HostModels.redraw`."""
         return redraw_there(naive, mask, host, model, blend, axis=self.axis, spacing=self.spacing)
 
 

@@ -21,8 +21,9 @@ from monai_consingan.models.redraw import Redrawing
 class SharedModel:
     """One model for all hosts, such as a cohort's, to redraw any place of scans that it has not seen.
 
-    Takes the place of :py:class:`~monai_consingan.models.HostModels` in :py:class:`monai_consingan.transforms.RandLesiond` and
-    :py:class:`monai_consingan.transforms.RandLesionRemovald`: no host has to be prepared.
+    Takes the place of :py:class:`~monai_consingan.models.HostModels` in
+    :py:class:`monai_consingan.transforms.RandLesiond` and :py:class:`monai_consingan.transforms.RandLesionRemovald`: no
+    host has to be prepared.
 
     Args:
         model: the model, its file, or the folder of a run.
@@ -68,7 +69,7 @@ class SharedModel:
         model: TrainedModel,
         blend: BlendSettings,
     ) -> Any:
-        """Let the model redraw a lesion and its surroundings; see :py:meth:`monai_consingan.models.HostModels.redraw`."""
+        """Let the model redraw a lesion, as :py:meth:`monai_consingan.models.HostModels.redraw` does."""
         return redraw_there(naive, mask, host, model, blend, axis=self.axis, spacing=self.spacing)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
 __all__ = ["Background", "check_in_tissue", "find_background"]
@@ -86,9 +87,8 @@ class Background:
             shown = np.asarray(values > self.lowest)
             return shown if known is None else shown & known
         found = self.mask(values) if known is None else self.mask(values) & known
-        box = next(iter(ndimage.find_objects((~found).view(np.uint8))), None)
-        if found.any() and box is not None:
-            box = tuple(slice(max(0, side.start - _MIX_REACH), side.stop + _MIX_REACH) for side in box)
+        if found.any() and not found.all():
+            box = bounding_box(~found, [_MIX_REACH] * found.ndim)
             inner = found[box]
             parts, count = ndimage.label(inner | self._near(values[box], 0.2))
             inner |= (np.bincount(parts[inner], minlength=count + 1) > 0)[parts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from monai.config import NdarrayOrTensor
@@ -14,7 +14,7 @@ from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
-from monai_consingan.metrics.surroundings import Surroundings
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
 
 __all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
 
@@ -29,6 +29,8 @@ def insertion_measures(
     axis: int | None = None,
     dims: int = 2,
     lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
+    donor_levels: Sequence[TissueLevel] | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
 
@@ -42,6 +44,8 @@ def insertion_measures(
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
             (:func:`~monai_consingan.data.lead_channel`).
+        levels, donor_levels: what tells tissue in the channels of host and donor
+            (:func:`~monai_consingan.metrics.surroundings.tissue_levels`); ``None`` finds it in each image.
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
@@ -51,8 +55,10 @@ def insertion_measures(
         them, and ``level_jump_through`` (:func:`level_jump`).
     """
     across, donor_across = slice_axis(lesion, axis), slice_axis(donor, axis)
-    of_donor = Surroundings(donor, donor_lesion, axis=donor_across if dims == 2 else None, lead=lead)
-    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "lead": of_donor.channel}
+    sliced = donor_across if dims == 2 else None
+    of_donor = Surroundings(donor, donor_lesion, axis=sliced, lead=lead, levels=donor_levels)
+    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "levels": levels}
+    where["lead"] = of_donor.channel
     cases = [Surroundings(result, lesion, **where) for result in results.values()]
 
     def measure(of_donor: Surroundings, *cases: Surroundings) -> dict[str, float]:
@@ -79,6 +85,7 @@ def removal_measures(
     axis: int | None = None,
     dims: int = 2,
     lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of what was filled is, and what is left of the lesion.
 
@@ -92,6 +99,7 @@ def removal_measures(
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the host
             (:func:`~monai_consingan.data.lead_channel`).
+        levels: what tells tissue in the host's channels; ``None`` finds it.
 
     Returns:
         By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and
@@ -100,8 +108,10 @@ def removal_measures(
     """
     across = slice_axis(lesion, axis)
     sliced = across if dims == 2 else None
-    in_host = Surroundings(host, lesion, axis=sliced, exclude=others, lead=lead)
-    where: dict[str, Any] = {"axis": sliced, "exclude": others, "lead": in_host.channel}
+    where: dict[str, Any] = {"axis": sliced, "exclude": others}
+    where["levels"] = tissue_levels(host) if levels is None else levels
+    in_host = Surroundings(host, lesion, lead=lead, **where)
+    where["lead"] = in_host.channel
     cases = [Surroundings(result, mask, **where) for result in results.values() for mask in (filled, lesion)]
 
     def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:

@@ -64,6 +64,8 @@ class InsertedLesion(NamedTuple):
     matched in different ways, that of each."""
     lead: int
     """The channel in which the place was looked for."""
+    head: np.ndarray
+    """The host's head in all channels, boolean (\\*spatial)."""
 
 
 class InsertLesion(Transform):
@@ -185,6 +187,7 @@ class InsertLesion(Transform):
                 moved_lesion = keep_slice(moved_lesion, axis, present[0], "donor slice")
             middle = present[(len(present) - 1) // 2]
             slice_offset = 0 if host_slice is None else host_slice - middle
+        known = HostKnowledge.of(host, lead=lead)
         placement = find_placement(
             as_array(host)[lead],
             as_array(moved_donor)[lead],
@@ -196,7 +199,7 @@ class InsertLesion(Transform):
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
-            known=HostKnowledge.of(host, lead=lead),
+            known=known,
             channel=lead,
         )
         pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
@@ -209,7 +212,8 @@ class InsertLesion(Transform):
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead)
+        head = known.head_in_all(host)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead, head)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""

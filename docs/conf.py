@@ -30,7 +30,7 @@ default_role = "literal"
 # What the project itself documents must be found; other projects' names are not links, as that would take a network.
 nitpicky = True
 OTHERS = "collections|contextlib|ignite|monai|np|numpy|os|pathlib|torch"
-OWN = "ArrayT|Background|ChannelKnowledge|CoarseGrid|CriticLosses|Donor|FastDiscriminator|FastGenerator|Files|Item"
+OWN = "ArrayT|Background|ChannelKnowledge|CoarseGrid|CriticLosses|Donor|FastDiscriminator|FastGenerator|Files|Item|Turn"
 INNER = rf"KeysCollection|MetaTensor|Path|(tuple|dict)\[~?[\w.]+|(.*\.)?({OWN})"
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})\..*"), ("py:class", INNER)]
 

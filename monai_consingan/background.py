@@ -13,8 +13,6 @@ from monai_consingan.arrays import as_array
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
-__all__ = ["Background", "check_in_tissue", "find_background"]
-
 _INNER_SHARE = 0.5  # of the voxels behind the border of a constant that a second one, inside of it, has at least
 _PLANES = 8  # along each axis, in which a second constant is looked for
 _BORDER_SHARE = 0.05  # of the voxels of the border that the constant has at least

@@ -10,17 +10,6 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "ball_diameter",
-    "bounding_box",
-    "depth_inside",
-    "depth_within",
-    "outside_distance",
-    "reach_box",
-    "ring",
-    "signed_distance",
-]
-
 _AT_ONCE = 2**20  # voxels
 
 

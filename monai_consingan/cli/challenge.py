@@ -11,8 +11,6 @@ from monai_consingan.cli.options import PATH, NumbersCommand, settings_options, 
 from monai_consingan.cli.results import show_table
 from monai_consingan.data_set_settings import AugmentSettings
 
-__all__ = ["challenge"]
-
 
 @click.command(cls=NumbersCommand)
 @click.argument("segmenter")

@@ -24,8 +24,6 @@ from monai_consingan.cli.reproduction import reproduce
 from monai_consingan.cli.review import keep, reading
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
 
-__all__ = ["main"]
-
 INTERRUPTED = 130
 
 

@@ -36,8 +36,6 @@ from monai_consingan.methods import (
     USUAL_FILLINGS,
 )
 
-__all__ = ["harmonize", "paste", "remove"]
-
 _REDRAWN = [name for name in INSERTION_METHODS if name not in MODEL_FREE_INSERTIONS]
 
 _source_options = together(
@@ -75,6 +73,12 @@ _source_options = together(
         "--match",
         type=click.Choice(MATCHES),
         help="How the donor's intensities are fitted to the host's around the lesion.",
+    ),
+    click.option(
+        "--mass-effect",
+        type=float,
+        metavar="SHARE",
+        help="Share of its volume, 0 to 0.8, by which the lesion first pushes the tissue around it aside [default: 0].",
     ),
 )
 

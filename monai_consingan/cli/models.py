@@ -22,8 +22,6 @@ from monai_consingan.cli.options import (
 )
 from monai_consingan.tasks import TASKS
 
-__all__ = ["demo", "sample", "train"]
-
 
 @click.command()
 @click.option("--output", type=PATH, default=Path("demo"), show_default=True, help="Folder for the results.")

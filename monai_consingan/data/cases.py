@@ -12,8 +12,6 @@ from ..text_files import read_json
 from .names import public_name
 from .sequence_files import as_files
 
-__all__ = ["find_cases"]
-
 _LISTING = "datalist.json"
 _FILES = ("host", "donor", "donor_label", "host_label", "image", "label", "lesion")
 _SCANS = ("host", "donor", "image")

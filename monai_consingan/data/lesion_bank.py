@@ -17,8 +17,6 @@ from monai_consingan.data.stored import Stored, file_sha256, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json_dictionary
 
-__all__ = ["BANK_FILE", "BANK_FORMAT", "BANK_VERSION", "LesionBank", "is_lesion_bank", "save_lesion"]
-
 BANK_FILE = "bank.json"
 BANK_FORMAT, BANK_VERSION = "monai-consingan lesions", 1
 _PARTS = ("image", "label", "valid")

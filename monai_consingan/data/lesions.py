@@ -6,15 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 from monai.data import MetaTensor
-from monai.utils import ImageMetaKey
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data.names import source_name
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
-
-__all__ = ["LESION_CHOICES", "check_lesion", "keep_lesion", "lesion_voxels", "number_lesions"]
 
 LESION_CHOICES = ("largest", "random")
 """Words that choose one of several lesions; a number from 1 does, too."""
@@ -91,7 +89,7 @@ def keep_lesion(
         choice = int(present[np.random.RandomState(seed).randint(len(present))])
     number = int(present[0] if choice == "largest" else choice)
     if number not in present:
-        what = f"{name} {label.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
+        what = f"{name} {source_name(label)}".strip()
         there = ", ".join(map(str, present))
         raise ConSinGANError(f"lesion is {number}, but {what} shows only {there}: give one of these.")
     return wrap_like(np.where(numbers == number, values, 0).astype(values.dtype), label), number

@@ -14,8 +14,6 @@ from torch.nn.functional import interpolate
 from ..errors import ConSinGANError
 from .pyramid import resize
 
-__all__ = ["Region", "roi_region", "slice_region"]
-
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 
 

@@ -18,8 +18,6 @@ from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name
 
-__all__ = ["HostGeometryWriter", "case_file"]
-
 
 def case_file(meta: Mapping[str, Any] | None, saver: Any) -> dict[str, Any]:
     """How ``SaveImage`` names files: by the case, as :py:class:`~monai_consingan.transforms.LoadScand` noted it.

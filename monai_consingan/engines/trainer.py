@@ -24,8 +24,6 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.tasks import get_task
 from monai_consingan.transforms import training_augmentation
 
-__all__ = ["ConSinGANTrainer"]
-
 
 class ConSinGANTrainer(Trainer):
     """Train a generator on one slice, or on several, stage by stage (Hinz et al., WACV 2021).

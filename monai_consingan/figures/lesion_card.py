@@ -18,8 +18,6 @@ from monai_consingan.distance import bounding_box
 from monai_consingan.figures.view import SliceView, plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.surroundings import spatial_mask
 
-__all__ = ["CardView", "grey_range", "save_card", "save_outline"]
-
 TILE = 144
 """Height and width of a picture of one plane, in pixels."""
 

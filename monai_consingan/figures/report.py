@@ -12,8 +12,6 @@ from pathlib import Path
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["ReportSection", "cell_text", "write_html_report"]
-
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .3rem; }

@@ -18,8 +18,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.report import ReportSection, cell_text, write_html_report
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["write_pdf_report", "write_reports"]
-
 # Inches; A4 across, as figures and tables are wide.
 PAGE_WIDTH, PAGE_HEIGHT, MARGIN, GAP = 11.69, 8.27, 0.6, 0.12
 TITLE, HEADING, TEXT, SMALLEST = 17.0, 12.5, 9.5, 4.0  # points

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from monai.config import NdarrayOrTensor
@@ -15,8 +16,6 @@ from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
-
-__all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
 
 
 def insertion_measures(
@@ -136,85 +135,41 @@ def _seams(case: Surroundings, across: int | None, suffix: str) -> dict[str, flo
     }
 
 
+@dataclass(eq=False)
 class MeasureInsertiond(Transform):
-    """Add :func:`insertion_measures` to a case, after its result was blended back.
+    """Add :func:`insertion_measures` to a case, after its result ``pred`` was blended back.
+
+    The case has ``naive``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of the new lesion
+    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``.
 
     Args:
-        pred_key: key of the result.
-        naive_key: key of the naive image, whose measures end in ``_naive``.
-        lesion_key: key of the new lesion's mask.
-        donor_key: key of the donor.
-        donor_lesion_key: key of the donor's lesion.
-        others_key: key of the mask of the host's own lesions.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: the sequence that the lesion is measured in; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
     """
 
-    def __init__(
-        self,
-        pred_key: Hashable = "pred",
-        naive_key: Hashable = "naive",
-        lesion_key: Hashable = "lesion",
-        donor_key: Hashable = "donor",
-        donor_lesion_key: Hashable = "donor_lesion",
-        others_key: Hashable = "others",
-        axis: int | None = None,
-        lead: int | str | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.pred_key = pred_key
-        self.naive_key = naive_key
-        self.keys = (lesion_key, donor_key, donor_lesion_key)
-        self.others_key = others_key
-        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
+    axis: int | None = None
+    lead: int | str | None = None
+    dims: int = 2
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
-        results = {"": data[self.pred_key], "_naive": data[self.naive_key]}
-        parts = (data[key] for key in self.keys)
-        out = dict(data)
-        out.update(insertion_measures(results, *parts, others=data.get(self.others_key), **self.where))
-        return out
+        results = {"": data["pred"], "_naive": data["naive"]}
+        parts = (data[key] for key in ("lesion", "donor", "donor_lesion"))
+        return dict(data) | insertion_measures(results, *parts, others=data.get("others"), **asdict(self))
 
 
-class MeasureRemovald(Transform):
-    """Add :func:`removal_measures` to a case, after its result was blended back.
+@dataclass(eq=False)
+class MeasureRemovald(MeasureInsertiond):
+    """Add :func:`removal_measures` to a case, after its result ``pred`` was blended back.
 
-    Args:
-        pred_key: key of the result.
-        image_key: key of the naive image, whose measures end in ``_naive``.
-        filled_key: key of the mask of what was filled.
-        lesion_key: key of the mask of the lesion that was removed.
-        host_key: key of the scan with the lesion.
-        others_key: key of the label of the lesions that stay.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        lead: the sequence that the lesion is measured in; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
+    The case has ``image``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of what was filled
+    and ``removed`` of the lesion; ``host``, the scan with the lesion; and maybe ``label`` of the lesions that stay.
+    Arguments are those of :class:`MeasureInsertiond`.
     """
 
-    def __init__(
-        self,
-        pred_key: Hashable = "pred",
-        image_key: Hashable = "image",
-        filled_key: Hashable = "lesion",
-        lesion_key: Hashable = "removed",
-        host_key: Hashable = "host",
-        others_key: Hashable = "label",
-        axis: int | None = None,
-        lead: int | str | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.pred_key = pred_key
-        self.image_key = image_key
-        self.keys = (filled_key, lesion_key, host_key)
-        self.others_key = others_key
-        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
-
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
-        results = {"": data[self.pred_key], "_naive": data[self.image_key]}
-        parts = (data[key] for key in self.keys)
-        out = dict(data)
-        out.update(removal_measures(results, *parts, others=data.get(self.others_key), **self.where))
-        return out
+        results = {"": data["pred"], "_naive": data["image"]}
+        parts = (data[key] for key in ("lesion", "removed", "host"))
+        return dict(data) | removal_measures(results, *parts, others=data.get("label"), **asdict(self))

@@ -22,8 +22,6 @@ from monai_consingan.metrics.sequences import by_sequence, of_lead
 from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, channels_array, tissue_levels
 from monai_consingan.transforms.head import head_mask
 
-__all__ = ["INSERTION_LIMITS", "Checks", "Limits", "beyond", "check_insertion", "check_removal", "measure_change"]
-
 Limits = Mapping[str, tuple[float, float]]
 """The smallest and the largest value that measures may have, by their names."""
 

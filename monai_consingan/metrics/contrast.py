@@ -12,8 +12,6 @@ from scipy.stats import median_abs_deviation
 from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["RING_MM", "contrast", "contrast_to_noise", "kept", "noise"]
-
 
 def contrast(
     image: NdarrayOrTensor | Surroundings,

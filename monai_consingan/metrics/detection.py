@@ -15,8 +15,6 @@ from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
-__all__ = ["DetectedLesion", "Detection", "detection", "detection_summary"]
-
 SIZE_LIMITS_MM = (5.0, 10.0)
 
 

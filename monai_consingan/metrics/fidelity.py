@@ -14,8 +14,6 @@ from monai_consingan.distance import ball_diameter, bounding_box, depth_inside, 
 from monai_consingan.metrics.contrast import RING_MM, contrast, kept, noise
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["LesionMeasures", "half_maximum_size", "measure_lesion", "rim_core_difference"]
-
 
 def _structure(ndim: int, axis: int | None) -> NDArray[np.bool_]:
     """Neighbours that share a face, without those across slices if there is a slice axis."""

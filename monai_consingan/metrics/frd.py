@@ -17,8 +17,6 @@ from monai_consingan.metrics.kid import Sources, source_numbers
 from monai_consingan.metrics.sets import floor_sets
 from monai_consingan.progress_bar import progress_bar
 
-__all__ = ["FRD", "RadiomicComparison", "compare_radiomics", "radiomic_distance", "radiomic_features"]
-
 _GROUPS = 20  # of sources that are left out in turn
 
 

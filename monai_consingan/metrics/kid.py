@@ -12,8 +12,6 @@ from scipy import sparse
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fid import Features, check_features
 
-__all__ = ["KID", "Sources", "kernel_distance", "source_numbers"]
-
 Sources = Sequence[Hashable]
 """What each image of a set comes from, such as the name of its volume."""
 

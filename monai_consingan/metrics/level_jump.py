@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from monai_consingan.distance import bounding_box
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["level_jump"]
-
 
 def level_jump(
     image: NdarrayOrTensor | Surroundings,

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from monai_consingan.distance import bounding_box
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["seam"]
-
 
 def seam(
     image: NdarrayOrTensor | Surroundings,

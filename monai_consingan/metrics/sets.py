@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from monai_consingan.metrics.fid import Features, frechet_distance
 from monai_consingan.metrics.kid import KID, Sources, kernel_distance, source_numbers
 
-__all__ = ["MIN_IMAGES", "MIN_SOURCES", "SetComparison", "compare_sets", "floor_sets"]
-
 MIN_IMAGES = 50
 """Images that each set must have for a ranking without a warning."""
 

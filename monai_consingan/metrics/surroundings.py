@@ -18,8 +18,6 @@ from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["Surroundings", "TissueLevel", "channels_array", "spatial_array", "spatial_mask", "tissue_levels"]
-
 AIR_FRACTION = 0.1
 _REACH_MM = 12.0  # around a lesion, that measures look at
 _MARGIN = 4  # voxels around that, which filters look at

@@ -12,8 +12,6 @@ from scipy import ndimage
 from monai_consingan.distance import bounding_box
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["texture"]
-
 
 def texture(
     image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, *, outer_mm: float = 8.0, **where: Any

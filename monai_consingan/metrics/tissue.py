@@ -15,8 +15,6 @@ from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
-__all__ = ["TissueAgreement", "tissue_agreement"]
-
 _Image = NDArray[np.float64]
 _Part = tuple[_Image, _Image, NDArray[np.bool_]]
 

@@ -19,8 +19,6 @@ from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.whole_file import leftovers, unwritable
 
-__all__ = ["ModelBank"]
-
 Content = torch.Tensor | Sequence[torch.Tensor]
 
 

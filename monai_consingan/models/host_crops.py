@@ -15,8 +15,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import head_mask, head_slices, whole_slices
 
-__all__ = ["host_crops"]
-
 _DRAWS = 32  # places looked at for a crop
 
 
@@ -70,8 +68,7 @@ def host_crops(
         else:
             region = _crop(head, lesions, index, along, side, rng, in_space=in_space)
         crop = region.take(host)
-        scales = [IntensityScale.fit(channel) for channel in crop.split(1, dim=1)]
-        stack.append(IntensityScale.of_channels(scales).apply(crop))
+        stack.append(IntensityScale.fit_channels(crop).apply(crop))
     return torch.cat(stack)
 
 

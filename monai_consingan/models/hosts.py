@@ -23,8 +23,6 @@ from monai_consingan.models.redraw import redraw
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
 
-__all__ = ["HostModels", "prepare_bank"]
-
 
 class HostModels:
     """Models of a bank that are found by a host's own voxels, to redraw any place of that host.
@@ -111,7 +109,14 @@ class HostModels:
         Raises:
             ConSinGANError: the model's file is damaged.
         """
-        key = self.key(host, label)
+        return self.load(self.key(host, label))
+
+    def load(self, key: str) -> TrainedModel | None:
+        """The model of a name that :meth:`key` gives, or ``None`` if the bank has none.
+
+        Raises:
+            ConSinGANError: the model's file is damaged.
+        """
         model = self._models.get(key)
         if model is None and (model := self.bank.load(key)) is not None:
             self._models[key] = model

@@ -17,8 +17,6 @@ from monai_consingan.models.model import TrainedModel, new_networks
 from monai_consingan.models.progress import TrainingProgress
 from monai_consingan.settings import TrainingSettings
 
-__all__ = ["fingerprint", "train_model"]
-
 
 def fingerprint(slices: torch.Tensor, settings: TrainingSettings, seed: int, *more: torch.Tensor) -> str:
     """Hash of all that a training depends on: two trainings with the same one end in the same bytes."""

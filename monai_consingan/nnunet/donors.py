@@ -11,8 +11,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
-__all__ = ["fold_donors"]
-
 
 def fold_donors(
     dataset: Any,

@@ -14,8 +14,6 @@ from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["air_level", "edge_distance", "head_mask", "is_skull_stripped", "tissue_in", "tissue_level"]
-
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
 

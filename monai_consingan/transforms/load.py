@@ -12,15 +12,6 @@ from monai.utils import TransformBackends
 
 from monai_consingan.data import load_label, read_sequences
 
-__all__ = [
-    "LoadLesionLabelD",
-    "LoadLesionLabelDict",
-    "LoadLesionLabeld",
-    "LoadScanD",
-    "LoadScanDict",
-    "LoadScand",
-]
-
 
 class LoadScand(MapTransform):
     """Read grey MR scans with :func:`monai_consingan.data.load_scan`, which refuses what is none.

@@ -33,8 +33,6 @@ from monai_consingan.workflows.pictures import PictureSet, gather_pictures
 from monai_consingan.workflows.report import versions, write_report
 from monai_consingan.workflows.result_files import result_folders
 
-__all__ = ["FIGURE", "PAGE", "compare_pictures", "evaluate", "evaluate_images"]
-
 PAGE = "report.html"
 FIGURE = "images.png"
 

@@ -9,8 +9,6 @@ from typing import Any
 from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.workflows.report import shown_number
 
-__all__ = ["images_table", "results_table", "warnings_of", "write_evaluation_page"]
-
 _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
 FID grows as the number of images falls: read it beside the floor, which is the distance between two halves of the real

@@ -19,6 +19,7 @@ from monai_consingan.metrics.surroundings import tissue_levels
 from monai_consingan.models.device import check_device
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
+from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
 
 __all__ = ["LesionSource", "harmonize", "paste"]
@@ -60,6 +61,8 @@ class LesionSource:
         lead: name of the sequence in which the place is looked for and the lesion is measured; ``None`` takes that in
             which the donor's lesion stands out most (:py:func:`monai_consingan.data.lead_channel`).
         resample: whether sequences on other grids are brought to that of the lead (or the first).
+        mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
+            aside, 0 to 0.8 (:py:class:`monai_consingan.transforms.PasteLesion`).
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -81,9 +84,11 @@ class LesionSource:
     sequences: Sequence[str] | None = None
     lead: str | None = None
     resample: bool = False
+    mass_effect: float = 0.0
 
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
+        check_mass_effect(self.mass_effect)
 
     def of_bank(self, seed: int) -> LesionSource:
         """The files of the lesion that is chosen, if the donor is a bank of lesions.
@@ -121,7 +126,8 @@ def _pasted(
     host_label = None
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
-    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead)(
+    how = match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead, source.mass_effect
+    found = InsertLesion(*how)(
         host,
         donor,
         donor_label,
@@ -146,7 +152,7 @@ def _pasted(
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
-        given = (result, host, found.mask, donor, found.donor_lesion, measures)
+        given = (result, found.host, found.mask, donor, found.donor_lesion, measures)
         return check_insertion(*given, blended=blended, head=found.head, **where)
 
     names = sequence_names(host)
@@ -169,7 +175,10 @@ def _pasted(
         axis=found.axis,
         title=title,
         placement=placement,
-        settings={"match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True))},
+        settings={
+            "match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True)),
+            **({"mass_effect": source.mass_effect} if source.mass_effect else {}),
+        },
         measures=measures,
         checks=checks,
         warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],

@@ -30,8 +30,6 @@ from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
 
-__all__ = ["COPY", "LesionGenerator", "NewLesion", "crops_of"]
-
 COPY = 0.95
 """Likeness (:func:`monai_consingan.transforms.generation.likeness.likeness`) from which a lesion counts as a copy."""
 

@@ -16,8 +16,6 @@ from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, save_cards, write_review
 
-__all__ = ["write_lesion_review"]
-
 _NUMBERS = ("diameter_mm", "value_cnr", "seam", "likeness", "attempt")
 
 

@@ -14,15 +14,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import is_lock, locked
 from monai_consingan.whole_file import is_leftover, sweep, unwritable
 
-__all__ = [
-    "REPORT_NAME",
-    "check_inputs",
-    "check_output",
-    "output_folder",
-    "refuse_links",
-    "whole_result",
-]
-
 REPORT_NAME = "report.json"
 _PARTIAL = ".partial"
 _OWN = re.compile(

@@ -29,8 +29,6 @@ from monai_consingan.figures import slice_view
 from monai_consingan.transforms import head_slices
 from monai_consingan.workflows.result_files import read_result, result_file, result_folders, result_image
 
-__all__ = ["PictureSet", "gather_pictures", "write_slices"]
-
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 

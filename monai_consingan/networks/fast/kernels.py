@@ -16,8 +16,6 @@ from numba import prange
 from monai_consingan.networks.fast.product import product, tile_of
 from monai_consingan.networks.fast.specialize import specialize
 
-__all__ = ["PARTS", "Layers", "layers", "padded", "reducer", "resample"]
-
 PARTS = 8
 """Parts of a sum."""
 

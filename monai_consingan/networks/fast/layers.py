@@ -19,8 +19,6 @@ from torch.autograd.function import Function, once_differentiable
 from monai_consingan.networks.fast.kernels import PARTS, layers, padded, reducer, resample
 from monai_consingan.networks.fast.winograd import SCRATCH, filter_matrix, winograd
 
-__all__ = ["Filters", "block", "convolve", "filters", "one_pool", "tail", "upsample", "weight_gradient"]
-
 Tensor = torch.Tensor
 
 

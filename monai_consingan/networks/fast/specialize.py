@@ -13,8 +13,6 @@ from numba.core.caching import FunctionCache, NullCache
 
 from monai_consingan.errors import ConSinGANWarning
 
-__all__ = ["specialize"]
-
 _OPTIONS = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "nogil": True, "error_model": "numpy"}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Options of functions that only compiled ones call: compiling them takes less."""

@@ -20,8 +20,6 @@ from numba import prange
 from monai_consingan.networks.fast.product import product, tile_of
 from monai_consingan.networks.fast.specialize import specialize
 
-__all__ = ["SCRATCH", "Winograd", "filter_matrix", "winograd"]
-
 FLAT, DEEP = 32, 16
 """Tiles of a plane in a block, in the plane and in space."""
 ROOM = 69

@@ -15,8 +15,6 @@ from monai_consingan.nnunet import fold_donors
 from monai_consingan.nnunet.transform import LesionTransform
 from monai_consingan.transforms import RandLesion
 
-__all__ = ["nnUNetTrainerLesions"]
-
 
 class nnUNetTrainerLesions(nnUNetTrainer):  # nnU-Net finds trainers by such names
     """nnU-Net's trainer, whose patches get lesions of the fold's other training cases, before all other augmentation.

@@ -10,8 +10,6 @@ from monai_consingan.data.lesion_bank import LesionBank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donor import Donor
 
-__all__ = ["bank_donor", "load_bank"]
-
 
 def bank_donor(bank: LesionBank, lesion: dict[str, Any]) -> Donor:
     """A lesion of a bank as a donor.

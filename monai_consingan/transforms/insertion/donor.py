@@ -10,8 +10,6 @@ from monai.transforms import LoadImage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["Donor", "check_entry", "read_donor"]
-
 
 class Donor(NamedTuple):
     """A lesion to take, as it is read."""

@@ -27,8 +27,6 @@ from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
 
-__all__ = ["MARGIN_MM", "DonorCrop", "crop_lesions", "turn_donor"]
-
 MARGIN_MM = 12.0
 
 

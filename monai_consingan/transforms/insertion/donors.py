@@ -18,8 +18,6 @@ from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions, turn_donor
 
-__all__ = ["Donors", "LesionDraw"]
-
 
 @dataclass(frozen=True)
 class LesionDraw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,10 +29,10 @@ from monai_consingan.data import (
 )
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
-
-__all__ = ["InsertLesion", "InsertedLesion"]
+from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 
 
 class InsertedLesion(NamedTuple):
@@ -50,7 +51,7 @@ class InsertedLesion(NamedTuple):
     donor_lesion: MetaTensor
     """The donor's lesion that was taken, on the donor's grid."""
     host_label: MetaTensor | None
-    """The lesions that the host has had."""
+    """The lesions that the host has had, at the places that mass effect has moved them to."""
     naive: Any
     """The host with the lesion's voxels, matched, in place of its own, which is the image if that is pasted hard."""
     lesion_number: int
@@ -64,10 +65,13 @@ class InsertedLesion(NamedTuple):
     matched in different ways, that of each."""
     lead: int
     """The channel in which the place was looked for."""
+    host: Any
+    """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
     head: np.ndarray
     """The host's head in all channels, boolean (\\*spatial)."""
 
 
+@dataclass(eq=False)
 class InsertLesion(Transform):
     """Take a lesion from a donor, find a place for it in a host, and paste it there.
 
@@ -90,6 +94,8 @@ class InsertLesion(Transform):
             or slices are thick (:func:`monai_consingan.data.work_dims`).
         lead: number or name of the channel in which the place is looked for; ``None`` takes the one in which the
             donor's lesion stands out most (:func:`monai_consingan.data.lead_channel`).
+        mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
+            aside: see :class:`PasteLesion`.
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -101,26 +107,20 @@ class InsertLesion(Transform):
         inserted = InsertLesion(seed=1)(image, image, label, donor_slice=4, host_slice=6)
     """
 
+    match: str = "gain"
+    paste_blend: str = "hard"
+    axis: int | None = None
+    seed: int = 0
+    lesion: int | str = "largest"
+    dims: int | None = None
+    lead: int | str | None = None
+    mass_effect: float = 0.0
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        match: str = "gain",
-        paste_blend: str = "hard",
-        axis: int | None = None,
-        seed: int = 0,
-        lesion: int | str = "largest",
-        dims: int | None = None,
-        lead: int | str | None = None,
-    ) -> None:
-        check_lesion(lesion)
-        self.lesion = lesion
-        self.dims = dims
-        self.lead = lead
-        self.match = match
-        self.paste_blend = paste_blend
-        self.axis = axis
-        self.seed = seed
+    def __post_init__(self) -> None:
+        check_lesion(self.lesion)
+        check_mass_effect(self.mass_effect)
 
     def __call__(  # type: ignore[override]
         self,
@@ -188,6 +188,7 @@ class InsertLesion(Transform):
             middle = present[(len(present) - 1) // 2]
             slice_offset = 0 if host_slice is None else host_slice - middle
         known = HostKnowledge.of(host, lead=lead)
+        head = known.head_in_all(host)
         placement = find_placement(
             as_array(host)[lead],
             as_array(moved_donor)[lead],
@@ -202,6 +203,12 @@ class InsertLesion(Transform):
             known=known,
             channel=lead,
         )
+        if self.mass_effect:
+            mask = move(as_array(moved_lesion)[0] > 0, placement.offset)
+            push = Push.of(mask, self.mass_effect, known, across)
+            host = wrap_like(push.image(as_array(host)), host)
+            if host_label is not None:
+                host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
         pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host,
             moved_donor,
@@ -212,8 +219,8 @@ class InsertLesion(Transform):
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        head = known.head_in_all(host)
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead, head)
+        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *told)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""

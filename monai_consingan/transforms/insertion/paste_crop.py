@@ -20,9 +20,11 @@ from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
+from monai_consingan.transforms.mass_effect import Push
 
-__all__ = ["Canvas", "CropPaste", "paste_crop"]
+__all__ = ["Canvas", "CropPaste", "crop_push", "paste_crop"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,11 @@ class Canvas:
         image, mask = self.image.copy(), np.zeros_like(self.mask)
         image[in_all(pasted.box)], mask[0][pasted.box] = pasted.image, pasted.mask
         return wrap_like(image, self._like), wrap_like(mask, self._like)
+
+    def push(self, push: Push) -> None:
+        """Let image, labels and masks make room for a lesion."""
+        self.image = push.image(self.image)
+        self.labels, self.mask = (push.label(part[0])[None] for part in (self.labels, self.mask))
 
     def take(self, pasted: CropPaste, image: np.ndarray | None = None) -> dict[str, float | None]:
         """Put a lesion in, or take an image that it was redrawn in; its checks."""
@@ -187,6 +194,19 @@ def paste_crop(
         lead=crop.lead,
         donor_cnr=crop.cnr,
     )
+
+
+def crop_push(
+    crop: DonorCrop, offset: Sequence[int], share: float, known: HostKnowledge, axis: int | None = None
+) -> Push:
+    """How a host makes room for a donor's crop.
+
+    Args:
+        crop: the lesion on the host's spacing.
+        offset: voxel of the host that the crop's first voxel comes to.
+        share, known, axis: see :meth:`monai_consingan.transforms.mass_effect.Push.of`.
+    """
+    return Push.of(move(crop.label > 0, offset, shape=known.shape), share, known, axis)
 
 
 def _moved(crop: DonorCrop, offset: Sequence[int], box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,8 +14,6 @@ from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
 
-__all__ = ["biharmonic"]
-
 _MOST_IN_SPACE = 5000  # voxels
 _MARGIN = 8  # voxels around the mask that are handed to the solver; its stencil reaches 2
 

@@ -30,17 +30,9 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.host_knowledge import HostKnowledge, image_identity
-from monai_consingan.transforms.removal.known import known_head, known_plane
+from monai_consingan.transforms.removal.known import found_plane, known_head, known_plane, plane_fact
 from monai_consingan.transforms.removal.site import Site
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry
-
-__all__ = [
-    "RemoveLesion",
-    "RemoveLesionD",
-    "RemoveLesionDict",
-    "RemoveLesiond",
-    "RemovedLesion",
-]
 
 
 class RemovedLesion(NamedTuple):
@@ -166,9 +158,10 @@ class RemoveLesion(Transform):
         fill, ill = (_dilated(where, self.margin_mm, spacing, axis) for where in (lesion, marks[0] != 0))
         mark, told = image_identity(values), None if known is None else known.of_image(image)
         head = known_head(mark, values, spacing) if told is None else told.head
-        affine = image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
-        plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill)
-        site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis)
+        affine = _affine(image, spacing)
+        plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill, told)
+        limits = None if told is None else [channel.limits for channel in told.channels]
+        site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis, limits)
         tried: list[tuple[str, str]] = []
         for method in self.methods:
             try:
@@ -192,6 +185,20 @@ class RemoveLesion(Transform):
         others = [method for method in FILLINGS if method not in self.methods]
         hint = f"add one of {', '.join(others)} to the methods" if others else "mark a smaller lesion"
         raise NoPlaceError(f"the lesion cannot be removed by {reasons}; {hint}.")
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`: its plane of symmetry."""
+        if not (isinstance(self.symmetry, str) and any(FILLINGS[method].source == "mirror" for method in self.methods)):
+            return {}
+        ill = np.zeros(host.shape[1:], bool) if label is None else as_array(label)[0] != 0
+        axis, spacing = check_axis(self.axis, ill.ndim), spacing_of(host, self.spacing)
+        ill = _dilated(ill, self.margin_mm, spacing, axis) if ill.any() else ill
+        how = image_identity(host), host, _affine(host, spacing), self.symmetry, axis, ill
+        return {plane_fact(self.symmetry, axis): found_plane(*how)}
+
+
+def _affine(image: NdarrayOrTensor, spacing: Sequence[float]) -> Any:
+    return image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
 
 
 def _dilated(mask: np.ndarray, margin_mm: float, spacing: tuple[float, ...], axis: int | None) -> np.ndarray:
@@ -226,10 +233,10 @@ class RemoveLesiond(MapTransform):
         mask_key: key of the filled voxels; None leaves them out.
         method_key: key of the name of the method; None leaves it out.
         lesion_labels: the label values to remove; None removes all.
-        methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
         allow_missing_keys: skip images that are not in the dictionary.
         known_key: key of what is known of the host (:class:`monai_consingan.transforms.HostKnowledge`), which stays in
-            the data and may be missing from them; None works it out.
+            the data (``DeleteItemsd`` takes it out in front of batches) and may be missing from them.
+        kwargs: the arguments of :class:`RemoveLesion`.
     """
 
     backend = RemoveLesion.backend
@@ -243,14 +250,9 @@ class RemoveLesiond(MapTransform):
         mask_key: Hashable | None = "mask",
         method_key: Hashable | None = None,
         lesion_labels: Sequence[int] | None = None,
-        methods: str | Sequence[str] = ("mirror",),
-        symmetry: str | float | SymmetryPlane = "centre",
-        margin_mm: float = 1.5,
-        axis: int | None = None,
-        flip_axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
         allow_missing_keys: bool = False,
-        known_key: Hashable | None = None,
+        known_key: Hashable | None = "host_known",
+        **kwargs: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_key = label_key
@@ -264,7 +266,11 @@ class RemoveLesiond(MapTransform):
         self.mask_key = mask_key
         self.method_key = method_key
         self.lesion_labels = lesion_labels
-        self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
+        self.remove = RemoveLesion(**kwargs)
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
+        return self.remove.of_host(host, label)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the lesion removed."""

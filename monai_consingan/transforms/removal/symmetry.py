@@ -16,16 +16,8 @@ from skimage.measure import block_reduce
 from monai_consingan.arrays import as_array, check_number
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
-__all__ = [
-    "SymmetryPlane",
-    "check_symmetry",
-    "estimate_symmetry",
-    "find_symmetry",
-    "head_symmetry",
-    "reflection",
-    "symmetry_plane",
-]
-
+NO_SYMMETRY = "the image does not mirror to itself"
+"""How the reason begins why the plane of symmetry is not known."""
 _WORTH = 0.95  # a tilted plane has to bring the mismatch down to this fraction
 _OVERLAP = 0.4  # fraction of the image that has to be seen in its mirror
 _TRUSTED, _TRUSTED_OVERLAP = 0.8, 0.5  # correlation and overlap that a head's plane has
@@ -166,7 +158,7 @@ def head_symmetry(
         return head_symmetry(image, affine, "estimate", axis, ill)
     seen = "it does not show enough of both hemispheres" if found < 0 else f"a correlation of {found:.2f} at best"
     raise NoPlaceError(
-        f"the image does not mirror to itself ({seen}), so the other hemisphere is not known: give the plane's "
+        f"{NO_SYMMETRY} ({seen}), so the other hemisphere is not known: give the plane's "
         "left-right position in mm (symmetry), a larger crop, or a filling that needs no mirror."
     )
 

@@ -12,8 +12,6 @@ from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, size_class
 
-__all__ = ["read_bank_lesion", "survey_bank"]
-
 
 def survey_bank(folder: str | Path, scans: ScanSet) -> ScanSurvey:
     """What is known of a bank's lesions, as of those of a scan, and which folds of a data set each may serve.

@@ -31,8 +31,6 @@ from monai_consingan.workflows.augmentation.survey import ScanSurvey, survey_sca
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
 
-__all__ = ["Run"]
-
 _TASKS = {"augment": "harmonization", "twins": "editing"}
 
 

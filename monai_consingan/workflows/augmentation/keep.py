@@ -15,8 +15,6 @@ from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.review import read_decisions
 from monai_consingan.workflows.run_folder import write_json
 
-__all__ = ["keep"]
-
 
 def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", rest: str = "error") -> dict[str, Any]:
     """Write the lists of an augmentation anew, without the synthetic scans of which a lesion was rejected.

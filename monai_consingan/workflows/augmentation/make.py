@@ -27,14 +27,12 @@ from monai_consingan.metrics.surroundings import TissueLevel, tissue_levels
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
-from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
+from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
-
-__all__ = ["ScanMaker"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             done = self.attempt(case, partial(self._put, case, site, draw, crop, placement), donor=donor)
             if done is None:
                 continue
-            (pasted, measures), how = done
+            (pasted, case.numbers, measures), how = done
             case.image, case.label = pasted.image, pasted.label
             case.numbers[as_array(pasted.mask)[0] > 0] = number
             about = {
@@ -180,12 +178,15 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
-    ) -> tuple[PastedLesion, dict[str, Any]]:
-        """The host with the lesion by one method, and its measures, which pass the checks."""
+    ) -> tuple[PastedLesion, np.ndarray, dict[str, Any]]:
+        """The host with the lesion by one method, the others' numbers, and its measures, which pass the checks."""
         method = insertion_method(how)
         if method.redrawn is not None:
             self.require_model(case, how)
         mm = spacing_of(case.image)
+        if self.settings.mass_effect:
+            push = crop_push(crop, placement.offset, self.settings.mass_effect, site.known, case.across)
+            case = case.pushed(push)
         paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=mm)
         canvas = Canvas(case.image, case.label)
         with refused("does not fit", how):
@@ -225,7 +226,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if self.seams:
             measures["lead"] = found["lead"]
             measures["sequences"] = self._in_each(found["sequences"], how)
-        return pasted, measures
+        return pasted, case.numbers, measures
 
     def _in_each(self, found: Mapping[str, Mapping[str, float]], how: str) -> dict[str, dict[str, float]]:
         """What is told of each sequence, whose seam and black voxels pass where they can be measured."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -23,14 +23,13 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
+from monai_consingan.transforms.mass_effect import Push
 from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_files, load_lesions
 from monai_consingan.workflows.report import versions
 from monai_consingan.workflows.review import CARDS, save_cards
-
-__all__ = ["Case", "CaseMaker", "Refusal", "refused", "require"]
 
 Settings = TypeVar("Settings", bound=CaseSettings)
 Result = TypeVar("Result")
@@ -123,6 +122,15 @@ class Case:
     def measured_across(self) -> int | None:
         """The axis perpendicular to the slices, within which lesions are measured; ``None`` for measures in space."""
         return self.axis if self.measured == 2 else None
+
+    def pushed(self, push: Push) -> Case:
+        """The scan when it has made room for a lesion: image, label and numbers with their tissue moved."""
+        return replace(
+            self,
+            image=wrap_like(push.image(as_array(self.image)), self.image),
+            label=wrap_like(push.label(as_array(self.label)[0])[None], self.label),
+            numbers=push.label(self.numbers),
+        )
 
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""

@@ -13,19 +13,6 @@ from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
 
-__all__ = [
-    "SPLITS",
-    "ScanRecord",
-    "ScanSet",
-    "ignored_labels",
-    "listed_names",
-    "name_records",
-    "pick_sequences",
-    "public_entry",
-    "public_head",
-    "without_paths",
-]
-
 SPLITS = ("training", "validation", "test")
 _STEM = re.compile(r"\.(nii\.gz|nii|nrrd|nhdr|mha|mhd|dcm|png|jpe?g)$", re.IGNORECASE)
 _ENTRY = ("image", "label", "fold", "case")

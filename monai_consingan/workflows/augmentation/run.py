@@ -16,8 +16,6 @@ from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.workers import Execution
 
-__all__ = ["augment", "free_twins"]
-
 
 def augment(
     data_set: str | Path,

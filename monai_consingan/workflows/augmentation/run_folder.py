@@ -25,8 +25,6 @@ from monai_consingan.workflows.report import write_report
 from monai_consingan.workflows.review import CARDS
 from monai_consingan.workflows.run_folder import ResumableFolder
 
-__all__ = ["RunFolder"]
-
 
 class RunFolder(ResumableFolder):
     """An output folder: ``images``, ``labels``, ``instances`` or ``removed``, ``dropped`` and, hidden, the state.

@@ -33,18 +33,6 @@ from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
 
-__all__ = [
-    "Lesion",
-    "ScanSurvey",
-    "load_files",
-    "load_lesions",
-    "load_pair",
-    "read_lesion",
-    "seam_range",
-    "size_class",
-    "survey_scan",
-]
-
 _FEWEST_VOXELS = 4
 _UNMEASURED = "its border or contrast cannot be measured"
 

@@ -18,8 +18,6 @@ from monai_consingan.metrics.surroundings import TissueLevel, tissue_levels
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 
-__all__ = ["TwinMaker"]
-
 
 class TwinMaker(CaseMaker[TwinSettings]):
     """Makes the lesion-free twins of a data set."""

@@ -28,8 +28,6 @@ from monai_consingan.workflows.outputs import output_folder
 from monai_consingan.workflows.review.page import fill_page
 from monai_consingan.workflows.run_folder import write_json
 
-__all__ = ["KEY_FORMAT", "make_reading"]
-
 KEY_FORMAT = "monai-consingan key 1"
 """What the key calls itself."""
 

@@ -21,8 +21,6 @@ from monai_consingan.workflows.reproduction.dataset import FoundScan
 from monai_consingan.workflows.reproduction.published import SIDE
 from monai_consingan.workflows.training_slices import scaled_affine
 
-__all__ = ["FILL", "INSERT", "PreparedCase", "choose_cases", "scan_cases"]
-
 _PASTE = insertion_method("consingan")
 
 INSERT = InsertLesion(match=_PASTE.match, paste_blend=_PASTE.paste_blend, dims=2)

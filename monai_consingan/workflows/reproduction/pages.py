@@ -23,8 +23,6 @@ from monai_consingan.workflows.reproduction.folder import ReproductionCase, Repr
 from monai_consingan.workflows.reproduction.measures import MEASURES, REAL_IMAGE
 from monai_consingan.workflows.reproduction.published import PublishedGroup
 
-__all__ = ["PAGE", "reproduction_table", "write_pages"]
-
 PAGE = "report.html"
 _TITLE = "The published experiments, run again"
 _TEXT = """

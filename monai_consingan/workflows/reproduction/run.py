@@ -31,8 +31,6 @@ from monai_consingan.workflows.reproduction.measures import measure_group
 from monai_consingan.workflows.reproduction.pages import write_pages
 from monai_consingan.workflows.reproduction.published import PublishedGroup, chosen_groups
 
-__all__ = ["reproduce"]
-
 
 def reproduce(
     dataset: str | Path,
@@ -196,7 +194,7 @@ def _result(
         target = LesionTarget(
             case.file("image"),
             case.file("label"),
-            methods=FILL.methods,
+            methods=tuple(FILL.methods),
             margin_mm=FILL.margin_mm,
             train_on=FILL.train_on,
         )

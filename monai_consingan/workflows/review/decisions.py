@@ -9,8 +9,6 @@ from pathlib import Path
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json_dictionary
 
-__all__ = ["FORMAT", "VERDICTS", "Decisions", "read_decisions"]
-
 FORMAT = "monai-consingan decisions 1"
 """What a file of decisions calls itself."""
 

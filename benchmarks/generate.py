@@ -18,7 +18,6 @@ is none, warped. Needs scikit-learn.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -26,12 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _command import command_line, patients_of, write_json
 from _generated import MAKERS, Case, Subject, case_features, case_patches, cases_of, lesion_features, picture
-from _measure import machine, table
-from _patients import find_patients
-from _telling_apart import auc_interval, cnn_scores, forest_scores, require_forest
+from _measure import table
+from _telling_apart import auc_interval, cnn_scores, forest_scores
 
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.generation.shapes import Outline
@@ -133,22 +131,15 @@ def cost(subjects: list[Subject]) -> dict[str, tuple[float, float]]:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    parser = command_line(__doc__, "data", "seed", "json")
     parser.add_argument("--check", action="store_true", help="all patients, also those that are looked at once")
     parser.add_argument("--draws", type=int, default=1, help="lesions for an ordered pair of patients (default 1)")
     parser.add_argument("--count", type=int, default=20, help="lesions for the coverage of a patient (default 20)")
     parser.add_argument("--diameter", type=float, nargs=2, default=(10.0, 20.0), metavar="MM")
     parser.add_argument("--epochs", type=int, default=12, help="of the network (default 12)")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also show some cases")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     arguments = parser.parse_args()
-    try:
-        found = find_patients(arguments.data)
-        require_forest()
-    except ConSinGANError as error:
-        raise SystemExit(f"generate: {error}") from None
+    found = patients_of("generate", arguments.data, forest=True)
     subjects = [Subject(patient) for patient in found if arguments.check or not patient.name.startswith(CHECK)]
     sizes = (arguments.diameter[0], arguments.diameter[1])
     print(
@@ -178,9 +169,7 @@ def main() -> None:
         lines.append(line)
     print(table(lines))
     print(f"Different real lesions: likeness {near['real']['likeness']:.2f}, at most {near['real']['most alike']:.2f}")
-    if arguments.json:
-        told = {"told apart": apart, "coverage": near, "seconds": seconds, "machine": machine()}
-        arguments.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, **{"told apart": apart, "coverage": near, "seconds": seconds})
 
 
 if __name__ == "__main__":

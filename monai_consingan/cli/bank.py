@@ -8,18 +8,17 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    PATH,
     axis_option,
+    crop_options,
     dims_option,
     given_only,
     run_options,
     training_options,
     training_settings,
 )
+from monai_consingan.cli.types import PATH
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import TASKS
-
-__all__ = ["bank"]
 
 
 @click.command()
@@ -35,8 +34,7 @@ __all__ = ["bank"]
 @click.option(
     "--label", "labels", type=PATH, multiple=True, help="For editing: label of the lesions, one for each IMAGE."
 )
-@click.option("--crops", type=int, help="Number of crops that a model is trained on [default: 3].")
-@click.option("--side", type=int, help="Side of a crop in pixels [default: 96, of boxes 48].")
+@crop_options
 @axis_option
 @dims_option
 @training_options

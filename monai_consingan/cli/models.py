@@ -8,9 +8,6 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    NUMBERS,
-    PATH,
-    NumbersCommand,
     axis_option,
     dims_option,
     given_only,
@@ -20,6 +17,7 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
+from monai_consingan.cli.types import NUMBERS, PATH, NumbersCommand
 from monai_consingan.tasks import TASKS
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,33 +9,14 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    NUMBERS,
-    PATH,
-    NumbersCommand,
     given_only,
     seed_option,
     sequences_option,
     settings_options,
     taken,
 )
+from monai_consingan.cli.types import MILLIMETRES, NUMBERS, PATH, NumbersCommand
 from monai_consingan.lesion_settings import LesionSettings
-
-__all__ = ["lesions"]
-
-
-class _Millimetres(click.ParamType):
-    """A smallest and a largest length in mm, or one that counts for both."""
-
-    name = "millimetres"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """The lengths of a text."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?", str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} must be one or two numbers of mm, such as 4,12", param, ctx)
-        return float(found[1]), float(found[2] or found[1])
 
 
 @click.command(cls=NumbersCommand)
@@ -46,7 +26,7 @@ class _Millimetres(click.ParamType):
 )
 @click.option("--number", type=int, default=20, show_default=True, help="How many lesions.")
 @click.option(
-    "--diameter", type=_Millimetres(), metavar="4,12", help="Their diameters in mm. [default: those of the donors]"
+    "--diameter", type=MILLIMETRES, metavar="4,12", help="Their diameters in mm. [default: those of the donors]"
 )
 @settings_options(LesionSettings)
 @click.option("--lead", metavar="SEQUENCE", help="The sequence that lesions are measured in. [default: found]")

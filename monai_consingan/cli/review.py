@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, output_options, seed_option
+from monai_consingan.cli.options import output_options, seed_option
 from monai_consingan.cli.results import show_table
-
-__all__ = ["keep", "reading"]
+from monai_consingan.cli.types import PATH
 
 
 @click.command()

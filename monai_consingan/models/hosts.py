@@ -19,7 +19,7 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.models.model import TrainedModel
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
 
@@ -142,7 +142,7 @@ class HostModels:
             ConSinGANError: a host that cannot be trained on.
         """
         content = self._content(host, label)
-        if (found := self.bank.find(content, self.settings, seed=self.seed)) is not None:
+        if (found := self.bank.load(self.bank.key(content, self.settings, seed=self.seed))) is not None:
             return found
         lesions = label if self.task == "editing" else None
         slices = host_crops(
@@ -184,10 +184,7 @@ class HostModels:
         axis = slice_axis(scan, self.axis)
         inside = _near(lesion, axis, self.settings.spatial_dims, model.image_size)
         parts = (_like(scan, as_array(image)[inside]) for image in (naive, lesion.astype(np.uint8), host))
-        part, marks, tissue = parts
-        redrawn = redraw(
-            part, marks, [tissue], host=tissue, axis=axis, settings=self.settings, blend=blend, model=model
-        )
+        redrawn = Redrawing(self.settings, blend, model)(*parts, axis=axis)
         result = as_array(naive).copy()
         result[inside] = as_array(redrawn.image)
         return wrap_like(result, naive)

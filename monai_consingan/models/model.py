@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import torch
 from monai.config import NdarrayOrTensor
@@ -17,8 +17,6 @@ from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator,
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.state_file import load_state, save_state
 from monai_consingan.tasks import get_task
-
-__all__ = ["MODEL_NAME", "TrainedModel", "given_models", "model_file", "new_networks"]
 
 MODEL_NAME = "model.pt"
 _MODEL_FORMAT = "monai-consingan model 1"
@@ -63,17 +61,9 @@ def _networks(
     return generator, discriminator
 
 
-@overload
-def model_file(path: None) -> None: ...
-
-
-@overload
-def model_file(path: str | Path) -> Path: ...
-
-
-def model_file(path: str | Path | None) -> Path | None:
-    """The file of a model that is given by itself or as the folder of a run; ``None`` if none is given."""
-    return None if path is None else Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
+def model_file(path: str | Path) -> Path:
+    """The file of a model that is given by itself or as the folder of a run."""
+    return Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
 
 
 @dataclass
@@ -103,6 +93,11 @@ class TrainedModel:
     def in_channels(self) -> int:
         """Number of the sequences that it was trained on."""
         return self.generator.in_channels
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """All that both networks hold, by which trainings that start from them are told apart."""
+        return [*self.generator.state_dict().values(), *self.discriminator.state_dict().values()]
 
     def check_sequences(self, image: NdarrayOrTensor) -> None:
         """Refuse an image of other sequences than those that the model was trained on.

@@ -68,7 +68,7 @@ def train_model(
     more = [] if fine_tune_input is None else [fine_tune_input]
     if start is not None:
         _copy_weights(start, generator, discriminator)
-        more += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
+        more += start.weights
     elif fine_tune_input is not None:
         raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
     if checkpoint is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_inser
 from monai_consingan.metrics import Checks, check_insertion, insertion_measures
 from monai_consingan.metrics.surroundings import tissue_levels
 from monai_consingan.models.device import check_device
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
 from monai_consingan.transforms.mass_effect import check_mass_effect
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
-
-__all__ = ["LesionSource", "harmonize", "paste"]
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
 
 _SCALED = (
     "The donor's intensities around the lesion differ from the host's by more than a factor of 2: they were matched by "
@@ -31,7 +29,7 @@ _SCALED = (
 
 
 @dataclass(frozen=True)
-class LesionSource:
+class LesionSource(LesionRequest):
     """Which lesion goes where.
 
     Args:
@@ -53,16 +51,9 @@ class LesionSource:
             ``"none"`` or ``"scale"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
-        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
-            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
-            thick (:py:func:`monai_consingan.data.work_dims`).
-        sequences: names of the sequences to work on, of those of host and donor; or of all, in the order of the files
-            or of the volumes of a 4D file.
-        lead: name of the sequence in which the place is looked for and the lesion is measured; ``None`` takes that in
-            which the donor's lesion stands out most (:py:func:`monai_consingan.data.lead_channel`).
-        resample: whether sequences on other grids are brought to that of the lead (or the first).
         mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
             aside, 0 to 0.8 (:py:class:`monai_consingan.transforms.PasteLesion`).
+        dims, sequences, lead, resample: see ``LesionRequest``.
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -80,10 +71,6 @@ class LesionSource:
     offset: Sequence[int] | None = None
     match: str | None = None
     lesion: int | str = "largest"
-    dims: int | None = None
-    sequences: Sequence[str] | None = None
-    lead: str | None = None
-    resample: bool = False
     mass_effect: float = 0.0
 
     def __post_init__(self) -> None:
@@ -187,14 +174,6 @@ def _pasted(
     )
 
 
-def _run(
-    command: str, source: LesionSource, output: str | Path, more: list[str | Path | None], overwrite: bool
-) -> AbstractContextManager[LesionRun]:
-    """The run of a command, which reads the files of the source and some more."""
-    sequences: dict[str, Any] = {name: getattr(source, name) for name in ("sequences", "lead", "resample")}
-    return lesion_run(command, output, [*source.files, *more], overwrite=overwrite, **sequences)
-
-
 def paste(
     source: LesionSource, output: str | Path, *, seed: int = 0, overwrite: bool = False, strict: bool = False
 ) -> dict[str, Any]:
@@ -214,7 +193,7 @@ def paste(
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
     source = source.of_bank(seed)
-    with _run("paste", source, output, [], overwrite) as run:
+    with lesion_run("paste", source, output, overwrite=overwrite) as run:
         case = _pasted(run, source, insertion_method("naive"), source.dims, seed, "Naive paste")
         return run.finish(case, seed, strict=strict)
 
@@ -277,11 +256,11 @@ def harmonize(
     how = insertion_method(method)
     redrawing, dims = None, source.dims
     if how.redrawn is not None:
-        asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
-        redrawing = Redrawing.chosen("harmonization", how.redrawn, **asked)
+        given |= {"dims": dims, "seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("harmonization", how.redrawn, **given)
         dims = redrawing.settings.spatial_dims
     source = source.of_bank(seed)
-    with _run("harmonize", source, output, [model, start], overwrite) as run:
+    with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:
         case = _pasted(run, source, how, dims, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

@@ -25,8 +25,6 @@ from monai_consingan.workflows.report import describe_inputs, versions, write_re
 from monai_consingan.workflows.sample import draw_images, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
 
-__all__ = ["CHECKPOINT_NAME", "train_run"]
-
 CHECKPOINT_NAME = "checkpoint.pt"
 
 
@@ -91,8 +89,7 @@ def train_run(
     found = take_slices(images, fine_tune, slices, axis, settings)
     settings.sizes(found.images.shape[2:])
     more = [] if found.naive is None else [found.naive]
-    if earlier is not None:
-        more += [*earlier.generator.state_dict().values(), *earlier.discriminator.state_dict().values()]
+    more += [] if earlier is None else earlier.weights
     identity = fingerprint(found.images, settings, seed, *more)
     checkpoint = output / CHECKPOINT_NAME
     with locked(output):
@@ -124,7 +121,7 @@ def train_run(
                 report = {
                     "command": "train",
                     "task": task,
-                    "inputs": describe_inputs(_named(images, start, fine_tune)),
+                    "inputs": found.inputs | describe_inputs({} if start is None else {"model": model_file(start)}),
                     "slices": len(found.images),
                     "slices_taken": found.taken,
                     "image_size": list(model.image_size),
@@ -166,15 +163,6 @@ def _check_finished(output: Path, identity: str) -> None:
             f"output {output} holds a finished training with other images, settings or seed: give those of that "
             "training, another folder, or --overwrite."
         )
-
-
-def _named(
-    images: Sequence[str | Path], start: str | Path | None, fine_tune: Sequence[str | Path] | None
-) -> dict[str, str | Path | None]:
-    named: dict[str, str | Path | None] = {f"image_{number}": path for number, path in enumerate(images)}
-    named |= {f"naive_{number}": path for number, path in enumerate(fine_tune or ())}
-    named["model"] = model_file(start)
-    return named
 
 
 def _at_full_size(images: torch.Tensor, model: TrainedModel) -> torch.Tensor:

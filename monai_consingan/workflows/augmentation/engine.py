@@ -42,54 +42,51 @@ class Run:
         command: ``"augment"`` or ``"twins"``.
         scans: the data set.
         output: folder for the result.
-        bank: folder of models; ``None`` for one in the output.
+        settings: what the synthetic scans depend on.
         how: how the work is done.
+        training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
+        blend: where a redrawn image is used.
+        model: one model for all hosts.
+        bank: folder of models; ``None`` for one in the output.
+        rule: what a host's model is trained on.
         donors: bank of lesions to take instead of the scans' own.
     """
 
     command: str
     scans: ScanSet
     output: str | Path
-    bank: str | Path | None
+    settings: CaseSettings
     how: Execution
+    training: TrainingSettings | None
+    blend: BlendSettings | None
+    model: str | Path | None
+    bank: str | Path | None
+    rule: dict[str, int | None]
     donors: str | Path | None = None
 
     def __post_init__(self) -> None:
         self.folder = RunFolder(self.output)
 
-    def begin(
-        self,
-        settings: CaseSettings,
-        training: TrainingSettings | None,
-        blend: BlendSettings | None,
-        model: str | Path | None,
-        rule: dict[str, int | None],
-    ) -> None:
+    def begin(self) -> None:
         """Note in the folder what is asked for, or find that it is what was asked for before.
-
-        Args:
-            settings: what the synthetic scans depend on.
-            training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
-            blend: where a redrawn image is used.
-            model: one model for all hosts.
-            rule: what a host's model is trained on.
 
         Raises:
             ConSinGANError: as :py:meth:`RunFolder.ask`, or the model cannot be used.
         """
+        settings = self.settings
         dims = None if settings.redrawn is None else settings.dims
-        training, cohort, _ = given_models(_TASKS[self.command], training, model, None, dims=dims)
-        path = None if cohort is None or model is None else model_file(model)
+        training, _, _ = given_models(_TASKS[self.command], self.training, self.model, None, dims=dims)
+        path = None if self.model is None else model_file(self.model)
         self.folder.ask(
             self.scans,
             {
                 "command": self.command,
                 "settings": settings.as_dict(),
                 "training": training.as_dict(),
-                "blend": (blend or settings.redrawn or BlendSettings()).as_dict(),
+                "blend": (self.blend or settings.redrawn or BlendSettings()).as_dict(),
                 "model": None if path is None else str(path.absolute()),
                 "model_sha256": None if path is None else file_sha256(path),
-                "rule": rule,
+                "rule": self.rule,
                 "maps": _hashes_of_maps(self.scans, settings),
                 **self._donors(),
             },
@@ -102,11 +99,8 @@ class Run:
         survey = survey_bank(self.donors, self.scans)
         return {"donors": {"bank": str(Path(self.donors).absolute()), "survey": survey.as_dict()}}
 
-    def go(self, *asked: Any) -> dict[str, Any]:
+    def go(self) -> dict[str, Any]:
         """Do what is still to be done, as the only run that does this part of it.
-
-        Args:
-            *asked: the arguments of :py:meth:`begin`.
 
         Returns:
             The summary: that of :py:func:`merge`, or of this part.
@@ -118,7 +112,7 @@ class Run:
         with leaving_nothing(self.folder.path), ExitStack() as stack:
             with ExitStack() as start:
                 start.enter_context(locked(self.folder.path, wait=10.0 if self.how.shard else 0.0))
-                self.begin(*asked)
+                self.begin()
                 if self.how.shard is None:
                     stack.push(start.pop_all())
                 else:

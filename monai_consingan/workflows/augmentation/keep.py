@@ -42,7 +42,7 @@ def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", res
     folder = RunFolder(output)
     folder.run  # noqa: B018  before it is locked, which makes the folder
     with locked(folder.path):
-        scans = {entry.key: entry.case for entry in _entries(folder)}
+        scans = {entry.key: entry.case for told in folder.made() for entry in review_entries(told)}
         given.require(
             folder.token, scans.keys() if rest == "error" else scans.keys() & given.verdicts.keys(), decisions
         )
@@ -67,8 +67,3 @@ def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", res
         write_json(folder.path / KEPT, kept, indent=2)
         write_lists(folder)
     return kept
-
-
-def _entries(folder: RunFolder) -> list[Any]:
-    outcomes = (folder.outcome(task.name) for task in folder.tasks)
-    return [entry for told in outcomes if told and told["status"] == "made" for entry in review_entries(told)]

@@ -14,9 +14,10 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import (
     SequenceFiles,
-    file_sha256,
+    Stored,
     load_label,
     read_sequences,
+    read_stored,
     sequence_names,
     slice_axis,
     work_dims,
@@ -150,12 +151,12 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
 
 
 def load_lesions(
-    record: ScanRecord, image: MetaTensor, lesion_labels: Iterable[int] = ()
+    record: ScanRecord, image: MetaTensor, lesion_labels: Iterable[int] = (), stored: Stored | None = None
 ) -> tuple[MetaTensor | None, Any]:
-    """Read the label of a scan that was read: label and numbers of the lesions, as of :py:func:`load_pair`."""
+    """Label, from its file or from what was read of it, and numbers of the lesions, as of :py:func:`load_pair`."""
     if record.label is None:
         return None, np.zeros(image.shape[1:], np.int32)
-    label = load_label(record.label, image=image, name=f"label of {record.name}", allow_empty=True)
+    label = load_label(stored or record.label, image=image, name=f"label of {record.name}", allow_empty=True)
     values = label.numpy()[0]
     numbers = number_lesions(np.where(np.isin(values, record.ignored), 0, values), tuple(lesion_labels) or None)
     return label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
@@ -202,7 +203,8 @@ def survey_scan(
         ConSinGANError: a file that cannot be used, or no such sequence.
     """
     image, files = load_files(record)
-    label, numbers = load_lesions(record, image, lesion_labels)
+    marks = None if record.label is None else read_stored(record.label, name=f"label of {record.name}", indices=True)
+    label, numbers = load_lesions(record, image, lesion_labels, marks)
     names = sequence_names(image)
     main = None if lead is None or len(names) == 1 else chosen_channel(names, lead, f"scan {record.name}")
     in_space, axis, mm = work_dims(image, axis, dims) == 3, slice_axis(image, axis), spacing_of(image)
@@ -240,7 +242,7 @@ def survey_scan(
         with suppress(ConSinGANError):
             about["contrast"] = contrast(case.of_sequence(best), part=inside & (labels == value))
         lesions.append(Lesion(record.name, number, volume, diameter, size_class(diameter), **about))
-    label_hash = "" if record.label is None else file_sha256(record.label)
+    label_hash = "" if marks is None else marks.sha256
     hashes = [part.sha256 for part in files.parts]
     more = () if len(record.images) == 1 else tuple(hashes[1:])
     return ScanSurvey(record.name, hashes[0], label_hash, tuple(lesions), unfit, more, names)

@@ -109,9 +109,11 @@ class TissueLevel:
     @classmethod
     def of(cls, channel: NDArray[Any]) -> TissueLevel:
         """That of a channel, (\\*spatial)."""
-        dark, bright = np.percentile(channel, (0.5, 99.5))
-        low = min(float(channel.min()), 0.0)
-        return cls(low + AIR_FRACTION * (float(bright) - low), find_background(channel), float(bright - dark))
+        background = find_background(channel)
+        shown = background.darkest(channel)
+        dark, bright = np.percentile(shown, (0.5, 99.5))
+        low = min(float(shown.min()), 0.0)
+        return cls(low + AIR_FRACTION * (float(bright) - low), background, float(bright - dark))
 
     def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Voxels of the channel, or of a part of it, that hold tissue and not air: boolean, of the same shape."""

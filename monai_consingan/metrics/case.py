@@ -44,7 +44,7 @@ def insertion_measures(
         lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
             (:func:`~monai_consingan.data.lead_channel`).
         levels, donor_levels: what tells tissue in the channels of host and donor
-            (:func:`~monai_consingan.metrics.surroundings.tissue_levels`); ``None`` finds it in each image.
+            (:func:`~monai_consingan.metrics.tissue_levels`); ``None`` finds it in each image.
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the

@@ -119,7 +119,7 @@ def measure_change(
         mask: what was put in or filled.
         lesion: where the lesion is, or was; the mask by default.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
-        levels: what tells tissue in the host's channels (:func:`~monai_consingan.metrics.surroundings.tissue_levels`);
+        levels: what tells tissue in the host's channels (:func:`~monai_consingan.metrics.tissue_levels`);
             ``None`` finds it.
         where: ``others``, ``axis``, ``dims`` and ``lead``, see :func:`measure_border`.
 

@@ -93,7 +93,7 @@ class TissueLevel:
 
     Tissue is brighter than air: above 0 (above the minimum, for images with values below 0) by more than a tenth of the
     way to the 99.5th percentile, and neither background nor mixed with it
-    (:func:`~monai_consingan.background.find_background`). That holds for scans with a skull, for stripped ones and for
+    (``monai_consingan.background.find_background``). That holds for scans with a skull, for stripped ones and for
     crops without any air.
 
     Args:

@@ -13,8 +13,7 @@ from monai_consingan.data import Files, as_files, check_lesion, sequence_names, 
 from monai_consingan.data.lesion_bank import LesionBank, is_lesion_bank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
-from monai_consingan.metrics import Checks, check_insertion, insertion_measures
-from monai_consingan.metrics.surroundings import tissue_levels
+from monai_consingan.metrics import Checks, check_insertion, insertion_measures, tissue_levels
 from monai_consingan.models.device import check_device
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings

@@ -12,8 +12,7 @@ from monai.data import MetaTensor
 from monai_consingan.data import Files, as_files, lead_channel, slices_of
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
-from monai_consingan.metrics import Checks, check_removal, removal_measures
-from monai_consingan.metrics.surroundings import tissue_levels
+from monai_consingan.metrics import Checks, check_removal, removal_measures, tissue_levels
 from monai_consingan.models.device import check_device
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings

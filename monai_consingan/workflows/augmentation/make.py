@@ -21,9 +21,17 @@ from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, Surroundings, contrast, contrast_to_noise, kept, measure_change
+from monai_consingan.metrics import (
+    Limits,
+    Surroundings,
+    TissueLevel,
+    contrast,
+    contrast_to_noise,
+    kept,
+    measure_change,
+    tissue_levels,
+)
 from monai_consingan.metrics.checks import INSERTION_LIMITS
-from monai_consingan.metrics.surroundings import TissueLevel, tissue_levels
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw

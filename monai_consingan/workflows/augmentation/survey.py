@@ -27,8 +27,7 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
-from monai_consingan.metrics.surroundings import tissue_levels
+from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam, tissue_levels
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room

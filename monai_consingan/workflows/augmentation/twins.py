@@ -13,8 +13,7 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
-from monai_consingan.metrics import removal_measures
-from monai_consingan.metrics.surroundings import TissueLevel, tissue_levels
+from monai_consingan.metrics import TissueLevel, removal_measures, tissue_levels
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 

@@ -13,8 +13,6 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["SpacePaste", "space_pastes"]
-
 SIDE = 64
 """Voxels of a crop's side."""
 REACH = 9

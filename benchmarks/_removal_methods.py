@@ -17,13 +17,11 @@ from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import PUBLISHED_BLENDS, BlendSettings
 from monai_consingan.models import ModelBank
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import preset_settings
 from monai_consingan.transforms import FilledLesion, FillLesion, MatchedFill, TissueBlend, anatomical_mirror
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
-
-__all__ = ["NETWORK_FREE", "REFERENCE", "REMOVALS", "Removal", "RemovalMethod", "removal_methods"]
 
 REFERENCE = "Poisson-corrected mirror"
 """What the goal is relative to."""
@@ -190,17 +188,9 @@ class ConSinGAN:
     def __call__(self, case: Removal) -> np.ndarray:
         """The redrawn image, (H, W)."""
         filled = case.filled(self.method, self.train_on)
-        redrawn = redraw(
-            filled.image,
-            filled.mask,
-            [filled.training],
-            host=case.tensor(case.image),
-            axis=None,
-            settings=preset_settings("quick", "editing", **self.training),
-            blend=self.blend,
-            bank=ModelBank(self.folder),
-            seed=self.seed,
-        )
+        settings = preset_settings("quick", "editing", **self.training)
+        redraw = Redrawing(settings, self.blend, bank=ModelBank(self.folder), seed=self.seed)
+        redrawn = redraw(filled.image, filled.mask, case.tensor(case.image), filled.training, axis=None)
         return np.asarray(as_array(redrawn.image)[0], np.float64)
 
 

@@ -107,7 +107,7 @@ def check_range(value: Any, name: str, low: float = 0.0, high: float = np.inf) -
     raise ConSinGANError(f"{name} is {value!r}; give two rising numbers {limits}.")
 
 
-def check_labels(values: Any, name: str = "lesion_labels") -> tuple[int, ...] | None:
+def check_labels(values: Any) -> tuple[int, ...] | None:
     """Label values, each a whole number above 0, or None for all.
 
     Raises:
@@ -116,8 +116,8 @@ def check_labels(values: Any, name: str = "lesion_labels") -> tuple[int, ...] | 
     if values is None:
         return None
     if np.ndim(values) != 1 or len(values) == 0:
-        raise ConSinGANError(f"{name} is {values!r}; give a list of label values, or None for all.")
-    return tuple(int_range(value, name, 1)[0] for value in values)
+        raise ConSinGANError(f"lesion_labels is {values!r}; give a list of label values, or None for all.")
+    return tuple(int_range(value, "lesion_labels", 1)[0] for value in values)
 
 
 def check_image(image: Any, *, name: str = "image") -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, axis_option, inception_options, output_options, seed_option
+from monai_consingan.cli.options import axis_option, inception_options, output_options, seed_option
 from monai_consingan.cli.results import show_table
-
-__all__ = ["evaluate"]
+from monai_consingan.cli.types import PATH
 
 
 @click.command()

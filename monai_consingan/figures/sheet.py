@@ -45,7 +45,6 @@ def save_panel(
     panels: Sequence[Panel],
     *,
     title: str | None = None,
-    focus_margin_mm: float = 10.0,
     dpi: int = 150,
 ) -> None:
     """Save slices side by side, each cropped to the head, and below them the regions of interest enlarged.
@@ -56,7 +55,6 @@ def save_panel(
         path: where to save; its suffix decides the format, such as .png.
         panels: the columns from left to right.
         title: what stands above all.
-        focus_margin_mm: tissue shown around a focus in the second row, in mm.
         dpi: dots per inch.
 
     Raises:
@@ -76,7 +74,7 @@ def save_panel(
         ...     ],
         ... )
     """
-    save_rows(path, [PanelRow(panels)], title=title, focus_margin_mm=focus_margin_mm, dpi=dpi)
+    save_rows(path, [PanelRow(panels)], title=title, dpi=dpi)
 
 
 def save_rows(
@@ -85,7 +83,6 @@ def save_rows(
     *,
     title: str | None = None,
     note: str = "",
-    focus_margin_mm: float = 10.0,
     dpi: int = 150,
 ) -> None:
     """Save rows of slices, such as three planes through a lesion: as :func:`save_panel`, one below the other.
@@ -97,7 +94,6 @@ def save_rows(
         rows: the rows from top to bottom.
         title: what stands above all.
         note: a sentence that stands below all.
-        focus_margin_mm: tissue shown around a focus, in mm.
         dpi: dots per inch.
 
     Raises:
@@ -105,7 +101,7 @@ def save_rows(
     """
     if not rows or not all(row.panels for row in rows):
         raise ConSinGANError("panels is empty: give at least one slice to show.")
-    sheet = _Sheet(rows, focus_margin_mm)
+    sheet = _Sheet(rows)
     names = list(dict.fromkeys(name for row in rows for panel in row.panels for name in panel.contours))
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
     top = LINE if title else 0.0
@@ -165,7 +161,7 @@ class _Sheet:
         heights: how high they are together.
     """
 
-    def __init__(self, rows: Sequence[PanelRow], focus_margin_mm: float) -> None:
+    def __init__(self, rows: Sequence[PanelRow]) -> None:
         self.rows = rows
         heads = [same_size([head_box(view, masks) for view, masks in framed_by(row.panels)]) for row in rows]
         widest = max(box[3] - box[2] for boxes in heads for box in boxes)
@@ -175,7 +171,7 @@ class _Sheet:
             for row, boxes in zip(rows, heads, strict=True)
             for panel, head in zip(row.panels, boxes, strict=True)
         ]
-        found = iter(focus_boxes([focus for focus, _ in every], [head for _, head in every], focus_margin_mm))
+        found = iter(focus_boxes([focus for focus, _ in every], [head for _, head in every]))
         self.focuses = [[next(found) for _ in row.panels] for row in rows]
         self.margin = LINE if any(row.label for row in rows) else 0.0
         most = max((len(row.panels) for row in rows if row.whole), default=max(len(row.panels) for row in rows))

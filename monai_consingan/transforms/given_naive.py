@@ -11,7 +11,8 @@ from monai.transforms import Transform
 from monai.utils import TransformBackends
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import same_grid, same_sequences
+from monai_consingan.data import same_sequences
+from monai_consingan.data.scan import on_one_grid
 from monai_consingan.errors import ConSinGANError
 
 
@@ -43,7 +44,7 @@ class NaiveImaged(Transform):
         """
         host, lesion = data["host"], as_array(data["lesion"])
         naive = same_sequences(data["image"], host, name="naive image")
-        if naive.shape != host.shape or not same_grid(naive.affine, host.affine, tuple(host.shape[1:])):
+        if not on_one_grid(naive, host):
             raise ConSinGANError(
                 f"The naive image has the shape {tuple(naive.shape)} and the affine {naive.affine.tolist()}, its "
                 f"host {tuple(host.shape)} and {host.affine.tolist()}: give one on the host's grid."

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ def evaluate(
             which needs frd-score and takes a second or more for each picture.
         max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        lead: name of the sequence that is compared of images that have several
-           .
+        lead: name of the sequence that is compared of images that have several.
         seed: seed of the division into halves and of the intervals.
         device: where the network runs.
         overwrite: whether the folder may hold something already.
@@ -139,20 +139,9 @@ def evaluate_images(
     """FID and KID between real and synthetic images, and between halves of the real ones.
 
     Args:
-        real: folder, volume or datalist.
-        synthetic: folder, volume or datalist.
-        inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
-        dims: number of Inception features; published values have 2048.
-        frd: whether to give the Frechet radiomic distance too (:func:`~monai_consingan.metrics.compare_radiomics`),
-            which needs frd-score and takes a second or more for each picture.
-        max_slices: at most so many pictures of each set, evenly spread; ``None`` for all.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        lead: name of the sequence that is compared of images that have several
-           .
-        seed: seed of the division into halves and of the intervals.
-        device: where the network runs.
+        real, synthetic: folders, volumes or datalists.
         figure: where to save some of the images, as PNG.
-        progress: whether to show progress on the standard error stream.
+        inception, dims, frd, max_slices, axis, lead, seed, device, progress: see :py:func:`evaluate`.
 
     Returns:
         :class:`~monai_consingan.metrics.SetComparison` as a dictionary, the number of sources, what was used, and
@@ -178,7 +167,7 @@ def evaluate_images(
         if figure is not None:
             save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
     return {
-        **compared.as_dict(),
+        **asdict(compared),
         **radiomics,
         "dims": dims,
         "seed": seed,
@@ -219,8 +208,7 @@ def _radiomics(sets: Mapping[str, PictureSet], seed: int, progress: bool) -> dic
     """FRD between the real and the synthetic pictures, and between halves of the real ones."""
     real, synthetic = sets["real"], sets["synthetic"]
     features = [radiomic_features(found.files, progress=progress) for found in (real, synthetic)]
-    found = compare_radiomics(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
-    return found.as_dict()
+    return compare_radiomics(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
 
 
 def _describe(path: Path, found: PictureSet) -> dict[str, Any]:

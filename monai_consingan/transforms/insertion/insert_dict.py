@@ -20,8 +20,8 @@ class InsertLesiond(Transform):
     """Dictionary version of :class:`InsertLesion`.
 
     Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``donor_slice``,
-    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend``, ``seed`` and ``lead`` in the data, and
-    ``lesion_number``, a number or word instead of ``lesion``.
+    ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend``, ``seed``, ``lead`` and ``mass_effect`` in the data,
+    and ``lesion_number``, a number or word instead of ``lesion``.
 
     Args:
         host_key: key of the host, which stays as it is, or of several sequences of it, each an image.
@@ -73,7 +73,7 @@ class InsertLesiond(Transform):
         if donor_label is None or any(data.get(key) is None for key in needed):
             raise ConSinGANError(f"The data lack one of {', '.join(map(str, needed))}: load them before.")
         host, donor = (stack_keys(data, keys) for keys in (self.host_key, self.donor_key))
-        own = given(data, "match", "paste_blend", "seed", "lead", lesion="lesion_number")
+        own = given(data, "match", "paste_blend", "seed", "lead", "mass_effect", lesion="lesion_number")
         which = given(data, "lesion_labels", "donor_slice", "host_slice", "at", "offset")
         inserted = replace(self.insert, **own)(host, donor, donor_label, host_label, **which)
         hosts = [data[key] for key in self.host_key]

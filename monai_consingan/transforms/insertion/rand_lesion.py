@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,9 @@ from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
+from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
 from monai_consingan.transforms.insertion.placement import find_placement
+from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
     RedrawingModels,
     check_blend,
@@ -93,6 +95,8 @@ class RandLesion(RandomizableTransform):
             or both in parts (``monai_consingan.data.contrast.visibility``).
         lead: name or number of the sequence in which lesions are measured and places are alike; None takes for each
             lesion the one in which it stands out most in its donor.
+        mass_effect: share of its volume by which a lesion first pushes the host's tissue, and the lesions there,
+            aside: see :class:`PasteLesion`.
 
     Attributes:
         log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
@@ -133,6 +137,7 @@ class RandLesion(RandomizableTransform):
         min_volume: float = 10.0,
         min_cnr: float = 2.0,
         lead: int | str | None = None,
+        mass_effect: float = 0.0,
     ) -> None:
         RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         if isinstance(donors, (str, Path, Mapping)) or len(donors) == 0:
@@ -179,6 +184,7 @@ class RandLesion(RandomizableTransform):
             PasteLesion(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis, spacing)
             for own, by in ((blend, how), (None, instead))
         )
+        self.mass_effect = check_mass_effect(mass_effect)
         self.log: list[dict[str, Any]] = []
         self._draws: list[LesionDraw] = []
         self._warned: set[str] = set()
@@ -227,12 +233,14 @@ class RandLesion(RandomizableTransform):
         canvas = Canvas(img, label)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
+            before = copy(canvas)
             try:
                 crop = self.donors.turned(draw, img, self.axis)
                 entry["lesion"] = crop.number
                 entry |= self._put(canvas, host, crop, draw.seed, model)
             except NoPlaceError as error:
                 entry["reason"] = str(error)
+                canvas = before
             self.log.append(entry)
         pasted = canvas.result()
         record_lesions(self.log, [pasted.image])
@@ -277,6 +285,8 @@ class RandLesion(RandomizableTransform):
             channel=crop.lead,
             **self.placing,
         )
+        if self.mass_effect:
+            canvas.push(crop_push(crop, placement.offset, self.mass_effect, known, self.axis))
         where = crop, placement.offset, known, canvas.labels[0]
         told: dict[str, Any] = {"placement": placement.as_dict()}
         paste = self.paste

@@ -193,6 +193,16 @@ class RunFolder(ResumableFolder):
             return None
         return found
 
+    def made(self) -> list[dict[str, Any]]:
+        """The provenance of all synthetic scans that were made."""
+        found = (self.outcome(task.name) for task in self.tasks)
+        return [told for told in found if told is not None and told["status"] == "made"]
+
+    @property
+    def numbers(self) -> str:
+        """What the files with the numbers of the lesions are called."""
+        return "removed" if self.run["command"] == "twins" else "instances"
+
     def error(self, name: str) -> str | None:
         """Why a scan or synthetic scan failed when it was last tried."""
         found = self.read(f"failed/{name}.json")

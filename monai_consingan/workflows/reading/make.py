@@ -135,14 +135,13 @@ def _taken(cases: Iterator[_Shown], fewest: int, kind: str, where: Any, most: in
 
 def _synthetic(folder: RunFolder, rng: np.random.RandomState) -> Iterator[_Shown]:
     """What was put in or taken out, in random order; of the lesions of one scan, one after the other."""
-    numbers = "removed" if folder.run["command"] == "twins" else "instances"
-    outcomes = {task.name: folder.outcome(task.name) for task in folder.tasks if task.name not in left_out(folder.path)}
-    records = [record for record in read_scans(folder.path / "datalist.json").records if outcomes.get(record.name)]
+    made, rejected = {told["name"]: told for told in folder.made()}, left_out(folder.path)
+    records = [record for record in read_scans(folder.path / "datalist.json").records if record.name in made]
+    records = [record for record in records if record.name not in rejected]
     for place in rng.permutation(len(records)):
-        told = outcomes[records[place].name]
-        assert told is not None
+        told = made[records[place].name]
         image, _, _ = load_pair(records[place])
-        marks = load_label(folder.path / told[numbers], image=image).numpy()[0]
+        marks = load_label(folder.path / told[folder.numbers], image=image).numpy()[0]
         for lesion in told["lesions"]:
             yield _Shown(image, marks == lesion["instance"], told["name"], lesion["instance"])
 

@@ -6,10 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
@@ -22,6 +25,7 @@ from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.transforms.mass_effect import Push
+from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
@@ -163,6 +167,11 @@ class CaseMaker(ABC, Generic[Settings]):
     def __post_init__(self) -> None:
         self.records = {record.name: record for record in self.scans.records}
         self.versions = versions()
+        self.last_host = LRUCache[Any, Any](1)
+
+    @cached_property
+    def _seen(self) -> list[ScanRecord]:
+        return [] if self.cohort is None else seen_scans(self.cohort[0], self.scans)
 
     def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
         """Make a synthetic scan.
@@ -283,10 +292,17 @@ class CaseMaker(ABC, Generic[Settings]):
         more = {"more_sha256": list(survey.more_sha256)} if survey.more_sha256 else {}
         return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256, **more}
 
+    @cachedmethod(attrgetter("last_host"))
+    def _read(self, host: str) -> tuple[MetaTensor, SequenceFiles, MetaTensor | None, np.ndarray]:
+        """Scan, files, label and numbers of lesions of a host, which is read once for scans that are made in turn."""
+        record = self.records[host]
+        image, files = load_files(record)
+        return (image, files, *load_lesions(record, image, self.settings.lesion_labels))
+
     def _case(self, task: ScanTask) -> Case:
         record = self.records[task.host]
-        image, files = load_files(record)
-        label, numbers = load_lesions(record, image, self.settings.lesion_labels)
+        image, files, label, numbers = self._read(task.host)
+        numbers = numbers.copy()
         values = np.zeros((1, *image.shape[1:]), np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
         in_model = self.models.settings.spatial_dims
@@ -297,7 +313,9 @@ class CaseMaker(ABC, Generic[Settings]):
         )
         if self.settings.redrawn is None:
             case.model = None
-        elif case.model is None:
+        elif self.cohort is not None:
+            case.warnings += leaks(self._seen, self.scans, [record.fold])
+        else:
             lesions = wrap_like((numbers > 0)[None].astype(np.uint8), image)
             try:
                 model = self.models.prepare(image, lesions, device=self.device)

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def evaluate_images(
         if figure is not None:
             save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
     return {
-        **compared.as_dict(),
+        **asdict(compared),
         **radiomics,
         "dims": dims,
         "seed": seed,

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ class LesionRun:
             **how.settings.as_dict(),
             "blend": how.blend.as_dict(),
             **case.redrawn,
-            "region_taken": made.region.as_dict(),
+            "region_taken": asdict(made.region),
             "intensities": made.scale.as_dict(),
         }
         return made.image, made.alteration, told, made.seconds_training

@@ -49,14 +49,7 @@ def write_html_report(
 ) -> None:
     """Write a report that needs no other file: a page of HTML with the figures embedded.
 
-    Args:
-        path: where to write.
-        title: title of the page.
-        sections: its parts, in order.
-        text: paragraphs below the title, separated by empty lines.
-
-    Raises:
-        ConSinGANError: when a figure cannot be read or is not an image.
+    Arguments and errors are those of :func:`write_reports`.
     """
     parts = [f"<h1>{html.escape(title)}</h1>", *_paragraphs(text)]
     for section in sections:

@@ -123,16 +123,8 @@ def write_pdf_report(
 ) -> None:
     """Write a report as PDF in A4: what :func:`write_html_report` writes as a page, on sheets.
 
-    The same report gives the same bytes.
-
-    Args:
-        path: where to write.
-        title: title of the report.
-        sections: its parts, in order. A part with a figure begins a new sheet if it does not fit on this one.
-        text: paragraphs below the title, separated by empty lines.
-
-    Raises:
-        ConSinGANError: when a figure cannot be read.
+    The same report gives the same bytes. A part with a figure begins a new sheet if it does not fit on this one.
+    Arguments and errors are those of :func:`write_reports`.
     """
     with PdfPages(path, metadata={"Title": title, "CreationDate": None, "Producer": None, "Creator": None}) as pdf:
         pages = _Pages(pdf)

@@ -18,9 +18,9 @@ from monai_consingan.metrics.detection import (
 )
 from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
-from monai_consingan.metrics.frd import FRD, RadiomicComparison, compare_radiomics, radiomic_distance, radiomic_features
+from monai_consingan.metrics.frd import compare_radiomics, radiomic_distance, radiomic_features
 from monai_consingan.metrics.inception import inception_features, load_inception
-from monai_consingan.metrics.kid import KID, kernel_distance
+from monai_consingan.metrics.kid import Interval, kernel_distance
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.reading import agreement, reader_scores
@@ -33,18 +33,16 @@ from monai_consingan.metrics.texture import texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
-    "FRD",
-    "KID",
     "CheckInsertiond",
     "CheckRemovald",
     "Checks",
     "DetectedLesion",
     "Detection",
+    "Interval",
     "LesionMeasures",
     "Limits",
     "MeasureInsertiond",
     "MeasureRemovald",
-    "RadiomicComparison",
     "SetComparison",
     "Surroundings",
     "TissueAgreement",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_consingan.metrics.fid import Features, frechet_distance
-from monai_consingan.metrics.kid import KID, Sources, kernel_distance, source_numbers
+from monai_consingan.metrics.kid import Interval, Sources, kernel_distance, source_numbers
 
 MIN_IMAGES = 50
 """Images that each set must have for a ranking without a warning."""
@@ -38,11 +38,11 @@ class SetComparison:
     n_real: int
     n_synthetic: int
     fid: float
-    kid: KID
+    kid: Interval
     n_floor: int
     fid_floor: float
     fid_at_n_floor: float
-    kid_floor: KID
+    kid_floor: Interval
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def compare_sets(
     """
     kid = kernel_distance(real, synthetic, first_sources=real_sources, second_sources=synthetic_sources, seed=seed)
     nan = float("nan")
-    floor, fid_floor, fid_at_floor, kid_floor = 0, nan, nan, KID(nan, nan, nan)
+    floor, fid_floor, fid_at_floor, kid_floor = 0, nan, nan, Interval(nan, nan, nan)
     sources = source_numbers(real_sources, len(real))
     divided = floor_sets(sources, len(synthetic), seed)
     if divided is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -41,10 +41,6 @@ class TissueAgreement:
     psnr: float
     ssim: float
     ms_ssim: float
-
-    def as_dict(self) -> dict[str, float]:
-        """The measures by name."""
-        return asdict(self)
 
 
 def tissue_agreement(

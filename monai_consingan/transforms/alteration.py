@@ -231,40 +231,23 @@ class LesionAlteration(Transform):
 
 
 class LesionAlterationd(Transform):
-    """Dictionary version of :class:`LesionAlteration`.
+    """Dictionary version of :class:`LesionAlteration`: adds ``weight`` and ``alteration`` to a case with a ``lesion``.
+
+    If the case has ``image``, the naive image, and ``host``, the mask has all voxels in which they differ.
 
     Args:
-        lesion_key: key of the lesion's mask.
-        weight_key: key of the weight.
-        alteration_key: key of the mask of all that may change.
-        image_key, host_key: keys of the naive image and of its host; if both are there, the mask has all voxels in
-            which they differ.
         kwargs: the arguments of :class:`LesionAlteration`.
     """
 
     backend = LesionAlteration.backend
 
-    def __init__(
-        self,
-        lesion_key: Hashable = "lesion",
-        weight_key: Hashable = "weight",
-        alteration_key: Hashable = "alteration",
-        image_key: Hashable = "image",
-        host_key: Hashable = "host",
-        **kwargs: Any,
-    ) -> None:
-        self.images = (image_key, host_key)
-        self.lesion_key = lesion_key
-        self.weight_key = weight_key
-        self.alteration_key = alteration_key
+    def __init__(self, **kwargs: Any) -> None:
         self.alteration = LesionAlteration(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with weight and mask."""
-        out = dict(data)
-        naive, host = (data.get(key) for key in self.images)
-        out[self.weight_key], out[self.alteration_key] = self.alteration(data[self.lesion_key], naive, host)
-        return out
+        weight, mask = self.alteration(data["lesion"], data.get("image"), data.get("host"))
+        return {**data, "weight": weight, "alteration": mask}
 
 
 LesionAlterationD = LesionAlterationDict = LesionAlterationd

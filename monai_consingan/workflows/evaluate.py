@@ -171,8 +171,7 @@ def _radiomics(sets: Mapping[str, PictureSet], seed: int, progress: bool) -> dic
     """FRD between the real and the synthetic pictures, and between halves of the real ones."""
     real, synthetic = sets["real"], sets["synthetic"]
     features = [radiomic_features(found.files, progress=progress) for found in (real, synthetic)]
-    found = compare_radiomics(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
-    return found.as_dict()
+    return compare_radiomics(*features, real_sources=real.sources, synthetic_sources=synthetic.sources, seed=seed)
 
 
 def _describe(path: Path, found: PictureSet) -> dict[str, Any]:

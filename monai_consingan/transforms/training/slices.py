@@ -73,12 +73,10 @@ class RegionSlicesd(Transform, MultiSampleTrait):
     """The slices of a case that a model is trained on: those around its lesion.
 
     The result is a list with a sample ``{"image": slice}`` for every slice, which MONAI's data loader joins to a batch.
+    The case has ``image``, the naive image, ``lesion``, the mask of its lesion, ``alteration``, that of what may
+    change, and ``training``, the image whose slices are taken.
 
     Args:
-        image_key: key of the naive image.
-        lesion_key: key of the mask of its lesion.
-        alteration_key: key of the mask of what may change.
-        training_key: key of the image whose slices are taken.
         region: ``"roi"``, a crop at native resolution around all that may change, or ``"slice"``, whole slices resized
             to a square of ``max_side`` pixels.
         max_side: largest side in pixels that the networks see.
@@ -88,10 +86,6 @@ class RegionSlicesd(Transform, MultiSampleTrait):
         dims: 2 for slices, 3 for a box of the volume.
     """
 
-    image_key: Hashable = "image"
-    lesion_key: Hashable = "lesion"
-    alteration_key: Hashable = "alteration"
-    training_key: Hashable = "training"
     region: str = "roi"
     max_side: int = 250
     size: Sequence[int] | None = None
@@ -102,12 +96,12 @@ class RegionSlicesd(Transform, MultiSampleTrait):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
         """Samples with ``image``, (C, h, w) or (C, h, w, d) in [-1, 1]."""
-        naive = data[self.image_key]
+        naive = data["image"]
         slices, _, _ = region_slices(
             naive,
-            data[self.lesion_key],
-            data[self.alteration_key],
-            [data[self.training_key]],
+            data["lesion"],
+            data["alteration"],
+            [data["training"]],
             axis=sliced_axis(naive, self.axis, self.dims),
             region=self.region,
             max_side=self.max_side,
@@ -180,18 +174,16 @@ def whole_slices(
 
 @dataclass(eq=False)
 class HeadSlicesd(Transform, MultiSampleTrait):
-    """Whole slices of a scan as samples to train on; no lesion is needed.
+    """Whole slices of the scan ``image`` as samples to train on; no lesion is needed.
+
+    Where ``slices``, the slices' numbers, are missing, all slices that show enough of the head are taken.
 
     Args:
-        image_key: key of the scan.
-        slices_key: key of the slices' numbers; where it is missing, all slices that show enough of the head are taken.
         region, max_side: see :func:`whole_slices`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 for slices, 3 for the whole head of a volume.
     """
 
-    image_key: Hashable = "image"
-    slices_key: Hashable = "slices"
     region: str = "slice"
     max_side: int = 250
     axis: int | None = None
@@ -201,10 +193,10 @@ class HeadSlicesd(Transform, MultiSampleTrait):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
         """Samples with ``image``, (C, h, w) or (C, h, w, d) in [-1, 1]."""
-        image = data[self.image_key]
+        image = data["image"]
         slices, _, _ = whole_slices(
             image,
-            data.get(self.slices_key),
+            data.get("slices"),
             axis=sliced_axis(image, self.axis, self.dims),
             region=self.region,
             max_side=self.max_side,

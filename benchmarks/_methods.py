@@ -49,15 +49,23 @@ class Models:
     Args:
         folder: the bank's.
         seed: seed of the trainings.
+        start: a model that all trainings start from; none for first weights.
+        as_it_is: take that model for all hosts, and train none.
     """
 
     folder: Path = field(repr=False)
     seed: int = 0
+    start: Path | None = None
+    as_it_is: bool = False
 
     def get(self, host: np.ndarray, settings: TrainingSettings) -> TrainedModel:
         """The model of a slice, (H, W)."""
+        start = None if self.start is None else TrainedModel.load(self.start)
+        if start is not None and self.as_it_is:
+            return start
         image = torch.as_tensor(host, dtype=torch.float32)[None, None]
-        return ModelBank(self.folder).model_for(IntensityScale.fit(image).apply(image), settings, seed=self.seed)
+        scaled = IntensityScale.fit(image).apply(image)
+        return ModelBank(self.folder).model_for(scaled, settings, seed=self.seed, start=start)
 
 
 Method = Callable[[Insertion], np.ndarray]

@@ -45,6 +45,7 @@ CONTENTS = """
 docs/augment
 docs/twins
 docs/lesions
+docs/cohort
 docs/review
 docs/reading
 docs/challenge

@@ -13,7 +13,7 @@ import click
 
 from monai_consingan import __version__
 from monai_consingan.cli.augment import augment, merge, twins
-from monai_consingan.cli.bank import bank
+from monai_consingan.cli.bank import bank, cohort
 from monai_consingan.cli.challenge import challenge
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
@@ -95,6 +95,7 @@ for _command in (
     train,
     sample,
     bank,
+    cohort,
     lesions,
     augment,
     twins,

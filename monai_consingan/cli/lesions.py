@@ -73,6 +73,12 @@ _source_options = together(
         help="How the donor's intensities are fitted to the host's around the lesion.",
     ),
     click.option(
+        "--oedema",
+        is_flag=True,
+        help="Also take what touches the lesion in the donor's label with other values than --lesion-labels, within "
+        "the host's tissue; that of a BANK comes along anyway.",
+    ),
+    click.option(
         "--mass-effect",
         type=float,
         metavar="SHARE",

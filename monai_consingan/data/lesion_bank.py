@@ -90,6 +90,11 @@ class LesionBank:
         """The names of the sequences."""
         return tuple(self.index["sequences"])
 
+    @property
+    def lesion_labels(self) -> tuple[int, ...]:
+        """Label values that are lesion itself, others being oedema; empty for all."""
+        return tuple(self.index.get("asked", {}).get("settings", {}).get("lesion_labels", ()))
+
     def load(self, lesion: Mapping[str, Any]) -> tuple[MetaTensor, MetaTensor, MetaTensor]:
         """Image (C, \\*spatial), label and valid (1, \\*spatial) of a lesion, in RAS.
 

@@ -98,8 +98,10 @@ def tissue_mask(image: NDArray[Any]) -> NDArray[np.bool_]:
     Returns:
         Boolean array of the image's shape.
     """
-    low, high = min(float(image.min()), 0.0), float(np.percentile(image, 99.5))
-    bright, background = np.asarray(image > low + AIR_FRACTION * (high - low)), find_background(image)
+    background = find_background(image)
+    shown = background.darkest(image)
+    low, high = min(float(shown.min()), 0.0), float(np.percentile(shown, 99.5))
+    bright = np.asarray(image > low + AIR_FRACTION * (high - low))
     return background.tissue(image) & bright if background else bright
 
 

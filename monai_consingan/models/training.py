@@ -37,6 +37,7 @@ def train_model(
     start: TrainedModel | None = None,
     fine_tune_input: torch.Tensor | None = None,
     sequences: Sequence[str] = (),
+    sources: Sequence[str] = (),
     handlers: Sequence[Any] = (),
     progress: bool = False,
 ) -> TrainedModel:
@@ -52,6 +53,7 @@ def train_model(
         fine_tune_input: naive images like ``slices``: instead of a whole training, the last stage of ``start`` is
             trained once more with them as its input, as published.
         sequences: names of the channels, which the model keeps, where they are known.
+        sources: hashes of the scans of a cohort, which the model keeps, beside those of ``start``.
         handlers: more handlers of MONAI or Ignite for the trainer.
         progress: whether to show a progress bar on the standard error stream.
 
@@ -85,7 +87,10 @@ def train_model(
         stage_input=fine_tune_input,
         train_handlers=[*handlers, TrainingProgress()] if progress else handlers,
     ).run()
-    return TrainedModel(generator.cpu().eval(), discriminator.cpu().eval(), settings, seed, tuple(sequences))
+    seen = dict.fromkeys([*sources, *(() if start is None else start.sources)])
+    return TrainedModel(
+        generator.cpu().eval(), discriminator.cpu().eval(), settings, seed, tuple(sequences), tuple(seen)
+    )
 
 
 def _copy_weights(start: TrainedModel, generator: torch.nn.Module, discriminator: torch.nn.Module) -> None:

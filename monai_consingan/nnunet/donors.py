@@ -56,7 +56,8 @@ def fold_donors(
         valid = ((values >= 0) & (values != ignore_label)).astype(np.uint8)
         for crop in crop_lesions(Donor(image, label, valid), image, axis, tuple(spacing), lesion_labels):
             if crop.volume_mm3 >= min_volume and not abs(crop.cnr) < min_cnr:
-                found.append(Donor(crop.image, crop.label[None], crop.valid[None].astype(np.uint8), crop.level))
+                valid = crop.valid[None].astype(np.uint8)
+                found.append(Donor(crop.image, crop.label[None], valid, crop.level, crop.lesion_labels or None))
     if not found:
         raise ConSinGANError(
             f"None of the fold's {len(dataset.identifiers)} training cases has a lesion of {min_volume:g} mm3 or more "

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from monai_consingan.arrays import as_array, as_spacing
-from monai_consingan.background import Background, find_background
+from monai_consingan.background import Background, darkness, find_background
 from monai_consingan.distance import depth_within
 from monai_consingan.errors import ConSinGANError
 
@@ -22,8 +21,9 @@ def air_level(image: Any, background: Background | None = None) -> float:
     """Intensity that separates air (and other places without signal) from tissue.
 
     Otsu's threshold of the image, bright outliers such as fat and vessels cut off, lowered towards twice less where
-    the air is free of noise: cerebrospinal fluid then counts as tissue. The constant that fills the border of an image
-    is taken for its darkest value, wherever it lies (:func:`~monai_consingan.background.find_background`).
+    the air is free of noise: cerebrospinal fluid then counts as tissue (:func:`~monai_consingan.background.darkness`).
+    The constant that fills the border of an image is taken for its darkest value, wherever it lies; one around noisy
+    air is left out (:func:`~monai_consingan.background.find_background`).
 
     Args:
         image: array of any shape, in any intensity units.
@@ -39,19 +39,11 @@ def air_level(image: Any, background: Background | None = None) -> float:
     values = as_array(image).astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         raise ConSinGANError("image holds NaN or infinite values; give an image of finite numbers.")
-    values = (find_background(values) if background is None else background).darkest(values)
-    floor, ceiling = float(values.min()), float(values.max())
-    if floor == ceiling:
-        raise ConSinGANError(f"image is constant ({floor:g}); give an image that shows a head.")
-    bright = float(np.median(values[values > values.mean()]))
-    otsu = float(threshold_otsu(np.minimum(values, bright).ravel()))
-    dark = values[values <= otsu]
-    air = float(np.median(dark))
-    tissue = float(np.median(values[values > otsu]))
-    if air - floor > 0.5 * (tissue - floor):
-        return -np.inf
-    noise = 1.4826 * float(np.median(np.abs(dark - air)))
-    return min(otsu, max(air + 0.5 * (otsu - air), air + 4.0 * noise))
+    background = find_background(values) if background is None else background
+    values = background.apart(values) if background.pads else background.darkest(values)
+    if values.min() == values.max():
+        raise ConSinGANError(f"image is constant ({values.flat[0]:g}); give an image that shows a head.")
+    return darkness(values).level
 
 
 def tissue_in(image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None) -> np.ndarray:

@@ -52,6 +52,8 @@ class LesionSource(LesionRequest):
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
         mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
             aside, 0 to 0.8 (:py:class:`monai_consingan.transforms.PasteLesion`).
+        oedema: whether what touches the lesion in the donor's label with other values than ``lesion_labels`` comes
+            along, within the host's tissue; that of a bank does.
         dims, sequences, lead, resample: see ``LesionRequest``.
 
     Raises:
@@ -71,6 +73,7 @@ class LesionSource(LesionRequest):
     match: str | None = None
     lesion: int | str = "largest"
     mass_effect: float = 0.0
+    oedema: bool = False
 
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
@@ -92,8 +95,10 @@ class LesionSource(LesionRequest):
             return self
         if self.donor_label is not None:
             raise ConSinGANError(f"donor {donors[0]} is a bank, which has its own labels: leave donor_label out.")
-        image, label = LesionBank(donors[0]).files(self.lesion, seed)
-        return replace(self, donor=image, donor_label=label, lesion="largest")
+        bank = LesionBank(donors[0])
+        image, label = bank.files(self.lesion, seed)
+        found = replace(self, donor=image, donor_label=label, lesion="largest")
+        return found if self.lesion_labels else replace(found, lesion_labels=bank.lesion_labels or None, oedema=True)
 
     @property
     def files(self) -> list[str | Path | None]:
@@ -113,7 +118,7 @@ def _pasted(
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
     how = match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead, source.mass_effect
-    found = InsertLesion(*how)(
+    found = InsertLesion(*how, source.oedema)(
         host,
         donor,
         donor_label,

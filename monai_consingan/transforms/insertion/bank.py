@@ -22,7 +22,7 @@ def bank_donor(bank: LesionBank, lesion: dict[str, Any]) -> Donor:
         ConSinGANError: a file of it is gone or damaged.
     """
     image, label, valid = bank.load(lesion)
-    return Donor(image, label, valid, float(lesion["level"]))
+    return Donor(image, label, valid, float(lesion["level"]), bank.lesion_labels or None)
 
 
 def load_bank(folder: str | Path, *, held_out: int | None = None, without: Collection[str] = ()) -> list[Donor]:

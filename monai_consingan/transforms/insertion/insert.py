@@ -27,9 +27,11 @@ from monai_consingan.data import (
     to_host_grid,
     work_dims,
 )
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.oedema import bounded_oedema
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.mass_effect import Push, check_mass_effect
@@ -94,6 +96,8 @@ class InsertLesion(Transform):
             donor's lesion stands out most (:func:`monai_consingan.data.lead_channel`).
         mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
             aside: see :class:`PasteLesion`.
+        oedema: whether what touches the lesion in the donor's label with other values than ``lesion_labels`` comes
+            along, as far as the host shows tissue there: not in or beyond fluid.
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -113,6 +117,7 @@ class InsertLesion(Transform):
     dims: int | None = None
     lead: int | str | None = None
     mass_effect: float = 0.0
+    oedema: bool = False
 
     backend = [TransformBackends.NUMPY]
 
@@ -156,6 +161,9 @@ class InsertLesion(Transform):
         if host_label is None and _same_file(host, donor):
             host_label = donor_label
         lesion = keep_labels(donor_label, lesion_labels, name="donor label")
+        numbers = number_lesions(as_array(donor_label)[0], lesion_labels)
+        if self.oedema:
+            lesion = wrap_like(np.where(numbers > 0, as_array(donor_label), 0), donor_label)
         axis, donor_axis = slice_axis(host, self.axis), slice_axis(donor, self.axis)
         slices = {"donor slice": donor_slice, "host slice": host_slice}
         dims = work_dims(host, self.axis, self.dims) if set(slices.values()) == {None} else self._by_slices(slices)
@@ -164,7 +172,6 @@ class InsertLesion(Transform):
         check_slice(donor, donor_axis, donor_slice, "donor slice")
         if donor_slice is not None:
             lesion = keep_slice(lesion, donor_axis, donor_slice, "donor slice")
-        numbers = number_lesions(as_array(donor_label)[0], lesion_labels)
         lesion, number = keep_lesion(lesion, numbers, self.lesion, seed=self.seed, name="donor label")
         if host_label is not None and host_slice in slices_of(host_label, axis):
             raise ConSinGANError(
@@ -201,11 +208,19 @@ class InsertLesion(Transform):
             channel=lead,
         )
         if self.mass_effect:
-            mask = move(as_array(moved_lesion)[0] > 0, placement.offset)
+            mask = move(lesion_voxels(as_array(moved_lesion)[0], lesion_labels), placement.offset)
             push = Push.of(mask, self.mass_effect, known, across)
             host = wrap_like(push.image(as_array(host)), host)
             if host_label is not None:
                 host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
+        if self.oedema and lesion_labels is not None:
+            whole, everywhere = as_array(moved_lesion)[0], tuple(slice(0, n) for n in host.shape[1:])
+            label = move(whole, placement.offset)
+            label, like = bounded_oedema(label, lesion_labels, as_array(host), known, everywhere)
+            back = [-step for step in placement.offset]
+            label, like = move(label, back), move(like, back)
+            moved_lesion = wrap_like(label[None], moved_lesion)
+            valid = valid & (like & ((label > 0) | (whole == 0)))[None]
         pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host,
             moved_donor,

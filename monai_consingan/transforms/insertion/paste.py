@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ class PastedLesion(NamedTuple):
     """1 where the new lesion is, 0 elsewhere, uint8, (1, \\*spatial)."""
 
 
+@dataclass(eq=False)
 class PasteLesion(Transform):
     """Paste a donor's lesion into a host, in place or moved by whole voxels.
 
@@ -94,33 +96,29 @@ class PasteLesion(Transform):
         ([[[0.0, 0.0, 0.0], [0.0, 9.0, 0.0]]], [[[0, 0, 0], [0, 4, 0]]])
     """
 
+    blend: str = "hard"
+    feather_mm: float = 2.0
+    match: str = "none"
+    ring_mm: tuple[float, float] = (2.0, 8.0)
+    axis: int | None = None
+    spacing: Sequence[float] | float | None = None
+    mass_effect: float = 0.0
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        blend: str = "hard",
-        feather_mm: float = 2.0,
-        match: str = "none",
-        ring_mm: tuple[float, float] = (2.0, 8.0),
-        axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
-        mass_effect: float = 0.0,
-    ) -> None:
-        if blend not in BLENDS:
-            raise ConSinGANError(f'blend "{blend}" is unknown; choose one of {", ".join(BLENDS)}.')
-        if match not in MATCHES:
-            raise ConSinGANError(f'match "{match}" is unknown; choose one of {", ".join(MATCHES)}.')
-        check_axis(axis, 3)
-        check_spacing(spacing)
-        self.blend = blend
-        self.feather_mm = check_number(feather_mm, "feather_mm")
-        self.match = match
-        self.ring_mm = check_range(ring_mm, "ring_mm")
-        if self.ring_mm[0] == self.ring_mm[1]:
-            raise ConSinGANError(f"ring_mm is {ring_mm}, which is empty; give two rising distances in mm.")
-        self.axis = axis
-        self.spacing = spacing
-        self.mass_effect = check_mass_effect(mass_effect)
+    def __post_init__(self) -> None:
+        if self.blend not in BLENDS:
+            raise ConSinGANError(f'blend "{self.blend}" is unknown; choose one of {", ".join(BLENDS)}.')
+        if self.match not in MATCHES:
+            raise ConSinGANError(f'match "{self.match}" is unknown; choose one of {", ".join(MATCHES)}.')
+        check_axis(self.axis, 3)
+        check_spacing(self.spacing)
+        self.feather_mm = check_number(self.feather_mm, "feather_mm")
+        inner, outer = check_range(self.ring_mm, "ring_mm")
+        if inner == outer:
+            raise ConSinGANError(f"ring_mm is {self.ring_mm}, which is empty; give two rising distances in mm.")
+        self.ring_mm = inner, outer
+        self.mass_effect = check_mass_effect(self.mass_effect)
 
     def __call__(  # type: ignore[override]
         self,

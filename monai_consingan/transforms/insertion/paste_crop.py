@@ -22,6 +22,7 @@ from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.oedema import bounded_oedema
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
 from monai_consingan.transforms.mass_effect import Push
 
@@ -167,6 +168,10 @@ def paste_crop(
         for low, high, pad, size in zip(start, stop, pads, shape, strict=True)
     )
     host, donor, label, valid = image[in_all(box)], *_moved(crop, offset, box)
+    if (crop.label > 0).sum() > crop.core.sum():
+        whole = label
+        label, like = bounded_oedema(label, crop.lesion_labels, host, known, box)
+        valid = valid & like & ((label > 0) | (whole == 0))
     mask = label > 0
     channels = list(zip(host, known.channels, strict=True))
     if any((mask & about.background.mask(part)).any() for part, about in channels):
@@ -207,7 +212,7 @@ def crop_push(
         offset: voxel of the host that the crop's first voxel comes to.
         share, known, axis: see :meth:`monai_consingan.transforms.mass_effect.Push.of`.
     """
-    return Push.of(move(crop.label > 0, offset, shape=known.shape), share, known, axis)
+    return Push.of(move(crop.core, offset, shape=known.shape), share, known, axis)
 
 
 def _moved(crop: DonorCrop, offset: Sequence[int], box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ from monai_consingan.transforms.host_knowledge import KEPT, HostKnowledge, image
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, head_symmetry
 
 
+@cached(LRUCache(KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())
 def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     """The head of a host, as :class:`monai_consingan.transforms.HostKnowledge` has it.
 
@@ -31,11 +32,6 @@ def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, 
     Returns:
         Where the first channel shows the head and none its background, boolean (\\*spatial), not to be written to.
     """
-    return _head(mark, values, spacing)
-
-
-@cached(LRUCache(KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())
-def _head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     head = head_mask(values[0], spacing=spacing)
     if len(values) > 1:
         for channel in values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -52,6 +53,7 @@ class RemovedLesion(NamedTuple):
     """The plane of symmetry, if the method mirrored at one."""
 
 
+@dataclass(eq=False)
 class RemoveLesion(Transform):
     """Fill a lesion with what could be there without it.
 
@@ -99,33 +101,28 @@ class RemoveLesion(Transform):
         ('mirror', 1.0, 0)
     """
 
+    methods: str | Sequence[str] = ("mirror",)
+    symmetry: str | float | SymmetryPlane = "centre"
+    margin_mm: float = 1.5
+    axis: int | None = None
+    flip_axis: int | None = None
+    spacing: Sequence[float] | float | None = None
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        methods: str | Sequence[str] = ("mirror",),
-        symmetry: str | float | SymmetryPlane = "centre",
-        margin_mm: float = 1.5,
-        axis: int | None = None,
-        flip_axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
-    ) -> None:
-        self.methods: tuple[str, ...] = ensure_tuple(methods)
+    def __post_init__(self) -> None:
+        self.methods = ensure_tuple(self.methods)
         unknown = [method for method in self.methods if method not in FILLINGS]
         if unknown or not self.methods:
             named = ", ".join(f'"{method}"' for method in unknown) or "nothing"
             raise ConSinGANError(f"methods names {named}; choose from {', '.join(FILLINGS)}.")
-        for name, along in (("axis", axis), ("flip_axis", flip_axis)):
-            check_axis(along, 3, name=name)
-        if axis is not None and axis == flip_axis:
-            raise ConSinGANError(f"flip_axis {flip_axis} runs across the slices; choose another axis than axis.")
-        check_spacing(spacing)
-        check_symmetry(symmetry)
-        self.margin_mm = check_number(margin_mm, "margin_mm")
-        self.symmetry = symmetry
-        self.axis = axis
-        self.flip_axis = flip_axis
-        self.spacing = spacing
+        for name in ("axis", "flip_axis"):
+            check_axis(getattr(self, name), 3, name=name)
+        if self.axis is not None and self.axis == self.flip_axis:
+            raise ConSinGANError(f"flip_axis {self.axis} runs across the slices; choose another axis than axis.")
+        check_spacing(self.spacing)
+        check_symmetry(self.symmetry)
+        self.margin_mm = check_number(self.margin_mm, "margin_mm")
 
     def __call__(  # type: ignore[override]
         self,

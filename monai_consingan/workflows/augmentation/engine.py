@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import Any
 
 from monai_consingan.data import file_sha256
 from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.folder_lock import leaving_nothing, locked, locked_part
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
@@ -21,6 +22,7 @@ from monai_consingan.models.model import TrainedModel, given_models, model_file
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.bank_donors import survey_bank
+from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.merge import write_lists
@@ -75,8 +77,12 @@ class Run:
         """
         settings = self.settings
         dims = None if settings.redrawn is None else settings.dims
-        training, _, _ = given_models(_TASKS[self.command], self.training, self.model, None, dims=dims)
+        training, cohort, _ = given_models(_TASKS[self.command], self.training, self.model, None, dims=dims)
         path = None if self.model is None else model_file(self.model)
+        if cohort is not None:
+            folds = [record.fold for record in self.scans.of("training")]
+            for leak in leaks(seen_scans(cohort, self.scans), self.scans, folds):
+                warnings.warn(leak, ConSinGANWarning, stacklevel=2)
         self.folder.ask(
             self.scans,
             {

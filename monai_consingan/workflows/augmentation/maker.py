@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -22,6 +23,7 @@ from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.transforms.mass_effect import Push
+from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
@@ -164,6 +166,10 @@ class CaseMaker(ABC, Generic[Settings]):
         self.records = {record.name: record for record in self.scans.records}
         self.versions = versions()
 
+    @cached_property
+    def _seen(self) -> list[ScanRecord]:
+        return [] if self.cohort is None else seen_scans(self.cohort[0], self.scans)
+
     def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
         """Make a synthetic scan.
 
@@ -297,7 +303,9 @@ class CaseMaker(ABC, Generic[Settings]):
         )
         if self.settings.redrawn is None:
             case.model = None
-        elif case.model is None:
+        elif self.cohort is not None:
+            case.warnings += leaks(self._seen, self.scans, [record.fold])
+        else:
             lesions = wrap_like((numbers > 0)[None].astype(np.uint8), image)
             try:
                 model = self.models.prepare(image, lesions, device=self.device)

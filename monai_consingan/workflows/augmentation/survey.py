@@ -178,7 +178,8 @@ def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int],
     inside = (numbers == lesion.number)[None]
     free = (values == 0) | inside
     lesion_only = np.where(inside, values, 0)
-    return Donor(image, wrap_like(lesion_only, image), wrap_like(free.astype(np.uint8), image), lesion.level)
+    label, valid = (wrap_like(part, image) for part in (lesion_only, free.astype(np.uint8)))
+    return Donor(image, label, valid, lesion.level, tuple(lesion_labels) or None)
 
 
 def survey_scan(

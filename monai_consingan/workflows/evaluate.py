@@ -77,7 +77,7 @@ def evaluate(
     Returns:
         The report, as far as it was asked for with ``results`` and ``images``:
         :class:`~monai_consingan.metrics.SetComparison` as a dictionary, what was used, the number of ``sources`` and
-        ``radiomics`` (:class:`~monai_consingan.metrics.RadiomicComparison`).
+        ``radiomics`` (:func:`~monai_consingan.metrics.compare_radiomics`).
 
     Raises:
         ConSinGANError: nothing to evaluate, an input that is bad, fewer than two images in a set, no Inception

@@ -29,7 +29,8 @@ def contrast(
         image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
             were found before.
         mask: channel-first mask of the lesion on the same grid.
-        part: the part of the lesion that is looked at, boolean (\\*spatial); None for all.
+        part: the part of the lesion that is looked at, boolean (\\*spatial), or (\\*box) of surroundings;
+            None for all.
         ring_mm: where the ring begins and ends, as distances to the lesion in mm.
         where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
@@ -39,10 +40,9 @@ def contrast(
     Raises:
         ConSinGANError: for an empty mask, shapes that differ, no tissue around, or a ring with a mean of 0 or less.
     """
-    case = Surroundings.of(image, mask, **where)
+    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
     around = case.mean(ring_mm)
-    inside = case.inside if part is None else part
-    return (float(case.image[inside].mean(dtype=np.float64)) - around) / around
+    return (float(case.image[case.part(part)].mean(dtype=np.float64)) - around) / around
 
 
 def contrast_to_noise(
@@ -82,8 +82,8 @@ def contrast_to_noise(
         >>> round(contrast_to_noise(image, mask), 2)
         4.05
     """
-    case = Surroundings.of(image, mask, **where)
-    return cnr(case.image[case.inside if part is None else part], case.values(ring_mm))
+    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
+    return cnr(case.image[case.part(part)], case.values(ring_mm))
 
 
 def _spread(values: NDArray[np.float64]) -> float:

@@ -49,7 +49,7 @@ def rim_core_difference(
     Raises:
         ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
     """
-    case = Surroundings.of(image, mask, **where)
+    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
     array, inside, sizes, axis = case.image, case.inside, case.spacing, case.axis
     around = case.mean(ring_mm)
     depth = depth_inside(inside, sizes, axis)
@@ -94,7 +94,7 @@ def half_maximum_size(
     Raises:
         ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
     """
-    case = Surroundings.of(image, mask, **where)
+    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
     inside, sizes, axis = case.inside, case.spacing, case.axis
     deviation = case.image.astype(np.float64) - case.mean(ring_mm)
     ordered = np.sort(deviation[inside])
@@ -178,7 +178,7 @@ def measure_lesion(
 
         >>> kept = measure_lesion(result, mask).kept_from(measure_lesion(donor, donor_mask))  # doctest: +SKIP
     """
-    case = Surroundings.of(image, mask, **where)
+    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
     return LesionMeasures(
         contrast=contrast(case, ring_mm=ring_mm),
         rim_core_difference=rim_core_difference(case, ring_mm=ring_mm),

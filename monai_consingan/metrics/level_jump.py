@@ -54,7 +54,7 @@ def level_jump(
         >>> level_jump(image, mask, along=2) > 5 > 2 > level_jump(image, mask, along=0)
         True
     """
-    case = Surroundings.of(image, mask, **where)
+    case = Surroundings.of(image, mask, reach_mm=outer_mm, **where)
     around = case.around(outer_mm)
     box = bounding_box(case.inside | around, [1] * case.ndim)
     array = np.moveaxis(case.image[box].astype(np.float64), along, 0)

@@ -58,7 +58,7 @@ def seam(
         >>> seam(image, mask)
         1.0
     """
-    case = Surroundings.of(image, mask, **where)
+    case = Surroundings.of(image, mask, reach_mm=outer_mm, **where)
     around = case.around(outer_mm)
     box = bounding_box(case.inside | around, [1] * case.ndim)
     array, inside, countable = case.image[box].astype(np.float64), case.inside[box], case.countable[box]

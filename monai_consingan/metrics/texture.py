@@ -49,7 +49,7 @@ def texture(
         >>> 0.8 < texture(image, mask) < 1.2
         True
     """
-    case = Surroundings.of(image, mask, **where)
+    case = Surroundings.of(image, mask, reach_mm=outer_mm, **where)
     around = case.around(outer_mm)
     if not around.any():
         return float("nan")

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def evaluate(
                 radiomics = {"radiomics": _radiomics(sets, seed, progress)} if frd else {}
                 save_contact_sheet(folder / FIGURE, {name: found.files for name, found in sets.items()})
             report["images"] = {
-                **compared.as_dict(),
+                **asdict(compared),
                 **radiomics,
                 "dims": dims,
                 "seed": seed,

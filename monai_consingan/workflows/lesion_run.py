@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ class LesionRun:
             made = redrawing(image, case.mask, case.host, case.training, axis=case.axis, folder=self.folder)
             image, alteration, seconds = made.image, made.alteration, made.seconds_training
             told |= {**redrawing.settings.as_dict(), "blend": redrawing.blend.as_dict(), **case.redrawn}
-            told |= {"region_taken": made.region.as_dict(), "intensities": made.scale.as_dict()}
+            told |= {"region_taken": asdict(made.region), "intensities": made.scale.as_dict()}
             if redrawing.model is None:
                 made.model.save(self.folder / MODEL_NAME)
         resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}

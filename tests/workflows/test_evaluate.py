@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def test_images_are_compared_by_their_features(
     found = evaluate(tmp_path / "all", images=sets, inception=inception_file, dims=64, seed=3)["images"]
     network = load_inception(inception_file, dims=64)
     files = [sorted(folder.iterdir()) for folder in sets]
-    expected = compare_sets(*(inception_features(names, network) for names in files), seed=3).as_dict()
+    expected = asdict(compare_sets(*(inception_features(names, network) for names in files), seed=3))
     assert {name: found[name] for name in expected} == expected
     assert found["sources"]["synthetic"] == {"name": "synthetic", "images": 4, "sources": 4}
     monkeypatch.setenv(INCEPTION_VARIABLE, str(inception_file))

@@ -69,6 +69,8 @@ class InsertedLesion(NamedTuple):
     """The channel in which the place was looked for."""
     host: Any
     """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
+    head: np.ndarray
+    """The host's head in all channels, boolean (\\*spatial)."""
 
 
 @dataclass(eq=False)
@@ -193,6 +195,7 @@ class InsertLesion(Transform):
             middle = present[(len(present) - 1) // 2]
             slice_offset = 0 if host_slice is None else host_slice - middle
         known = HostKnowledge.of(host, lead=lead)
+        head = known.head_in_all(host)
         placement = find_placement(
             as_array(host)[lead],
             as_array(moved_donor)[lead],
@@ -231,7 +234,8 @@ class InsertLesion(Transform):
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead, host)
+        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *told)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""

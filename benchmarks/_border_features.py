@@ -6,8 +6,6 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours
 
-__all__ = ["border_curves", "border_features", "border_frame", "border_patches", "named_features"]
-
 OFFSETS = np.arange(-6, 11)
 """Pixels from the border, negative inside."""
 

@@ -7,8 +7,6 @@ from _border_features import border_curves, named_features
 from scipy import ndimage
 from skimage.measure import marching_cubes
 
-__all__ = ["DIRECTIONS", "Border", "space_features"]
-
 OFFSETS = np.arange(-6, 10)
 """Voxels from the border, negative inside."""
 DIRECTIONS = ("in plane", "through plane")

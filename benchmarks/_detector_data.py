@@ -70,8 +70,8 @@ class Patch:
     """A patch.
 
     Args:
-        image: as the network sees it, (side, side), float32.
-        label: where there is a lesion, boolean.
+        image: as the network sees it, (side, side), or (C, side, side, side) in space, float32.
+        label: where there is a lesion, boolean, without channels.
     """
 
     image: np.ndarray
@@ -94,18 +94,24 @@ def input_of(image: np.ndarray, patient: Patient) -> np.ndarray:
     return np.clip((image - median) / spread, -_CLIP, _CLIP).astype(np.float32)
 
 
-def augmentation(seed: int) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
+def augmentation(seed: int, dims: int = 2) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
     """The standard augmentation: MONAI's flips, turns, zooms, noise, blur, brightness and contrast."""
     both, image = ["image", "label"], ["image"]
+    turns, zooms = (np.pi, 0.2) if dims == 2 else ((np.pi / 6,) * 3, (0.2,) * 3)
+    blurs = {f"sigma_{axis}": (0.3, 1.0) for axis in "xyz"[:dims]}
     given = Compose(
         [
-            RandFlipd(both, prob=0.5, spatial_axis=0),
-            RandFlipd(both, prob=0.5, spatial_axis=1),
+            *(RandFlipd(both, prob=0.5, spatial_axis=axis) for axis in range(dims)),
             RandAffined(
-                both, prob=0.7, rotate_range=np.pi, scale_range=0.2, mode=["bilinear", "nearest"], padding_mode="border"
+                both,
+                prob=0.7,
+                rotate_range=turns,
+                scale_range=zooms,
+                mode=["bilinear", "nearest"],
+                padding_mode="border",
             ),
             RandGaussianNoised(image, prob=0.2, std=0.1),
-            RandGaussianSmoothd(image, prob=0.2, sigma_x=(0.3, 1.0), sigma_y=(0.3, 1.0)),
+            RandGaussianSmoothd(image, prob=0.2, **blurs),
             RandScaleIntensityd(image, prob=0.3, factors=0.25),
             RandShiftIntensityd(image, prob=0.3, offsets=0.25),
             RandAdjustContrastd(image, prob=0.2, gamma=(0.7, 1.5)),

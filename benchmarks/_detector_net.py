@@ -1,4 +1,4 @@
-"""A small detector: a 2D U-Net on patches, applied to whole slices."""
+"""A small detector: a U-Net on patches; in 2D it is applied to whole slices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monai.networks.nets import UNet
 from monai.transforms import DivisiblePad
 from scipy import ndimage
 
-__all__ = ["NetSettings", "predict", "train"]
+__all__ = ["NetSettings", "predict", "train", "without_crumbs"]
 
 _SLICES = 16  # predicted at once
 
@@ -31,6 +31,8 @@ class NetSettings:
         learning_rate: of Adam at its highest (one cycle).
         threshold: probability from which on a voxel is a lesion.
         least_mm3: smaller predicted components are taken away.
+        dims: 2 for slices, 3 in space.
+        sequences: channels of the image.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 128)
@@ -38,6 +40,8 @@ class NetSettings:
     learning_rate: float = 1e-2
     threshold: float = 0.5
     least_mm3: float = 10.0
+    dims: int = 2
+    sequences: int = 1
 
 
 def train(batches: Iterable[list[Patch]], settings: NetSettings, *, augment: bool, seed: int) -> tuple[UNet, float]:
@@ -55,16 +59,21 @@ def train(batches: Iterable[list[Patch]], settings: NetSettings, *, augment: boo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         levels = len(settings.channels)
-        network = UNet(2, 1, 1, settings.channels, (2,) * (levels - 1), norm="batch")
+        strides = (2,) * (levels - 1)
+        network = UNet(settings.dims, settings.sequences, 1, settings.channels, strides, norm="batch")
     loss_of = DiceCELoss(sigmoid=True, batch=True)
     optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
-    altered = augmentation(seed) if augment else None
+    altered = augmentation(seed, settings.dims) if augment else None
     network.train()
     losses = []
     for batch in batches:
         pairs = [
-            {"image": torch.as_tensor(p.image)[None], "label": torch.as_tensor(p.label)[None].float()} for p in batch
+            {
+                "image": torch.as_tensor(p.image).reshape(settings.sequences, *p.label.shape),
+                "label": torch.as_tensor(p.label)[None].float(),
+            }
+            for p in batch
         ]
         if altered is not None:  # never by its truth: that takes its length, for which MONAI seeds its transforms anew
             with _plain_tensors():
@@ -116,6 +125,10 @@ def predict(network: UNet, patient: Patient, settings: NetSettings, image: np.nd
         likely = network(slices[start : start + _SLICES])[:, 0, :height, :width].sigmoid() >= settings.threshold
         there[..., start : start + _SLICES] = np.moveaxis(likely.numpy(), 0, -1)
     found &= patient.brain
+    return without_crumbs(found, settings.least_mm3 / float(np.prod(patient.spacing) * patient.slice_mm))
+
+
+def without_crumbs(found: np.ndarray, least: float) -> np.ndarray:
+    """A mask in space without components of fewer voxels than ``least``."""
     parts, _ = ndimage.label(found, np.ones((3, 3, 3)))
-    large = np.bincount(parts.ravel()) * np.prod(patient.spacing) * patient.slice_mm >= settings.least_mm3
-    return found & np.asarray(large[parts])
+    return found & np.asarray((np.bincount(parts.ravel()) >= least)[parts])

@@ -29,8 +29,6 @@ from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
 from monai_consingan.transforms.insertion.move import move
 
-__all__ = ["MAKERS", "SEQUENCES", "Case", "Subject", "case_features", "case_patches", "cases_of", "lesion_features"]
-
 SEQUENCES = ("t1ce", "t1", "t2", "flair")
 """The first leads."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +158,7 @@ def training_checks(device: str, quick: bool, dims: int) -> list[Row]:
 def use_checks(device: str, quick: bool, dims: int) -> list[Row]:
     """A training as the commands do it, its file, its use on the device, and TorchScript there."""
     size = _size(dims, quick)
-    settings = TrainingSettings("harmonization", iterations=2, channels=8)
-    if dims == 3:
-        if not hasattr(settings, "spatial_dims"):
-            return []
-        settings = replace(settings, spatial_dims=3)
+    settings = TrainingSettings("harmonization", iterations=2, channels=8, spatial_dims=dims)
     image = smooth_image(size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt"

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["interval", "shown"]
+DRAWS = 2000
+"""Of a bootstrap."""
 
 
 def interval(
@@ -15,7 +16,6 @@ def interval(
     groups: Sequence[str],
     measure: Callable[[np.ndarray], float] = lambda values: float(np.median(values)),
     *,
-    draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """A measure of values with its 95% interval: patients are drawn anew, each with all of its cases.
@@ -24,8 +24,7 @@ def interval(
         values: one of every case; those that are NaN do not count.
         groups: the patient of every case.
         measure: of the values; by default their median.
-        draws: of the bootstrap.
-        seed: its seed.
+        seed: of the bootstrap.
     """
     known = ~np.isnan(np.asarray(values, float))
     numbers, names = np.asarray(values, float)[known], np.asarray(groups)[known]
@@ -35,7 +34,7 @@ def interval(
     random = np.random.default_rng(seed)
     found = [
         measure(np.concatenate([members[k] for k in random.integers(len(members), size=len(members))]))
-        for _ in range(draws)
+        for _ in range(DRAWS)
     ]
     with np.errstate(invalid="ignore"):  # the truth has an infinite PSNR
         low, high = np.percentile(found, [2.5, 97.5])

@@ -10,8 +10,6 @@ import numpy as np
 
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["kept"]
-
 
 def kept(folder: Path, method: object, arrays: tuple[np.ndarray, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
     """What a method makes of arrays, from the folder if it is there.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import islice
 
 import numpy as np
 from _lesion_shapes import SIDE, cut, random_of
 from _methods import Insertion
-from _null_pastes import Window, host_windows
+from _null_pastes import Window, host_places
 from _patients import Patient
 from scipy import ndimage
 
@@ -17,8 +17,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import find_placement
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.placement import level_around
-
-__all__ = ["LesionPaste", "lesion_pastes"]
 
 DIAMETERS_MM = (6.0, 30.0)
 _TRIES = 40
@@ -73,18 +71,10 @@ def lesion_pastes(
         seed: decides everything; a pair's lesions do not depend on what other pairs there are.
         limit: only so many pairs.
     """
-    taken: dict[str, list[Window]] = {}
-    for host, donor in list(permutations(patients, 2))[:limit]:
-        if host.name not in taken:
-            taken[host.name] = host_windows(host, windows, seed)
-        for number in range(per_pair):
-            window = taken[host.name][number % windows]
-            random = random_of(seed, "lesion", host.name, donor.name, number)
-            for _ in range(_TRIES):
-                paste = _placed(window, donor, random)
-                if paste is not None:
-                    yield paste
-                    break
+    for window, donor, number in host_places(patients, per_pair, windows, seed, limit):
+        random = random_of(seed, "lesion", window.patient.name, donor.name, number)
+        placed = (_placed(window, donor, random) for _ in range(_TRIES))
+        yield from islice((paste for paste in placed if paste is not None), 1)
 
 
 def _placed(window: Window, donor: Patient, random: np.random.Generator) -> LesionPaste | None:

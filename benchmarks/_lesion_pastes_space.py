@@ -12,8 +12,6 @@ from _null_pastes_space import DIAMETERS_MM, REACH, SIDE, crop_of, healthy_place
 from _sequences import Volume
 from scipy import ndimage
 
-__all__ = ["SpaceLesion", "space_lesions"]
-
 _PLACES = 8
 
 

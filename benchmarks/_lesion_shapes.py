@@ -11,8 +11,6 @@ from scipy.signal import fftconvolve
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["REACH", "SIDE", "cut", "full_slices", "largest", "lesion_shape", "places", "put", "random_of"]
-
 SIDE = 96
 """Pixels of a window in a slice: the crop that the preset ``quick`` trains on."""
 REACH = 10

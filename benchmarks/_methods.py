@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,9 @@ from monai_consingan.arrays import as_array
 from monai_consingan.data import IntensityScale, find_region
 from monai_consingan.inferers import redraw_region
 from monai_consingan.methods import INSERTION_METHODS, BlendSettings
-from monai_consingan.models import TrainedModel, train_model
+from monai_consingan.models import ModelBank, TrainedModel
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.transforms import LesionAlteration, PasteLesion
-
-__all__ = ["METHODS", "Insertion", "Method", "Models", "methods"]
 
 
 @dataclass(frozen=True)
@@ -47,28 +44,28 @@ class Insertion:
 
 @dataclass(frozen=True)
 class Models:
-    """Models of hosts' slices, trained when first asked for, and kept in a folder.
+    """Models of hosts' slices, trained when first asked for, and kept in a bank.
 
     Args:
-        folder: where they are kept.
+        folder: the bank's.
         seed: seed of the trainings.
+        start: a model that all trainings start from; none for first weights.
+        as_it_is: take that model for all hosts, and train none.
     """
 
     folder: Path = field(repr=False)
     seed: int = 0
+    start: Path | None = None
+    as_it_is: bool = False
 
     def get(self, host: np.ndarray, settings: TrainingSettings) -> TrainedModel:
         """The model of a slice, (H, W)."""
+        start = None if self.start is None else TrainedModel.load(self.start)
+        if start is not None and self.as_it_is:
+            return start
         image = torch.as_tensor(host, dtype=torch.float32)[None, None]
-        key = hashlib.sha256(repr((settings, self.seed)).encode() + np.ascontiguousarray(host).tobytes()).hexdigest()
-        path = self.folder / f"{key[:20]}.pt"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            checkpoint = path.with_suffix(".checkpoint")
-            scaled = IntensityScale.fit(image).apply(image)
-            train_model(scaled, settings, seed=self.seed, checkpoint=checkpoint).save(path)
-            checkpoint.unlink(missing_ok=True)
-        return TrainedModel.load(path)
+        scaled = IntensityScale.fit(image).apply(image)
+        return ModelBank(self.folder).model_for(scaled, settings, seed=self.seed, start=start)
 
 
 Method = Callable[[Insertion], np.ndarray]

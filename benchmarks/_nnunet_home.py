@@ -14,8 +14,6 @@ import numpy as np
 from monai_consingan.data import example
 from monai_consingan.nnunet import trainer_folder
 
-__all__ = ["DATASET", "TRAIN", "planned_home", "started"]
-
 DATASET = "Dataset001_Small"
 _CASES = 5
 _PLAN = (

@@ -13,8 +13,6 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["NullPaste", "Window", "host_windows", "null_pastes"]
-
 DIAMETERS_MM = (8.0, 25.0)
 _PLACES = 8
 _TRIES = 200
@@ -93,13 +91,21 @@ def null_pastes(
         seed: decides everything; a pair's pastes do not depend on what other pairs there are.
         limit: only so many pairs.
     """
+    for window, donor, number in host_places(patients, per_pair, windows, seed, limit):
+        random = random_of(seed, window.patient.name, donor.name, number)
+        yield _null_paste(window, donor, number, random)
+
+
+def host_places(
+    patients: Sequence[Patient], per_pair: int, windows: int, seed: int, limit: int | None
+) -> Iterator[tuple[Window, Patient, int]]:
+    """A window of the host, the donor, and which of the pair's it is, of every ordered pair of patients."""
     taken: dict[str, list[Window]] = {}
     for host, donor in list(permutations(patients, 2))[:limit]:
         if host.name not in taken:
             taken[host.name] = host_windows(host, windows, seed)
         for number in range(per_pair):
-            window = taken[host.name][number % windows]
-            yield _null_paste(window, donor, number, random_of(seed, host.name, donor.name, number))
+            yield taken[host.name][number % windows], donor, number
 
 
 def host_windows(host: Patient, count: int, seed: int, allowed: np.ndarray | None = None) -> list[Window]:

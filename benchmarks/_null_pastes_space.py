@@ -13,8 +13,6 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["SpacePaste", "crop_of", "healthy_place", "space_pastes", "standing_of"]
-
 SIDE = 64
 """Voxels of a crop's side."""
 REACH = 9

@@ -14,8 +14,6 @@ from scipy import ndimage
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import anatomical_mirror
 
-__all__ = ["NullVoid", "mirrored_healthy", "null_voids"]
-
 _TRIES = 200
 _APART = 2  # pixels between a void and its mirrored place
 

@@ -20,8 +20,6 @@ from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, estimate_symmetry
 from monai_consingan.workflows.augmentation import read_scans
 
-__all__ = ["CORE_LABELS", "DATA_VARIABLE", "Patient", "find_patients", "read_patients"]
-
 DATA_VARIABLE = "CONSINGAN_BENCHMARK_DATA"
 """Environment variable with the folder of the patients."""
 CORE_LABELS = (1, 3, 4)

@@ -18,8 +18,6 @@ from scipy import ndimage
 from monai_consingan.metrics import detection
 from monai_consingan.transforms import anatomical_mirror
 
-__all__ = ["detection_rows", "real_removals", "train_detector"]
-
 MARGIN_MM = 1.5
 """How far beyond the label a real lesion is filled, as the package does by default."""
 LEAST = 50

@@ -17,13 +17,11 @@ from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import PUBLISHED_BLENDS, BlendSettings
 from monai_consingan.models import ModelBank
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import preset_settings
 from monai_consingan.transforms import FilledLesion, FillLesion, MatchedFill, TissueBlend, anatomical_mirror
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
-
-__all__ = ["NETWORK_FREE", "REFERENCE", "REMOVALS", "Removal", "RemovalMethod", "removal_methods"]
 
 REFERENCE = "Poisson-corrected mirror"
 """What the goal is relative to."""
@@ -120,17 +118,11 @@ class Blended:
 
 @dataclass(frozen=True)
 class RingMean:
-    """The mean of what is around.
-
-    Args:
-        ring_mm: how far that reaches.
-    """
-
-    ring_mm: float = 8.0
+    """The mean of what is within 8 mm around."""
 
     def __call__(self, case: Removal) -> np.ndarray:
         """The filled image, (H, W)."""
-        ring = (outside_distance(case.mask, case.spacing) <= self.ring_mm) & ~case.mask & (case.image > 0)
+        ring = (outside_distance(case.mask, case.spacing) <= 8.0) & ~case.mask & (case.image > 0)
         return np.where(case.mask, case.image[ring].mean(), case.image).astype(np.float64)
 
 
@@ -150,12 +142,10 @@ class OpenCV:
     """Inpainting by OpenCV.
 
     Args:
-        name: ``"TELEA"`` or ``"NS"`` (Navier-Stokes).
-        radius: pixels around a pixel that count.
+        name: ``"TELEA"`` or ``"NS"`` (Navier-Stokes); 5 pixels around a pixel count.
     """
 
     name: str
-    radius: float = 5.0
 
     def __call__(self, case: Removal) -> np.ndarray:
         """The filled image, (H, W)."""
@@ -163,7 +153,7 @@ class OpenCV:
 
         scale = float(case.image.max()) / 65535
         grey = np.rint(case.image / scale).astype(np.uint16)
-        filled = cv2.inpaint(grey, case.mask.astype(np.uint8), self.radius, getattr(cv2, f"INPAINT_{self.name}"))
+        filled = cv2.inpaint(grey, case.mask.astype(np.uint8), 5.0, getattr(cv2, f"INPAINT_{self.name}"))
         return np.where(case.mask, scale * filled, case.image)
 
 
@@ -190,17 +180,9 @@ class ConSinGAN:
     def __call__(self, case: Removal) -> np.ndarray:
         """The redrawn image, (H, W)."""
         filled = case.filled(self.method, self.train_on)
-        redrawn = redraw(
-            filled.image,
-            filled.mask,
-            [filled.training],
-            host=case.tensor(case.image),
-            axis=None,
-            settings=preset_settings("quick", "editing", **self.training),
-            blend=self.blend,
-            bank=ModelBank(self.folder),
-            seed=self.seed,
-        )
+        settings = preset_settings("quick", "editing", **self.training)
+        redraw = Redrawing(settings, self.blend, bank=ModelBank(self.folder), seed=self.seed)
+        redrawn = redraw(filled.image, filled.mask, case.tensor(case.image), filled.training, axis=None)
         return np.asarray(as_array(redrawn.image)[0], np.float64)
 
 

@@ -16,8 +16,6 @@ from monai_consingan.arrays import as_array
 from monai_consingan.data import load_label, load_scan
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["SEQUENCES", "Volume", "read_volumes"]
-
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 """What a patient has, in the order of the channels."""
 _MARGIN_MM = 5.0

@@ -21,8 +21,6 @@ from monai_consingan.transforms import HostKnowledge, RemoveLesion, anatomical_m
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, estimate_symmetry
 
-__all__ = ["SPACE_METHODS", "SpaceMethod", "SpaceVoid", "Volume", "space_voids"]
-
 DIAMETERS_MM = (8.0, 25.0)
 _CLEAR = 6  # voxels around a void that are healthy tissue in both hemispheres
 _TRIES = 200

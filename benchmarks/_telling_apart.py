@@ -8,34 +8,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from _intervals import DRAWS
 from torch import nn
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "FOLDS",
-    "auc",
-    "auc_interval",
-    "cnn_scores",
-    "forest_scores",
-    "pair_folds",
-    "partner_folds",
-    "require_forest",
-]
-
 Pair = tuple[str, str]
 _BATCH = 128
+_BLOCKS = 6
 
 
-def pair_folds(pairs: Sequence[Pair], blocks: int = 6) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def pair_folds(pairs: Sequence[Pair]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Folds that leave patients out: what is tested shares no patient with what is trained on.
 
-    Patients are put into blocks (each into its own, if there are few); a fold tests the pairs between two blocks, and
-    trains on those without any patient of the two. Pairs within a block are never tested.
+    Patients are put into at most 6 blocks (each into its own, if there are few); a fold tests the pairs between two
+    blocks, and trains on those without any patient of the two. Pairs within a block are never tested.
 
     Args:
         pairs: the two patients of every case.
-        blocks: at most so many blocks.
 
     Yields:
         Indices to train on, and to test.
@@ -43,9 +33,9 @@ def pair_folds(pairs: Sequence[Pair], blocks: int = 6) -> Iterator[tuple[np.ndar
     names = sorted({name for pair in pairs for name in pair})
     if len(names) < 4:
         raise ConSinGANError(f"There are {len(names)} patients, but leaving two out needs four or more: give more.")
-    block = {name: k % blocks for k, name in enumerate(names)}
+    block = {name: k % _BLOCKS for k, name in enumerate(names)}
     held = np.array([sorted((block[a], block[b])) for a, b in pairs])
-    for first in range(min(blocks, len(names))):
+    for first in range(min(_BLOCKS, len(names))):
         for second in range(first):
             test = (held == (second, first)).all(axis=1)
             train = ~np.isin(held, (first, second)).any(axis=1)
@@ -62,11 +52,11 @@ def partner_folds(pairs: Sequence[Pair]) -> Iterator[tuple[np.ndarray, np.ndarra
     Yields:
         Indices to train on, and to test.
     """
+    from sklearn.model_selection import LeaveOneGroupOut
+
     names = ["/".join(sorted(pair)) for pair in pairs]
-    for name in sorted(set(names)):
-        test = np.array([other == name for other in names])
-        if not test.all():
-            yield np.flatnonzero(~test), np.flatnonzero(test)
+    if len(set(names)) > 1:
+        yield from LeaveOneGroupOut().split(names, groups=names)
 
 
 FOLDS: dict[str, Callable[[Sequence[Pair]], Iterator[tuple[np.ndarray, np.ndarray]]]] = {
@@ -147,6 +137,20 @@ def cnn_scores(
     return scores
 
 
+def told_apart(made: Sequence[Any], real: Sequence[Any], groups: Sequence[str], seed: int) -> dict[str, Any]:
+    """AUC, with its interval, of a forest that has to tell what was made from what is real, in patients left out.
+
+    Args:
+        made: features of what was made, a row for each.
+        real: of what it was made of, in the same order.
+        groups: the patient of each.
+        seed: of the forest and of the interval.
+    """
+    truth, pairs = np.repeat([1, 0], len(made)), [(group, group) for group in groups] * 2
+    scores, _ = forest_scores(np.array([*made, *real]), truth, pairs, "pair left out", seed)
+    return auc_interval([scores], truth, pairs, seed=seed)
+
+
 def auc(scores: np.ndarray, truth: np.ndarray) -> float:
     """Chance that a positive scores higher than a negative (Mann-Whitney)."""
     from scipy.stats import rankdata
@@ -165,7 +169,6 @@ def auc_interval(
     pairs: Sequence[Pair],
     measure: Callable[[list[float]], float] = lambda values: values[0],
     *,
-    draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """A measure of the AUCs of one or several classifiers with its 95% interval: pairs are drawn anew, host and donor
@@ -176,8 +179,7 @@ def auc_interval(
         truth: 1 for a paste, 0 for a control.
         pairs: the two patients of every case.
         measure: of the AUCs; by default the first.
-        draws: of the bootstrap.
-        seed: its seed.
+        seed: of the bootstrap.
     """
     groups: dict[Pair, list[int]] = {}
     known = np.isfinite(np.sum(scores, axis=0))
@@ -187,7 +189,7 @@ def auc_interval(
     members = list(groups.values())
     random = np.random.default_rng(seed)
     values = []
-    for _ in range(draws):
+    for _ in range(DRAWS):
         drawn = np.concatenate([members[k] for k in random.integers(len(members), size=len(members))])
         values.append(measure([auc(score[drawn], truth[drawn]) for score in scores]))
     low, high = np.percentile(values, [2.5, 97.5])

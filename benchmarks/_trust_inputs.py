@@ -12,8 +12,6 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["HOSTILE", "head", "write_data_set", "write_pair"]
-
 SHAPE = (56, 64, 6)
 AFFINE = np.diag([2.0, 2.0, 5.0, 1.0])
 

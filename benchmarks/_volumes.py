@@ -12,8 +12,6 @@ from scipy import ndimage
 
 from monai_consingan.data import example
 
-__all__ = ["make_data_set"]
-
 
 def make_data_set(folder: Path, shape: Sequence[int], scans: int) -> Path:
     """Write a datalist of scans that are the packaged one, resampled, each of its own brightness and grain.

@@ -8,20 +8,17 @@ Models are kept in a folder (``--cache``), which may be that of ``seam_null.py``
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _command import command_line, in_a_sentence, patients_of, write_json
 from _intervals import interval
 from _lesion_pastes import LesionPaste, lesion_pastes
-from _measure import machine, table
+from _measure import table
 from _methods import METHODS, NETWORK_FREE, Method, methods
-from _patients import DATA_VARIABLE, find_patients
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import insertion_measures
@@ -70,37 +67,22 @@ def printed(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    shared = ("data", "windows", "limit", "seed", "cache", "json")
+    parser = command_line(__doc__, *shared, windows=2, cache=Path("runs/seam_null"))
     parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=4, help="lesions for an ordered pair of patients (default 4)")
-    parser.add_argument("--windows", type=int, default=2, help="places of a host, a model each (default 2)")
-    parser.add_argument("--limit", type=int, help="only so many pairs")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cache", type=Path, default=Path("runs/seam_null"), help="folder that keeps the models")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     arguments = parser.parse_args()
-    try:
-        patients = find_patients(arguments.data)
-    except ConSinGANError as error:
-        if arguments.data or DATA_VARIABLE in os.environ:
-            raise SystemExit(f"fidelity: {error}") from None
-        print(f"Nothing measured. {error}")
-        return
+    patients = patients_of("fidelity", arguments.data)
     given = {"per_pair": arguments.per_pair, "windows": arguments.windows, "seed": arguments.seed}
     rows = []
-    try:
+    with in_a_sentence("fidelity"):
         cases = list(lesion_pastes(patients, **given, limit=arguments.limit))
         print(f"  {len(patients)} patients, {len(cases)} lesions", file=sys.stderr, flush=True)
         for name, method in methods(arguments.methods, arguments.cache / "models", arguments.seed).items():
             rows.append(row_of(name, method, cases, arguments.seed))
             print(f"  {name}: {rows[-1]['all three']['value']:.2f}", file=sys.stderr, flush=True)
-    except ConSinGANError as error:
-        raise SystemExit(f"fidelity: {error}") from None
     print(printed(rows))
-    if arguments.json:
-        report = {"machine": machine(), **given, "patients": [patient.name for patient in patients], "methods": rows}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, **given, patients=[patient.name for patient in patients], methods=rows)
 
 
 if __name__ == "__main__":

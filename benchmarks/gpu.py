@@ -24,7 +24,6 @@ from _measure import machine, table
 from _steps import Setting, Step, baseline_step, package_step
 
 from monai_consingan.settings import PRESETS, preset_settings
-from monai_consingan.stage_sizes import stage_sizes
 
 Row = dict[str, Any]
 WAYS: dict[str, dict[str, Any]] = {
@@ -90,15 +89,11 @@ def settings_of(quick: bool) -> dict[str, tuple[list[Setting], int]]:
     for name, preset in PRESETS.items():
         task = "harmonization" if preset is None else preset.task
         settings = preset_settings(name, task)
-        dims = getattr(settings, "spatial_dims", 2)
+        dims = settings.spatial_dims
         side = (28 if dims == 2 else 18) if quick else (48 if dims == 3 else 250 if name in PUBLISHED else 96)
         if quick:
             settings = preset_settings(name, task, min_size=14, channels=8)
         found[name] = (_stages(name, settings, settings.sizes((side,) * dims)), settings.iterations)
-    if not any(len(settings[0].sizes[0]) == 3 for settings, _ in found.values()):
-        settings, side = preset_settings("quick", "harmonization", channels=8 if quick else None), 18 if quick else 48
-        sizes = stage_sizes((side,) * 3, min_size=14 if quick else 24, max_size=250, num_stages=3, task="harmonization")
-        found["3D, 48 cubed"] = (_stages("3D, 48 cubed", settings, sizes), settings.iterations)
     return found
 
 
@@ -200,7 +195,7 @@ def main() -> None:
             name,
             lambda n=name, b=best: whole_rows(n, *settings[n], device, 2 if quick else 4, b),
         )
-    for name in [name for name in own if "quick" in name or name.startswith("3D")]:
+    for name in [name for name in own if "quick" in name]:
         report.part("CUDA graphs", name, lambda n=name: graph_rows(n, settings[n][0][-1], device, repeats))
     report.numbers["seconds"] = report.passed
     report.write()

@@ -9,15 +9,14 @@ The lesions are those of the packaged scan, moved between its slices, or one of 
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from _measure import machine, table
+from _command import command_line, write_json
+from _measure import table
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
@@ -92,13 +91,12 @@ def measure(sources: list[LesionSource], neighbour: LesionSource, names: list[st
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line(__doc__, "json")
     parser.add_argument("--cases", type=int, default=1, help="lesions of the packaged scan, 1 to 6 (default 1)")
     parser.add_argument("--levers", nargs="*", default=list(LEVERS), help="options to measure besides quick")
     parser.add_argument("--host", type=Path, help="a scan of your own that gets the lesion")
     parser.add_argument("--donor", type=Path, help="a scan of your own that the lesion comes from")
     parser.add_argument("--donor-label", type=Path, help="label of its lesions")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     arguments = parser.parse_args()
     files = example()
     pairs = [LesionSource(files.image, files.image, files.label, donor_slice=d, host_slice=h) for d, h in SLICES]
@@ -107,10 +105,9 @@ def main() -> None:
     if arguments.host:
         sources = [LesionSource(arguments.host, arguments.donor, arguments.donor_label)]
     names = ["quick", *[name for name in arguments.levers if name != "quick"]]
-    report = {"machine": machine(), "levers": measure(sources, neighbour, names)}
-    print(table(report["levers"]))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    rows = measure(sources, neighbour, names)
+    print(table(rows))
+    write_json(arguments.json, levers=rows)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,24 @@ Results are kept in a folder (``--cache``): a killed run goes on where it was; d
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _border_features import border_features
+from _command import command_line, in_a_sentence, patients_of, write_json
 from _intervals import interval, shown
 from _kept import kept
-from _measure import machine, table
+from _measure import table
 from _null_voids import NullVoid, null_voids
-from _patients import DATA_VARIABLE, Patient, find_patients
+from _patients import Patient
 from _removal_detector import detection_rows, real_removals
 from _removal_methods import NETWORK_FREE, REFERENCE, REMOVALS, Removal, RemovalMethod, removal_methods
-from _telling_apart import auc_interval, forest_scores, require_forest
+from _telling_apart import told_apart
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, SliceView, difference_panel, save_panel
@@ -77,7 +76,7 @@ def measures_of(image: np.ndarray, void: NullVoid) -> dict[str, float]:
     }
 
 
-def told_apart(images: Sequence[np.ndarray | None], voids: Sequence[NullVoid], seed: int) -> dict[str, Any]:
+def fillings_told(images: Sequence[np.ndarray | None], voids: Sequence[NullVoid], seed: int) -> dict[str, Any]:
     """AUC of a forest that has to tell borders of filled voids from the untouched ones, in a patient left out.
 
     Args:
@@ -86,12 +85,9 @@ def told_apart(images: Sequence[np.ndarray | None], voids: Sequence[NullVoid], s
         seed: of the forest and of the interval.
     """
     pairs = [(image, void) for image, void in zip(images, voids, strict=True) if image is not None]
-    looked_at = [(image, void.mask) for image, void in pairs] + [(void.truth, void.mask) for _, void in pairs]
-    features = np.array([list(border_features(*each).values()) for each in looked_at])
-    truth = np.repeat([1, 0], len(pairs))
-    patients = [(void.group, void.group) for _, void in pairs] * 2
-    scores, _ = forest_scores(features, truth, patients, "pair left out", seed)
-    return auc_interval([scores], truth, patients, seed=seed)
+    made = [list(border_features(image, void.mask).values()) for image, void in pairs]
+    real = [list(border_features(void.truth, void.mask).values()) for _, void in pairs]
+    return told_apart(made, real, [void.group for _, void in pairs], seed)
 
 
 def measure(
@@ -111,7 +107,7 @@ def measure(
         images = [result_of(method, given(void), cache) for void in voids]
         seconds[name] = time.perf_counter() - begin
         if tell:
-            told[name] = told_apart(images, voids, seed)
+            told[name] = fillings_told(images, voids, seed)
         found[name] = [
             dict.fromkeys(found[TRUTH][0], float("nan")) if image is None else measures_of(image, void)
             for image, void in zip(images, voids, strict=True)
@@ -188,62 +184,35 @@ def save_figures(patients: Sequence[Patient], voids: Sequence[NullVoid], make: M
         save_panel(folder / f"{name}.png", panels, dpi=70)
 
 
-def chosen_patients(arguments: argparse.Namespace) -> list[Patient]:
-    """The patients, or none with a word on why."""
-    try:
-        patients = find_patients(arguments.data)
-        if arguments.tell_apart:
-            require_forest()
-    except ConSinGANError as error:
-        if arguments.data or DATA_VARIABLE in os.environ:
-            raise SystemExit(f"removal: {error}") from None
-        print(f"Nothing measured. {error}")
-        return []
-    return patients
-
-
 def main(command: Sequence[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    shared = ("data", "windows", "seed", "cache", "json")
+    parser = command_line(__doc__, *shared, windows=3, cache=Path("runs/removal"))
     parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(REMOVALS), metavar="NAME")
     parser.add_argument("--per-patient", type=int, default=24, help="voids of a patient (default 24)")
-    parser.add_argument("--windows", type=int, default=3, help="places of a patient that share them (default 3)")
     parser.add_argument("--tell-apart", action="store_true", help="also let a forest tell fillings from tissue")
     parser.add_argument("--detectors", type=int, default=2, metavar="NUMBER", help="for each patient (default 2)")
     parser.add_argument("--detector", action="store_true", help="also remove real lesions, and let a detector look")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cache", type=Path, default=Path("runs/removal"), help="folder that keeps what is done")
     parser.add_argument("--figures", type=Path, metavar="FOLDER", help="also write a figure of every void")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     arguments = parser.parse_args(command)
-    patients = chosen_patients(arguments)
-    if not patients:
-        return
-    try:
-        arguments.cache.mkdir(parents=True, exist_ok=True)
+    cache = arguments.cache
+    patients, detected = patients_of("removal", arguments.data, forest=arguments.tell_apart), []
+    with in_a_sentence("removal"):
+        cache.mkdir(parents=True, exist_ok=True)
         how = {"per_patient": arguments.per_patient, "windows": arguments.windows, "seed": arguments.seed}
         voids = list(null_voids(patients, **how))
         print(f"  {len(patients)} patients, {len(voids)} voids", file=sys.stderr, flush=True)
-        chosen = removal_methods(arguments.methods, arguments.cache / "models", arguments.seed)
-        rows = measure(voids, chosen, arguments.cache, arguments.seed, arguments.tell_apart)
+        chosen = removal_methods(arguments.methods, cache / "models", arguments.seed)
+        rows = measure(voids, chosen, cache, arguments.seed, arguments.tell_apart)
         print(printed(rows), flush=True)
-        detected = (
-            detection_rows(
-                patients, chosen, lambda method, case: result_of(method, case, arguments.cache), arguments.detectors
-            )
-            if arguments.detector
-            else []
-        )
+        if arguments.detector:
+            detected = detection_rows(patients, chosen, partial(result_of, folder=cache), arguments.detectors)
         if arguments.figures:
-            save_figures(patients, voids, lambda case: made_of(case, chosen, arguments.cache), arguments.figures)
-    except ConSinGANError as error:
-        raise SystemExit(f"removal: {error}") from None
+            save_figures(patients, voids, lambda case: made_of(case, chosen, cache), arguments.figures)
     if detected:
         print(f"\n{table(detected)}")
-    if arguments.json:
-        report = {"machine": machine(), **how, "patients": [patient.name for patient in patients], "methods": rows}
-        arguments.json.write_text(json.dumps({**report, "detector": detected}, indent=1) + "\n", encoding="utf-8")
+    names = [patient.name for patient in patients]
+    write_json(arguments.json, **how, patients=names, methods=rows, detector=detected)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ and sagittal ones (needs scikit-learn). With ``--sequences`` instead: how much t
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,12 +14,12 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features
+from _command import command_line, patients_of
 from _intervals import interval, shown
 from _measure import table
-from _patients import find_patients
 from _sequences import SEQUENCES
 from _space_voids import SPACE_METHODS, SpaceMethod, SpaceVoid, space_voids
-from _telling_apart import auc_interval, forest_scores
+from _telling_apart import told_apart
 from scipy import ndimage
 
 from monai_consingan.errors import NoPlaceError
@@ -64,10 +63,7 @@ def told(images: Sequence[np.ndarray | None], voids: Sequence[SpaceVoid], axes: 
     pairs = [(image, void) for image, void in zip(images, voids, strict=True) if image is not None]
     made = [row for image, void in pairs for row in sections(image, void, axes)]
     real = [row for _, void in pairs for row in sections(void.volume.truth, void, axes)]
-    groups = [(void.group, void.group) for _, void in pairs for _ in axes] * 2
-    labels = np.repeat([1, 0], len(made))
-    scores, _ = forest_scores(np.array(made + real), labels, groups, "pair left out", seed)
-    return auc_interval([scores], labels, groups, seed=seed)
+    return told_apart(made, real, [void.group for _, void in pairs for _ in axes], seed)
 
 
 def space_rows(
@@ -132,14 +128,12 @@ def together(voids: Sequence[SpaceVoid], method: str) -> dict[str, dict[str, Any
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", help="folder of the patients (default: see _patients.py)")
+    parser = command_line(__doc__, "data", "seed")
     parser.add_argument("--patients", nargs="*", metavar="NAME", help="only those whose names hold one of these")
     parser.add_argument("--per-patient", type=int, default=6)
     parser.add_argument("--sequences", action="store_true", help="measure what t1 and t1ce have in common instead")
-    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    patients = find_patients(given.data)
+    patients = patients_of("removal_space", given.data, forest=not given.sequences)
     if given.patients:
         patients = [patient for patient in patients if any(name in patient.name for name in given.patients)]
     voids = list(space_voids(patients, given.per_patient, given.seed))

@@ -9,9 +9,6 @@ Needs scikit-learn.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -19,17 +16,16 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features, border_patches
+from _command import command_line, in_a_sentence, patients_of, write_json
 from _intervals import shown
 from _kept import kept
-from _measure import machine, table
+from _measure import table
 from _methods import METHODS, NETWORK_FREE, Insertion, Method, methods
 from _null_pastes import NullPaste, null_pastes
-from _patients import DATA_VARIABLE, find_patients
-from _telling_apart import FOLDS, auc_interval, cnn_scores, forest_scores, require_forest
+from _telling_apart import FOLDS, auc_interval, cnn_scores, forest_scores
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.distance import outside_distance
-from monai_consingan.errors import ConSinGANError
 
 PATCHES = 8
 """Patches of a border that the network sees."""
@@ -117,44 +113,23 @@ def printed(rows: list[dict[str, Any]], against: str) -> str:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    shared = ("data", "windows", "limit", "seed", "cache", "json")
+    parser = command_line(__doc__, *shared, windows=2, cache=Path("runs/seam_null"))
     parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=8, help="pastes for an ordered pair of patients (default 8)")
-    parser.add_argument("--windows", type=int, default=2, help="places of a host, a model each (default 2)")
-    parser.add_argument("--limit", type=int, help="only so many pairs")
-    parser.add_argument(
-        "--against",
-        default="poisson",
-        metavar="NAME",
-        help="method to compare the others with (default poisson)",
-    )
+    parser.add_argument("--against", default="poisson", metavar="NAME", help="method to compare the others with")
     parser.add_argument("--cnn", action="store_true", help="also a small network on patches of the border")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cache", type=Path, default=Path("runs/seam_null"), help="folder that keeps what is done")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     arguments = parser.parse_args()
-    try:
-        patients = find_patients(arguments.data)
-        require_forest()
-    except ConSinGANError as error:
-        if arguments.data or DATA_VARIABLE in os.environ:
-            raise SystemExit(f"seam_null: {error}") from None
-        print(f"Nothing measured. {error}")
-        return
-    try:
+    patients = patients_of("seam_null", arguments.data, forest=True)
+    with in_a_sentence("seam_null"):
         arguments.cache.mkdir(parents=True, exist_ok=True)
         given = {"per_pair": arguments.per_pair, "windows": arguments.windows, "seed": arguments.seed}
         cases = list(null_pastes(patients, **given, limit=arguments.limit))
         print(f"  {len(patients)} patients, {len(cases)} pastes", file=sys.stderr, flush=True)
         chosen = methods(arguments.methods, arguments.cache / "models", arguments.seed)
         rows = measure(cases, chosen, arguments.cache, arguments.seed, arguments.cnn, arguments.against)
-    except ConSinGANError as error:
-        raise SystemExit(f"seam_null: {error}") from None
     print(printed(rows, arguments.against))
-    if arguments.json:
-        report = {"machine": machine(), **given, "patients": [patient.name for patient in patients], "methods": rows}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, **given, patients=[patient.name for patient in patients], methods=rows)
 
 
 if __name__ == "__main__":

@@ -8,21 +8,19 @@ Results are kept in a folder (``--cache``). Needs scikit-learn.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _border_space import DIRECTIONS, Border, space_features
+from _command import command_line, in_a_sentence, patients_of, write_json
 from _intervals import shown
 from _kept import kept
-from _measure import machine, table
+from _measure import table
 from _null_pastes_space import SpacePaste, space_pastes
 from _sequences import SEQUENCES, read_volumes
-from _telling_apart import auc_interval, forest_scores, require_forest
+from _telling_apart import auc_interval, forest_scores
 
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import PasteLesion
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -74,33 +72,23 @@ def measure(cases: list[SpacePaste], names: list[str], sequences: list[str], cac
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the patients (default: see _patients.py)")
+    parser = command_line(__doc__, "data", "seed", "cache", "json", cache=Path("runs/seam_null_space"))
     parser.add_argument("--patients", nargs="*", default=[], help="parts of their names (default: all)")
     parser.add_argument("--sequences", nargs="*", default=list(SEQUENCES), metavar="NAME")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--cache", type=Path, default=Path("runs/seam_null_space"), help="folder that keeps what is done"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     arguments = parser.parse_args()
-    try:
-        require_forest()
+    patients_of("seam_null_space", arguments.data, forest=True)
+    with in_a_sentence("seam_null_space"):
         arguments.cache.mkdir(parents=True, exist_ok=True)
         volumes = read_volumes(arguments.data, arguments.sequences, arguments.patients)
         cases = list(space_pastes(volumes, per_pair=arguments.per_pair, seed=arguments.seed))
         rows = measure(cases, arguments.methods, arguments.sequences, arguments.cache, arguments.seed)
-    except ConSinGANError as error:
-        raise SystemExit(f"seam_null_space: {error}") from None
     printed = [
         {key: shown(value, 3) if isinstance(value, dict) else value for key, value in row.items()} for row in rows
     ]
     print(table(printed))
-    if arguments.json:
-        report = {"machine": machine(), "patients": [volume.name for volume in volumes], "rows": rows}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, patients=[volume.name for volume in volumes], rows=rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Time and memory of a training against a textbook baseline, and of using a model.
 
 Everything is measured in one process, the variants in turns, and medians are given; memory and start-up in processes of
-their own. ``--processor --threads 1`` counts the processor's seconds, where other programs run.
+their own. ``--processor --threads 1`` counts the processor's seconds, where other programs run. ``--busy`` measures
+instead what two other programs cost a training that runs beside them.
 
 ``python benchmarks/speed.py [iterations] [memory] [use] [cost] [models] [--quick] [--processor] [--threads N]``
+``python benchmarks/speed.py --busy [--quick] [--threads N]``
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _busy import busy_rows
+from _command import command_line, write_json
 from _measure import interleaved, machine, ratio, table
 from _steps import Setting, Step, baseline_step, package_step
 
@@ -28,7 +32,7 @@ from monai_consingan.inferers import ConSinGANInferer
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models import TrainedModel
 from monai_consingan.models.model import new_networks
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.settings import PRESETS, preset_settings
 from monai_consingan.tasks import get_task
@@ -190,8 +194,8 @@ def second_lesion() -> Callable[[], Any]:
     host = load_scan(files.image)
     lesion = InsertLesion()(host, host, load_label(files.label, image=host), None, donor_slice=4, host_slice=6)
     model = TrainedModel(*new_networks(settings, (96, 96), 0), settings, 0)
-    how = {"axis": lesion.axis, "settings": settings, "blend": BlendSettings(), "model": model}
-    return lambda: redraw(lesion.image, lesion.mask, [host], host=host, **how)
+    redraw = Redrawing(settings, BlendSettings(), model)
+    return lambda: redraw(lesion.image, lesion.mask, host, axis=lesion.axis)
 
 
 def use_rows(repeats: int, clock: Clock) -> list[dict[str, Any]]:
@@ -224,12 +228,12 @@ def use_rows(repeats: int, clock: Clock) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line(__doc__, "json")
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], default=[], help="default: all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to a file")
     parser.add_argument("--quick", action="store_true", help="few and small ones, in a minute or two")
     parser.add_argument("--processor", action="store_true", help="count the processor's seconds")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--busy", action="store_true", help="a training beside two other programs, and alone")
     parser.add_argument("--memory-of", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", type=json.loads, help=argparse.SUPPRESS)
     parser.add_argument("--filters", type=int, help=argparse.SUPPRESS)
@@ -239,6 +243,10 @@ def main() -> None:
         print_memory(arguments.memory_of, arguments.sizes, arguments.filters)
         return
     quick = arguments.quick
+    if arguments.busy:
+        print(json.dumps(machine(), indent=1))
+        print(table(busy_rows(arguments.threads, 20 if quick else 100, 2 if quick else 5)))
+        return
     clock = processor_time if arguments.processor else time.perf_counter
     repeats = 5 if quick else 7
     small = setting_of("quick preset, top of 3 stages", "quick", "harmonization", 96)
@@ -259,8 +267,7 @@ def main() -> None:
         report[name] = sections[name]()
         print(f"\n{name}\n{table(report[name])}", flush=True)
     report["machine"]["load_after"] = machine()["load_before"]
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, **report)
 
 
 if __name__ == "__main__":

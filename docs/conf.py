@@ -30,7 +30,7 @@ default_role = "literal"
 # What the project itself documents must be found; other projects' names are not links, as that would take a network.
 nitpicky = True
 OTHERS = "collections|contextlib|ignite|monai|np|numpy|os|pathlib|torch"
-OWN = "ArrayT|Background|ChannelKnowledge|CoarseGrid|CriticLosses|Donor|FastDiscriminator|FastGenerator|Files|Item"
+OWN = "ArrayT|Background|ChannelKnowledge|CoarseGrid|CriticLosses|Donor|FastDiscriminator|FastGenerator|Files|Item|Turn"
 INNER = rf"KeysCollection|MetaTensor|Path|(tuple|dict)\[~?[\w.]+|(.*\.)?({OWN})"
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})\..*"), ("py:class", INNER)]
 
@@ -45,15 +45,18 @@ CONTENTS = """
 docs/augment
 docs/twins
 docs/lesions
+docs/cohort
 docs/review
 docs/reading
 docs/challenge
+docs/volumes
 docs/nnunet
 docs/other-loops
 docs/clusters
 docs/evaluating
 docs/pipeline
 docs/reproduce
+docs/publishing
 bundles/consingan_harmonization/docs/README
 bundles/consingan_editing/docs/README
 docs/reference/index

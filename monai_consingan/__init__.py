@@ -9,15 +9,17 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_PACKAGES = {
+_PARTS = {
     "data",
     "engines",
     "figures",
     "inferers",
     "losses",
+    "methods",
     "metrics",
     "models",
     "networks",
+    "settings",
     "transforms",
     "workflows",
 }
@@ -28,7 +30,7 @@ if "torch" not in sys.modules:  # the runtime reads it when it is loaded; idle t
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Packages are imported when they are first used, as ``import monai_consingan`` alone is to take no time."""
-    if name in _PACKAGES:
+    """Parts are imported when they are first used, as ``import monai_consingan`` alone is to take no time."""
+    if name in _PARTS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,29 +16,6 @@ from monai.utils import convert_to_dst_type, convert_to_numpy, ensure_tuple
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "as_array",
-    "as_mask",
-    "as_spacing",
-    "cast_values",
-    "check_axis",
-    "check_host",
-    "check_image",
-    "check_labels",
-    "check_layers",
-    "check_number",
-    "check_range",
-    "check_same_grid",
-    "check_shape",
-    "check_spacing",
-    "chosen",
-    "images_and_label",
-    "in_all",
-    "int_range",
-    "spacing_of",
-    "wrap_like",
-]
-
 
 def as_array(values: Any) -> np.ndarray:
     """The values of an array, tensor or MetaTensor as a plain numpy array (on the CPU, without metadata)."""
@@ -130,7 +107,7 @@ def check_range(value: Any, name: str, low: float = 0.0, high: float = np.inf) -
     raise ConSinGANError(f"{name} is {value!r}; give two rising numbers {limits}.")
 
 
-def check_labels(values: Any, name: str = "lesion_labels") -> tuple[int, ...] | None:
+def check_labels(values: Any) -> tuple[int, ...] | None:
     """Label values, each a whole number above 0, or None for all.
 
     Raises:
@@ -139,8 +116,8 @@ def check_labels(values: Any, name: str = "lesion_labels") -> tuple[int, ...] | 
     if values is None:
         return None
     if np.ndim(values) != 1 or len(values) == 0:
-        raise ConSinGANError(f"{name} is {values!r}; give a list of label values, or None for all.")
-    return tuple(int_range(value, name, 1)[0] for value in values)
+        raise ConSinGANError(f"lesion_labels is {values!r}; give a list of label values, or None for all.")
+    return tuple(int_range(value, "lesion_labels", 1)[0] for value in values)
 
 
 def check_image(image: Any, *, name: str = "image") -> None:
@@ -255,9 +232,10 @@ def wrap_like(values: np.ndarray, host: NdarrayOrTensor) -> Any:
     return result
 
 
-def chosen(data: Mapping[Hashable, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a transform, those that a case has by itself going first."""
-    return {name: value if data.get(name) is None else data[name] for name, value in settings.items()}
+def given(data: Mapping[Hashable, Any], *names: str, **other_names: str) -> dict[str, Any]:
+    """What a case chooses by itself: arguments by their names, which are its keys or ``argument="key"``."""
+    keys = {name: name for name in names} | other_names
+    return {name: data[key] for name, key in keys.items() if data.get(key) is not None}
 
 
 def in_all(places: Sequence[Any]) -> tuple[Any, ...]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 from monai_consingan.arrays import as_array
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-
-__all__ = ["Background", "check_in_tissue", "find_background"]
 
 _INNER_SHARE = 0.5  # of the voxels behind the border of a constant that a second one, inside of it, has at least
 _PLANES = 8  # along each axis, in which a second constant is looked for
@@ -23,6 +23,10 @@ _FEWEST_VALUES = 8  # of what is not background: an image of tissue has more, a 
 _SAMPLE = 2**16  # voxels from which a range is told
 _MIX_REACH = 2  # voxels around background in which values may be mixed with it
 _HOLE = 27  # voxels
+_AIR_SHARE = 0.7  # of the voxels behind the border of a padded scan that are air at least: the others are cut tissue
+_NOISES = 2.5  # of air, in standard deviations, that fit between it and tissue: values at a brain's edge are wider
+_TISSUE_SHARE = 0.15  # of the voxels inside of padding that are tissue at least: what is less are bright lesions
+_FAR = 0.1  # of the way from air to tissue that padding is away from air at least: what is nearer does for air
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Background:
             of 27 voxels or more.
         within: a second constant inside of the first, as where air was padded with another value; it is background
             as well. ``None`` where there is no such.
+        air: how bright the noisy air is that lies inside of the constant, as where a whole head was padded or turned,
+            or only a circle of it is shown. Such a constant tells nothing of what is dark. NaN where there is no air.
     """
 
     value: float
@@ -49,6 +55,7 @@ class Background:
     mixed: float = 0.0
     among: bool = False
     within: Background | None = None
+    air: float = float("nan")
 
     def __str__(self) -> str:
         return f"{self.value:g}" if self.within is None else f"{self.value:g} or {self.within}"
@@ -86,9 +93,8 @@ class Background:
             shown = np.asarray(values > self.lowest)
             return shown if known is None else shown & known
         found = self.mask(values) if known is None else self.mask(values) & known
-        box = next(iter(ndimage.find_objects((~found).view(np.uint8))), None)
-        if found.any() and box is not None:
-            box = tuple(slice(max(0, side.start - _MIX_REACH), side.stop + _MIX_REACH) for side in box)
+        if found.any() and not found.all():
+            box = bounding_box(~found, [_MIX_REACH] * found.ndim)
             inner = found[box]
             parts, count = ndimage.label(inner | self._near(values[box], 0.2))
             inner |= (np.bincount(parts[inner], minlength=count + 1) > 0)[parts]
@@ -104,9 +110,24 @@ class Background:
         belongs[0] = False
         return np.asarray(belongs[parts])
 
+    @property
+    def pads(self) -> bool:
+        """Whether the constant lies around noisy air."""
+        return self.air == self.air
+
+    def apart(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values, in one row, of the voxels of an image that are too far from background to be mixed with it."""
+        near: NDArray[np.bool_] = ndimage.maximum_filter(self._equal(values), 2 * _MIX_REACH + 1)
+        return values[~near]
+
     def darkest(self, values: NDArray[Any]) -> NDArray[Any]:
-        """An image whose background is not brighter than its darkest voxel; a copy only where that changes anything."""
+        """An image whose background is as bright as the air that it lies around, or no brighter than the darkest voxel.
+
+        A copy only where that changes anything.
+        """
         found = self.mask(values)
+        if self.pads:
+            return np.where(found, values.dtype.type(self.air), values)
         lower = self.within is not None or values.min() < self.value - self.tolerance
         if found.all() or not found.any() or not lower:
             return values
@@ -133,7 +154,8 @@ def find_background(image: Any) -> Background:
     It is the most frequent value of the voxels on the image's faces, to within rounding, if at least a twentieth of
     them have it, nine of ten of these beside others that have it (which tells a constant from noise), and the other
     voxels of the image have several values. A second constant that half of the voxels right inside of it have, as where
-    a scan was padded, is background too.
+    a scan was padded, is background too. Where it is noisy air that lies right inside, the constant is known to be
+    mere padding (``pads``).
 
     Args:
         image: one channel, array of any shape; axes of one voxel do not count.
@@ -179,7 +201,65 @@ def find_background(image: Any) -> Background:
         inner, tissue = None, rest
     if inner is not None:
         inner = _among_tissue(inner, tissue, whole)
-    return replace(_among_tissue(outer, tissue, whole), within=inner)
+    return _around_air(replace(_among_tissue(outer, tissue, whole), within=inner), planes)
+
+
+class Darkness(NamedTuple):
+    """What separates the dark class of some values from the bright one.
+
+    Attributes:
+        level: the threshold, lowered towards twice less where the dark values have little noise. Minus infinity where
+            these are no class of their own, as their median is nearer to that of the bright ones than to the least
+            value.
+        threshold: Otsu's threshold.
+        dark: median of the dark values.
+        bright: median of the values above their mean.
+        noise: robust standard deviation of the dark values.
+    """
+
+    level: float
+    threshold: float
+    dark: float
+    bright: float
+    noise: float
+
+
+def darkness(values: NDArray[Any]) -> Darkness:
+    """Find what separates dark values from bright ones; bright outliers such as fat and vessels are cut off for it.
+
+    Args:
+        values: array of any shape, not constant.
+    """
+    floor = float(values.min())
+    bright = float(np.median(values[values > values.mean()]))
+    threshold = float(threshold_otsu(np.minimum(values, bright).ravel()))
+    low = values[values <= threshold]
+    dark = float(np.median(low))
+    noise = 1.4826 * float(np.median(np.abs(low - dark)))
+    level = min(threshold, max(dark + 0.5 * (threshold - dark), dark + 4.0 * noise))
+    if dark - floor > 0.5 * (float(np.median(values[values > threshold])) - floor):
+        level = -np.inf
+    return Darkness(level, threshold, dark, bright, noise)
+
+
+def _around_air(found: Background, planes: list[NDArray[Any]]) -> Background:
+    """A constant, and how bright the noisy air is that it lies around, if it does.
+
+    Such air lies behind most of the constant's border; its values keep together well below those of tissue, unlike
+    those at the surface of a brain that was stripped; what is brighter are not just lesions; and the constant is
+    further from it than a little.
+    """
+    values = np.concatenate([found.apart(plane) for plane in planes])
+    behind = np.concatenate([_behind(plane, found) for plane in planes])
+    if not behind.size or len(np.unique(values)) < _FEWEST_VALUES:
+        return found
+    _, threshold, air, bright, noise = darkness(values.astype(np.float32))
+    away = abs(air - (found if found.within is None else found.within).value)
+    compact, far = air + _NOISES * noise < threshold, away > _FAR * (bright - air)
+    shares = (values > threshold).mean() >= _TISSUE_SHARE and (behind <= threshold).mean() >= _AIR_SHARE
+    if not (compact and far and shares):
+        return found
+    return replace(found, air=air, mixed=max(0.0, abs(air - found.value) - 4.0 * noise))
 
 
 def _most_frequent(parts: list[NDArray[Any]], rounding: float) -> tuple[float, float, int]:

@@ -16,12 +16,11 @@ from monai_consingan.methods import (
     INSERTION_METHODS,
     MATCHES,
     MODEL_FREE_INSERTIONS,
+    MOST_MASS_EFFECT,
     REMOVAL_BLEND,
     USUAL_FILLINGS,
     BlendSettings,
 )
-
-__all__ = ["BACKENDS", "SIZE_CLASSES", "AugmentSettings", "CaseSettings", "TwinSettings"]
 
 SIZE_CLASSES: dict[str, tuple[float, float]] = {
     "small": (0.0, 6.0),
@@ -99,6 +98,8 @@ class AugmentSettings(CaseSettings):
         flip_prob, rotate_range, scale_range: see :py:class:`monai_consingan.transforms.RandLesion`.
         match: how the donor's intensities are fitted to the host's, ``"gain"``, ``"mean_std"`` or ``"none"``; ``None``
             leaves it to the method.
+        mass_effect: share of its volume by which a lesion first pushes the tissue around it aside, 0 to 0.8
+            (:py:class:`monai_consingan.transforms.PasteLesion`).
         attempts: how many draws of donor and place a lesion gets until one passes.
         contrast_range: smallest and largest share of the lesion's contrast-to-noise ratio in its donor that it must
             have in its host.
@@ -154,6 +155,11 @@ class AugmentSettings(CaseSettings):
         (0.8, 1.2), "Smallest and largest factor of a lesion's size.", flag="scale"
     )
     match: str | None = option(None, "How intensities are fitted to the host.", choices=MATCHES)
+    mass_effect: float = option(
+        0.0,
+        "Share of its volume, 0 to 0.8, by which a lesion first pushes the tissue around it aside. [default: 0]",
+        metavar="SHARE",
+    )
     attempts: int = option(10, "Draws of donor and place that a lesion gets.")
     contrast_range: tuple[float, float] = option(
         (0.5, 2.0), "Share of the contrast-to-noise ratio that must be kept.", flag="contrast"
@@ -187,6 +193,8 @@ class AugmentSettings(CaseSettings):
             given = getattr(self, name)
             if len(given) != 2 or not 0 < given[0] <= given[1]:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {given}: give two rising numbers above 0.")
+        if not 0 <= self.mass_effect <= MOST_MASS_EFFECT:
+            raise ConSinGANError(f"mass effect is {self.mass_effect}, but must lie between 0 and {MOST_MASS_EFFECT}.")
         if not 0 <= self.flip_prob <= 1:
             raise ConSinGANError(f"flip prob is {self.flip_prob}, but must lie between 0 and 1.")
 

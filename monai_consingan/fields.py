@@ -7,8 +7,6 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["Settings", "option"]
-
 
 @dataclass(frozen=True)
 class Settings:

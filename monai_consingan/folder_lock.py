@@ -19,8 +19,6 @@ try:
 except ImportError:  # another system than Unix
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["is_lock", "leaving_nothing", "locked", "locked_part"]
-
 _LOCK, _PART = ".monai-consingan.lock", ".monai-consingan.{}.lock"
 _LOCKS = re.compile(r"\.monai-consingan(\.[^.]+)?\.lock")
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.fields import Settings, option
 
-__all__ = ["GENERATION_METHODS", "KINDS", "LesionSettings"]
-
 GENERATION_METHODS = ("warped", "procedural", "patches")
 """Ways to make a lesion: a donor's, deformed; or a new outline with the donor's profile, and texture of its spectrum or
 patches of its texture."""

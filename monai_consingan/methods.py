@@ -19,6 +19,7 @@ __all__ = [
     "INSERTION_METHODS",
     "MATCHES",
     "MODEL_FREE_INSERTIONS",
+    "MOST_MASS_EFFECT",
     "PUBLISHED_BLENDS",
     "REMOVAL_BLEND",
     "TRAINING_TISSUES",
@@ -35,6 +36,9 @@ BLENDS = ("hard", "feather", "poisson", "crossfade", "tissue")
 
 MATCHES = ("gain", "mean_std", "none", "scale")
 """How its intensities can be fitted to the host's (the same)."""
+
+MOST_MASS_EFFECT = 0.8
+"""Largest share of its volume by which a lesion may push tissue aside: the rest is pressed together where it comes."""
 
 TRAINING_TISSUES = ("mirror", "image")
 """What a model that redraws a filled lesion is trained on: the other hemisphere's tissue, or the image as it is."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["forgiving_stderr", "progress_bar"]
-
 
 class _Forgiving(io.TextIOBase):
     """The standard error stream, to which nothing is written any more once its reader has left."""

@@ -12,8 +12,6 @@ from monai_consingan.fields import Settings, option
 from monai_consingan.stage_sizes import stage_sizes
 from monai_consingan.tasks import PRECISIONS, get_task
 
-__all__ = ["PRESETS", "TrainingSettings", "preset_settings"]
-
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import get_task
 
-__all__ = ["stage_sizes"]
-
 
 def stage_sizes(
     image_size: Sequence[int], *, min_size: int, max_size: int, num_stages: int, task: str

@@ -15,8 +15,6 @@ import torch
 from monai_consingan.errors import ConSinGANError, is_out_of_memory
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["HASH_KEY", "load_state", "read_weights", "save_state"]
-
 HASH_KEY = "sha256"
 """Key of the hash that every file has."""
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["read_json", "read_json_dictionary", "read_table"]
-
 
 def read_json(path: str | Path, what: str, *, remedy: str = "give a JSON file") -> Any:
     """Read a JSON file in UTF-8, with or without a byte order mark.

@@ -12,8 +12,6 @@ from uuid import uuid4
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["is_leftover", "leftovers", "sweep", "unwritable", "whole_file"]
-
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8,}\.tmp\..+")
 
 

@@ -10,6 +10,7 @@ from monai_consingan.background import check_in_tissue, find_background
 from monai_consingan.data import IntensityScale
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast
+from monai_consingan.metrics.surroundings import TissueLevel
 from monai_consingan.transforms import PasteLesion, find_placement, head_mask
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions, turn_donor
@@ -229,3 +230,85 @@ def test_smooth_tissue_behind_the_border_is_no_second_constant(shape: tuple[int,
     for image in (values, coarse, np.clip(values, 0, 590)):
         found = find_background(image)
         assert found.within is None
+
+
+def whole_head(shape: tuple[int, ...], noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A head with dark bone and bright scalp in noisy air, as magnitudes are noisy, and where it is."""
+    grid = np.meshgrid(*[np.linspace(-1, 1, size) for size in shape], indexing="ij")
+    radius = np.sqrt(sum(axis**2 for axis in grid[:2]))
+    head = (radius < 0.75) & np.all([np.abs(axis) < 0.8 for axis in grid[2:]], axis=0)
+    values, rng = np.where(head, 600.0, 0.0), np.random.RandomState(seed)
+    values += np.where(head, 60 * ndimage.gaussian_filter(rng.randn(*shape), 1), 0)
+    values[head & (np.abs(radius - 0.6) < 0.04)] = 60.0
+    values[head & (radius > 0.68)] = 900.0
+    parts = [part + noise * rng.randn(*shape) for part in (values, np.zeros(shape))]
+    return np.hypot(*parts).astype(np.float32), head
+
+
+def padded(values: np.ndarray, how: str, constant: float) -> np.ndarray:
+    """A scan whose border is a constant."""
+    axes = values.ndim
+    if how == "around":
+        return np.pad(values, 6, constant_values=constant)
+    if how == "one side":
+        return np.pad(values, [(0, 14), *[(0, 0)] * (axes - 1)], constant_values=constant)
+    if how == "circle":
+        grid = np.meshgrid(*[np.linspace(-1, 1, size) for size in values.shape], indexing="ij")
+        return np.where(np.hypot(*grid[:2]) < 1.0, values, np.float32(constant))
+    assert how == "turned"
+    turned = ndimage.rotate(values, 25, axes=(0, 1), order=1, cval=constant)
+    return turned if axes < 3 else ndimage.rotate(turned, 10, axes=(0, 2), order=1, cval=constant)
+
+
+WHOLE = [(80, 72), (48, 46, 30)]
+HOWS = ["around", "one side", "circle", "turned"]
+
+
+@pytest.mark.parametrize("shape", WHOLE)
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("constant", [-1024.0, 0.0, 5000.0])
+@pytest.mark.parametrize("scores", [False, True])
+def test_padding_around_noisy_air_changes_nothing(
+    shape: tuple[int, ...], how: str, constant: float, scores: bool
+) -> None:
+    values, _ = whole_head(shape, 50.0)
+    image = padded(values, how, constant)
+    mean, gain = (image.mean(), image.std()) if scores else (0.0, 1.0)
+    image = (image - mean) / gain
+    expected = padded(head_mask(values).astype(np.float32), how, 0.0) > 0.5
+    assert (head_mask(image) != expected).sum() < (0.12 if how == "turned" else 0.05) * expected.sum()  # edges
+    scale, plain = IntensityScale.fit(image), IntensityScale.fit(values)
+    assert scale.lower * gain + mean == pytest.approx(plain.lower, abs=60)
+    assert scale.upper * gain + mean == pytest.approx(plain.upper, rel=0.15)
+    if how != "turned" and not scores:  # turning makes air less noisy
+        shown = padded(TissueLevel.of(values).mask(values).astype(np.float32), how, 0.0) > 0.5
+        assert (TissueLevel.of(image).mask(image) != shown).sum() < 0.05 * shown.sum()
+
+
+@pytest.mark.parametrize("constant", [-1024.0, 0.0, 5000.0])
+@pytest.mark.parametrize("how", HOWS)
+def test_no_lesion_is_placed_in_noisy_air_that_was_padded(how: str, constant: float) -> None:
+    values, head = whole_head((52, 48, 20), 30.0)
+    image, shown = padded(values, how, constant), padded(head.astype(np.float32), how, 0.0) > 0.5
+    label = np.zeros(image.shape)
+    middle = tuple(int(part.mean()) for part in np.nonzero(shown))
+    label[tuple(slice(at - 2, at + 3) for at in middle)] = 1
+    for seed in range(4):
+        place = find_placement(image, image, label, spacing=2.0, rng=np.random.RandomState(seed))
+        assert shown[np.roll(label, place.offset, range(3)) > 0].all()
+
+
+def test_a_stripped_brain_with_a_dark_edge_is_not_padded_air() -> None:
+    values, inside = brain((64, 60, 40))
+    depth = ndimage.distance_transform_edt(inside)
+    fluid = 0.5 + 0.2 * ndimage.gaussian_filter(np.random.RandomState(1).randn(*inside.shape), 1.5) / 0.11
+    for deep in (3, 5):  # as in FLAIR
+        image = np.where(inside, values * np.where(depth < deep, fluid.clip(0.05, 1), 1), 0)
+        assert find_background(image) and not find_background(image).pads
+
+
+def test_a_stripped_brain_with_bright_lesions_is_not_padded_air() -> None:
+    values, inside = brain((64, 60, 40))
+    image = np.where(inside, values, 0)
+    image[20:36, 20:36, 12:24] = 4000
+    assert find_background(image) and not find_background(image).pads

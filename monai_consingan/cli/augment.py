@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    PATH,
-    NumbersCommand,
     blend_settings,
     composite_options,
+    crop_options,
     given_only,
     lesion_options,
     run_options,
@@ -25,26 +23,9 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
+from monai_consingan.cli.types import PATH, SHARD, NumbersCommand
 from monai_consingan.data_set_settings import BACKENDS, AugmentSettings, TwinSettings
 from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, BlendSettings, insertion_method
-
-__all__ = ["augment", "merge", "twins"]
-
-
-class _Shard(click.ParamType):
-    """A part of a whole."""
-
-    name = "shard"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """The number of the part and of all parts."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"(\d+)/(\d+)", str(value))
-        if found is None:
-            self.fail(f"{value!r} must be a part and the number of parts, such as 1/4", param, ctx)
-        return int(found[1]), int(found[2])
-
 
 _data_set_options = together(
     click.option("--output", type=PATH, required=True, help="Folder for the result, in which a killed run goes on."),
@@ -61,10 +42,7 @@ _data_set_options = together(
     click.option(
         "--bank", type=PATH, metavar="FOLDER", help="Folder of the scans' models [default: models in the output]."
     ),
-    click.option("--crops", type=int, help="Crops of a scan that its model is trained on. [default: 3]"),
-    click.option(
-        "--side", type=int, help="Height and width (and depth) of these in pixels. [default: 96, of boxes 48]"
-    ),
+    crop_options,
     composite_options,
     run_options,
     click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes."),
@@ -78,7 +56,7 @@ _data_set_options = together(
     ),
     click.option("--address", help="Address of a cluster of Dask or Ray [default: start one on this machine]."),
     click.option("--gpus", type=float, help="GPUs that each process gets from Ray, such as 1 or 0.5. [default: none]"),
-    click.option("--shard", type=_Shard(), metavar="I/N", help="Make only a part, as in a job array; then run merge."),
+    click.option("--shard", type=SHARD, metavar="I/N", help="Make only a part, as in a job array; then run merge."),
 )
 
 

@@ -1,4 +1,4 @@
-"""The command that trains models of hosts in advance."""
+"""The commands that train models in advance: one for every scan, or one for all."""
 
 from __future__ import annotations
 
@@ -8,35 +8,40 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    PATH,
     axis_option,
+    crop_options,
     dims_option,
     given_only,
+    output_options,
     run_options,
+    sequences_option,
     training_options,
     training_settings,
 )
+from monai_consingan.cli.types import NUMBERS, PATH, NumbersCommand
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import TASKS
 
-__all__ = ["bank"]
-
-
-@click.command()
-@click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
-@click.option("--output", type=PATH, required=True, metavar="BANK", help="Folder of the models; it may hold some.")
-@click.option(
+_task_option = click.option(
     "--task",
     type=click.Choice([name for name, task in TASKS.items() if task.image_input]),
     default="harmonization",
     show_default=True,
     help="Whether lesions are put in or taken out.",
 )
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
+@click.option("--output", type=PATH, required=True, metavar="BANK", help="Folder of the models; it may hold some.")
+@_task_option
 @click.option(
     "--label", "labels", type=PATH, multiple=True, help="For editing: label of the lesions, one for each IMAGE."
 )
-@click.option("--crops", type=int, help="Number of crops that a model is trained on [default: 3].")
-@click.option("--side", type=int, help="Side of a crop in pixels [default: 96, of boxes 48].")
+@crop_options
+@click.option(
+    "--start", type=PATH, metavar="RUN", help="Start from a trained model, as of a cohort; fewer --iterations then do."
+)
 @axis_option
 @dims_option
 @training_options
@@ -59,7 +64,7 @@ def bank(
         raise ConSinGANError(f"{len(labels)} labels are given for {len(images)} images: for {task} give {wanted}.")
     from monai_consingan.models import prepare_bank
 
-    settings = training_settings(options, task, dims=options.pop("dims"))
+    settings = training_settings(options, task, options["start"], dims=options.pop("dims"))
     names = prepare_bank(
         [{"image": image, "label": label} for image, label in zip(images, labels or [None] * len(images), strict=True)],
         output,
@@ -70,3 +75,49 @@ def bank(
     )
     if not quiet:
         click.echo(f"{len(names)} of {len(images)} scans have a model for {task}: {output}")
+
+
+@click.command(cls=NumbersCommand)
+@click.argument("data_set", type=PATH, metavar="DATALIST_OR_FOLDER")
+@click.option("--output", type=PATH, required=True, metavar="RUN", help="Folder for the model.")
+@_task_option
+@crop_options
+@click.option(
+    "--held-out", type=int, metavar="FOLD", help="Leave out the scans that this fold is validated with. [default: none]"
+)
+@click.option(
+    "--lesion-labels",
+    type=NUMBERS,
+    metavar="1,4",
+    help="For editing: label values that are lesions, which crops keep clear of [default: all].",
+)
+@sequences_option
+@click.option("--channel", type=int, help="Number of the image to work on where a scan has several.")
+@click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was ended; give all else as before.")
+@axis_option
+@dims_option
+@training_options
+@run_options
+@output_options
+def cohort(data_set: Path, output: Path, task: str, quiet: bool, **options: Any) -> None:
+    """Train one model on crops of the training scans of a data set: a datalist, or a folder of nnU-Net or BIDS.
+
+    The RUN serves scans that it has not seen: as --model of harmonize, remove, augment and twins, as --start of
+    harmonize, remove and bank, and on the fly by SharedModel. It gets model.pt, figure.png and report.json; until then
+    it holds checkpoint.pt, from which --resume goes on.
+    """
+    from monai_consingan.workflows.cohort import cohort_run
+
+    settings = training_settings(options, task, dims=options.pop("dims"))
+    report = cohort_run(data_set, output, task=task, settings=settings, progress=not quiet, **given_only(**options))
+    if quiet:
+        return
+    if report is None:
+        click.echo(f"{output} is finished already: nothing to do.")
+        return
+    click.echo(f"Model trained: {output / 'model.pt'}")
+    size = " x ".join(map(str, report["image_size"]))
+    click.echo(f"  task          {task}, {report['slices']} crops of {len(report['inputs'])} scans, {size} pixels")
+    click.echo(f"  time          {report['seconds']:.0f} s")
+    click.echo(f"  look at       {output / 'figure.png'}")

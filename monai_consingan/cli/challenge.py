@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, NumbersCommand, settings_options, taken
+from monai_consingan.cli.options import settings_options, taken
 from monai_consingan.cli.results import show_table
+from monai_consingan.cli.types import PATH, NumbersCommand
 from monai_consingan.data_set_settings import AugmentSettings
-
-__all__ = ["challenge"]
 
 
 @click.command(cls=NumbersCommand)

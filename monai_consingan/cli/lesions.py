@@ -8,9 +8,6 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    NUMBERS,
-    PATH,
-    NumbersCommand,
     blend_options,
     blend_settings,
     lesion_options,
@@ -24,6 +21,7 @@ from monai_consingan.cli.options import (
     training_settings,
 )
 from monai_consingan.cli.results import show_case
+from monai_consingan.cli.types import LESION, NUMBERS, PATH, SYMMETRY, NumbersCommand
 from monai_consingan.methods import (
     DEFAULT_INSERTION,
     DEFAULT_REDRAWN_INSERTION,
@@ -35,8 +33,6 @@ from monai_consingan.methods import (
     TRAINING_TISSUES,
     USUAL_FILLINGS,
 )
-
-__all__ = ["harmonize", "paste", "remove"]
 
 _REDRAWN = [name for name in INSERTION_METHODS if name not in MODEL_FREE_INSERTIONS]
 
@@ -60,8 +56,8 @@ _source_options = together(
     click.option("--output", type=PATH, required=True, help="Folder for the results."),
     click.option(
         "--lesion",
+        type=LESION,
         metavar="N|largest|random",
-        callback=lambda _, __, text: int(text) if text and text.isdecimal() else text,
         help="Which lesion of a donor that has several, by its number from 1, the largest, or by chance "
         "[default: largest].",
     ),
@@ -75,6 +71,18 @@ _source_options = together(
         "--match",
         type=click.Choice(MATCHES),
         help="How the donor's intensities are fitted to the host's around the lesion.",
+    ),
+    click.option(
+        "--oedema",
+        is_flag=True,
+        help="Also take what touches the lesion in the donor's label with other values than --lesion-labels, within "
+        "the host's tissue; that of a BANK comes along anyway.",
+    ),
+    click.option(
+        "--mass-effect",
+        type=float,
+        metavar="SHARE",
+        help="Share of its volume, 0 to 0.8, by which the lesion first pushes the tissue around it aside [default: 0].",
     ),
 )
 
@@ -133,16 +141,6 @@ def paste(output: Path, quiet: bool, **options: Any) -> None:
     show_case(report, output, "Lesion pasted", quiet)
 
 
-def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> str | float | None:
-    """The position in mm, or the word."""
-    if text in (None, "centre", "estimate"):
-        return text
-    try:
-        return float(text or "")
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} must be 'centre', 'estimate' or a position in mm") from error
-
-
 @click.command(cls=NumbersCommand)
 @click.option(
     "--image",
@@ -164,7 +162,7 @@ def _symmetry(ctx: click.Context, param: click.Parameter, text: str | None) -> s
 )
 @click.option(
     "--symmetry",
-    callback=_symmetry,
+    type=SYMMETRY,
     metavar="centre|estimate|MM",
     help="Where left mirrors to right: the image's centre, estimated from the image, or a position in mm (RAS+).",
 )

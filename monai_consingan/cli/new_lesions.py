@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,43 +9,24 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
-    NUMBERS,
-    PATH,
-    NumbersCommand,
     given_only,
     seed_option,
     sequences_option,
     settings_options,
     taken,
 )
+from monai_consingan.cli.types import MILLIMETRES, NUMBERS, PATH, NumbersCommand
 from monai_consingan.lesion_settings import LesionSettings
-
-__all__ = ["lesions"]
-
-
-class _Millimetres(click.ParamType):
-    """A smallest and a largest length in mm, or one that counts for both."""
-
-    name = "millimetres"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """The lengths of a text."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?", str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} must be one or two numbers of mm, such as 4,12", param, ctx)
-        return float(found[1]), float(found[2] or found[1])
 
 
 @click.command(cls=NumbersCommand)
-@click.argument("donors", type=PATH, metavar="DATALIST_OR_FOLDER")
+@click.argument("donors", type=PATH, nargs=-1, required=True, metavar="DATALIST_OR_FOLDER | IMAGE LABEL ...")
 @click.option(
     "--output", type=PATH, required=True, metavar="BANK", help="Folder for the lesions; a killed run goes on."
 )
 @click.option("--number", type=int, default=20, show_default=True, help="How many lesions.")
 @click.option(
-    "--diameter", type=_Millimetres(), metavar="4,12", help="Their diameters in mm. [default: those of the donors]"
+    "--diameter", type=MILLIMETRES, metavar="4,12", help="Their diameters in mm. [default: those of the donors]"
 )
 @settings_options(LesionSettings)
 @click.option("--lead", metavar="SEQUENCE", help="The sequence that lesions are measured in. [default: found]")
@@ -56,8 +36,10 @@ class _Millimetres(click.ParamType):
 @click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
 @seed_option("Seed of everything random.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
-def lesions(donors: Path, output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
-    """Make new lesions with their labels of those of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.
+def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
+    """Make new lesions with their labels of those of donors: a data set, or images each followed by its label.
+
+    A data set is a datalist in JSON, or a folder of nnU-Net or BIDS. An image may have several sequences in 4D.
 
     A handful of donors will do. The BANK gets lesions (image, label and valid of each), bank.json, lesions.png and
     review.html, and is taken by augment --donors, harmonize --donor and load_bank in Python. Where scans have folds,
@@ -67,7 +49,10 @@ def lesions(donors: Path, output: Path, number: int, quiet: bool, lead: str | No
 
     options["lead"] = int(lead) if lead is not None and lead.isdecimal() else lead
     settings = LesionSettings(**taken(LesionSettings, options))
-    made = make_lesions(donors, output, number, settings, progress=not quiet, **given_only(**options))
+    if len(donors) > 1 and len(donors) % 2:
+        raise click.UsageError(f"{len(donors)} files are given: give one data set, or each IMAGE with its LABEL")
+    pairs = list(zip(donors[::2], donors[1::2], strict=False))
+    made = make_lesions(pairs or donors[0], output, number, settings, progress=not quiet, **given_only(**options))
     if not quiet:
         kinds = Counter(lesion["kind"] for lesion in made["lesions"])
         sizes = [lesion["diameter_mm"] for lesion in made["lesions"]]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-__all__ = ["nnunet"]
-
 
 @click.command()
 @click.option("--trainer-folder", is_flag=True, help="Print the folder for nnUNet_extTrainer, and nothing else.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -10,112 +9,17 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
+from monai_consingan.cli.types import NAMES, NUMBERS, PATH, RANGE, WEIGHTS
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.fields import Settings
 from monai_consingan.methods import BlendSettings
 from monai_consingan.settings import TrainingSettings, preset_settings
 
-__all__ = [
-    "NUMBERS",
-    "PATH",
-    "NumbersCommand",
-    "axis_option",
-    "blend_options",
-    "blend_settings",
-    "composite_options",
-    "dims_option",
-    "given_only",
-    "inception_options",
-    "lesion_options",
-    "output_options",
-    "run_options",
-    "seed_option",
-    "sequence_options",
-    "sequences_option",
-    "settings_options",
-    "taken",
-    "together",
-    "training_options",
-    "training_settings",
-]
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
 PRESET_NAMES = (
     "quick, standard, quick-3d, standard-3d; as published: harmonization-1 to harmonization-4, editing-1 to editing-4"
 )
-_NUMBER = re.compile(r"-?\d+")
-
-
-class _Numbers(click.ParamType):
-    """Whole numbers, separated by commas or spaces."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """The numbers of a text."""
-        if isinstance(value, tuple):
-            return value
-        parts = [part for part in re.split(r"[,\s]+", str(value).strip()) if part]
-        if not parts or not all(_NUMBER.fullmatch(part) for part in parts):
-            self.fail(f"{value!r} must be whole numbers, such as 1,4", param, ctx)
-        return tuple(int(part) for part in parts)
-
-
-class _Range(_Numbers):
-    """Two of them, or one that counts for both."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """The numbers of a text."""
-        numbers = super().convert(value, param, ctx)
-        return numbers * 2 if len(numbers) == 1 else numbers
-
-
-class _Weights(click.ParamType):
-    """Weights by name."""
-
-    name = "weights"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
-        """The weights of a text."""
-        if isinstance(value, dict):
-            return value
-        found = [re.fullmatch(r"([a-z]+)(?:=(\d+(?:\.\d+)?))?", part.strip()) for part in str(value).split(",")]
-        weights = {part[1]: float(part[2] or 1) for part in found if part is not None}
-        if len(weights) < len(found):
-            self.fail(f"{value!r} must be names with their weights, such as small=2,medium=1", param, ctx)
-        return weights
-
-
-NUMBERS = _Numbers()
-RANGE = _Range()
-
-
-class NumbersCommand(click.Command):
-    """A command whose options of numbers may be followed by several, as in ``--at 96 110 6``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Join the numbers that follow such an option."""
-        several = {name for param in self.params if isinstance(param.type, _Numbers) for name in param.opts}
-        joined: list[str] = []
-        numbers: list[str] | None = None
-        for arg in args:
-            if numbers is not None and _NUMBER.fullmatch(arg):
-                numbers.append(arg)
-                joined[-1] = ",".join(numbers)
-                continue
-            if arg in several:
-                joined += [arg, ""]
-                numbers = []
-                continue
-            if numbers == []:
-                joined.pop()
-            numbers = None
-            joined.append(arg)
-        if numbers == []:
-            joined.pop()
-        return super().parse_args(ctx, joined)
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
@@ -180,23 +84,8 @@ lesion_options = together(
 )
 
 
-class _Names(click.ParamType):
-    """Names, separated by commas."""
-
-    name = "names"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The names of a text."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in str(value).split(","))
-        if not all(names):
-            self.fail(f"{value!r} must be names, such as t1,t1ce", param, ctx)
-        return names
-
-
 def _sequences(help: str) -> Callable[[Function], Function]:
-    return click.option("--sequences", type=_Names(), metavar="NAMES", help=help)
+    return click.option("--sequences", type=NAMES, metavar="NAMES", help=help)
 
 
 sequences_option = _sequences(
@@ -235,7 +124,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
     tuple[int, int]: {"type": RANGE},
     tuple[str, ...]: {"multiple": True},
     tuple[int, ...]: {"type": NUMBERS},
-    Mapping[str, float]: {"type": _Weights()},
+    Mapping[str, float]: {"type": WEIGHTS},
 }
 """What :py:func:`click.option` is told of the types of settings."""
 
@@ -267,6 +156,13 @@ def taken(settings: type[Any], options: dict[str, Any], *leave: str) -> dict[str
     names = [entry.name for entry in fields(settings) if entry.name in options and entry.name not in leave]
     return given_only(**{name: options.pop(name) for name in names})
 
+
+crop_options = together(
+    click.option("--crops", type=int, help="Crops of a scan that its model is trained on. [default: 3]"),
+    click.option(
+        "--side", type=int, help="Height and width (and depth) of these in pixels. [default: 96, of boxes 48]"
+    ),
+)
 
 training_options = together(
     click.option("--preset", default="quick", show_default=True, help=f"Settings to begin with: {PRESET_NAMES}."),

@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import PATH, inception_options, run_options
+from monai_consingan.cli.options import inception_options, run_options
 from monai_consingan.cli.results import show_table
-
-__all__ = ["reproduce"]
+from monai_consingan.cli.types import PATH
 
 
 @click.command()

@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-__all__ = ["show_case", "show_table"]
-
 
 def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -> None:
     """Print where the results of ``harmonize``, ``paste`` or ``remove`` are, and their main numbers.

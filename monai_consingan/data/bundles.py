@@ -7,8 +7,6 @@ from pathlib import Path
 
 from ..errors import ConSinGANError
 
-__all__ = ["BUNDLES", "bundle_folder"]
-
 BUNDLES = ("consingan_harmonization", "consingan_editing")
 
 

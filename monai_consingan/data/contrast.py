@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RING_MM", "cnr", "visibility"]
-
 RING_MM = (2.0, 8.0)
 """Where the tissue around a lesion is looked at: distances to it in mm, the first excluded."""
 

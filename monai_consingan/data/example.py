@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["Example", "example"]
-
 
 @dataclass(frozen=True)
 class Example:

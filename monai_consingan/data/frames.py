@@ -9,8 +9,6 @@ import numpy as np
 
 from ..errors import ConSinGANError
 
-__all__ = ["UNEVEN_MM", "frame_order", "multi_frame_file"]
-
 UNEVEN_MM = 1e-2
 """How far a slice may be from where even spacing has it."""
 

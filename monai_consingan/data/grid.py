@@ -16,8 +16,6 @@ from ..background import find_background
 from ..errors import ConSinGANError
 from .scan import same_grid
 
-__all__ = ["to_host_grid"]
-
 
 def to_host_grid(
     donor: MetaTensor, host: MetaTensor, *, label: bool = False, lesion: MetaTensor | None = None

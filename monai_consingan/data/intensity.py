@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 
+from ..arrays import as_array, check_shape
 from ..background import find_background
 from ..errors import ConSinGANError
 
-__all__ = ["IntensityScale"]
-
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
+
+_PERCENTILES = (0.5, 99.9)
 
 
 @dataclass(frozen=True)
@@ -55,59 +56,49 @@ class IntensityScale:
                 )
 
     @classmethod
-    def of_channels(cls, scales: Sequence[IntensityScale]) -> IntensityScale:
-        """One map of the maps of all channels; that of a single channel is returned as it is."""
-        if len(scales) == 1:
-            return scales[0]
-        limits: Any = [tuple(getattr(scale, name) for scale in scales) for name in ("lower", "upper")]
-        return cls(*limits)
-
-    @classmethod
-    def fit(
-        cls,
-        *images: NdarrayOrTensor,
-        lower: float = 0.5,
-        upper: float = 99.9,
-        keep: NdarrayOrTensor | Sequence[NdarrayOrTensor] | None = None,
-    ) -> IntensityScale:
+    def fit(cls, *images: NdarrayOrTensor, keep: NdarrayOrTensor | None = None) -> IntensityScale:
         """Find robust limits for one or several images of the same intensity scale.
 
-        The limits are percentiles of the foreground of all images together. Foreground is what is neither the constant
-        that fills an image's border nor mixed with it (``monai_consingan.background.find_background``), so that
-        a skull-stripped scan's zeros do not count; in an image without such a constant, what is above its smallest
-        value. The range is then widened to hold every voxel that must be kept.
+        The limits are the percentiles 0.5 and 99.9 of the foreground of all images together. Foreground is what is
+        neither the constant that fills an image's border nor mixed with it, so that a skull-stripped scan's zeros do
+        not count (``monai_consingan.background.find_background``); in an image without such a constant, what is above
+        its smallest value. The range is then widened to hold every voxel that must be kept.
 
         Args:
             images: arrays or tensors of any shape, such as the host and the host with the pasted lesion.
-            lower: percentile of the lower limit, 0 to 100.
-            upper: percentile of the upper limit, 0 to 100.
-            keep: mask (or one per image, in their order) of voxels that must not be clipped, such as a lesion; a
-                single mask of an image's shape goes for every image.
+            keep: mask of voxels of the last image that must not be clipped, such as a lesion.
 
         Returns:
             The map.
 
         Raises:
-            ConSinGANError: no image, a constant image, percentiles out of order, or masks that do not fit.
+            ConSinGANError: no image, a constant image, or a mask that does not fit.
         """
-        if not 0 <= lower < upper <= 100:
-            raise ConSinGANError(f"The percentiles {lower:g} and {upper:g} must lie in 0 to 100, the lower one first.")
-        arrays = [_plain(image) for image in images]
+        arrays = [as_array(image) for image in images]
         if not arrays or any(array.size == 0 for array in arrays):
             raise ConSinGANError("The intensity range needs at least one image with voxels: give one.")
-        low, high = np.percentile(np.concatenate([_foreground(array) for array in arrays]), [lower, upper])
-        for array, mask in zip(arrays, _masks(keep, len(arrays)), strict=True):
-            if mask is None:
-                continue
-            if mask.shape != array.shape:
-                raise ConSinGANError(
-                    f"The mask of voxels to keep has the shape {mask.shape} but its image has {array.shape}: "
-                    "give a mask on the image's grid."
-                )
-            if (mask > 0).any():
-                kept = array[mask > 0]
-                low, high = min(low, kept.min()), max(high, kept.max())
+        low, high = np.percentile(np.concatenate([_foreground(array) for array in arrays]), _PERCENTILES)
+        if keep is not None:
+            mask, last = as_array(keep) > 0, arrays[-1]
+            check_shape(mask, last.shape, name="keep", other="its image")
+            if mask.any():
+                low, high = min(low, last[mask].min()), max(high, last[mask].max())
         return cls(float(low), float(high))
+
+    @classmethod
+    def fit_channels(cls, *batches: torch.Tensor, keep: torch.Tensor | None = None) -> IntensityScale:
+        """Find limits for each channel by itself (:meth:`fit`), in batches (N, C, \\*spatial) of the same channels.
+
+        Args:
+            batches: batches of images.
+            keep: mask of voxels of the last batch that must not be clipped, (N, 1, \\*spatial).
+        """
+        channels = zip(*(batch.split(1, dim=1) for batch in batches), strict=True)
+        scales = [cls.fit(*parts, keep=keep) for parts in channels]
+        if len(scales) == 1:
+            return scales[0]
+        limits: Any = [tuple(getattr(scale, name) for scale in scales) for name in ("lower", "upper")]
+        return cls(*limits)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> IntensityScale:
@@ -169,22 +160,8 @@ def _single(x: ArrayT) -> ArrayT:
     return x.to(torch.float32) if isinstance(x, torch.Tensor) else x.astype(np.float32)
 
 
-def _plain(image: NdarrayOrTensor) -> np.ndarray:
-    return np.asarray(image.detach().cpu() if isinstance(image, torch.Tensor) else image)
-
-
 def _foreground(array: np.ndarray) -> np.ndarray:
     above = array[find_background(array).tissue(array)]
     if above.size == 0:
         raise ConSinGANError(f"An image is constant (every voxel is {array.flat[0]:g}): give an image with content.")
     return above.astype(np.float64)
-
-
-def _masks(keep: NdarrayOrTensor | Sequence[NdarrayOrTensor] | None, count: int) -> list[np.ndarray | None]:
-    if keep is None:
-        return [None] * count
-    if isinstance(keep, np.ndarray | torch.Tensor):
-        return [_plain(keep)] * count
-    if len(keep) != count:
-        raise ConSinGANError(f"There are {len(keep)} masks of voxels to keep for {count} images: give one per image.")
-    return [_plain(mask) for mask in keep]

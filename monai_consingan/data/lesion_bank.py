@@ -17,10 +17,10 @@ from monai_consingan.data.stored import Stored, file_sha256, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json_dictionary
 
-__all__ = ["BANK_FILE", "BANK_FORMAT", "BANK_VERSION", "LesionBank", "is_lesion_bank", "save_lesion"]
-
 BANK_FILE = "bank.json"
 BANK_FORMAT, BANK_VERSION = "monai-consingan lesions", 1
+KEPT = "kept"
+"""What the JSON file tells of lesions that were rejected, which it lists no longer."""
 _PARTS = ("image", "label", "valid")
 _NAME = re.compile(r"lesions/\d{4,}_(image|label|valid)\.nii\.gz")
 
@@ -83,6 +83,13 @@ class LesionBank:
         return list(self.index["lesions"])
 
     @property
+    def whole(self) -> dict[str, Any]:
+        """What its JSON file said when it was made, before lesions were rejected."""
+        index = {name: value for name, value in self.index.items() if name != KEPT}
+        rejected = self.index.get(KEPT, {}).get("left_out", [])
+        return {**index, "lesions": sorted([*self.lesions, *rejected], key=lambda told: int(told["number"]))}
+
+    @property
     def donors(self) -> list[dict[str, Any]]:
         """Scan, hashes of image and label, number and fold of the lesions that it was made of."""
         return list(self.index["donors"])
@@ -91,6 +98,11 @@ class LesionBank:
     def sequences(self) -> tuple[str, ...]:
         """The names of the sequences."""
         return tuple(self.index["sequences"])
+
+    @property
+    def lesion_labels(self) -> tuple[int, ...]:
+        """Label values that are lesion itself, others being oedema; empty for all."""
+        return tuple(self.index.get("asked", {}).get("settings", {}).get("lesion_labels", ()))
 
     def load(self, lesion: Mapping[str, Any]) -> tuple[MetaTensor, MetaTensor, MetaTensor]:
         """Image (C, \\*spatial), label and valid (1, \\*spatial) of a lesion, in RAS.

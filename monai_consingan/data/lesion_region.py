@@ -11,8 +11,6 @@ from ..errors import ConSinGANError, NoPlaceError
 from .intensity import IntensityScale
 from .region import Region, roi_region, slice_region
 
-__all__ = ["find_region", "fit_scale"]
-
 _MIN_SIDE = 96  # pixels of a crop at native resolution, if the image has them
 _SPACE_SIDE_MM, _SPACE_MARGIN_MM = 48.0, 8.0  # of a box, likewise
 
@@ -88,9 +86,4 @@ def fit_scale(
         training: images whose slices are trained on.
     """
     slices, lesion = [region.take(image) for image in (*training, naive)], region.take(lesion, mode="nearest")
-    scales = []
-    for channel in range(naive.shape[0]):
-        parts = [part[:, channel : channel + 1] for part in slices]
-        keep = [*[torch.zeros_like(part) for part in parts[:-1]], lesion]
-        scales.append(IntensityScale.fit(*parts, keep=keep))
-    return IntensityScale.of_channels(scales)
+    return IntensityScale.fit_channels(*slices, keep=lesion)

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 from monai.data import MetaTensor
-from monai.utils import ImageMetaKey
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data.names import source_name
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
-
-__all__ = ["LESION_CHOICES", "check_lesion", "keep_lesion", "lesion_voxels", "number_lesions"]
 
 LESION_CHOICES = ("largest", "random")
 """Words that choose one of several lesions; a number from 1 does, too."""
@@ -37,12 +36,16 @@ def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] | None = Non
         >>> number_lesions(np.array([1, 0, 2, 1, 1, 0, 2]), [1]).tolist()
         [2, 0, 1, 1, 1, 0, 0]
     """
-    parts, count = ndimage.label(values > 0, np.ones((3,) * values.ndim))
-    sizes = np.bincount(parts[lesion_voxels(values, lesion_labels) & (values > 0)], minlength=count + 1)
-    order = np.argsort(-sizes[1:], kind="stable")[: np.count_nonzero(sizes[1:])]
-    numbers = np.zeros(count + 1, np.int32)
-    numbers[order + 1] = np.arange(1, len(order) + 1)
-    return numbers[parts]
+    marked, found = values > 0, np.zeros(values.shape, np.int32)
+    if marked.any():
+        box = bounding_box(marked)
+        parts, count = ndimage.label(marked[box], np.ones((3,) * values.ndim))
+        sizes = np.bincount(parts[lesion_voxels(values[box], lesion_labels) & marked[box]], minlength=count + 1)
+        order = np.argsort(-sizes[1:], kind="stable")[: np.count_nonzero(sizes[1:])]
+        numbers = np.zeros(count + 1, np.int32)
+        numbers[order + 1] = np.arange(1, len(order) + 1)
+        found[box] = numbers[parts]
+    return found
 
 
 def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] | None = None) -> NDArray[np.bool_]:
@@ -86,7 +89,7 @@ def keep_lesion(
         choice = int(present[np.random.RandomState(seed).randint(len(present))])
     number = int(present[0] if choice == "largest" else choice)
     if number not in present:
-        what = f"{name} {label.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
+        what = f"{name} {source_name(label)}".strip()
         there = ", ".join(map(str, present))
         raise ConSinGANError(f"lesion is {number}, but {what} shows only {there}: give one of these.")
     return wrap_like(np.where(numbers == number, values, 0).astype(values.dtype), label), number

@@ -1,13 +1,15 @@
-"""What outputs may call an input."""
+"""What inputs are called: by errors, and by outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from monai.data import MetaTensor
+from monai.utils import ImageMetaKey
 
 from ..errors import ConSinGANError
 from .stored import file_format
-
-__all__ = ["public_name"]
 
 
 def public_name(path: str | Path) -> str:
@@ -26,3 +28,8 @@ def public_name(path: str | Path) -> str:
         return "(DICOM file)" if file_format(path) == "dicom" else path.name
     except ConSinGANError:  # not an image
         return path.name
+
+
+def source_name(image: Any) -> str:
+    """The path that an image was read from, for errors; nothing where that is not known."""
+    return str(image.meta.get(ImageMetaKey.FILENAME_OR_OBJ) or "") if isinstance(image, MetaTensor) else ""

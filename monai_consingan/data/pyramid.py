@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-__all__ = ["image_pyramid", "resize"]
-
 
 def resize(images: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Resize a batch by anti-aliased bicubic interpolation, in 2D or axis by axis in 3D.

@@ -10,17 +10,15 @@ from typing import Any, TypeAlias
 
 import nibabel as nib
 import numpy as np
-import torch
-from monai.config import DtypeLike, NdarrayOrTensor
+from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.data.utils import to_affine_nd
 from monai.utils import ImageMetaKey
 
+from ..arrays import as_array
 from ..errors import ConSinGANError
 from ..whole_file import whole_file
 from .stored import Stored, file_format, read_stored
-
-__all__ = ["brought_to", "output_suffix", "save_label_like", "save_like", "save_volumes_like"]
 
 Host: TypeAlias = "MetaTensor | str | Path | Stored"
 
@@ -44,7 +42,6 @@ def save_like(
     host: Host,
     *,
     alteration: NdarrayOrTensor | None = None,
-    description: str = _DESCRIPTION,
 ) -> None:
     """Write an altered scan so that it differs from its host in the altered voxels only.
 
@@ -66,7 +63,6 @@ def save_like(
         host: the host as :func:`monai_consingan.data.load_scan` returned it, its path, or what
             :func:`monai_consingan.data.read_stored` read of it.
         alteration: mask or weight of the same shape: voxels above 0 are replaced. ``None`` replaces all.
-        description: text for the header (the first 79 bytes are used).
 
     Raises:
         ConSinGANError: shapes differ, values that are not finite, a suffix that does not fit the host, or a file that
@@ -76,9 +72,9 @@ def save_like(
     raw, chosen = _altered(path, values, stored, alteration)
     _check_suffix(path, stored)
     if stored.format == "picture":
-        _write_picture(path, _like_picture(raw, stored, chosen), description)
+        _write_picture(path, _like_picture(raw, stored, chosen))
     else:
-        _write_nifti(path, raw, stored, description, is_scan=True)
+        _write_nifti(path, raw, stored, is_scan=True)
 
 
 def save_volumes_like(
@@ -87,7 +83,6 @@ def save_volumes_like(
     volumes: Sequence[Stored],
     *,
     alterations: Sequence[NdarrayOrTensor | None] | None = None,
-    description: str = _DESCRIPTION,
 ) -> None:
     """Write an altered scan of several sequences as a 4D file, each as :func:`save_like` would write it.
 
@@ -96,7 +91,6 @@ def save_volumes_like(
         values: the result, (C, \\*spatial).
         volumes: what was read of the host's 4D NIfTI file (:meth:`Stored.volume`), for each sequence.
         alterations: for each sequence mask or weight, (\\*spatial): voxels above 0 are replaced; ``None`` replaces all.
-        description: text for the header.
 
     Raises:
         ConSinGANError: as :func:`save_like`.
@@ -105,7 +99,7 @@ def save_volumes_like(
     parts = zip(values, volumes, alterations or [None] * len(volumes), strict=True)
     raws = [_altered(path, part, stored, alteration)[0] for part, stored, alteration in parts]
     _check_suffix(path, volumes[0])
-    _write_nifti(path, np.stack(raws, axis=-1), volumes[0], description, is_scan=True)
+    _write_nifti(path, np.stack(raws, axis=-1), volumes[0], is_scan=True)
 
 
 def brought_to(stored: Stored, values: NdarrayOrTensor, main: Stored) -> Stored:
@@ -125,22 +119,19 @@ def save_label_like(
     path: str | Path,
     label: NdarrayOrTensor,
     host: Host,
-    *,
-    dtype: DtypeLike = None,
-    description: str = _DESCRIPTION,
 ) -> None:
     """Write a label or mask with the geometry of a host: NIfTI, or a grey PNG for a picture.
+
+    The file has the smallest type of uint8, uint16 (PNG) or int16, int32 that holds the values.
 
     Args:
         path: file to write, with a suffix as for :func:`save_like`.
         label: whole numbers from 0, (1, \\*spatial) or (\\*spatial); bool is fine.
         host: the host as :func:`monai_consingan.data.load_scan` returned it, its path, or what
             :func:`monai_consingan.data.read_stored` read of it.
-        dtype: type of the file; default is the smallest of uint8, uint16 (PNG) or int16, int32 that holds the values.
-        description: text for the header.
 
     Raises:
-        ConSinGANError: shapes differ, values that are no labels or exceed ``dtype``, or as :func:`save_like`.
+        ConSinGANError: shapes differ, values that are no labels or too large, or as :func:`save_like`.
     """
     path, stored = Path(path), _stored(host)
     array = _spatial(label, stored.raw.shape, "label")
@@ -149,17 +140,17 @@ def save_label_like(
         raise ConSinGANError(f"The label for {path} has values other than 0, 1, 2, ...: give whole numbers from 0.")
     choices = (np.uint8, np.uint16) if stored.format == "picture" else (np.uint8, np.int16, np.int32)
     largest = int(whole.max())
-    types = [np.dtype(choice) for choice in (choices if dtype is None else (dtype,))]
-    fitting = [choice for choice in types if largest <= np.iinfo(choice).max]
+    fitting = [choice for choice in choices if largest <= np.iinfo(choice).max]
     if not fitting:
         raise ConSinGANError(
-            f"The label for {path} has the value {largest}, which does not fit {types[-1].name}: give smaller values."
+            f"The label for {path} has the value {largest}, which does not fit {choices[-1].__name__}: give smaller "
+            "values."
         )
     _check_suffix(path, stored)
     if stored.format == "picture":
-        _write_picture(path, whole.astype(fitting[0]).T, description)
+        _write_picture(path, whole.astype(fitting[0]).T)
     else:
-        _write_nifti(path, whole.astype(fitting[0]), stored, description)
+        _write_nifti(path, whole.astype(fitting[0]), stored)
 
 
 def _altered(
@@ -190,7 +181,7 @@ def _stored(host: Host) -> Stored:
         if not isinstance(host, MetaTensor):
             raise ConSinGANError(f"The host {host!r} is no path: give the path or the scan itself.")
         affine = to_affine_nd(3, np.asarray(host.affine, dtype=np.float64))
-        raw = np.asarray(host.as_tensor().detach().cpu())[0]
+        raw = as_array(host)[0]
         if raw.dtype.kind == "b" or raw.dtype == np.float16:  # NIfTI has no such types
             raw = raw.astype(np.uint8 if raw.dtype.kind == "b" else np.float32)
         return Stored("itk", raw, affine)
@@ -204,7 +195,7 @@ def _stored(host: Host) -> Stored:
 
 
 def _spatial(values: NdarrayOrTensor, shape: tuple[int, ...], what: str) -> np.ndarray:
-    array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
+    array = as_array(values)
     if array.shape == (1, *shape):
         array = array[0]
     if array.shape != shape:
@@ -234,7 +225,7 @@ def _check_suffix(path: Path, stored: Stored) -> None:
         raise ConSinGANError(f"{path} does not end in {' or '.join(allowed)}, as the host's format needs: rename it.")
 
 
-def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, description: str, *, is_scan: bool = False) -> None:
+def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, *, is_scan: bool = False) -> None:
     image: Any
     if stored.format == "nifti":
         header = stored.header.copy()
@@ -256,7 +247,7 @@ def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, description: str, 
             header[field] = b""
     if not is_scan:  # the display window of the host's scan does not suit a label
         header["cal_min"] = header["cal_max"] = 0
-    header["descrip"] = description.encode("utf-8")[:79].decode("utf-8", "ignore").encode("utf-8")
+    header["descrip"] = _DESCRIPTION.encode()
     # With an explicit scaling nibabel stores the numbers as they are.
     header.set_slope_inter(*((stored.slope, stored.inter) if is_scan else (1.0, 0.0)))
     with _appearing(path) as temporary:
@@ -274,12 +265,12 @@ def _like_picture(raw: np.ndarray, stored: Stored, chosen: np.ndarray) -> np.nda
     return array
 
 
-def _write_picture(path: Path, array: np.ndarray, description: str) -> None:
+def _write_picture(path: Path, array: np.ndarray) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text("Description", description)
+    info.add_text("Description", _DESCRIPTION)
     with _appearing(path) as temporary:
         Image.fromarray(np.ascontiguousarray(array)).save(temporary, format="PNG", pnginfo=info)
 

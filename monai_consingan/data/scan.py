@@ -12,9 +12,8 @@ from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
 from nibabel import orientations
 
 from ..errors import ConSinGANError
+from .names import source_name
 from .stored import Stored, read_stored
-
-__all__ = ["keep_labels", "load_label", "load_scan", "same_grid"]
 
 _WHOLE, _MOST_OF_A_STEP = 1e-3, 0.25
 _GRID_TOLERANCE = 0.05
@@ -93,7 +92,7 @@ def load_label(
     values = stored.values() if stored.raw.dtype.kind == "f" or stored.slope != 1 or stored.inter != 0 else stored.raw
     _require_finite(values, what)
     values, affine = _turned(values, stored.affine, np.asarray(image.affine, dtype=np.float64))
-    image_what = f"{image_name} {image.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
+    image_what = f"{image_name} {source_name(image)}".strip()
     shape = tuple(int(n) for n in image.shape[1:])
     if values.shape != shape:
         raise ConSinGANError(
@@ -130,7 +129,7 @@ def keep_labels(label: MetaTensor, lesion_labels: Iterable[int] | None, *, name:
     """
     if lesion_labels is None:
         return label
-    what = f"{name} {label.meta.get(ImageMetaKey.FILENAME_OR_OBJ, '')}".strip()
+    what = f"{name} {source_name(label)}".strip()
     kept = torch.from_numpy(_only(label.numpy(), lesion_labels, what))
     return MetaTensor(kept, meta=dict(label.meta))
 
@@ -153,6 +152,12 @@ def same_grid(affine: np.ndarray | torch.Tensor, other: np.ndarray | torch.Tenso
     column_change = np.linalg.norm(first[:3, : len(shape)] - second[:3, : len(shape)], axis=0).max()
     side = np.linalg.norm(first[:3, : len(shape)], axis=0).min()
     return bool(max(distance, column_change) <= _GRID_TOLERANCE * side)
+
+
+def on_one_grid(image: MetaTensor, other: MetaTensor) -> bool:
+    """Tell whether two images have one spatial shape, and put it at the same place (:func:`same_grid`)."""
+    shape = tuple(int(n) for n in image.shape[1:])
+    return shape == tuple(other.shape[1:]) and same_grid(image.affine, other.affine, shape)
 
 
 def _read(file: str | Path | Stored, name: str, *, indices: bool = False) -> tuple[Stored, Path]:

@@ -17,13 +17,11 @@ from monai_consingan.arrays import as_array
 from monai_consingan.data.grid import to_host_grid
 from monai_consingan.data.names import public_name
 from monai_consingan.data.save import brought_to, output_suffix, save_like, save_volumes_like
-from monai_consingan.data.scan import load_scan, same_grid
+from monai_consingan.data.scan import load_scan, on_one_grid
 from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES, chosen_channel, stack_sequences
 from monai_consingan.data.stored import Stored, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
-
-__all__ = ["Files", "SequenceFiles", "as_files", "read_sequences", "save_sequences", "told_apart"]
 
 Files: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 """The file of a case, or those of its sequences."""
@@ -155,8 +153,7 @@ class SequenceFiles:
     def _on_one_grid(self, images: list[MetaTensor], main: int) -> tuple[SequenceFiles, list[MetaTensor]]:
         parts, found, moved = [], [], []
         for name, part, image in zip(self.names, self.parts, images, strict=True):
-            shape = tuple(image.shape[1:])
-            if shape != tuple(images[main].shape[1:]) or not same_grid(image.affine, images[main].affine, shape):
+            if not on_one_grid(image, images[main]):
                 part = brought_to(part, to_host_grid(image, images[main]), self.parts[main])
                 image = load_scan(part, name=f"{self.name}, sequence {name}, on the lead's grid,")
                 moved.append(name)

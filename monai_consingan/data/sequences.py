@@ -8,25 +8,14 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing
-from monai.utils import ImageMetaKey
 
 from monai_consingan.arrays import as_array, as_mask, check_host, spacing_of, wrap_like
 from monai_consingan.background import find_background
 from monai_consingan.data.contrast import RING_MM, cnr
-from monai_consingan.data.grid import to_host_grid
-from monai_consingan.data.scan import same_grid
+from monai_consingan.data.names import source_name
+from monai_consingan.data.scan import on_one_grid
 from monai_consingan.distance import reach_box, ring
 from monai_consingan.errors import ConSinGANError
-
-__all__ = [
-    "SEQUENCES",
-    "SEQUENCE_FILES",
-    "chosen_channel",
-    "lead_channel",
-    "named_sequences",
-    "sequence_names",
-    "stack_sequences",
-]
 
 SEQUENCES = "sequences"
 """Key of ``meta`` for the names of an image's sequences, a list with one for each channel."""
@@ -121,24 +110,20 @@ def lead_channel(image: NdarrayOrTensor, lesion: NdarrayOrTensor, lead: int | st
     return int(np.argmax(np.nan_to_num(ratios, nan=-1.0, posinf=np.inf)))
 
 
-def stack_sequences(
-    images: Mapping[str, MetaTensor], lead: str | None = None, *, resample: bool = False, name: str = "image"
-) -> MetaTensor:
+def stack_sequences(images: Mapping[str, MetaTensor], *, name: str = "image") -> MetaTensor:
     """One image of the sequences of a case.
 
     Args:
         images: the sequences by their names, (1, \\*spatial) each.
-        lead: the sequence whose grid counts; ``None`` for the first.
-        resample: whether to bring sequences on other grids to that one (:func:`monai_consingan.data.to_host_grid`).
         name: what the case is to the user ("host", "donor"), for errors.
 
     Returns:
-        (C, \\*spatial) with the names in ``meta["sequences"]``, and the affine and all else of the lead's ``meta``. A
-        single image comes back as it is.
+        (C, \\*spatial) with the names in ``meta["sequences"]``, the affine and all else in ``meta`` being the first
+        one's. A single image comes back as it is.
 
     Raises:
-        ConSinGANError: no images, or one of several channels; a sequence on another grid than the lead, which is not to
-            be resampled; a sequence that is constant, or that does not show the body that the lead shows.
+        ConSinGANError: no images, or one of several channels; a sequence on another grid than the first, that is
+            constant, or that does not show the body that the first shows.
 
     Example::
 
@@ -147,30 +132,25 @@ def stack_sequences(
     if not images:
         raise ConSinGANError(f"{name} has no sequence: give at least one scan.")
     names = list(images)
-    main_name = names[0 if lead is None else chosen_channel(names, lead, f"the {name}")]
-    main = images[main_name]
+    main = images[names[0]]
     channels = []
     for sequence, image in images.items():
         what = f"sequence {sequence} of the {name}{_file(image)}"
         if image.shape[0] != 1:
             raise ConSinGANError(f"{what} has {image.shape[0]} channels: give one for each sequence.")
-        if image is not main and not _on_one_grid(image, main):
-            if not resample or image.ndim != main.ndim:
-                raise ConSinGANError(
-                    f"{what} has the grid {_grid(image)}, but {main_name}{_file(main)} {_grid(main)}: give sequences "
-                    "of one grid, or --resample to bring them to that of the lead."
-                )
-            image = to_host_grid(image, main)
+        if image is not main and not on_one_grid(image, main):
+            raise ConSinGANError(
+                f"{what} has the grid {_grid(image)}, but {names[0]}{_file(main)} {_grid(main)}: give sequences "
+                "of one grid, or --resample to bring them to that of the lead."
+            )
         channels.append(as_array(image))
         if channels[-1].min() == channels[-1].max():
             raise ConSinGANError(f"{what} is constant there ({channels[-1].flat[0]:g}): leave it out.")
     bodies = [_body(values[0]) for values in channels]
-    reference = bodies[names.index(main_name)]
     for sequence, body in zip(names, bodies, strict=True):
-        smaller = min(body.sum(), reference.sum())
-        if (body & reference).sum() < _TOGETHER * smaller:
+        if (body & bodies[0]).sum() < _TOGETHER * min(body.sum(), bodies[0].sum()):
             raise ConSinGANError(
-                f"sequence {sequence} of the {name}{_file(images[sequence])} does not show the body that {main_name}"
+                f"sequence {sequence} of the {name}{_file(images[sequence])} does not show the body that {names[0]}"
                 f"{_file(main)} shows, as they overlap by less than half: give sequences of one session, aligned."
             )
     if len(names) == 1:
@@ -178,11 +158,6 @@ def stack_sequences(
     stacked: MetaTensor = wrap_like(np.concatenate(channels), main)
     stacked.meta[SEQUENCES] = names
     return stacked
-
-
-def _on_one_grid(image: MetaTensor, other: MetaTensor) -> bool:
-    shape = tuple(int(n) for n in image.shape[1:])
-    return shape == tuple(other.shape[1:]) and same_grid(image.affine, other.affine, shape)
 
 
 def _grid(image: MetaTensor) -> str:
@@ -195,7 +170,7 @@ def _grid(image: MetaTensor) -> str:
 
 
 def _file(image: MetaTensor) -> str:
-    path = image.meta.get(ImageMetaKey.FILENAME_OR_OBJ)
+    path = source_name(image)
     return f" ({path})" if path else ""
 
 

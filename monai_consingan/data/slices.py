@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing
-from monai.utils import ImageMetaKey
 from nibabel.orientations import aff2axcodes
 
+from ..arrays import as_array
 from ..errors import ConSinGANError
-
-__all__ = ["check_slice", "keep_slice", "slice_axis", "sliced_axis", "slices_of", "thick_slices", "work_dims"]
+from .names import source_name
 
 THICK_SLICES = 2.5
 """How many times the largest side of a voxel may be the smallest for a volume to be worked on in space."""
@@ -105,7 +102,7 @@ def sliced_axis(image: NdarrayOrTensor, axis: int | None, dims: int) -> int | No
 
 def slices_of(mask: NdarrayOrTensor, axis: int | None) -> list[int]:
     """Indices of the slices that hold a voxel of a mask, (1, \\*spatial) (``[0]`` in 2D)."""
-    array = _array(mask)[0] > 0
+    array = as_array(mask)[0] > 0
     if axis is None:
         return [0] if array.any() else []
     return [int(i) for i in np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis)))]
@@ -120,7 +117,7 @@ def check_slice(image: NdarrayOrTensor, axis: int | None, index: int | None, nam
     count = 1 if axis is None else image.shape[1 + axis]
     if index is not None and not 0 <= index < count:
         raise ConSinGANError(
-            f"{name} is {index}, but {_file(image) or 'the image'} has the slices 0 to {count - 1} "
+            f"{name} is {index}, but {source_name(image) or 'the image'} has the slices 0 to {count - 1} "
             f"along axis {axis if axis is not None else 'none (2D)'}: give one of them."
         )
 
@@ -134,7 +131,7 @@ def keep_slice(label: MetaTensor, axis: int | None, index: int, name: str) -> Me
     present = slices_of(label, axis)
     if index not in present:
         raise ConSinGANError(
-            f"{name} is {index}, but label {_file(label)} has no lesion on it: give one of "
+            f"{name} is {index}, but label {source_name(label)} has no lesion on it: give one of "
             f"{', '.join(map(str, present))}."
         )
     if axis is None:
@@ -143,11 +140,3 @@ def keep_slice(label: MetaTensor, axis: int | None, index: int, name: str) -> Me
     kept: MetaTensor = label.clone()
     kept.index_fill_(1 + axis, torch.nonzero(elsewhere)[:, 0], 0)
     return kept
-
-
-def _array(mask: Any) -> np.ndarray:
-    return np.asarray(mask.detach().cpu() if isinstance(mask, torch.Tensor) else mask)
-
-
-def _file(image: Any) -> str:
-    return str(image.meta.get(ImageMetaKey.FILENAME_OR_OBJ, "")) if isinstance(image, MetaTensor) else ""

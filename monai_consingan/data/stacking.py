@@ -15,8 +15,6 @@ from ..errors import ConSinGANError
 from .scan import same_grid
 from .sequences import sequence_names
 
-__all__ = ["as_keys", "same_sequences", "stack_keys", "unstack_keys"]
-
 
 def as_keys(keys: KeysCollection) -> tuple[Hashable, ...]:
     """One key, or several, as a tuple."""

@@ -5,37 +5,28 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
 from monai.data.utils import to_affine_nd
+from nibabel.imageglobals import LoggingOutputSuppressor
 
 from ..errors import ConSinGANError, is_out_of_memory
-from .frames import UNEVEN_MM, frame_order, multi_frame_file
-
-__all__ = ["Format", "Stored", "file_format", "file_sha256", "read_stored"]
+from .itk_files import read_by_itk
+from .pictures import read_picture
 
 Format = Literal["nifti", "itk", "dicom", "picture"]
 
-_SUFFIXES: dict[str, Format] = {
-    ".nii": "nifti",
-    ".nii.gz": "nifti",
-    ".nrrd": "itk",
-    ".nhdr": "itk",
-    ".mha": "itk",
-    ".mhd": "itk",
-    ".dcm": "dicom",
-    ".png": "picture",
-    ".jpg": "picture",
-    ".jpeg": "picture",
+_SUFFIXES: dict[Format, tuple[str, ...]] = {
+    "nifti": (".nii", ".nii.gz"),
+    "itk": (".nrrd", ".nhdr", ".mha", ".mhd"),
+    "dicom": (".dcm",),
+    "picture": (".png", ".jpg", ".jpeg"),
 }
 
 
@@ -101,8 +92,8 @@ def file_format(path: str | Path, *, name: str = "image") -> Format:
             )
         if not path.is_file():
             raise ConSinGANError(f"{name} {path} does not exist: check the path.")
-        for suffix, kind in _SUFFIXES.items():
-            if path.name.lower().endswith(suffix):
+        for kind, suffixes in _SUFFIXES.items():
+            if path.name.lower().endswith(suffixes):
                 return kind
         with path.open("rb") as file:
             if file.read(132)[128:] == b"DICM":
@@ -132,11 +123,15 @@ def read_stored(path: str | Path, *, name: str = "image", indices: bool = False,
     """
     path = Path(path)
     kind = file_format(path, name=name)
-    with _readable(path, name):
-        if kind == "picture":
-            stored = _read_picture(path, name, indices)
+    with _readable(path, name), LoggingOutputSuppressor():
+        if kind == "nifti":
+            stored = _read_nifti(path)
+        elif kind == "picture":
+            data = path.read_bytes()
+            grey, pixels = read_picture(data, f"{name} {path}", indices)
+            stored = Stored(kind, grey, np.eye(4), sha256=hashlib.sha256(data).hexdigest(), header=pixels)
         else:
-            stored = (_read_nifti if kind == "nifti" else _read_itk)(path, name)
+            stored = Stored(kind, *read_by_itk(path, f"{name} {path}"), sha256=file_sha256(path))
     raw = stored.raw
     if raw.dtype.names is not None:
         raise ConSinGANError(f"{name} {path} is a colour (RGB) image: give a grey one.")
@@ -202,7 +197,7 @@ def _readable(path: Path, name: str) -> Iterator[None]:
         ) from err
 
 
-def _read_nifti(path: Path, name: str) -> Stored:
+def _read_nifti(path: Path) -> Stored:
     data = path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     if path.name.lower().endswith(".gz"):
@@ -214,144 +209,6 @@ def _read_nifti(path: Path, name: str) -> Stored:
     raw, affine = np.asanyarray(image.dataobj.get_unscaled()), np.array(image.affine, dtype=np.float64)
     scaling = float(image.dataobj.slope), float(image.dataobj.inter)
     return Stored("nifti", raw, affine, *scaling, sha256=sha256, header=image.header)
-
-
-def _check_packed(path: Path) -> None:
-    """Unpack compressed NRRD or MetaImage once, as ITK does not always look at their checksums.
-
-    Raises:
-        OSError, EOFError, zlib.error: the data are damaged, or end early.
-    """
-    meta = path.suffix.lower() in (".mha", ".mhd")
-    facts: dict[str, str] = {}
-    with path.open("rb") as file:
-        while (line := file.readline(4096)).strip():
-            key, _, value = line.decode("latin-1").partition("=" if meta else ":")
-            facts[key.strip().lower()] = value.strip()
-            if meta and "elementdatafile" in facts:
-                break
-        start = file.tell()
-    place = facts.get("elementdatafile") if meta else facts.get("data file", facts.get("datafile"))
-    inside = place in ("LOCAL", None)
-    source = path if inside else path.parent / str(place)
-    packed = facts.get("compresseddata", "").lower() == "true" or facts.get("encoding") in ("gzip", "gz")
-    if not packed or not source.is_file():  # or a list of files
-        return
-    with source.open("rb") as file:
-        file.seek(start if inside else 0)
-        if meta:
-            unpack = zlib.decompressobj()
-            while not unpack.eof and (block := file.read(1 << 20)):
-                unpack.decompress(block)
-            if not unpack.eof:
-                raise zlib.error("the compressed data end early")
-        else:
-            _read_to_end(gzip.GzipFile(fileobj=file))
-
-
-def _read_to_end(stream: gzip.GzipFile) -> None:
-    """Read what is left: the checksum is looked at when all is read."""
-    while stream.read(1 << 20):
-        pass
-
-
-def _read_itk(path: Path, name: str) -> Stored:
-    from monai.data import ITKReader
-
-    frames = None
-    if path.suffix.lower() in (".nrrd", ".nhdr", ".mha", ".mhd"):
-        _check_packed(path)
-    elif (frames := multi_frame_file(path, f"{name} {path}")) is not None:
-        order, frames_affine = frame_order(frames, f"{name} {path}")
-    reader = ITKReader()
-    with _quiet_itk(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")  # also for those that come as the program ends, of types of ITK
-        warnings.filterwarnings("always", message=".*more than one DICOM series")
-        try:
-            image = reader.read(path if frames is None else frames)
-        except FileNotFoundError as err:
-            raise ConSinGANError(f"{name} {path} is a folder without DICOM files: give the series' folder.") from err
-    if any("more than one DICOM series" in str(warning.message) for warning in caught):
-        raise ConSinGANError(f"{name} {path} holds more than one DICOM series: give a folder with one.")
-    channels = image.GetNumberOfComponentsPerPixel()
-    if channels != 1:
-        raise ConSinGANError(f"{name} {path} has {channels} numbers per voxel, as a colour image has: give a grey one.")
-    facts = image.GetMetaDataDictionary()
-    key = "ITK_non_uniform_sampling_deviation"
-    if facts.HasKey(key) and float(facts[key]) > UNEVEN_MM:
-        raise ConSinGANError(
-            f"{name} {path} has unevenly spaced DICOM slices (by up to {float(facts[key]):.3g} mm): "
-            "complete the series or leave the odd slices out."
-        )
-    raw, meta = reader.get_data(image)
-    affine = np.asarray(meta["affine"], dtype=np.float64)
-    if frames is not None:
-        raw, affine = raw[..., order], frames_affine
-    kind: Format = "dicom" if file_format(path, name=name) == "dicom" else "itk"
-    return Stored(kind, raw, affine, sha256=file_sha256(path))
-
-
-@contextmanager
-def _quiet_itk() -> Iterator[None]:
-    """Keep what ITK's C++ code prints off the terminal: what matters of it is raised as an error here."""
-    import itk
-
-    shown = itk.Object.GetGlobalWarningDisplay()
-    itk.Object.SetGlobalWarningDisplay(False)
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-        itk.Object.SetGlobalWarningDisplay(shown)
-
-
-def _read_picture(path: Path, name: str, indices: bool) -> Stored:
-    from PIL import Image
-
-    data = path.read_bytes()
-    with Image.open(BytesIO(data)) as picture:
-        picture.verify()  # the checksums of PNG, which are not looked at when it is decoded
-    with Image.open(BytesIO(data)) as picture:
-        if getattr(picture, "n_frames", 1) > 1:
-            raise ConSinGANError(f"{name} {path} is an animation of {picture.n_frames} pictures: give a single one.")
-        pixels = np.asarray(picture) if indices and picture.mode == "P" else picture_array(picture)
-    grey = grey_channel(pixels, f"{name} {path}").T  # (width, height), as MONAI reads pictures
-    return Stored("picture", grey, np.eye(4), sha256=hashlib.sha256(data).hexdigest(), header=pixels)
-
-
-def picture_array(picture: Any) -> np.ndarray:
-    """Decode an opened PIL image to (height, width) or (height, width, channels), palettes and bits resolved."""
-    if picture.mode == "P":
-        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-    elif picture.mode == "1":
-        picture = picture.convert("L")
-    array = np.asarray(picture)
-    if picture.mode == "I" and array.min() >= 0 and array.max() <= np.iinfo(np.uint16).max:
-        array = array.astype(np.uint16)
-    return array
-
-
-def grey_channel(array: np.ndarray, what: str) -> np.ndarray:
-    """Take the grey values out of a decoded picture whose colour channels are all equal.
-
-    Args:
-        array: (height, width) or (height, width, channels) with 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels.
-        what: the picture's name for the error.
-
-    Raises:
-        ConSinGANError: the colours differ.
-    """
-    if array.ndim == 2:
-        return array
-    if array.shape[-1] > 2 and not (
-        np.array_equal(array[..., 0], array[..., 1]) and np.array_equal(array[..., 0], array[..., 2])
-    ):
-        raise ConSinGANError(f"{what} is a colour (RGB) image: give a grey one.")
-    return array[..., 0]
 
 
 def _usable_affine(affine: np.ndarray, ndim: int, what: str) -> np.ndarray:

@@ -11,8 +11,6 @@ from monai_consingan.engines.trainer import ConSinGANTrainer
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.state_file import load_state, save_state
 
-__all__ = ["TrainingCheckpoint"]
-
 _FORMAT = "monai-consingan checkpoint 1"
 
 

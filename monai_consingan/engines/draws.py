@@ -10,8 +10,6 @@ from monai.transforms import Randomizable
 
 from monai_consingan.tasks import Task
 
-__all__ = ["TrainingDraws"]
-
 
 class TrainingDraws:
     """Draws what is random in a training of ConSinGAN.

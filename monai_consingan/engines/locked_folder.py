@@ -10,8 +10,6 @@ from ignite.engine import Engine, Events
 
 from monai_consingan.folder_lock import locked
 
-__all__ = ["LockedFolderHandler"]
-
 
 class LockedFolderHandler:
     """Handler that lets no other run of this package write to a folder while an engine runs.

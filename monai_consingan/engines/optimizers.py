@@ -9,8 +9,6 @@ import torch
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
 from monai_consingan.settings import TrainingSettings
 
-__all__ = ["decay_rates", "discriminator_optimizer", "generator_optimizer", "start_stage"]
-
 _BETAS = (0.5, 0.999)
 
 

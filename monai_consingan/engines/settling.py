@@ -8,8 +8,6 @@ from ignite.engine import Engine, Events
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["StageSettling"]
-
 
 class StageSettling:
     """Handler that ends a stage when the reconstruction and the critic have settled.

@@ -12,8 +12,6 @@ from monai_consingan.engines.draws import TrainingDraws
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks import ConSinGANGenerator
 
-__all__ = ["DrawnSlices", "read_slices"]
-
 
 def read_slices(loader: Iterable[Any], generator: ConSinGANGenerator) -> torch.Tensor:
     """All slices of a data loader, (S, C, H, W) or (S, C, H, W, D), in the generator's precision.

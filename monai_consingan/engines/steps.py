@@ -17,8 +17,6 @@ from monai_consingan.networks import (
 )
 from monai_consingan.tasks import PRECISIONS
 
-__all__ = ["CompiledSteps", "CriticLosses", "TrainingSteps", "training_steps"]
-
 _KEPT_SLICES = 8
 
 

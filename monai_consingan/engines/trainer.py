@@ -24,8 +24,6 @@ from monai_consingan.settings import TrainingSettings
 from monai_consingan.tasks import get_task
 from monai_consingan.transforms import training_augmentation
 
-__all__ = ["ConSinGANTrainer"]
-
 
 class ConSinGANTrainer(Trainer):
     """Train a generator on one slice, or on several, stage by stage (Hinz et al., WACV 2021).
@@ -223,25 +221,18 @@ class ConSinGANTrainer(Trainer):
     def _start_stage(self) -> None:
         stage = self.stage
         begins = self.state.iteration == (self.state.epoch - 1) * self.state.epoch_length
-        generator = self.generator
         self.steps.forget()
-        generator.stage.fill_(stage)
+        self.generator.stage.fill_(stage)
         if begins and not self.warm_start:
-            body = generator.body[stage]
+            body = self.generator.body[stage]
             if stage > 0:
-                generator.start_stage(stage)
+                self.generator.start_stage(stage)
             body.fixed_noise.copy_(self.draws.fixed_noise(self.state.seed, stage, body.fixed_noise))
             body.noise_amplitude.fill_(1.0)
             if stage > 0:
                 body.noise_amplitude.fill_(0.0)
                 body.noise_amplitude.copy_(self.noise_amplitude * self._reconstruction_error(stage))
-        start_stage(
-            self.generator_optimizer,
-            self.discriminator_optimizer,
-            stage,
-            self.settings,
-            fresh=begins,
-        )
+        start_stage(self.generator_optimizer, self.discriminator_optimizer, stage, self.settings, fresh=begins)
 
     @torch.no_grad()
     def _reconstruction_error(self, stage: int) -> torch.Tensor:
@@ -257,23 +248,19 @@ class ConSinGANTrainer(Trainer):
         fixed = self.task.fixed_input(image, self.generator.body[0].fixed_noise)
         return self.steps.generate(fixed, None, stage, index)
 
-    @property
-    def _remedy(self) -> str:
-        return f"lower the learning rate ({self.settings.learning_rate}) or look at the intensities"
+    def _failure(self, why: str) -> ConSinGANError:
+        return ConSinGANError(
+            f"Training ended at stage {self.stage}, iteration {self.state.iteration}: {why}; lower the learning rate "
+            f"({self.settings.learning_rate}) or look at the intensities."
+        )
 
     def _check(self, loss: torch.Tensor, name: str) -> None:
         if self.state.iteration % self.check_every == 0 and not bool(torch.isfinite(loss)):
-            raise ConSinGANError(
-                f"Training ended at stage {self.stage}, iteration {self.state.iteration}: the {name} loss is "
-                f"{float(loss.detach())}; {self._remedy}."
-            )
+            raise self._failure(f"the {name} loss is {float(loss.detach())}")
 
     def _check_weights(self) -> None:
         if not self.is_finite:
-            raise ConSinGANError(
-                f"Training ended at stage {self.stage}, iteration {self.state.iteration}: weights are NaN or infinite; "
-                f"{self._remedy}."
-            )
+            raise self._failure("weights are NaN or infinite")
 
     def _iteration(self, engine: Engine, batchdata: dict[str, Any]) -> Any:
         with self.steps.arithmetic():

@@ -11,12 +11,10 @@ from monai_consingan.background import find_background
 from monai_consingan.figures.view import SliceView
 from monai_consingan.transforms.head import AIR_FRACTION
 
-__all__ = ["Box", "focus_boxes", "head_box", "same_size"]
-
 Box = tuple[float, float, float, float]
 """Top, bottom, left and right in mm from the upper left corner of the slice."""
 
-MARGIN_MM = 3.0
+MARGIN_MM, FOCUS_MARGIN_MM = 3.0, 10.0
 
 
 def head_box(view: SliceView, masks: Sequence[SliceView] = ()) -> Box:
@@ -51,19 +49,20 @@ def same_size(boxes: Sequence[Box]) -> list[Box]:
     return [(row - high, row + high, column - wide, column + wide) for row, column in middles]
 
 
-def focus_boxes(focuses: Sequence[SliceView | None], heads: Sequence[Box], margin_mm: float) -> list[Box | None]:
-    """Squares of one size in mm around what each slice focuses on.
+def focus_boxes(focuses: Sequence[SliceView | None], heads: Sequence[Box]) -> list[Box | None]:
+    """Squares of one size in mm around what each slice focuses on: 10 mm around the largest.
 
     Args:
         focuses: a mask for each slice, or None.
         heads: what is shown of each slice; squares are moved into it where they fit.
-        margin_mm: tissue around the largest mask.
 
     Returns:
         A square for each mask that is not empty, None for the others.
     """
     found = [
-        _box_of(focus.values > 0, focus.pixel_mm, margin_mm) if focus is not None and (focus.values > 0).any() else None
+        _box_of(focus.values > 0, focus.pixel_mm, FOCUS_MARGIN_MM)
+        if focus is not None and (focus.values > 0).any()
+        else None
         for focus in focuses
     ]
     side = max((max(box[1] - box[0], box[3] - box[2]) for box in found if box is not None), default=0.0)

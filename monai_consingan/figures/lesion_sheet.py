@@ -14,26 +14,20 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.view import plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.surroundings import spatial_array
 
-__all__ = ["save_lesion_sheet"]
-
-_GAP, _LINE, _SIDE = 6, 14, 90
+_COLUMNS, _GAP, _LINE, _SIDE = 4, 6, 14, 90
 _WINDOW = (1.0, 99.5)
 _OUTLINE = (230, 60, 50)
 
 
 def save_lesion_sheet(
-    path: str | os.PathLike[str],
-    lesions: Sequence[tuple[NdarrayOrTensor, NdarrayOrTensor, str]],
-    *,
-    columns: int = 4,
+    path: str | os.PathLike[str], lesions: Sequence[tuple[NdarrayOrTensor, NdarrayOrTensor, str]]
 ) -> None:
-    """Save lesions, each in three planes where it is widest with its label's outline, and a line of text.
+    """Save lesions, four in a row, each in three planes where it is widest with its label's outline and a line of text.
 
     Args:
         path: where to save, as PNG.
         lesions: of each its image and its label values, (1, H, W, D), and the text; the affine of MetaTensors tells
             the orientation (:func:`slice_view`) and the spacing.
-        columns: lesions in a row.
 
     Raises:
         ConSinGANError: there is none.
@@ -41,11 +35,11 @@ def save_lesion_sheet(
     if not lesions:
         raise ConSinGANError("A sheet of lesions needs lesions: give at least one.")
     wide, high = 3 * _SIDE + 3 * _GAP, _LINE + _SIDE + _GAP
-    rows = -(-len(lesions) // columns)
-    sheet = Image.new("RGB", (_GAP + min(columns, len(lesions)) * wide, _GAP + rows * high), (255, 255, 255))
+    rows = -(-len(lesions) // _COLUMNS)
+    sheet = Image.new("RGB", (_GAP + min(_COLUMNS, len(lesions)) * wide, _GAP + rows * high), (255, 255, 255))
     draw = ImageDraw.Draw(sheet)
     for number, (image, label, text) in enumerate(lesions):
-        left, top = _GAP + number % columns * wide, _GAP + number // columns * high
+        left, top = _GAP + number % _COLUMNS * wide, _GAP + number // _COLUMNS * high
         draw.text((left, top), text, fill=(0, 0, 0))
         for plane, picture in enumerate(_planes(image, label)):
             sheet.paste(picture, (left + plane * (_SIDE + 2), top + _LINE))

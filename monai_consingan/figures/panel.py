@@ -19,8 +19,6 @@ from monai_consingan.figures.framing import Box
 from monai_consingan.figures.view import OPPOSITE, SliceView
 from monai_consingan.transforms.head import AIR_FRACTION
 
-__all__ = ["Panel", "difference_panel", "draw_panel", "framed_by", "grey_window"]
-
 
 @dataclass(frozen=True)
 class Panel:

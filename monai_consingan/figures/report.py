@@ -12,8 +12,6 @@ from pathlib import Path
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["ReportSection", "cell_text", "write_html_report"]
-
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .3rem; }
@@ -51,14 +49,7 @@ def write_html_report(
 ) -> None:
     """Write a report that needs no other file: a page of HTML with the figures embedded.
 
-    Args:
-        path: where to write.
-        title: title of the page.
-        sections: its parts, in order.
-        text: paragraphs below the title, separated by empty lines.
-
-    Raises:
-        ConSinGANError: when a figure cannot be read or is not an image.
+    Arguments and errors are those of :func:`write_reports`.
     """
     parts = [f"<h1>{html.escape(title)}</h1>", *_paragraphs(text)]
     for section in sections:

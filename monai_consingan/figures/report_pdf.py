@@ -18,8 +18,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.report import ReportSection, cell_text, write_html_report
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["write_pdf_report", "write_reports"]
-
 # Inches; A4 across, as figures and tables are wide.
 PAGE_WIDTH, PAGE_HEIGHT, MARGIN, GAP = 11.69, 8.27, 0.6, 0.12
 TITLE, HEADING, TEXT, SMALLEST = 17.0, 12.5, 9.5, 4.0  # points
@@ -125,16 +123,8 @@ def write_pdf_report(
 ) -> None:
     """Write a report as PDF in A4: what :func:`write_html_report` writes as a page, on sheets.
 
-    The same report gives the same bytes.
-
-    Args:
-        path: where to write.
-        title: title of the report.
-        sections: its parts, in order. A part with a figure begins a new sheet if it does not fit on this one.
-        text: paragraphs below the title, separated by empty lines.
-
-    Raises:
-        ConSinGANError: when a figure cannot be read.
+    The same report gives the same bytes. A part with a figure begins a new sheet if it does not fit on this one.
+    Arguments and errors are those of :func:`write_reports`.
     """
     with PdfPages(path, metadata={"Title": title, "CreationDate": None, "Producer": None, "Creator": None}) as pdf:
         pages = _Pages(pdf)

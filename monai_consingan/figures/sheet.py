@@ -18,8 +18,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.framing import Box, focus_boxes, head_box, same_size
 from monai_consingan.figures.panel import Panel, draw_panel, framed_by, grey_window
 
-__all__ = ["PanelRow", "save_panel", "save_rows"]
-
 # Inches.
 COLUMN, GAP, LINE, COLOUR_BAR = 2.6, 0.05, 0.3, 0.85
 COLOURS = ("#ffb000", "#19d3e6", "#ff5fa2", "#7ee081")
@@ -47,7 +45,6 @@ def save_panel(
     panels: Sequence[Panel],
     *,
     title: str | None = None,
-    focus_margin_mm: float = 10.0,
     dpi: int = 150,
 ) -> None:
     """Save slices side by side, each cropped to the head, and below them the regions of interest enlarged.
@@ -58,7 +55,6 @@ def save_panel(
         path: where to save; its suffix decides the format, such as .png.
         panels: the columns from left to right.
         title: what stands above all.
-        focus_margin_mm: tissue shown around a focus in the second row, in mm.
         dpi: dots per inch.
 
     Raises:
@@ -78,7 +74,7 @@ def save_panel(
         ...     ],
         ... )
     """
-    save_rows(path, [PanelRow(panels)], title=title, focus_margin_mm=focus_margin_mm, dpi=dpi)
+    save_rows(path, [PanelRow(panels)], title=title, dpi=dpi)
 
 
 def save_rows(
@@ -87,7 +83,6 @@ def save_rows(
     *,
     title: str | None = None,
     note: str = "",
-    focus_margin_mm: float = 10.0,
     dpi: int = 150,
 ) -> None:
     """Save rows of slices, such as three planes through a lesion: as :func:`save_panel`, one below the other.
@@ -99,7 +94,6 @@ def save_rows(
         rows: the rows from top to bottom.
         title: what stands above all.
         note: a sentence that stands below all.
-        focus_margin_mm: tissue shown around a focus, in mm.
         dpi: dots per inch.
 
     Raises:
@@ -107,7 +101,7 @@ def save_rows(
     """
     if not rows or not all(row.panels for row in rows):
         raise ConSinGANError("panels is empty: give at least one slice to show.")
-    sheet = _Sheet(rows, focus_margin_mm)
+    sheet = _Sheet(rows)
     names = list(dict.fromkeys(name for row in rows for panel in row.panels for name in panel.contours))
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
     top = LINE if title else 0.0
@@ -167,7 +161,7 @@ class _Sheet:
         heights: how high they are together.
     """
 
-    def __init__(self, rows: Sequence[PanelRow], focus_margin_mm: float) -> None:
+    def __init__(self, rows: Sequence[PanelRow]) -> None:
         self.rows = rows
         heads = [same_size([head_box(view, masks) for view, masks in framed_by(row.panels)]) for row in rows]
         widest = max(box[3] - box[2] for boxes in heads for box in boxes)
@@ -177,7 +171,7 @@ class _Sheet:
             for row, boxes in zip(rows, heads, strict=True)
             for panel, head in zip(row.panels, boxes, strict=True)
         ]
-        found = iter(focus_boxes([focus for focus, _ in every], [head for _, head in every], focus_margin_mm))
+        found = iter(focus_boxes([focus for focus, _ in every], [head for _, head in every]))
         self.focuses = [[next(found) for _ in row.panels] for row in rows]
         self.margin = LINE if any(row.label for row in rows) else 0.0
         most = max((len(row.panels) for row in rows if row.whole), default=max(len(row.panels) for row in rows))

@@ -15,8 +15,6 @@ from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array
 
-__all__ = ["SliceView", "plane_axes", "slice_view", "widest_slice"]
-
 OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
 
 _PLANES = {"axial": "SI", "coronal": "AP", "sagittal": "LR"}

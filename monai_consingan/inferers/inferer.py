@@ -11,8 +11,6 @@ from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import get_task
 
-__all__ = ["ConSinGANInferer"]
-
 
 class ConSinGANInferer(Inferer):
     """Harmonize or edit: a naive image goes in at the size of stage 0, and the generator redraws it.

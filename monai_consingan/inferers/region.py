@@ -12,10 +12,9 @@ from monai.inferers import Inferer
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import spacing_of
-from monai_consingan.data import IntensityScale, Region, find_region, fit_scale, sliced_axis
+from monai_consingan.data import IntensityScale, Region, sliced_axis
 from monai_consingan.inferers.inferer import ConSinGANInferer
-
-__all__ = ["ConSinGANRegionInferer", "find_region", "fit_scale", "redraw_region"]
+from monai_consingan.transforms import region_slices
 
 
 def redraw_region(
@@ -76,7 +75,7 @@ class ConSinGANRegionInferer(Inferer):
         task: ``"harmonization"`` or ``"editing"``.
         axis: spatial axis perpendicular to the slices; ``None`` finds it (:py:func:`monai_consingan.data.slice_axis`).
         dims: 2 for generators of slices, 3 for generators of boxes.
-        region: ``"roi"`` or ``"slice"`` (:py:func:`find_region`).
+        region: ``"roi"`` or ``"slice"`` (:py:func:`monai_consingan.data.find_region`).
         max_side: largest side in pixels that the networks see.
         level_mm, detail_mm: what is kept of the naive image (:py:func:`redraw_region`).
 
@@ -124,18 +123,18 @@ class ConSinGANRegionInferer(Inferer):
         lesions, alterations, training = args
         results = []
         for naive, lesion, alteration, host in zip(inputs, lesions, alterations, training, strict=True):
-            region = find_region(
-                _plain(alteration),
+            _, region, scale = region_slices(
+                naive.cpu(),
+                lesion.cpu(),
+                alteration.cpu(),
+                [host.cpu()],
                 axis=sliced_axis(naive, self.axis, self.dims),
                 region=self.region,
                 max_side=self.max_side,
                 size=network.stage_sizes[-1],  # type: ignore[attr-defined]
-                spacing=spacing_of(naive),
             )
-            image = _plain(naive)
-            scale = fit_scale(region, image, _plain(lesion), [_plain(host)])
             redrawn = redraw_region(
-                image,
+                _plain(naive),
                 network,
                 task=self.task,
                 region=region,

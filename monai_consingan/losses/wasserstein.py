@@ -7,8 +7,6 @@ from torch import nn
 
 from monai_consingan.networks.discriminator import ConSinGANDiscriminator
 
-__all__ = ["WassersteinLoss", "gradient_penalty"]
-
 
 class WassersteinLoss(nn.Module):
     """Mean critic score, with the sign that a network minimizes (Arjovsky et al., 2017, https://arxiv.org/abs/1701.07875).

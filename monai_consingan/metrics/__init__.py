@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
 from monai_consingan.metrics.checked_case import CheckInsertiond, CheckRemovald
-from monai_consingan.metrics.checks import Checks, Limits, beyond, check_insertion, check_removal, measure_change
+from monai_consingan.metrics.checks import (
+    Checks,
+    Limits,
+    beyond,
+    check_insertion,
+    check_removal,
+    measure_border,
+    measure_change,
+)
 from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
     DetectedLesion,
@@ -18,9 +26,9 @@ from monai_consingan.metrics.detection import (
 )
 from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
-from monai_consingan.metrics.frd import FRD, RadiomicComparison, compare_radiomics, radiomic_distance, radiomic_features
+from monai_consingan.metrics.frd import compare_radiomics, radiomic_distance, radiomic_features
 from monai_consingan.metrics.inception import inception_features, load_inception
-from monai_consingan.metrics.kid import KID, kernel_distance
+from monai_consingan.metrics.kid import Interval, kernel_distance
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.reading import agreement, reader_scores
@@ -28,26 +36,25 @@ from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import load_feature_network, sifid
-from monai_consingan.metrics.surroundings import Surroundings
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
 from monai_consingan.metrics.texture import texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
-    "FRD",
-    "KID",
     "CheckInsertiond",
     "CheckRemovald",
     "Checks",
     "DetectedLesion",
     "Detection",
+    "Interval",
     "LesionMeasures",
     "Limits",
     "MeasureInsertiond",
     "MeasureRemovald",
-    "RadiomicComparison",
     "SetComparison",
     "Surroundings",
     "TissueAgreement",
+    "TissueLevel",
     "agreement",
     "beyond",
     "by_sequence",
@@ -69,6 +76,7 @@ __all__ = [
     "level_jump",
     "load_feature_network",
     "load_inception",
+    "measure_border",
     "measure_change",
     "measure_lesion",
     "radiomic_distance",
@@ -80,4 +88,5 @@ __all__ = [
     "sifid",
     "texture",
     "tissue_agreement",
+    "tissue_levels",
 ]

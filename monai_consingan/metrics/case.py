@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from monai.config import NdarrayOrTensor
@@ -14,9 +15,7 @@ from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
-from monai_consingan.metrics.surroundings import Surroundings
-
-__all__ = ["MeasureInsertiond", "MeasureRemovald", "insertion_measures", "removal_measures"]
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
 
 
 def insertion_measures(
@@ -29,6 +28,8 @@ def insertion_measures(
     axis: int | None = None,
     dims: int = 2,
     lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
+    donor_levels: Sequence[TissueLevel] | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
 
@@ -42,6 +43,8 @@ def insertion_measures(
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
             (:func:`~monai_consingan.data.lead_channel`).
+        levels, donor_levels: what tells tissue in the channels of host and donor
+            (:func:`~monai_consingan.metrics.tissue_levels`); ``None`` finds it in each image.
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
@@ -51,8 +54,10 @@ def insertion_measures(
         them, and ``level_jump_through`` (:func:`level_jump`).
     """
     across, donor_across = slice_axis(lesion, axis), slice_axis(donor, axis)
-    of_donor = Surroundings(donor, donor_lesion, axis=donor_across if dims == 2 else None, lead=lead)
-    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "lead": of_donor.channel}
+    sliced = donor_across if dims == 2 else None
+    of_donor = Surroundings(donor, donor_lesion, axis=sliced, lead=lead, levels=donor_levels)
+    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "levels": levels}
+    where["lead"] = of_donor.channel
     cases = [Surroundings(result, lesion, **where) for result in results.values()]
 
     def measure(of_donor: Surroundings, *cases: Surroundings) -> dict[str, float]:
@@ -79,6 +84,7 @@ def removal_measures(
     axis: int | None = None,
     dims: int = 2,
     lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of what was filled is, and what is left of the lesion.
 
@@ -92,6 +98,7 @@ def removal_measures(
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the host
             (:func:`~monai_consingan.data.lead_channel`).
+        levels: what tells tissue in the host's channels; ``None`` finds it.
 
     Returns:
         By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and
@@ -100,8 +107,10 @@ def removal_measures(
     """
     across = slice_axis(lesion, axis)
     sliced = across if dims == 2 else None
-    in_host = Surroundings(host, lesion, axis=sliced, exclude=others, lead=lead)
-    where: dict[str, Any] = {"axis": sliced, "exclude": others, "lead": in_host.channel}
+    where: dict[str, Any] = {"axis": sliced, "exclude": others}
+    where["levels"] = tissue_levels(host) if levels is None else levels
+    in_host = Surroundings(host, lesion, lead=lead, **where)
+    where["lead"] = in_host.channel
     cases = [Surroundings(result, mask, **where) for result in results.values() for mask in (filled, lesion)]
 
     def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:
@@ -126,85 +135,41 @@ def _seams(case: Surroundings, across: int | None, suffix: str) -> dict[str, flo
     }
 
 
+@dataclass(eq=False)
 class MeasureInsertiond(Transform):
-    """Add :func:`insertion_measures` to a case, after its result was blended back.
+    """Add :func:`insertion_measures` to a case, after its result ``pred`` was blended back.
+
+    The case has ``naive``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of the new lesion
+    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``.
 
     Args:
-        pred_key: key of the result.
-        naive_key: key of the naive image, whose measures end in ``_naive``.
-        lesion_key: key of the new lesion's mask.
-        donor_key: key of the donor.
-        donor_lesion_key: key of the donor's lesion.
-        others_key: key of the mask of the host's own lesions.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: the sequence that the lesion is measured in; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
     """
 
-    def __init__(
-        self,
-        pred_key: Hashable = "pred",
-        naive_key: Hashable = "naive",
-        lesion_key: Hashable = "lesion",
-        donor_key: Hashable = "donor",
-        donor_lesion_key: Hashable = "donor_lesion",
-        others_key: Hashable = "others",
-        axis: int | None = None,
-        lead: int | str | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.pred_key = pred_key
-        self.naive_key = naive_key
-        self.keys = (lesion_key, donor_key, donor_lesion_key)
-        self.others_key = others_key
-        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
+    axis: int | None = None
+    lead: int | str | None = None
+    dims: int = 2
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
-        results = {"": data[self.pred_key], "_naive": data[self.naive_key]}
-        parts = (data[key] for key in self.keys)
-        out = dict(data)
-        out.update(insertion_measures(results, *parts, others=data.get(self.others_key), **self.where))
-        return out
+        results = {"": data["pred"], "_naive": data["naive"]}
+        parts = (data[key] for key in ("lesion", "donor", "donor_lesion"))
+        return dict(data) | insertion_measures(results, *parts, others=data.get("others"), **asdict(self))
 
 
-class MeasureRemovald(Transform):
-    """Add :func:`removal_measures` to a case, after its result was blended back.
+@dataclass(eq=False)
+class MeasureRemovald(MeasureInsertiond):
+    """Add :func:`removal_measures` to a case, after its result ``pred`` was blended back.
 
-    Args:
-        pred_key: key of the result.
-        image_key: key of the naive image, whose measures end in ``_naive``.
-        filled_key: key of the mask of what was filled.
-        lesion_key: key of the mask of the lesion that was removed.
-        host_key: key of the scan with the lesion.
-        others_key: key of the label of the lesions that stay.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        lead: the sequence that the lesion is measured in; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
+    The case has ``image``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of what was filled
+    and ``removed`` of the lesion; ``host``, the scan with the lesion; and maybe ``label`` of the lesions that stay.
+    Arguments are those of :class:`MeasureInsertiond`.
     """
 
-    def __init__(
-        self,
-        pred_key: Hashable = "pred",
-        image_key: Hashable = "image",
-        filled_key: Hashable = "lesion",
-        lesion_key: Hashable = "removed",
-        host_key: Hashable = "host",
-        others_key: Hashable = "label",
-        axis: int | None = None,
-        lead: int | str | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.pred_key = pred_key
-        self.image_key = image_key
-        self.keys = (filled_key, lesion_key, host_key)
-        self.others_key = others_key
-        self.where: dict[str, Any] = {"axis": axis, "lead": lead, "dims": dims}
-
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
-        results = {"": data[self.pred_key], "_naive": data[self.image_key]}
-        parts = (data[key] for key in self.keys)
-        out = dict(data)
-        out.update(removal_measures(results, *parts, others=data.get(self.others_key), **self.where))
-        return out
+        results = {"": data["pred"], "_naive": data["image"]}
+        parts = (data[key] for key in ("lesion", "removed", "host"))
+        return dict(data) | removal_measures(results, *parts, others=data.get("label"), **asdict(self))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from monai.transforms import Transform
@@ -12,116 +13,72 @@ from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.metrics.case import insertion_measures, removal_measures
 from monai_consingan.metrics.checks import Checks, check_insertion, check_removal
 
-__all__ = ["CheckInsertiond", "CheckRemovald"]
 
-
+@dataclass(eq=False)
 class CheckInsertiond(Transform):
     """Add :func:`check_insertion` to a case, after its result was blended back; warn where the result does not pass.
 
-    A warning (:class:`~monai_consingan.errors.ConSinGANWarning`) is one sentence that names the case. So is that of a
-    result that cannot be checked, whose checks are ``None``.
+    The case has the result ``pred``, the scan before as ``host``, and the new lesion's mask ``lesion``; it may have
+    ``donor`` with its ``donor_lesion``, and ``others``, the mask of the host's own lesions. The checks come under
+    ``checks``, as a dictionary (:meth:`Checks.as_dict`).
+
+    A warning (:class:`~monai_consingan.errors.ConSinGANWarning`) is one sentence that names the ``case``. So is that of
+    a result that cannot be checked, whose checks are ``None``.
 
     Args:
-        pred_key: key of the result.
-        host_key: key of the scan before.
-        lesion_key: key of the new lesion's mask.
-        donor_key: key of the donor; may be missing from the data.
-        donor_lesion_key: key of the donor's lesion.
-        others_key: key of the mask of the host's own lesions; may be missing.
-        checks_key: key of the checks, a dictionary (:meth:`Checks.as_dict`).
-        case_key: key of the case's name.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         lead: the sequence that the lesion is measured in; ``None`` finds it.
         dims: 2 measures within the slices, 3 in space.
     """
 
-    def __init__(
-        self,
-        pred_key: Hashable = "pred",
-        host_key: Hashable = "host",
-        lesion_key: Hashable = "lesion",
-        donor_key: Hashable = "donor",
-        donor_lesion_key: Hashable = "donor_lesion",
-        others_key: Hashable = "others",
-        checks_key: Hashable = "checks",
-        case_key: Hashable = "case",
-        axis: int | None = None,
-        lead: int | str | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.keys = (pred_key, host_key, lesion_key)
-        self.donor_keys = (donor_key, donor_lesion_key)
-        self.others_key, self.checks_key, self.case_key = others_key, checks_key, case_key
-        self.lead = lead
-        self.where: dict[str, Any] = {"axis": axis, "dims": dims}
+    axis: int | None = None
+    lead: int | str | None = None
+    dims: int = 2
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the checks."""
-        result, host, lesion = (data[key] for key in self.keys)
-        donor, donor_lesion = (data.get(key) for key in self.donor_keys)
-        where = {**self.where, "others": data.get(self.others_key)}
+        name = "" if data.get("case") is None else f"Case {data['case']}: "
+        checks = None
+        try:
+            checks = self.check(data)
+        except ConSinGANError as error:
+            warnings.warn(f"{name}the result cannot be checked: {error}", ConSinGANWarning, 2)
+        if checks is not None and checks.failed:
+            warnings.warn(f"{name}{checks.sentence()}", ConSinGANWarning, 2)
+        return {**data, "checks": None if checks is None else checks.as_dict()}
 
-        def check() -> Checks:
-            measures: Mapping[str, Any] = {"lead": self.lead}
-            if donor is not None and donor_lesion is not None:
-                measures = insertion_measures({"": result}, lesion, donor, donor_lesion, lead=self.lead, **where)
-            return check_insertion(result, host, lesion, donor, donor_lesion, measures, **where)
+    def check(self, data: Mapping[Hashable, Any]) -> Checks:
+        """The checks of a case.
 
-        return {**data, self.checks_key: _told(check, data.get(self.case_key))}
+        Raises:
+            ConSinGANError: it cannot be checked.
+        """
+        result, host, lesion = (data[key] for key in ("pred", "host", "lesion"))
+        donor, donor_lesion = (data.get(key) for key in ("donor", "donor_lesion"))
+        where: dict[str, Any] = {"axis": self.axis, "dims": self.dims, "others": data.get("others")}
+        measures: Mapping[str, Any] = {"lead": self.lead}
+        if donor is not None and donor_lesion is not None:
+            measures = insertion_measures({"": result}, lesion, donor, donor_lesion, lead=self.lead, **where)
+        return check_insertion(result, host, lesion, donor, donor_lesion, measures, **where)
 
 
-class CheckRemovald(Transform):
+@dataclass(eq=False)
+class CheckRemovald(CheckInsertiond):
     """Add :func:`check_removal` to a case, after its result was blended back; warn where the result does not pass.
 
-    Args:
-        pred_key: key of the result.
-        host_key: key of the scan with the lesion.
-        filled_key: key of the mask of what was filled.
-        lesion_key: key of the mask of the lesion that was removed; where it is missing, that is all that was filled.
-        others_key: key of the label of the lesions that stay; may be missing.
-        checks_key, case_key, axis, lead, dims: see :class:`CheckInsertiond`, whose warnings these are too.
+    The case has the result ``pred``, the scan with the lesion as ``host``, and the mask ``lesion`` of what was filled;
+    it may have ``removed``, the mask of the lesion, which is all that was filled otherwise, and ``label``, that of the
+    lesions that stay. Arguments, checks and warnings are those of :class:`CheckInsertiond`.
     """
 
-    def __init__(
-        self,
-        pred_key: Hashable = "pred",
-        host_key: Hashable = "host",
-        filled_key: Hashable = "lesion",
-        lesion_key: Hashable = "removed",
-        others_key: Hashable = "label",
-        checks_key: Hashable = "checks",
-        case_key: Hashable = "case",
-        axis: int | None = None,
-        lead: int | str | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.keys = (pred_key, host_key, filled_key)
-        self.lesion_key = lesion_key
-        self.others_key, self.checks_key, self.case_key = others_key, checks_key, case_key
-        self.lead = lead
-        self.where: dict[str, Any] = {"axis": axis, "dims": dims}
+    def check(self, data: Mapping[Hashable, Any]) -> Checks:
+        """The checks of a case.
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """A copy of ``data`` with the checks."""
-        result, host, filled = (data[key] for key in self.keys)
-        lesion = data.get(self.lesion_key, filled)
-        where = {**self.where, "others": data.get(self.others_key)}
-
-        def check() -> Checks:
-            measures = removal_measures({"": result}, filled, lesion, host, lead=self.lead, **where)
-            return check_removal(result, host, filled, lesion, measures, **where)
-
-        return {**data, self.checks_key: _told(check, data.get(self.case_key))}
-
-
-def _told(check: Callable[[], Checks], case: str | None) -> dict[str, Any] | None:
-    """The checks for reports, and a warning unless they passed."""
-    name = "" if case is None else f"Case {case}: "
-    try:
-        checks = check()
-    except ConSinGANError as error:
-        warnings.warn(f"{name}the result cannot be checked: {error}", ConSinGANWarning, 3)
-        return None
-    if checks.failed:
-        warnings.warn(f"{name}{checks.sentence()}", ConSinGANWarning, 3)
-    return checks.as_dict()
+        Raises:
+            ConSinGANError: it cannot be checked.
+        """
+        result, host, filled = (data[key] for key in ("pred", "host", "lesion"))
+        lesion = data.get("removed", filled)
+        where: dict[str, Any] = {"axis": self.axis, "dims": self.dims, "others": data.get("label")}
+        measures = removal_measures({"": result}, filled, lesion, host, lead=self.lead, **where)
+        return check_removal(result, host, filled, lesion, measures, **where)

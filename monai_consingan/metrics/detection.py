@@ -15,8 +15,6 @@ from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
-__all__ = ["DetectedLesion", "Detection", "detection", "detection_summary"]
-
 SIZE_LIMITS_MM = (5.0, 10.0)
 
 
@@ -145,39 +143,24 @@ def detection_summary(
         lesions of all scans together, and the same for every range of diameters, from the lower limit on to below the
         upper one, as in ``dice_0_to_5_mm`` and ``dice_from_10_mm``. What there are no lesions or scans for is NaN.
     """
-    limits = _limits(size_limits_mm)
-    counts = np.array([_counts(scan, limits) for scan in detections]).reshape(-1, 3 * len(limits) - 1)
-    scans = len(counts)
-    false_positives, score = counts[:, :2].sum(axis=0)
-    sizes = counts[:, 2:].sum(axis=0).reshape(-1, 3)
-    summary = {
-        "scans": scans,
-        "false_positives_per_scan": _share(false_positives, scans),
-        "score": _share(score, scans),
-    }
-    names = [f"_{lower:g}_to_{upper:g}_mm" for lower, upper in pairwise(limits[:-1])] + [f"_from_{limits[-2]:g}_mm"]
-    for name, (lesions, found, dice) in zip(["", *names], [sizes.sum(axis=0), *sizes], strict=True):
-        summary[f"lesions{name}"] = int(lesions)
-        summary[f"sensitivity{name}"] = _share(found, lesions)
-        summary[f"dice{name}"] = _share(dice, lesions)
-    return summary
-
-
-def _limits(size_limits_mm: Sequence[float]) -> tuple[float, ...]:
     limits = (0.0, *(float(limit) for limit in size_limits_mm), float("inf"))
     if any(upper <= lower for lower, upper in pairwise(limits)):
         raise ConSinGANError(f"size_limits_mm is {tuple(size_limits_mm)}: give diameters above 0 in ascending order.")
-    return limits
+    scans = list(detections)
+    summary = {
+        "scans": len(scans),
+        "false_positives_per_scan": _mean([scan.false_positives for scan in scans]),
+        "score": _mean([scan.score for scan in scans]),
+    }
+    sizes = {f"_{lower:g}_to_{upper:g}_mm": (lower, upper) for lower, upper in pairwise(limits[:-1])}
+    for name, (lower, upper) in {"": (0.0, limits[-1]), **sizes, f"_from_{limits[-2]:g}_mm": limits[-2:]}.items():
+        lesions = [lesion for scan in scans for lesion in scan.lesions if lower <= lesion.diameter_mm < upper]
+        summary[f"lesions{name}"] = len(lesions)
+        summary[f"sensitivity{name}"] = _mean([lesion.found for lesion in lesions])
+        summary[f"dice{name}"] = _mean([lesion.dice for lesion in lesions])
+    return summary
 
 
-def _counts(scan: Detection, limits: Sequence[float]) -> list[float]:
-    """False positives and score of a scan; then for every size the number of lesions, of found ones, their Dice."""
-    counts: list[float] = [scan.false_positives, scan.score]
-    for lower, upper in pairwise(limits):
-        lesions = [lesion for lesion in scan.lesions if lower <= lesion.diameter_mm < upper]
-        counts += [len(lesions), sum(lesion.found for lesion in lesions), sum(lesion.dice for lesion in lesions)]
-    return counts
-
-
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else float("nan")
+def _mean(values: Sequence[float]) -> float:
+    """The mean of some values; NaN if there are none."""
+    return sum(values) / len(values) if values else float("nan")

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["Features", "check_features", "frechet_distance"]
-
 Features = NDArray[np.float64]
 """Features of a set of images, (images, features)."""
 

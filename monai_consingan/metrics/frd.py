@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,54 +13,11 @@ from scipy import stats
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fid import Features, check_features, frechet_distance
-from monai_consingan.metrics.kid import Sources, source_numbers
+from monai_consingan.metrics.kid import CONFIDENCE, Interval, Sources, source_numbers
 from monai_consingan.metrics.sets import floor_sets
 from monai_consingan.progress_bar import progress_bar
 
-__all__ = ["FRD", "RadiomicComparison", "compare_radiomics", "radiomic_distance", "radiomic_features"]
-
 _GROUPS = 20  # of sources that are left out in turn
-
-
-@dataclass(frozen=True)
-class FRD:
-    """A Frechet radiomic distance.
-
-    Args:
-        value: logarithm of the squared distance of normalised features, as frd-score gives it; minus infinity for a set
-            and itself.
-        lower: lower end of its interval; NaN where it has none.
-        upper: upper end.
-    """
-
-    value: float
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True)
-class RadiomicComparison:
-    """What :func:`compare_radiomics` finds.
-
-    Args:
-        n_real: number of real images whose features are all numbers.
-        n_synthetic: the same of synthetic images.
-        frd: their distance.
-        n_floor: images of each set for the next two; 0 where the real images cannot be divided.
-        frd_floor: distance between two halves of the real images: with so few images none can be expected below it.
-        frd_at_n_floor: distance of as many synthetic images from the first half.
-    """
-
-    n_real: int
-    n_synthetic: int
-    frd: FRD
-    n_floor: int
-    frd_floor: FRD
-    frd_at_n_floor: FRD
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for reports."""
-        return asdict(self)
 
 
 def radiomic_features(files: Sequence[str | os.PathLike[str]], *, progress: bool = False) -> Features:
@@ -106,9 +63,11 @@ def radiomic_distance(
     *,
     first_sources: Sources | None = None,
     second_sources: Sources | None = None,
-    confidence: float = 0.95,
-) -> FRD:
+) -> Interval:
     """Frechet radiomic distance between two sets of images by their features.
+
+    It is the logarithm of the squared distance of normalised features, as frd-score gives it; minus infinity for a set
+    and itself.
 
     Features are normalised by the mean and the standard deviation of the first set, as published (Konz, Osuala et al.,
     Medical Image Analysis 110, 2026, https://doi.org/10.1016/j.media.2026.103943); those that do not vary there are
@@ -119,7 +78,6 @@ def radiomic_distance(
         second: features of the second set.
         first_sources: what each image of the first set comes from; None, or one source only, takes images as sources.
         second_sources: the same of the second set.
-        confidence: coverage that is aimed at, above 0 and below 1.
 
     Raises:
         ConSinGANError: fewer than two images in a set, other numbers of features, or sources for other images.
@@ -138,8 +96,8 @@ def radiomic_distance(
             sets[number] = sets[number][group != one]
             left.append(_distance(*sets) if len(sets[number]) >= 2 else np.nan)
         variance += (len(left) - 1) * float(np.var(left)) if len(left) > 1 else np.nan
-    reach = float(stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(variance))
-    return FRD(value, value - reach, value + reach)
+    reach = float(stats.norm.ppf(0.5 + CONFIDENCE / 2) * np.sqrt(variance))
+    return Interval(value, value - reach, value + reach)
 
 
 def _distance(first: Features, second: Features) -> float:
@@ -158,7 +116,7 @@ def compare_radiomics(
     real_sources: Sources | None = None,
     synthetic_sources: Sources | None = None,
     seed: int = 0,
-) -> RadiomicComparison:
+) -> dict[str, Any]:
     """Compare real with synthetic images by radiomic features, and real with real ones as the floor.
 
     Images some of whose features are no numbers are left out, as frd-score does.
@@ -170,6 +128,12 @@ def compare_radiomics(
         synthetic_sources: what each synthetic image comes from.
         seed: seed of the division.
 
+    Returns:
+        What is reported, ``n_real`` and ``n_synthetic``, the numbers of images whose features are all numbers; ``frd``,
+        their distance with its interval; ``n_floor``, the images of each set for the other two, 0 where the real images
+        cannot be divided; ``frd_floor``, the distance between two halves of the real images, below which none can be
+        expected with so few images; and ``frd_at_n_floor``, that of as many synthetic images from the first half.
+
     Raises:
         ConSinGANError: as :func:`radiomic_distance`.
     """
@@ -177,22 +141,23 @@ def compare_radiomics(
         _whole(*given) for given in ((real, real_sources), (synthetic, synthetic_sources))
     )
     frd = radiomic_distance(real, synthetic, first_sources=real_sources, second_sources=synthetic_sources)
-    none = FRD(np.nan, np.nan, np.nan)
     sources = source_numbers(real_sources, len(real))
     floor = floor_sets(sources, len(synthetic), seed)
-    if floor is None:
-        return RadiomicComparison(len(real), len(synthetic), frd, 0, none, none)
-    one, two, some = floor
-    of_one = sources[one].tolist()
-    others = None if synthetic_sources is None else [synthetic_sources[index] for index in some.tolist()]
-    return RadiomicComparison(
-        n_real=len(real),
-        n_synthetic=len(synthetic),
-        frd=frd,
-        n_floor=len(one),
-        frd_floor=radiomic_distance(real[one], real[two], first_sources=of_one, second_sources=sources[two].tolist()),
-        frd_at_n_floor=radiomic_distance(real[one], synthetic[some], first_sources=of_one, second_sources=others),
-    )
+    count, between, across = 0, *[Interval(np.nan, np.nan, np.nan)] * 2
+    if floor is not None:
+        one, two, some = floor
+        of_one, of_two = (sources[half].tolist() for half in (one, two))
+        count, between = len(one), radiomic_distance(real[one], real[two], first_sources=of_one, second_sources=of_two)
+        others = None if synthetic_sources is None else [synthetic_sources[index] for index in some.tolist()]
+        across = radiomic_distance(real[one], synthetic[some], first_sources=of_one, second_sources=others)
+    return {
+        "n_real": len(real),
+        "n_synthetic": len(synthetic),
+        "frd": asdict(frd),
+        "n_floor": count,
+        "frd_floor": asdict(between),
+        "frd_at_n_floor": asdict(across),
+    }
 
 
 def _whole(features: Features, sources: Sources | None) -> tuple[Features, Sources | None]:

@@ -18,8 +18,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.progress_bar import forgiving_stderr
 from monai_consingan.state_file import read_weights
 
-__all__ = ["INCEPTION_DIMS", "INCEPTION_VARIABLE", "inception_features", "load_inception", "replaced"]
-
 INCEPTION_VARIABLE = "MONAI_CONSINGAN_INCEPTION"
 """Environment variable that names the file of the Inception weights."""
 

@@ -12,20 +12,20 @@ from scipy import sparse
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fid import Features, check_features
 
-__all__ = ["KID", "Sources", "kernel_distance", "source_numbers"]
+CONFIDENCE = 0.95
 
 Sources = Sequence[Hashable]
 """What each image of a set comes from, such as the name of its volume."""
 
 
 @dataclass(frozen=True)
-class KID:
-    """What :func:`kernel_distance` finds.
+class Interval:
+    """A distance between two sets, and how sure it is.
 
     Args:
-        value: the distance; 0 on average for two sets of one distribution, also below.
-        lower: lower end of its interval.
-        upper: upper end of its interval.
+        value: the distance.
+        lower: lower end of its interval of 95 %; NaN where it has none.
+        upper: upper end.
     """
 
     value: float
@@ -40,9 +40,8 @@ def kernel_distance(
     first_sources: Sources | None = None,
     second_sources: Sources | None = None,
     resamples: int = 1000,
-    confidence: float = 0.95,
     seed: int = 0,
-) -> KID:
+) -> Interval:
     r"""Kernel distance (squared maximum mean discrepancy) between two sets of features, with a bootstrap interval.
 
     With the kernel :math:`k(x, y) = (x \cdot y / d + 1)^3` of :math:`d` features, it is the mean of :math:`k` over all
@@ -60,11 +59,10 @@ def kernel_distance(
         first_sources: what each image of the first set comes from; None, or one source only, takes images as sources.
         second_sources: the same of the second set.
         resamples: how many times to draw.
-        confidence: coverage that is aimed at, above 0 and below 1.
         seed: seed of the draws.
 
     Returns:
-        The value and its interval.
+        The value, which is 0 on average for two sets of one distribution (also below), and its interval.
 
     Raises:
         ConSinGANError: fewer than two images in a set, other numbers of features, or sources for other images.
@@ -83,9 +81,9 @@ def kernel_distance(
     counts = [len(size) for size in sizes]
     draws = [rng.multinomial(count, np.full(count, 1 / count), resamples).astype(np.float64) for count in counts]
     value = distance(*(np.ones((1, count)) for count in counts))[0]
-    tail = 50 * (1 - confidence)
+    tail = 50 * (1 - CONFIDENCE)
     lower, upper = np.nanpercentile(distance(*draws), [tail, 100 - tail])
-    return KID(float(value), float(lower), float(upper))
+    return Interval(float(value), float(lower), float(upper))
 
 
 def _kernel(first: Features, second: Features) -> Features:

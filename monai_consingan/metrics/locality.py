@@ -8,8 +8,6 @@ from monai.config import NdarrayOrTensor
 from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["changed_outside"]
-
 
 def changed_outside(before: NdarrayOrTensor, after: NdarrayOrTensor, alteration: NdarrayOrTensor) -> int:
     """Number of values that changed where they must not.

@@ -11,8 +11,6 @@ from scipy import stats
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["agreement", "reader_scores"]
-
 
 def reader_scores(truth: Sequence[bool], ratings: Sequence[float]) -> dict[str, Any]:
     """How one reader did.

@@ -9,8 +9,6 @@ from typing import Any
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import Surroundings
 
-__all__ = ["by_sequence", "of_lead"]
-
 
 def by_sequence(measure: Callable[..., dict[str, float]], *cases: Surroundings) -> dict[str, Any]:
     """The measures of a case in its lead sequence and, if there are several, in each of them.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monai_consingan.metrics.fid import Features, frechet_distance
-from monai_consingan.metrics.kid import KID, Sources, kernel_distance, source_numbers
-
-__all__ = ["MIN_IMAGES", "MIN_SOURCES", "SetComparison", "compare_sets", "floor_sets"]
+from monai_consingan.metrics.kid import Interval, Sources, kernel_distance, source_numbers
 
 MIN_IMAGES = 50
 """Images that each set must have for a ranking without a warning."""
@@ -40,16 +38,12 @@ class SetComparison:
     n_real: int
     n_synthetic: int
     fid: float
-    kid: KID
+    kid: Interval
     n_floor: int
     fid_floor: float
     fid_at_n_floor: float
-    kid_floor: KID
+    kid_floor: Interval
     warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for reports."""
-        return asdict(self)
 
 
 def compare_sets(
@@ -77,7 +71,7 @@ def compare_sets(
     """
     kid = kernel_distance(real, synthetic, first_sources=real_sources, second_sources=synthetic_sources, seed=seed)
     nan = float("nan")
-    floor, fid_floor, fid_at_floor, kid_floor = 0, nan, nan, KID(nan, nan, nan)
+    floor, fid_floor, fid_at_floor, kid_floor = 0, nan, nan, Interval(nan, nan, nan)
     sources = source_numbers(real_sources, len(real))
     divided = floor_sets(sources, len(synthetic), seed)
     if divided is not None:

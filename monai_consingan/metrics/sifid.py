@@ -14,8 +14,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fid import frechet_distance
 from monai_consingan.metrics.surroundings import spatial_array
 
-__all__ = ["FeatureNetwork", "load_feature_network", "sifid"]
-
 FeatureNetwork = Callable[[torch.Tensor], Any]
 """Takes (1, channels, H, W) in [0, 1] and returns feature maps (1, features, h, w), or a list that begins with them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,8 +14,6 @@ from monai_consingan.arrays import check_axis
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
-
-__all__ = ["TissueAgreement", "tissue_agreement"]
 
 _Image = NDArray[np.float64]
 _Part = tuple[_Image, _Image, NDArray[np.bool_]]
@@ -43,10 +41,6 @@ class TissueAgreement:
     psnr: float
     ssim: float
     ms_ssim: float
-
-    def as_dict(self) -> dict[str, float]:
-        """The measures by name."""
-        return asdict(self)
 
 
 def tissue_agreement(

@@ -6,11 +6,13 @@ from .bank import ModelBank
 from .hosts import HostModels, prepare_bank
 from .model import TrainedModel, new_networks
 from .progress import TrainingProgress
+from .shared import SharedModel
 from .training import fingerprint, train_model
 
 __all__ = [
     "HostModels",
     "ModelBank",
+    "SharedModel",
     "TrainedModel",
     "TrainingProgress",
     "fingerprint",

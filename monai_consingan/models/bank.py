@@ -19,8 +19,6 @@ from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.whole_file import leftovers, unwritable
 
-__all__ = ["ModelBank"]
-
 Content = torch.Tensor | Sequence[torch.Tensor]
 
 
@@ -63,12 +61,9 @@ class ModelBank:
             seed: seed of its training.
             start: the model that its training started from.
         """
-        tensors = [content] if isinstance(content, torch.Tensor) else list(content)
-        if start is not None:
-            tensors += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
-        return hashlib.sha256(
-            f"{__version__} {fingerprint(tensors[0], settings, seed, *tensors[1:])}".encode()
-        ).hexdigest()
+        first, *more = [content] if isinstance(content, torch.Tensor) else content
+        more += [] if start is None else start.weights
+        return hashlib.sha256(f"{__version__} {fingerprint(first, settings, seed, *more)}".encode()).hexdigest()
 
     def path(self, key: str) -> Path:
         """The file of a model, whether or not there is one."""
@@ -92,28 +87,15 @@ class ModelBank:
         except ConSinGANError as error:
             raise ConSinGANError(f"model {path} of the bank is damaged: delete it, and it is trained anew.") from error
 
-    def find(
-        self, content: Content, settings: TrainingSettings, *, seed: int = 0, start: TrainedModel | None = None
-    ) -> TrainedModel | None:
-        """The model of a training, or ``None`` if the bank has none; the arguments are those of :py:meth:`key`.
-
-        Raises:
-            ConSinGANError: the model's file is damaged.
-        """
-        return self.load(self.key(content, settings, seed=seed, start=start))
-
     def model_for(
         self,
         slices: torch.Tensor,
         settings: TrainingSettings,
         *,
         seed: int = 0,
-        device: str | torch.device = "cpu",
         start: TrainedModel | None = None,
         content: Content | None = None,
-        sequences: Sequence[str] = (),
-        handlers: Sequence[Any] = (),
-        progress: bool = False,
+        **how: Any,
     ) -> TrainedModel:
         """The model of a training, which takes place only if the bank has none.
 
@@ -121,13 +103,11 @@ class ModelBank:
             slices: (S, C, H, W) in [-1, 1], or (S, C, H, W, D) with settings of 3 spatial dims.
             settings: settings of the training.
             seed: seed of the training.
-            device: where to train.
             start: a model whose weights the training starts from.
             content: tensors that the model is found by instead of ``slices``, such as the scan that the slices were
                 taken from by a fixed rule; they have to determine the slices.
-            sequences: names of the channels, where they are known, which the model keeps if it is trained now.
-            handlers: more handlers for the trainer.
-            progress: whether to show progress on the standard error stream.
+            **how: more arguments of :py:func:`monai_consingan.models.train_model`, such as ``device``, on which the
+                model does not depend.
 
         Returns:
             The model, on the CPU.
@@ -141,35 +121,11 @@ class ModelBank:
             return found
         with self._locked(key) as checkpoint:
             if (found := self.load(key)) is None:
-                found = train_model(
-                    slices,
-                    settings,
-                    seed=seed,
-                    device=device,
-                    checkpoint=checkpoint,
-                    start=start,
-                    sequences=sequences,
-                    handlers=handlers,
-                    progress=progress,
-                )
+                found = train_model(slices, settings, seed=seed, checkpoint=checkpoint, start=start, **how)
                 found.save(self.path(key))
             for path in (checkpoint, *leftovers(checkpoint), *leftovers(self.path(key))):
                 path.unlink(missing_ok=True)
         return found
-
-    def verify(self) -> dict[str, str]:
-        """Read all models.
-
-        Returns:
-            What is wrong, by name, with those that are damaged.
-        """
-        wrong = {}
-        for key in self.keys():
-            try:
-                self.load(key)
-            except ConSinGANError as error:
-                wrong[key] = str(error)
-        return wrong
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[Path]:

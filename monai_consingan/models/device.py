@@ -6,8 +6,6 @@ import torch
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["check_device"]
-
 
 def check_device(device: str | torch.device) -> torch.device:
     """The device of a name, if this machine has it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import head_mask, head_slices, whole_slices
 
-__all__ = ["host_crops"]
-
 _DRAWS = 32  # places looked at for a crop
 
 
@@ -26,7 +25,7 @@ def host_crops(
     *,
     label: NdarrayOrTensor | None = None,
     crops: int = 3,
-    side: int = 96,
+    side: int | Sequence[int] = 96,
     axis: int | None = None,
     seed: int = 0,
 ) -> torch.Tensor:
@@ -41,7 +40,8 @@ def host_crops(
         settings: settings of the training; with the region ``"slice"`` the whole slices are taken (the whole head).
         label: lesions to keep clear of.
         crops: number of crops.
-        side: height and width (and depth) of a crop in pixels, or the image's, where that is smaller.
+        side: height and width (and depth) of a crop in pixels, one number or one for each, or the image's, where that
+            is smaller.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         seed: seed of the places.
 
@@ -70,8 +70,7 @@ def host_crops(
         else:
             region = _crop(head, lesions, index, along, side, rng, in_space=in_space)
         crop = region.take(host)
-        scales = [IntensityScale.fit(channel) for channel in crop.split(1, dim=1)]
-        stack.append(IntensityScale.of_channels(scales).apply(crop))
+        stack.append(IntensityScale.fit_channels(crop).apply(crop))
     return torch.cat(stack)
 
 
@@ -85,7 +84,7 @@ def _crop(
     lesions: np.ndarray,
     index: int,
     axis: int | None,
-    side: int,
+    side: int | Sequence[int],
     rng: np.random.RandomState,
     *,
     in_space: bool,

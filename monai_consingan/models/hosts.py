@@ -10,20 +10,17 @@ import numpy as np
 import torch
 from cachetools import LRUCache
 from monai.config import NdarrayOrTensor
-from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, check_shape, spacing_of, wrap_like
+from monai_consingan.arrays import as_array, check_shape
 from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import host_crops
-from monai_consingan.models.model import TrainedModel
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.model import TrainedModel, given_model
+from monai_consingan.models.shared import as_scan, redraw_there
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
-
-__all__ = ["HostModels", "prepare_bank"]
 
 
 class HostModels:
@@ -39,13 +36,15 @@ class HostModels:
     Args:
         bank: the bank, or its folder.
         task: ``"harmonization"`` or ``"editing"``.
-        settings: settings of the trainings, by default the preset ``quick``. With the region ``"slice"`` whole slices
-            are trained on instead of crops.
+        settings: settings of the trainings, by default the preset ``quick``, or those of ``start``. With the region
+            ``"slice"`` whole slices are trained on instead of crops.
         crops: number of crops, each of a slice of its own as far as there are as many.
         side: height and width (and depth) of a crop in pixels, or the image's, where that is smaller; ``None`` for 96,
-            of boxes 48.
+            of boxes 48. With ``start`` crops are as large as its own.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         spacing: mm per spatial axis; ``None`` takes it from a MetaTensor's affine, and 1 mm for other arrays.
+        start: a model, such as a cohort's, its file or the folder of a run, whose weights every training starts from;
+            fewer iterations then do. It must have the same networks.
         seed: seed of the crops' places and of the trainings.
         keep: models that are kept in memory, in every process by itself.
 
@@ -69,18 +68,25 @@ class HostModels:
         side: int | None = None,
         axis: int | None = None,
         spacing: Sequence[float] | float | None = None,
+        start: str | Path | TrainedModel | None = None,
         seed: int = 0,
         keep: int = 4,
     ) -> None:
         self.bank = bank if isinstance(bank, ModelBank) else ModelBank(bank)
-        self.settings = preset_settings("quick", task) if settings is None else settings
+        self.start = None if start is None else given_model(start, task)
+        if settings is None:
+            settings = preset_settings("quick", task) if self.start is None else self.start.settings
+        self.settings = settings
         if self.settings.task != task or not get_task(task).image_input:
             raise ConSinGANError(
                 f"The settings are for task {self.settings.task!r} and the task is {task!r}: give harmonization or "
                 "editing for both."
             )
         in_space = self.settings.spatial_dims == 3
-        side = (48 if in_space else 96) if side is None else side
+        if side is not None and self.start is not None:
+            raise ConSinGANError(f"side is {side}, but crops are as large as those of start: leave side out.")
+        if side is None:
+            side = (48 if in_space else 96) if self.start is None else max(self.start.image_size)
         for name, number in (("crops", crops), ("side", side), ("keep", keep)):
             if number < 1:
                 raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
@@ -99,7 +105,7 @@ class HostModels:
 
     def key(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> str:
         """The name in the bank of a host's model, whether or not it is there."""
-        return self.bank.key(self._content(host, label), self.settings, seed=self.seed)
+        return self.bank.key(self._content(host, label), self.settings, seed=self.seed, start=self.start)
 
     def find(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> TrainedModel | None:
         """The model of a host, or ``None`` if the bank has none.
@@ -111,7 +117,14 @@ class HostModels:
         Raises:
             ConSinGANError: the model's file is damaged.
         """
-        key = self.key(host, label)
+        return self.load(self.key(host, label))
+
+    def load(self, key: str) -> TrainedModel | None:
+        """The model of a name that :meth:`key` gives, or ``None`` if the bank has none.
+
+        Raises:
+            ConSinGANError: the model's file is damaged.
+        """
         model = self._models.get(key)
         if model is None and (model := self.bank.load(key)) is not None:
             self._models[key] = model
@@ -137,19 +150,20 @@ class HostModels:
             ConSinGANError: a host that cannot be trained on.
         """
         content = self._content(host, label)
-        if (found := self.bank.find(content, self.settings, seed=self.seed)) is not None:
+        how: dict[str, Any] = {"seed": self.seed, "start": self.start}
+        if (found := self.bank.load(self.bank.key(content, self.settings, **how))) is not None:
             return found
         lesions = label if self.task == "editing" else None
         slices = host_crops(
-            self._scan(host),
+            as_scan(host, self.spacing),
             self.settings,
             label=lesions,
             crops=self.crops,
-            side=self.side,
-            axis=slice_axis(self._scan(host), self.axis),
+            side=self.side if self.start is None else self.start.image_size,
+            axis=slice_axis(as_scan(host, self.spacing), self.axis),
             seed=self.seed,
         )
-        how: dict[str, Any] = {"seed": self.seed, "device": device, "progress": progress}
+        how |= {"device": device, "progress": progress}
         return self.bank.model_for(slices, self.settings, content=content, sequences=named_sequences(host), **how)
 
     def redraw(
@@ -175,31 +189,14 @@ class HostModels:
         Raises:
             ConSinGANError: the lesion does not fit into the region that the model is for.
         """
-        scan, lesion = self._scan(naive), as_array(mask) > 0
-        axis = slice_axis(scan, self.axis)
-        inside = _near(lesion, axis, self.settings.spatial_dims, model.image_size)
-        parts = (_like(scan, as_array(image)[inside]) for image in (naive, lesion.astype(np.uint8), host))
-        part, marks, tissue = parts
-        redrawn = redraw(
-            part, marks, [tissue], host=tissue, axis=axis, settings=self.settings, blend=blend, model=model
-        )
-        result = as_array(naive).copy()
-        result[inside] = as_array(redrawn.image)
-        return wrap_like(result, naive)
-
-    def _scan(self, image: NdarrayOrTensor) -> MetaTensor:
-        """An image with its spacing, and its orientation if that is known."""
-        if isinstance(image, MetaTensor) and self.spacing is None:
-            return image
-        affine = np.diag([*spacing_of(image, self.spacing), 1.0])
-        return MetaTensor(torch.from_numpy(np.ascontiguousarray(as_array(image))), affine=torch.from_numpy(affine))
+        return redraw_there(naive, mask, host, model, blend, axis=self.axis, spacing=self.spacing)
 
     def _content(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> list[torch.Tensor]:
         """What a host's model is found by: all that its crops depend on besides the settings and the seed.
 
         But for the spacing, which readers know to some digits only, and by which no more than the head is found.
         """
-        axis = slice_axis(self._scan(host), self.axis)
+        axis = slice_axis(as_scan(host, self.spacing), self.axis)
         rule = torch.tensor([-1 if axis is None else axis, self.crops, self.side])
         content = [torch.from_numpy(np.ascontiguousarray(as_array(host), np.float32)), rule]
         if self.task == "editing":
@@ -262,26 +259,6 @@ def prepare_bank(
         models.prepare(image, label, device=device, progress=progress)
         names.append(models.key(image, label))
     return names
-
-
-def _near(lesion: np.ndarray, axis: int | None, dims: int, size: Sequence[int]) -> tuple[slice, ...]:
-    """What has to be looked at to redraw a lesion, (1, \\*spatial): its slices, or a box that holds the model's."""
-    near = [slice(None)] * lesion.ndim
-    for number in range(lesion.ndim - 1) if dims == 3 else [axis]:
-        if number is None:
-            continue
-        held = np.flatnonzero(lesion.any(axis=tuple(i for i in range(lesion.ndim) if i != 1 + number)))
-        wide = size[number] if dims == 3 else 0
-        near[1 + number] = slice(max(int(held[0]) - wide, 0), int(held[-1]) + 1 + wide)
-    return tuple(near)
-
-
-def _like(scan: MetaTensor, values: np.ndarray) -> MetaTensor:
-    """Values with a scan's spacing and the names of its sequences."""
-    names = named_sequences(scan)
-    like = MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), affine=scan.affine)
-    like.meta |= {"sequences": list(names)} if names else {}
-    return like
 
 
 def _read(image: Any, label: Any, *, needs_label: bool) -> tuple[Any, Any]:

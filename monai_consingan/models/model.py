@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import torch
 from monai.config import NdarrayOrTensor
@@ -17,8 +17,6 @@ from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator,
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.state_file import load_state, save_state
 from monai_consingan.tasks import get_task
-
-__all__ = ["MODEL_NAME", "TrainedModel", "given_models", "model_file", "new_networks"]
 
 MODEL_NAME = "model.pt"
 _MODEL_FORMAT = "monai-consingan model 1"
@@ -63,17 +61,9 @@ def _networks(
     return generator, discriminator
 
 
-@overload
-def model_file(path: None) -> None: ...
-
-
-@overload
-def model_file(path: str | Path) -> Path: ...
-
-
-def model_file(path: str | Path | None) -> Path | None:
-    """The file of a model that is given by itself or as the folder of a run; ``None`` if none is given."""
-    return None if path is None else Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
+def model_file(path: str | Path) -> Path:
+    """The file of a model that is given by itself or as the folder of a run."""
+    return Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
 
 
 @dataclass
@@ -86,6 +76,8 @@ class TrainedModel:
         settings: what they were trained with.
         seed: seed of the training.
         sequences: names of the sequences that it was trained on, where they are known.
+        sources: of a cohort's model, and of those that a training started from it made, the SHA-256 of the files of all
+            scans that it has seen; no names.
     """
 
     generator: ConSinGANGenerator
@@ -93,6 +85,7 @@ class TrainedModel:
     settings: TrainingSettings
     seed: int
     sequences: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def image_size(self) -> tuple[int, ...]:
@@ -103,6 +96,11 @@ class TrainedModel:
     def in_channels(self) -> int:
         """Number of the sequences that it was trained on."""
         return self.generator.in_channels
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """All that both networks hold, by which trainings that start from them are told apart."""
+        return [*self.generator.state_dict().values(), *self.discriminator.state_dict().values()]
 
     def check_sequences(self, image: NdarrayOrTensor) -> None:
         """Refuse an image of other sequences than those that the model was trained on.
@@ -131,7 +129,7 @@ class TrainedModel:
                 "settings": self.settings.as_dict(),
                 "image_size": list(self.image_size),
                 "seed": self.seed,
-                **({"sequences": list(self.sequences)} if self.sequences else {}),
+                **{name: list(told) for name in ("sequences", "sources") if (told := getattr(self, name))},
                 "generator": self.generator.state_dict(),
                 "discriminator": self.discriminator.state_dict(),
             },
@@ -161,18 +159,33 @@ class TrainedModel:
                 generator, discriminator = _networks(settings, sizes, state["generator"]["head.conv.weight"].shape[1])
             generator.load_state_dict(state["generator"])
             discriminator.load_state_dict(state["discriminator"])
-            names = tuple(str(name) for name in state.get("sequences", ()))
-            model = cls(generator.eval(), discriminator.eval(), settings, int(state["seed"]), names)
+            told = [tuple(str(word) for word in state.get(name, ())) for name in ("sequences", "sources")]
+            model = cls(generator.eval(), discriminator.eval(), settings, int(state["seed"]), *told)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             if is_out_of_memory(error):
                 raise
             reason = str(error).strip().splitlines()[-1].strip(" \t.")  # torch sums up, then gives the reasons
             raise ConSinGANError(f"model {path} does not fit its own settings ({reason}): train it anew.") from error
-        if task is not None and settings.task != task:
-            raise ConSinGANError(
-                f"model {path} was trained for task {settings.task!r}, but {task!r} is needed: give another model."
-            )
+        model._check_task(task, f"model {path}")
         return model
+
+    def _check_task(self, task: str | None, name: str) -> None:
+        if task is not None and self.settings.task != task:
+            raise ConSinGANError(
+                f"{name} was trained for task {self.settings.task!r}, but {task!r} is needed: give another model."
+            )
+
+
+def given_model(model: str | Path | TrainedModel, task: str) -> TrainedModel:
+    """A model that is given itself, as its file or as the folder of a run.
+
+    Raises:
+        ConSinGANError: no model, or one for another task.
+    """
+    if not isinstance(model, TrainedModel):
+        return TrainedModel.load(model, task=task)
+    model._check_task(task, "The model")
+    return model
 
 
 def given_models(

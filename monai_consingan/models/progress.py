@@ -7,8 +7,6 @@ from ignite.engine import Events
 from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.progress_bar import progress_bar
 
-__all__ = ["TrainingProgress"]
-
 
 class TrainingProgress:
     """Handler that shows one bar for all stages on the standard error stream, with the time that is left.

@@ -1,9 +1,10 @@
-"""The heart of every workflow: train on the region, redraw the naive image, blend back."""
+"""The one way in which a model redraws a lesion: look at the region, train if need be, redraw, blend back."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,15 @@ from monai_consingan.data import IntensityScale, Region, named_sequences
 from monai_consingan.inferers import redraw_region
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
-from monai_consingan.models.model import TrainedModel
+from monai_consingan.models.model import TrainedModel, given_models, model_file
 from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import BlendBack, LesionAlteration, region_slices
 
-__all__ = ["Redrawn", "redraw"]
-
 
 @dataclass
 class Redrawn:
-    """What :py:func:`redraw` made.
+    """What :py:class:`Redrawing` made.
 
     Args:
         image: the result on the host's grid.
@@ -44,108 +43,138 @@ class Redrawn:
     seconds_training: float
 
 
-def redraw(
-    naive: MetaTensor,
-    mask: MetaTensor,
-    training: list[MetaTensor],
-    *,
-    host: MetaTensor,
-    axis: int | None,
-    settings: TrainingSettings,
-    blend: BlendSettings,
-    model: TrainedModel | None = None,
-    start: TrainedModel | None = None,
-    bank: ModelBank | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    working_folder: str | Path | None = None,
-    progress: bool = False,
-) -> Redrawn:
-    """Train a model on the region around a lesion (unless one is given) and let it redraw the naive image there.
+@dataclass(frozen=True)
+class Redrawing:
+    """A model that redraws lesions and their surroundings, given or still to be trained, and where it is used.
 
     Settings of 3 spatial dims make the region a box, and all is done in space.
 
     Args:
-        naive: image with the pasted or filled lesion, ``(C, *spatial)``.
-        mask: where that lesion is, ``(1, *spatial)``.
-        training: images on the same grid whose slices of the region are trained on.
-        host: the image before the lesion was pasted or filled.
-        axis: spatial axis perpendicular to the slices; ``None`` in 2D; of no account in space.
         settings: settings of the training, or of the model.
         blend: where the redrawn image is used.
-        model: a trained model to use instead.
+        model: a trained model; ``None`` trains one on the region.
         start: a trained model whose weights the training starts from.
         bank: models of earlier trainings: this one takes place only if its model is not there, and leaves it there.
         seed: seed of the training.
-        device: where to compute.
-        working_folder: folder for the training's checkpoint, from which a killed run goes on; a bank keeps its own.
-        progress: whether to show progress.
+        device: where to train.
+        progress: whether to show progress on the standard error stream.
+        files: files of the given models, for reports.
 
-    Returns:
-        The result; outside its alteration mask it has the bits of the host.
+    Example::
 
-    Raises:
-        ConSinGANError: the region does not fit the settings or the model, or the model is of other sequences.
+        redrawn = Redrawing(settings, BlendSettings())(pasted.image, pasted.mask, host, axis=2)
     """
-    given = start if model is None else model
-    if given is not None:
-        given.check_sequences(naive)
-    dims = settings.spatial_dims
-    axis = axis if dims == 2 else None
-    alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis, dims)(mask, naive, host)
-    slices, region, scale = region_slices(
-        naive,
-        mask,
-        alteration.mask,
-        training,
-        axis=axis,
-        region=settings.region,
-        max_side=settings.max_size,
-        size=None if given is None else given.image_size,
-    )
-    seconds = 0.0
-    if model is None:
-        names = named_sequences(naive)
-        how: dict[str, Any] = {
-            "seed": seed,
-            "device": device,
-            "start": start,
-            "progress": progress,
-            "sequences": names,
-        }
+
+    settings: TrainingSettings
+    blend: BlendSettings
+    model: TrainedModel | None = None
+    start: TrainedModel | None = None
+    bank: ModelBank | None = None
+    seed: int = 0
+    device: str = "cpu"
+    progress: bool = False
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def chosen(
+        cls,
+        task: str,
+        usual: BlendSettings,
+        *,
+        settings: TrainingSettings | None,
+        blend: BlendSettings | None,
+        model: str | Path | None,
+        start: str | Path | None,
+        bank: str | Path | None,
+        dims: int | None,
+        **how: Any,
+    ) -> Redrawing:
+        """What a user asked for, completed by what is usual for the task.
+
+        Args:
+            task: the task.
+            usual: where the redrawn image is used if ``blend`` does not say.
+            settings, model, start, bank, dims: see :py:func:`~monai_consingan.models.model.given_models`.
+            blend: where the redrawn image is used.
+            how: ``seed``, ``device`` and ``progress``.
+
+        Raises:
+            ConSinGANError: models that cannot be used, or not together.
+        """
+        settings, trained, begun = given_models(task, settings, model, start, bank, dims)
+        files = {name: model_file(path) for name, path in (("model", model), ("start", start)) if path is not None}
+        return cls(
+            settings, blend or usual, trained, begun, None if bank is None else ModelBank(bank), files=files, **how
+        )
+
+    def __call__(
+        self,
+        naive: MetaTensor,
+        mask: MetaTensor,
+        host: MetaTensor,
+        training: MetaTensor | None = None,
+        *,
+        axis: int | None,
+        folder: str | Path | None = None,
+    ) -> Redrawn:
+        """Redraw a lesion.
+
+        Args:
+            naive: image with the pasted or filled lesion, ``(C, *spatial)``.
+            mask: where that lesion is, ``(1, *spatial)``.
+            host: the image before the lesion was pasted or filled.
+            training: image on the same grid whose slices of the region are trained on; ``None`` for the host.
+            axis: spatial axis perpendicular to the slices; ``None`` in 2D; of no account in space.
+            folder: folder for the training's checkpoint, from which a killed run goes on; a bank keeps its own.
+
+        Returns:
+            The result; outside its alteration mask it has the bits of the host.
+
+        Raises:
+            ConSinGANError: the region does not fit the settings or the model, or the model is of other sequences.
+        """
+        settings, blend, model = self.settings, self.blend, self.model
+        given = self.start if model is None else model
+        if given is not None:
+            given.check_sequences(naive)
+        axis, dims = axis if settings.spatial_dims == 2 else None, settings.spatial_dims
+        alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis, dims)(mask, naive, host)
+        slices, region, scale = region_slices(
+            naive,
+            mask,
+            alteration.mask,
+            [host if training is None else training],
+            axis=axis,
+            region=settings.region,
+            max_side=settings.max_size,
+            size=None if given is None else given.image_size,
+        )
         begin = time.perf_counter()
-        if bank is not None:
-            model = bank.model_for(slices, settings, **how)
-        else:
-            model = _train(slices, settings, working_folder, **how)
-        seconds = time.perf_counter() - begin
-    full = redraw_region(
-        naive,
-        model.generator,
-        task=settings.task,
-        region=region,
-        scale=scale,
-        spacing=spacing_of(naive),
-        level_mm=blend.level_mm,
-        detail_mm=blend.detail_mm,
-    )
-    image: Any = BlendBack()(naive, full, alteration.weight)
-    return Redrawn(image, alteration.mask, region, scale, model, seconds)
+        trained = self._trained(slices, named_sequences(naive), folder) if model is None else model
+        seconds = time.perf_counter() - begin if model is None else 0.0
+        full = redraw_region(
+            naive,
+            trained.generator,
+            task=settings.task,
+            region=region,
+            scale=scale,
+            spacing=spacing_of(naive),
+            level_mm=blend.level_mm,
+            detail_mm=blend.detail_mm,
+        )
+        image: Any = BlendBack()(naive, full, alteration.weight)
+        return Redrawn(image, alteration.mask, region, scale, trained, seconds)
 
-
-def _train(
-    slices: torch.Tensor,
-    settings: TrainingSettings,
-    folder: str | Path | None,
-    *,
-    start: TrainedModel | None,
-    **how: Any,
-) -> TrainedModel:
-    """Train, with a checkpoint in the folder until that is done."""
-    if folder is None:
-        return train_model(slices, settings, start=start, **how)
-    more = [] if start is None else list(start.generator.state_dict().values())
-    checkpoint = Path(folder) / f"checkpoint-{fingerprint(slices, settings, how['seed'], *more)[:16]}.pt"
-    model = train_model(slices, settings, checkpoint=checkpoint, start=start, **how)
-    checkpoint.unlink(missing_ok=True)
-    return model
+    def _trained(self, slices: torch.Tensor, sequences: tuple[str, ...], folder: str | Path | None) -> TrainedModel:
+        """The model of a training, which has a checkpoint in the folder until it is done."""
+        how: dict[str, Any] = {name: getattr(self, name) for name in ("seed", "device", "start", "progress")}
+        how["sequences"] = sequences
+        if self.bank is not None:
+            return self.bank.model_for(slices, self.settings, **how)
+        if folder is None:
+            return train_model(slices, self.settings, **how)
+        more = [] if self.start is None else self.start.weights
+        checkpoint = Path(folder) / f"checkpoint-{fingerprint(slices, self.settings, self.seed, *more)[:16]}.pt"
+        model = train_model(slices, self.settings, checkpoint=checkpoint, **how)
+        checkpoint.unlink(missing_ok=True)
+        return model

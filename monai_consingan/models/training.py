@@ -17,8 +17,6 @@ from monai_consingan.models.model import TrainedModel, new_networks
 from monai_consingan.models.progress import TrainingProgress
 from monai_consingan.settings import TrainingSettings
 
-__all__ = ["fingerprint", "train_model"]
-
 
 def fingerprint(slices: torch.Tensor, settings: TrainingSettings, seed: int, *more: torch.Tensor) -> str:
     """Hash of all that a training depends on: two trainings with the same one end in the same bytes."""
@@ -39,6 +37,7 @@ def train_model(
     start: TrainedModel | None = None,
     fine_tune_input: torch.Tensor | None = None,
     sequences: Sequence[str] = (),
+    sources: Sequence[str] = (),
     handlers: Sequence[Any] = (),
     progress: bool = False,
 ) -> TrainedModel:
@@ -54,6 +53,7 @@ def train_model(
         fine_tune_input: naive images like ``slices``: instead of a whole training, the last stage of ``start`` is
             trained once more with them as its input, as published.
         sequences: names of the channels, which the model keeps, where they are known.
+        sources: hashes of the scans of a cohort, which the model keeps, beside those of ``start``.
         handlers: more handlers of MONAI or Ignite for the trainer.
         progress: whether to show a progress bar on the standard error stream.
 
@@ -70,7 +70,7 @@ def train_model(
     more = [] if fine_tune_input is None else [fine_tune_input]
     if start is not None:
         _copy_weights(start, generator, discriminator)
-        more += [*start.generator.state_dict().values(), *start.discriminator.state_dict().values()]
+        more += start.weights
     elif fine_tune_input is not None:
         raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
     if checkpoint is not None:
@@ -87,7 +87,10 @@ def train_model(
         stage_input=fine_tune_input,
         train_handlers=[*handlers, TrainingProgress()] if progress else handlers,
     ).run()
-    return TrainedModel(generator.cpu().eval(), discriminator.cpu().eval(), settings, seed, tuple(sequences))
+    seen = dict.fromkeys([*sources, *(() if start is None else start.sources)])
+    return TrainedModel(
+        generator.cpu().eval(), discriminator.cpu().eval(), settings, seed, tuple(sequences), tuple(seen)
+    )
 
 
 def _copy_weights(start: TrainedModel, generator: torch.nn.Module, discriminator: torch.nn.Module) -> None:

@@ -8,8 +8,6 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-__all__ = ["conv_block", "init_weights", "pad_zeros", "upsample", "upsample_by_matrices"]
-
 
 def conv_block(
     spatial_dims: int, in_channels: int, out_channels: int, negative_slope: float, norm: bool

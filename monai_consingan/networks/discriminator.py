@@ -10,8 +10,6 @@ from torch import nn
 
 from monai_consingan.networks.blocks import conv_block, init_weights
 
-__all__ = ["ConSinGANDiscriminator"]
-
 
 class ConSinGANDiscriminator(nn.Module):
     """Patch critic: a score for every patch of an image, to be averaged.

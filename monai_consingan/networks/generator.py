@@ -11,8 +11,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.networks.blocks import conv_block, init_weights, pad_zeros, upsample
 from monai_consingan.state_file import HASH_KEY
 
-__all__ = ["ConSinGANGenerator", "ConSinGANStage"]
-
 
 class ConSinGANStage(nn.Module):
     """One stage of :py:class:`ConSinGANGenerator`: its layers, and what its noise is.

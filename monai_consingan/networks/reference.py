@@ -12,8 +12,6 @@ from monai_consingan.networks.discriminator import ConSinGANDiscriminator
 from monai_consingan.networks.generator import ConSinGANGenerator
 from monai_consingan.tasks import get_task
 
-__all__ = ["load_reference_discriminator", "load_reference_generator"]
-
 _RUNNING_STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 
 

@@ -16,8 +16,6 @@ from monai_consingan.networks.generator import ConSinGANGenerator
 from monai_consingan.state_file import read_weights
 from monai_consingan.tasks import get_task
 
-__all__ = ["draw_weights", "load_generator"]
-
 
 def draw_weights(
     generator: ConSinGANGenerator, discriminator: ConSinGANDiscriminator, seed: int
@@ -45,14 +43,13 @@ def draw_weights(
     return generator, discriminator
 
 
-def load_generator(path: str | Path, *, task: str, negative_slope: float | None = None) -> ConSinGANGenerator:
+def load_generator(path: str | Path, *, task: str) -> ConSinGANGenerator:
     """Make a generator of the weights in a file; its sizes, filters and layers are read off them.
 
     Args:
         path: the generator's state dict, as a bundle's training leaves it, or the ``model.pt`` of
             :py:class:`monai_consingan.models.TrainedModel`, as the command line leaves it.
         task: the task it was trained for.
-        negative_slope: slope of the LeakyReLUs below zero; ``None`` for that in the file, or else the task's.
 
     Returns:
         The generator, on the CPU.
@@ -62,7 +59,6 @@ def load_generator(path: str | Path, *, task: str, negative_slope: float | None 
     """
     kind = get_task(task)
     state, slope = _read(Path(path))
-    slope = kind.negative_slope if slope is None else slope
     try:
         head, stages = state["head.conv.weight"], state["sizes"].tolist()
         layers = {int(found[1]) for key in state if (found := re.match(r"body\.0\.layers\.(\d+)\.conv\.weight", key))}
@@ -76,7 +72,7 @@ def load_generator(path: str | Path, *, task: str, negative_slope: float | None 
                 in_channels=head.shape[1],
                 channels=head.shape[0],
                 num_layers=len(layers),
-                negative_slope=slope if negative_slope is None else negative_slope,
+                negative_slope=kind.negative_slope if slope is None else slope,
                 norm=norm,
                 border=kind.border,
             )

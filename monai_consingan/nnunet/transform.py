@@ -12,8 +12,6 @@ from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from monai_consingan.errors import ConSinGANWarning
 from monai_consingan.transforms import RandLesion
 
-__all__ = ["LesionTransform"]
-
 _PATIENCE = 50  # patches without a lesion, after which this is told
 
 

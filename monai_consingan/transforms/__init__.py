@@ -38,8 +38,8 @@ from .insertion.rand_lesion_dict import (
 from .insertion.tissue_blend import TissueBlend
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
 from .poisson import poisson_blend
-from .prepare_host import PrepareHostD, PrepareHostd, PrepareHostDict
-from .redrawing import RedrawingModels
+from .prepare_host import AsksOfHost, PrepareHostD, PrepareHostd, PrepareHostDict
+from .redrawing import NamedModels, RedrawingModels
 from .removal.biharmonic import biharmonic
 from .removal.fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
 from .removal.flipud import flip_mirror
@@ -75,6 +75,7 @@ __all__ = [
     "AlterationMaskD",
     "AlterationMaskDict",
     "AlterationMaskd",
+    "AsksOfHost",
     "BlendBack",
     "BlendBackD",
     "BlendBackDict",
@@ -108,6 +109,7 @@ __all__ = [
     "NaiveImageD",
     "NaiveImageDict",
     "NaiveImaged",
+    "NamedModels",
     "PasteLesion",
     "PasteLesionD",
     "PasteLesionDict",

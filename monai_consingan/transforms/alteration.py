@@ -6,6 +6,7 @@ Training and inference have to agree on them first of all.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,23 +16,10 @@ from monai.utils import TransformBackends, ensure_tuple_rep
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
-from monai_consingan.data import slice_axis, work_dims
+from monai_consingan.data import sliced_axis
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import COMPOSITES
-
-__all__ = [
-    "Alteration",
-    "AlterationMask",
-    "AlterationMaskD",
-    "AlterationMaskDict",
-    "AlterationMaskd",
-    "LesionAlteration",
-    "LesionAlterationD",
-    "LesionAlterationDict",
-    "LesionAlterationd",
-    "alteration_weight",
-]
 
 _EXACT = 1e-9  # share by which rounding may lengthen a distance
 
@@ -111,6 +99,7 @@ def _stretched(weight: np.ndarray, axis: int | None) -> np.ndarray:
     return stretched.astype(np.float32)
 
 
+@dataclass(eq=False)
 class AlterationMask(Transform):
     """Turn a lesion mask into an alteration mask with :func:`alteration_weight`.
 
@@ -128,21 +117,13 @@ class AlterationMask(Transform):
         [[[1.0, 1.0, 1.0]]]
     """
 
-    backend = [TransformBackends.NUMPY]
+    dilation_mm: float = 2.0
+    softness_mm: float = 4.0
+    mode: str = "whole"
+    axis: int | None = None
+    spacing: Sequence[float] | float | None = None
 
-    def __init__(
-        self,
-        dilation_mm: float = 2.0,
-        softness_mm: float = 4.0,
-        mode: str = "whole",
-        axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
-    ) -> None:
-        self.dilation_mm = dilation_mm
-        self.softness_mm = softness_mm
-        self.mode = mode
-        self.axis = axis
-        self.spacing = spacing
+    backend = [TransformBackends.NUMPY]
 
     def __call__(self, mask: NdarrayOrTensor) -> NdarrayOrTensor:
         """Weight of shape (1, \\*spatial), float32 in [0, 1], as the mask's kind of array and with its metadata.
@@ -170,8 +151,8 @@ class AlterationMaskd(MapTransform):
     Args:
         keys: keys of lesion masks.
         output_keys: keys of the alteration masks; None replaces the lesion masks.
-        dilation_mm, softness_mm, mode, axis, spacing: see :class:`AlterationMask`.
         allow_missing_keys: skip keys that are not in the dictionary.
+        kwargs: the arguments of :class:`AlterationMask`.
     """
 
     backend = AlterationMask.backend
@@ -180,16 +161,12 @@ class AlterationMaskd(MapTransform):
         self,
         keys: KeysCollection,
         output_keys: KeysCollection | None = None,
-        dilation_mm: float = 2.0,
-        softness_mm: float = 4.0,
-        mode: str = "whole",
-        axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
         allow_missing_keys: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.output_keys = self.keys if output_keys is None else ensure_tuple_rep(output_keys, len(self.keys))
-        self.weight = AlterationMask(dilation_mm, softness_mm, mode, axis, spacing)
+        self.weight = AlterationMask(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the alteration masks."""
@@ -212,6 +189,7 @@ class Alteration(NamedTuple):
     a naive image that was given differs from its host."""
 
 
+@dataclass(eq=False)
 class LesionAlteration(Transform):
     """Weight of the redrawn image around a lesion, slice by slice or in space, and the mask of all that may change.
 
@@ -225,21 +203,13 @@ class LesionAlteration(Transform):
         dims: 2 takes distances within the slices, 3 in space.
     """
 
-    backend = [TransformBackends.NUMPY]
+    mode: str = "band"
+    dilation_mm: float = 1.0
+    softness_mm: float = 2.0
+    axis: int | None = None
+    dims: int = 2
 
-    def __init__(
-        self,
-        mode: str = "band",
-        dilation_mm: float = 1.0,
-        softness_mm: float = 2.0,
-        axis: int | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.mode = mode
-        self.dilation_mm = dilation_mm
-        self.softness_mm = softness_mm
-        self.axis = axis
-        self.dims = dims
+    backend = [TransformBackends.NUMPY]
 
     def __call__(
         self, lesion: NdarrayOrTensor, naive: NdarrayOrTensor | None = None, host: NdarrayOrTensor | None = None
@@ -252,7 +222,7 @@ class LesionAlteration(Transform):
                 lesion.
             host: the image before, which is given together with it.
         """
-        axis = slice_axis(lesion, self.axis) if work_dims(lesion, self.axis, self.dims) == 2 else None
+        axis = sliced_axis(lesion, self.axis, self.dims)
         weight = AlterationMask(self.dilation_mm, self.softness_mm, self.mode, axis)(lesion)
         changed = (as_array(weight) > 0) | (as_array(lesion) > 0)
         if naive is not None and host is not None:
@@ -261,44 +231,25 @@ class LesionAlteration(Transform):
 
 
 class LesionAlterationd(Transform):
-    """Dictionary version of :class:`LesionAlteration`.
+    """Dictionary version of :class:`LesionAlteration`: adds ``weight`` and ``alteration`` to a case with a ``lesion``.
+
+    If the case has ``image``, the naive image, and ``host``, the mask has all voxels in which they differ.
 
     Args:
-        lesion_key: key of the lesion's mask.
-        weight_key: key of the weight.
-        alteration_key: key of the mask of all that may change.
-        image_key, host_key: keys of the naive image and of its host; if both are there, the mask has all voxels in
-            which they differ.
-        mode, dilation_mm, softness_mm, axis, dims: see :class:`LesionAlteration`.
+        host_key: key of the host; ``None`` where the naive image may differ from it elsewhere, too.
+        kwargs: the arguments of :class:`LesionAlteration`.
     """
 
     backend = LesionAlteration.backend
 
-    def __init__(
-        self,
-        lesion_key: Hashable = "lesion",
-        weight_key: Hashable = "weight",
-        alteration_key: Hashable = "alteration",
-        mode: str = "band",
-        dilation_mm: float = 1.0,
-        softness_mm: float = 2.0,
-        axis: int | None = None,
-        image_key: Hashable = "image",
-        host_key: Hashable = "host",
-        dims: int = 2,
-    ) -> None:
-        self.images = (image_key, host_key)
-        self.lesion_key = lesion_key
-        self.weight_key = weight_key
-        self.alteration_key = alteration_key
-        self.alteration = LesionAlteration(mode, dilation_mm, softness_mm, axis, dims)
+    def __init__(self, host_key: Hashable | None = "host", **kwargs: Any) -> None:
+        self.host_key = host_key
+        self.alteration = LesionAlteration(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with weight and mask."""
-        out = dict(data)
-        naive, host = (data.get(key) for key in self.images)
-        out[self.weight_key], out[self.alteration_key] = self.alteration(data[self.lesion_key], naive, host)
-        return out
+        weight, mask = self.alteration(data["lesion"], data.get("image"), data.get(self.host_key))
+        return {**data, "weight": weight, "alteration": mask}
 
 
 LesionAlterationD = LesionAlterationDict = LesionAlterationd

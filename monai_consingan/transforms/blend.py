@@ -13,8 +13,6 @@ from monai.utils import TransformBackends, ensure_tuple_rep
 from monai_consingan.arrays import as_array, cast_values, check_shape, wrap_like
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["BlendBack", "BlendBackD", "BlendBackDict", "BlendBackd", "blend_arrays"]
-
 
 def blend_arrays(host: np.ndarray, result: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """``host + weight * (result - host)`` where the weight is above 0, in the host's dtype; elsewhere the host's bits.

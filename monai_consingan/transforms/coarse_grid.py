@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LEVELS", "CoarseGrid", "block_means", "blocks_within", "coarse_grid", "coarse_unlikeness", "unlikeness"]
-
 LEVELS = (-0.5, 0.0, 0.5)
 """Levels of surroundings, in standard deviations of the head's tissue, between which others are interpolated."""
 _COARSE_MM = 3.0

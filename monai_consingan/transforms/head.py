@@ -7,23 +7,11 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from monai_consingan.arrays import as_array, as_spacing
-from monai_consingan.background import Background, find_background
-from monai_consingan.distance import depth_within
+from monai_consingan.background import Background, darkness, find_background
+from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
-
-__all__ = [
-    "AIR_FRACTION",
-    "air_level",
-    "edge_distance",
-    "faint_level",
-    "head_mask",
-    "is_skull_stripped",
-    "tissue_in",
-    "tissue_level",
-]
 
 AIR_FRACTION = 0.1
 OPENING_MM = 2.0
@@ -34,8 +22,9 @@ def air_level(image: Any, background: Background | None = None) -> float:
     """Intensity that separates air (and other places without signal) from tissue.
 
     Otsu's threshold of the image, bright outliers such as fat and vessels cut off, lowered towards twice less where
-    the air is free of noise: cerebrospinal fluid then counts as tissue. The constant that fills the border of an image
-    is taken for its darkest value, wherever it lies (:func:`~monai_consingan.background.find_background`).
+    the air is free of noise: cerebrospinal fluid then counts as tissue (:func:`~monai_consingan.background.darkness`).
+    The constant that fills the border of an image is taken for its darkest value, wherever it lies; one around noisy
+    air is left out (:func:`~monai_consingan.background.find_background`).
 
     Args:
         image: array of any shape, in any intensity units.
@@ -51,28 +40,20 @@ def air_level(image: Any, background: Background | None = None) -> float:
     values = as_array(image).astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         raise ConSinGANError("image holds NaN or infinite values; give an image of finite numbers.")
-    values = (find_background(values) if background is None else background).darkest(values)
-    floor, ceiling = float(values.min()), float(values.max())
-    if floor == ceiling:
-        raise ConSinGANError(f"image is constant ({floor:g}); give an image that shows a head.")
-    bright = float(np.median(values[values > values.mean()]))
-    otsu = float(threshold_otsu(np.minimum(values, bright).ravel()))
-    dark = values[values <= otsu]
-    air = float(np.median(dark))
-    tissue = float(np.median(values[values > otsu]))
-    if air - floor > 0.5 * (tissue - floor):
-        return -np.inf
-    noise = 1.4826 * float(np.median(np.abs(dark - air)))
-    return min(otsu, max(air + 0.5 * (otsu - air), air + 4.0 * noise))
+    background = find_background(values) if background is None else background
+    values = background.apart(values) if background.pads else background.darkest(values)
+    if values.min() == values.max():
+        raise ConSinGANError(f"image is constant ({values.flat[0]:g}); give an image that shows a head.")
+    return darkness(values).level
 
 
-def faint_level(image: np.ndarray) -> float:
-    """A tenth of the way from 0 (the minimum, for images with values below 0) to the 99.5th percentile.
+def faint_level(lowest: float, bright: float) -> float:
+    """A tenth of the way from 0 (the lowest value, if that is below 0) to the 99.5th percentile, ``bright``.
 
     Tissue is brighter, of scans with a skull, of stripped ones and of crops without any air alike.
     """
-    low, high = min(float(image.min()), 0.0), float(np.percentile(image, 99.5))
-    return low + AIR_FRACTION * (high - low)
+    low = min(lowest, 0.0)
+    return low + AIR_FRACTION * (bright - low)
 
 
 def tissue_in(
@@ -95,9 +76,12 @@ def tissue_in(
     Raises:
         ConSinGANError: as ``air_level``.
     """
-    shown = find_background(image).tissue(image[box], None if known is None else known[box])
-    level = air_level(image)
-    return np.asarray(shown & (image[box] > (min(level, faint_level(image)) if in_space else level)))
+    background, level = find_background(image), air_level(image)
+    if in_space:
+        values = background.darkest(image)
+        level = min(level, faint_level(float(values.min()), float(np.percentile(values, 99.5))))
+    shown = background.tissue(image[box], None if known is None else known[box])
+    return np.asarray(shown & (image[box] > level))
 
 
 def head_mask(
@@ -129,7 +113,7 @@ def head_mask(
     background = find_background(values) if background is None else background
     air = air_level(values, background) if air is None else air
     tissue = (values > air) & ~background.mask(values)
-    box = ndimage.find_objects(tissue.view(np.uint8))[0]
+    box = bounding_box(tissue)
     filled, ball = _filled(tissue[box]), _ball(mm, OPENING_MM)
     opened = _largest(_dilated(_eroded(filled, ball), ball))
     core = opened if opened.any() else _largest(filled)
@@ -158,10 +142,9 @@ def edge_distance(head: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     padded = np.pad(head, pads)
     if padded.all():
         return np.full(head.shape, np.inf, np.float32)
-    # one voxel more than the head on each side holds all the surface there is
     depth = np.zeros(padded.shape, np.float32)
-    for box in ndimage.find_objects(padded.astype(np.uint8)):
-        near = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
+    if head.any():  # one voxel more than it on each side holds all the surface there is
+        near = bounding_box(padded, [1] * padded.ndim)
         depth_within(padded[near], spacing, depth[near])
     inner = tuple(slice(low, low + size) for (low, _), size in zip(pads, head.shape, strict=True))
     return depth[inner]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -13,15 +13,14 @@ import numpy as np
 from cachetools import LRUCache, cached
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacing_of
 from monai_consingan.background import Background, find_background
+from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, coarse_grid, coarse_unlikeness
-from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
+from monai_consingan.transforms.head import air_level, edge_distance, head_mask, tissue_level
 from monai_consingan.transforms.room import Room
-
-__all__ = ["KEPT", "ChannelKnowledge", "HostKnowledge", "image_identity", "known_host"]
+from monai_consingan.transforms.turn import Turn
 
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
@@ -38,6 +37,7 @@ class ChannelKnowledge:
         background: the constant that fills the channel's border, or that there is none.
         air: intensity above which there is tissue (:func:`monai_consingan.transforms.head.air_level`).
         level: median and spread of the head's intensities.
+        limits: least and largest intensity.
         coarse: mean unlikeness of the blocks of the coarse grid to each of
             :data:`~monai_consingan.transforms.coarse_grid.LEVELS`, (3, \\*blocks), or None.
     """
@@ -45,6 +45,7 @@ class ChannelKnowledge:
     background: Background
     air: float
     level: tuple[float, float]
+    limits: tuple[float, float]
     coarse: np.ndarray | None = None
 
 
@@ -66,6 +67,9 @@ class HostKnowledge:
         channels: what is known of each channel.
         coarse: the coarse grid, or None where the head is small.
         probes: some voxels of the head (N, ndim), and their values (C, N), to tell the host and its crops by.
+        turn: how the axes lie to those of the host that all this was worked out of.
+        facts: what transforms that come after a crop have asked about the whole host
+            (:class:`monai_consingan.transforms.PrepareHostd`).
     """
 
     shape: tuple[int, ...]
@@ -79,6 +83,8 @@ class HostKnowledge:
     channels: tuple[ChannelKnowledge, ...]
     coarse: CoarseGrid | None
     probes: tuple[np.ndarray, np.ndarray]
+    turn: Turn
+    facts: Mapping[Hashable, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -118,12 +124,18 @@ class HostKnowledge:
             room = replace(room, mask=mask, distance=edge_distance(mask, mm))
         room = room.narrowed(main, mm, background)
         levels = [tissue_level(channel, room.mask, room.distance) for channel in values]
-        box = next(iter(ndimage.find_objects(room.mask.view(np.uint8))), tuple(slice(0, n) for n in room.mask.shape))
+        box = bounding_box(room.mask) if room.mask.any() else tuple(slice(0, n) for n in room.mask.shape)
         depth = room.distance[box]
         coarse = coarse_grid(depth, tuple(b.start for b in box), mm) if depth.size > _LARGE else None
         channels = [
-            ChannelKnowledge(known, air, level, None if coarse is None else coarse_unlikeness(part, level, coarse))
-            for part, known, air, level in zip(values[in_all(box)], backgrounds, airs, levels, strict=True)
+            ChannelKnowledge(
+                background=known,
+                air=air,
+                level=level,
+                limits=(float(whole.min()), float(whole.max())),
+                coarse=None if coarse is None else coarse_unlikeness(whole[box], level, coarse),
+            )
+            for whole, known, air, level in zip(values, backgrounds, airs, levels, strict=True)
         ]
         spots = np.flatnonzero(room.mask[box])
         spots = np.stack(np.unravel_index(spots[:: max(1, spots.size // _PROBES)], depth.shape), axis=1)
@@ -140,6 +152,7 @@ class HostKnowledge:
             channels=tuple(channels),
             coarse=coarse,
             probes=(spots, values[in_all(spots.T)].astype(np.float32)),
+            turn=Turn.none(values.ndim - 1),
         )
 
     def __deepcopy__(self, memo: Any) -> HostKnowledge:
@@ -157,6 +170,15 @@ class HostKnowledge:
         whole = np.zeros(self.shape, bool)
         whole[self.box] = self.mask
         return whole
+
+    def head_in_all(self, image: NdarrayOrTensor) -> np.ndarray:
+        """What lies in the head in all channels of the host, boolean (\\*spatial)."""
+        heads = [
+            head_mask(channel, spacing=self.spacing, background=about.background, air=about.air)
+            for channel, about in zip(as_array(image), self.channels, strict=True)
+            if len(self.channels) > 1
+        ]
+        return np.logical_and.reduce([self.head, *heads])
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to other processes: all but what is quick to work out."""
@@ -193,27 +215,23 @@ class HostKnowledge:
             return self
         # voxels of the crop -> voxels of the host
         matrix = np.linalg.solve(np.asarray(self.affine), affine)
-        turn, start = matrix[:ndim, :ndim], matrix[:ndim, -1]
-        steps, first = np.rint(turn).astype(int), np.rint(start).astype(int)
-        corners = np.abs(turn - steps) @ np.asarray(shape) + np.abs(start - first)
+        rotation, start = matrix[:ndim, :ndim], matrix[:ndim, -1]
+        steps, first = np.rint(rotation).astype(int), np.rint(start).astype(int)
+        corners = np.abs(rotation - steps) @ np.asarray(shape) + np.abs(start - first)
         if (corners * self.spacing > _MOVED_MM * max(self.spacing)).any() or (np.abs(steps).sum(axis=0) != 1).any():
             return None
         axes = [int(np.argmax(np.abs(steps[:, axis]))) for axis in range(ndim)]
         if sorted(axes) != list(range(ndim)):
             return None
-        flipped = tuple(axis for axis in range(ndim) if steps[axes[axis], axis] < 0)
-
-        def turned(values: np.ndarray) -> np.ndarray:
-            lead = values.ndim - ndim
-            order = [*range(lead), *(lead + axis for axis in axes)]
-            return np.flip(np.transpose(values, order), tuple(lead + axis for axis in flipped))
+        turn = Turn(tuple(axes), tuple(bool(steps[own, axis] < 0) for axis, own in enumerate(axes)))
+        turned = turn.turned
 
         def begin(low: Sequence[int], size: Sequence[int]) -> list[int]:
             """Where a box of the host begins on the crop's grid."""
             found = []
             for axis, own in enumerate(axes):
                 at = low[own] - first[own]
-                found.append(int(-at - size[own] + 1 if axis in flipped else at))
+                found.append(int(-at - size[own] + 1 if turn.flips[axis] else at))
             return found
 
         spots, values = self.probes
@@ -244,6 +262,7 @@ class HostKnowledge:
             channels=channels,
             coarse=coarse,
             probes=(places[inside], values[:, inside]),
+            turn=turn.after(self.turn),
         )
 
 
@@ -277,6 +296,25 @@ def known_host(
     Args and errors are those of :meth:`HostKnowledge.of`.
     """
     return HostKnowledge.of(image, region, spacing, lead)
+
+
+def known_part(
+    known: HostKnowledge | None, image: NdarrayOrTensor, tell: Callable[[str], None]
+) -> HostKnowledge | None:
+    """What is known of an image by what is known of its host (:meth:`HostKnowledge.of_image`).
+
+    Args:
+        known: what is known of the host, or None.
+        image: array of shape (C, \\*spatial).
+        tell: gets a sentence if what is known is of another host.
+    """
+    part = None if known is None else known.of_image(image)
+    if known is not None and part is None:
+        tell(
+            "What is known of the host is not used, as this image is no part of it, or its intensities were changed: "
+            "put this transform before those that do that."
+        )
+    return part
 
 
 def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:

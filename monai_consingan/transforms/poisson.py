@@ -13,8 +13,6 @@ from scipy.sparse.linalg import spsolve
 from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
 from monai_consingan.errors import NoPlaceError
 
-__all__ = ["poisson_blend"]
-
 _ITERATIONS = 10_000
 
 

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
-from monai.config import KeysCollection
+from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
 from monai_consingan.data import stack_keys
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 
-__all__ = ["PrepareHostD", "PrepareHostDict", "PrepareHostd"]
+
+class AsksOfHost(Protocol):
+    """A transform that works on a crop with what it has asked about the whole host."""
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> Mapping[Hashable, Any]:
+        """What the transform has to know of a host.
+
+        Args:
+            host: (C, \\*spatial).
+            label: its lesions, (1, \\*spatial), or None.
+        """
 
 
 class PrepareHostd(MapTransform):
     """Work out once what lesions need to know of their host (:class:`HostKnowledge`).
 
     It belongs into the part of a pipeline that a cached data set keeps, after all that changes intensities or the grid.
-    Crops, flips and swaps of axes may follow: :class:`RandLesiond` then takes from the whole host what it needs to know
-    of the part.
+    Crops, flips and swaps of axes may follow: :class:`RandLesiond` and :class:`RandLesionRemovald` then take from the
+    whole host what they need to know of the part. What depends on how they work they are asked for, if they are named
+    here: the host's model, and its plane of symmetry.
 
     Args:
         keys: key of the host's image, or of several sequences of it, each an image.
@@ -29,11 +42,18 @@ class PrepareHostd(MapTransform):
         spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
         lead: number of the channel that the head is found in.
         allow_missing_keys: leave data without the host as it is.
+        uses: transforms that follow, such as :class:`RandLesiond` with models, :class:`RandLesionRemovald` and
+            :class:`RemoveLesiond`.
+        label_key: key of the host's lesions, for ``uses``; may be missing from the data.
+
+    Raises:
+        ConSinGANError: two of ``uses`` have different models for one task.
 
     Example::
 
-        transform = Compose([load, PrepareHostd("image"), RandSpatialCropd(["image", "label"], (128, 128, 128)),
-                             RandLesiond(["image", "label"], donors=cases)])
+        lesion = RandLesiond(["image", "label"], donors=cases, models=models)
+        transform = Compose([load, PrepareHostd("image", uses=[lesion]),
+                             RandSpatialCropd(["image", "label"], (128, 128, 128)), lesion])
         data = CacheDataset(cases, transform)
     """
 
@@ -47,12 +67,16 @@ class PrepareHostd(MapTransform):
         spacing: Sequence[float] | float | None = None,
         lead: int = 0,
         allow_missing_keys: bool = False,
+        uses: Sequence[AsksOfHost] = (),
+        label_key: Hashable = "label",
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.region_key = region_key
         self.known_key = known_key
         self.spacing = spacing
         self.lead = lead
+        self.uses = tuple(uses)
+        self.label_key = label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with what is known of the host."""
@@ -60,8 +84,22 @@ class PrepareHostd(MapTransform):
         keys = tuple(self.key_iterator(out))
         if keys:
             region = None if self.region_key is None else data[self.region_key]
-            out[self.known_key] = HostKnowledge.of(stack_keys(data, keys), region, self.spacing, self.lead)
+            host = stack_keys(data, keys)
+            known = HostKnowledge.of(host, region, self.spacing, self.lead)
+            out[self.known_key] = replace(known, facts=self._facts(host, data.get(self.label_key)))
         return out
+
+    def _facts(self, host: Any, label: Any) -> dict[Hashable, Any]:
+        """What the transforms that follow have asked."""
+        facts: dict[Hashable, Any] = {}
+        for transform in self.uses:
+            for fact, value in transform.of_host(host, label).items():
+                if facts.setdefault(fact, value) != value:
+                    raise ConSinGANError(
+                        f"Two of the transforms in uses have different answers to {fact}: prepare the host for each "
+                        "of them by itself, with a known_key of its own."
+                    )
+        return facts
 
 
 PrepareHostD = PrepareHostDict = PrepareHostd

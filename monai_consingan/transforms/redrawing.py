@@ -1,14 +1,16 @@
-"""What the transforms ask of models that redraw lesions; who has such models hands them over."""
+"""What the transforms ask of models that redraw lesions, and redrawing by them; who has models hands them over."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
-
-__all__ = ["RedrawingModels", "check_blend", "check_models"]
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 
 
 @runtime_checkable
@@ -45,6 +47,68 @@ class RedrawingModels(Protocol):
         Raises:
             NoPlaceError: the lesion does not fit into what the model redraws.
         """
+
+
+@runtime_checkable
+class NamedModels(RedrawingModels, Protocol):
+    """Models that have names, by which those of a host are found again on a crop of it."""
+
+    def key(self, host: Any, label: Any = None) -> str:
+        """The name of a host's model, whether or not there is one; the arguments are those of ``find``."""
+
+    def load(self, key: str) -> Any | None:
+        """The model of a name, or None where there is none."""
+
+
+def named_model(models: RedrawingModels | None, host: Any, label: Any) -> dict[Hashable, Any]:
+    """The name of a host's model, as one of its facts (:class:`monai_consingan.transforms.PrepareHostd`).
+
+    Args:
+        models: models, or None.
+        host: image of shape (C, \\*spatial).
+        label: its lesions, (1, \\*spatial), or None.
+    """
+    return {("model", models.task): models.key(host, label)} if isinstance(models, NamedModels) else {}
+
+
+def host_model(
+    models: RedrawingModels | None, host: Any, label: Any, known: HostKnowledge | None
+) -> Callable[[Any, Any, Any, BlendSettings], Any] | None:
+    """A host's model as a function that redraws a lesion.
+
+    Args:
+        models: models, or None.
+        host: image of shape (C, \\*spatial).
+        label: its lesions, (1, \\*spatial), or None.
+        known: what is known of the image. If that tells the model, it may be a crop of the host, of which the model
+            gets to see parts that lie as they did in the host.
+
+    Returns:
+        Function of the arguments of :meth:`RedrawingModels.redraw` but for the model, or None where there is no model.
+    """
+    if models is None:
+        return None
+    key = None if known is None else known.facts.get(("model", models.task))
+    model = models.load(key) if key is not None and isinstance(models, NamedModels) else models.find(host, label)
+    if model is None:
+        return None
+    return partial(_redrawn, models, model, known)
+
+
+def _redrawn(
+    models: RedrawingModels,
+    model: Any,
+    known: HostKnowledge | None,
+    naive: Any,
+    mask: Any,
+    host: Any,
+    blend: BlendSettings,
+) -> Any:
+    if known is None or not known.turn.turns:
+        return models.redraw(naive, mask, host, model, blend)
+    turn = known.turn
+    redrawn = models.redraw(turn.upright(naive), turn.upright(mask), turn.upright(host), model, blend)
+    return wrap_like(turn.turned(as_array(redrawn)), naive)
 
 
 def check_models(models: Any, task: str, bank: Any = None) -> None:

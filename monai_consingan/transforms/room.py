@@ -10,8 +10,6 @@ import numpy as np
 from monai_consingan.background import Background, find_background
 from monai_consingan.transforms.head import edge_distance, head_mask, is_skull_stripped
 
-__all__ = ["Room"]
-
 WHOLE_HEAD_EDGES_MM = (15.0, 12.0, 9.0, 6.0, 3.0)
 BRAIN_EDGE_MM = 3.0
 

@@ -6,6 +6,7 @@ from monai_consingan.methods import DEFAULT_INSERTION, INSERTION_METHODS, BlendS
 from monai_consingan.models import (
     HostModels,
     ModelBank,
+    SharedModel,
     TrainedModel,
     TrainingProgress,
     fingerprint,
@@ -15,6 +16,7 @@ from monai_consingan.models import (
 )
 from monai_consingan.settings import PRESETS, TrainingSettings, preset_settings
 
+from .cohort import cohort_run
 from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
 from .remove import LesionTarget, remove
@@ -32,9 +34,11 @@ __all__ = [
     "LesionSource",
     "LesionTarget",
     "ModelBank",
+    "SharedModel",
     "TrainedModel",
     "TrainingProgress",
     "TrainingSettings",
+    "cohort_run",
     "evaluate",
     "fingerprint",
     "harmonize",

@@ -12,8 +12,6 @@ from monai_consingan.data.sequences import sequence_names
 from monai_consingan.figures import Panel, PanelRow, SliceView, difference_panel, plane_axes, save_rows, slice_view
 from monai_consingan.figures.view import widest_slice
 
-__all__ = ["save_case_figure"]
-
 _SIDES = "Radiological view: the patient's right (R) is on the left. Each plane is where the lesion is widest."
 _THICK = "The slices are thick: only their own plane is shown."
 

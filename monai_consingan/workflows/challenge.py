@@ -31,8 +31,6 @@ from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.report import shown_number, write_report
 from monai_consingan.workflows.run_folder import ResumableFolder
 
-__all__ = ["challenge"]
-
 PAGE = "report.html"
 _PLACES = ("{image}", "{mask}")
 _OF_BOTH = ("lesion_labels", "axis", "dims", "lead", "seed")  # what lesions are put in and taken out by
@@ -149,25 +147,21 @@ def _asked(
 ) -> tuple[list[_Asked], list[int]]:
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
-    numbers = "removed" if folder.run["command"] == "twins" else "instances"
     lesions, false = [], []
     records = {record.name: record for record in read_scans(part / "datalist.json").records}
-    for task in folder.tasks:
-        told = folder.outcome(task.name)
-        if told is None or told["status"] != "made":
-            continue
-        record = records[task.name]
-        image, label, _ = load_pair(record)
-        marks = load_label(part / told[numbers], image=image).numpy()
-        predicted = segment(task.name, record.images, image)
-        before = segment(task.host, originals[task.host], image)
+    for told in folder.made():
+        name, host = told["name"], told["host"]["scan"]
+        image, label, _ = load_pair(records[name])
+        marks = load_label(part / told[folder.numbers], image=image).numpy()
+        predicted = segment(name, records[name].images, image)
+        before = segment(host, originals[host], image)
         known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
         head = head_mask(as_array(image)[0], spacing=spacing_of(image))
         depth = outside_distance(~head, spacing_of(image)) if not head.all() else np.full(head.shape, np.nan)
         for lesion in told["lesions"]:
             inside = marks == lesion["instance"]
-            lesions.append(_outcome(task.name, lesion, inside, predicted, before, depth, image))
+            lesions.append(_outcome(name, lesion, inside, predicted, before, depth, image))
     return lesions, false
 
 

@@ -20,8 +20,6 @@ from monai_consingan.workflows.remove import LesionTarget, remove
 from monai_consingan.workflows.report import shown_number
 from monai_consingan.workflows.review import CARDS, ReviewEntry, save_cards, write_review
 
-__all__ = ["demo"]
-
 PAGE = "report.html"
 DONOR_SLICE, HOST_SLICE = 4, 6
 

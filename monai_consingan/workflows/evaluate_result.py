@@ -14,8 +14,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, by_sequence, changed_outside, texture
 from monai_consingan.workflows.result_files import MEASURES, MEASURES_OF_BORDERS, read_result, result_file, result_image
 
-__all__ = ["evaluate_result"]
-
 
 def evaluate_result(folder: str | Path, *, originals: str | Path | None = None) -> dict[str, Any]:
     """Measure a result of ``harmonize``, ``remove`` or ``paste``.

@@ -9,8 +9,6 @@ from typing import Any
 from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.workflows.report import shown_number
 
-__all__ = ["images_table", "results_table", "warnings_of", "write_evaluation_page"]
-
 _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
 FID grows as the number of images falls: read it beside the floor, which is the distance between two halves of the real
@@ -35,7 +33,7 @@ def images_table(images: Mapping[str, Any]) -> list[list[str]]:
     """Rows of FID, KID and, if it was computed, FRD, the first one the header.
 
     Args:
-        images: what :func:`~monai_consingan.workflows.evaluate.evaluate_images` returned.
+        images: ``images`` of what :func:`~monai_consingan.workflows.evaluate.evaluate` returned.
     """
 
     def with_interval(values: Mapping[str, float]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from monai_consingan.data import Files, as_files, check_lesion, sequence_names, 
 from monai_consingan.data.lesion_bank import LesionBank, is_lesion_bank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
-from monai_consingan.metrics import Checks, check_insertion, insertion_measures
+from monai_consingan.metrics import Checks, check_insertion, insertion_measures, tissue_levels
 from monai_consingan.models.device import check_device
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
-
-__all__ = ["LesionSource", "harmonize", "paste"]
+from monai_consingan.transforms.mass_effect import check_mass_effect
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
 
 _SCALED = (
     "The donor's intensities around the lesion differ from the host's by more than a factor of 2: they were matched by "
@@ -29,7 +28,7 @@ _SCALED = (
 
 
 @dataclass(frozen=True)
-class LesionSource:
+class LesionSource(LesionRequest):
     """Which lesion goes where.
 
     Args:
@@ -51,14 +50,11 @@ class LesionSource:
             ``"none"`` or ``"scale"``; ``None`` leaves it to the method.
         lesion: which lesion of a donor that has several (:py:func:`monai_consingan.data.number_lesions`): its number,
             the largest being 1, ``"largest"``, or ``"random"``, which the seed decides.
-        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
-            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
-            thick (:py:func:`monai_consingan.data.work_dims`).
-        sequences: names of the sequences to work on, of those of host and donor; or of all, in the order of the files
-            or of the volumes of a 4D file.
-        lead: name of the sequence in which the place is looked for and the lesion is measured; ``None`` takes that in
-            which the donor's lesion stands out most (:py:func:`monai_consingan.data.lead_channel`).
-        resample: whether sequences on other grids are brought to that of the lead (or the first).
+        mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
+            aside, 0 to 0.8 (:py:class:`monai_consingan.transforms.PasteLesion`).
+        oedema: whether what touches the lesion in the donor's label with other values than ``lesion_labels`` comes
+            along, within the host's tissue; that of a bank does.
+        dims, sequences, lead, resample: see ``LesionRequest``.
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -76,13 +72,12 @@ class LesionSource:
     offset: Sequence[int] | None = None
     match: str | None = None
     lesion: int | str = "largest"
-    dims: int | None = None
-    sequences: Sequence[str] | None = None
-    lead: str | None = None
-    resample: bool = False
+    mass_effect: float = 0.0
+    oedema: bool = False
 
     def __post_init__(self) -> None:
         check_lesion(self.lesion)
+        check_mass_effect(self.mass_effect)
 
     def of_bank(self, seed: int) -> LesionSource:
         """The files of the lesion that is chosen, if the donor is a bank of lesions.
@@ -100,8 +95,10 @@ class LesionSource:
             return self
         if self.donor_label is not None:
             raise ConSinGANError(f"donor {donors[0]} is a bank, which has its own labels: leave donor_label out.")
-        image, label = LesionBank(donors[0]).files(self.lesion, seed)
-        return replace(self, donor=image, donor_label=label, lesion="largest")
+        bank = LesionBank(donors[0])
+        image, label = bank.files(self.lesion, seed)
+        found = replace(self, donor=image, donor_label=label, lesion="largest")
+        return found if self.lesion_labels else replace(found, lesion_labels=bank.lesion_labels or None, oedema=True)
 
     @property
     def files(self) -> list[str | Path | None]:
@@ -120,7 +117,8 @@ def _pasted(
     host_label = None
     if source.host_label is not None:
         host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
-    found = InsertLesion(match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead)(
+    how = match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead, source.mass_effect
+    found = InsertLesion(*how, source.oedema)(
         host,
         donor,
         donor_label,
@@ -132,20 +130,21 @@ def _pasted(
         offset=source.offset,
     )
 
+    where: dict[str, Any] = {
+        "axis": source.axis,
+        "dims": found.dims,
+        "others": found.host_label,
+        "levels": tissue_levels(host),
+        "donor_levels": tissue_levels(donor),
+    }
+
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
-        lesion = found.donor_lesion
-        where: dict[str, Any] = {"axis": source.axis, "dims": found.dims, "lead": found.lead}
-        return insertion_measures(results, found.mask, donor, lesion, others=found.host_label, **where)
+        return insertion_measures(results, found.mask, donor, found.donor_lesion, lead=found.lead, **where)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
-        where: dict[str, Any] = {
-            "axis": source.axis,
-            "dims": found.dims,
-            "others": found.host_label,
-            "blended": blended,
-        }
-        return check_insertion(result, host, found.mask, donor, found.donor_lesion, measures, **where)
+        given = (result, found.host, found.mask, donor, found.donor_lesion, measures)
+        return check_insertion(*given, blended=blended, head=found.head, **where)
 
     names = sequence_names(host)
     placement = {
@@ -167,21 +166,16 @@ def _pasted(
         axis=found.axis,
         title=title,
         placement=placement,
-        settings={"match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True))},
+        settings={
+            "match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True)),
+            **({"mass_effect": source.mass_effect} if source.mass_effect else {}),
+        },
         measures=measures,
         checks=checks,
         warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],
         lead=found.lead,
         donor=(donor, found.donor_lesion),
     )
-
-
-def _run(
-    command: str, source: LesionSource, output: str | Path, more: list[str | Path | None], overwrite: bool
-) -> AbstractContextManager[LesionRun]:
-    """The run of a command, which reads the files of the source and some more."""
-    sequences: dict[str, Any] = {name: getattr(source, name) for name in ("sequences", "lead", "resample")}
-    return lesion_run(command, output, [*source.files, *more], overwrite=overwrite, **sequences)
 
 
 def paste(
@@ -203,7 +197,7 @@ def paste(
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
     source = source.of_bank(seed)
-    with _run("paste", source, output, [], overwrite) as run:
+    with lesion_run("paste", source, output, overwrite=overwrite) as run:
         case = _pasted(run, source, insertion_method("naive"), source.dims, seed, "Naive paste")
         return run.finish(case, seed, strict=strict)
 
@@ -266,11 +260,11 @@ def harmonize(
     how = insertion_method(method)
     redrawing, dims = None, source.dims
     if how.redrawn is not None:
-        asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
-        redrawing = Redrawing.chosen("harmonization", how.redrawn, **asked)
+        given |= {"dims": dims, "seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("harmonization", how.redrawn, **given)
         dims = redrawing.settings.spatial_dims
     source = source.of_bank(seed)
-    with _run("harmonize", source, output, [model, start], overwrite) as run:
+    with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:
         case = _pasted(run, source, how, dims, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

@@ -30,8 +30,6 @@ from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
 
-__all__ = ["COPY", "LesionGenerator", "NewLesion", "crops_of"]
-
 COPY = 0.95
 """Likeness (:func:`monai_consingan.transforms.generation.likeness.likeness`) from which a lesion counts as a copy."""
 
@@ -62,7 +60,8 @@ class NewLesion:
         """The lesion as a donor, which can be pasted like any other."""
         affine = torch.diag(torch.tensor([*self.crop.spacing, 1.0]))
         label, valid = (MetaTensor(part[None].copy(), affine=affine) for part in (self.crop.label, self.crop.valid))
-        return Donor(MetaTensor(self.crop.image, affine=affine), label, valid.to(torch.uint8), self.crop.level)
+        image, labels = MetaTensor(self.crop.image, affine=affine), self.crop.lesion_labels or None
+        return Donor(image, label, valid.to(torch.uint8), self.crop.level, labels)
 
 
 class _NotPassed(Exception):

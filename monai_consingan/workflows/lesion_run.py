@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,70 +27,38 @@ from monai_consingan.data import (
     thick_slices,
 )
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import BlendSettings
 from monai_consingan.metrics import Checks
-from monai_consingan.models.bank import ModelBank
-from monai_consingan.models.model import MODEL_NAME, TrainedModel, given_models, model_file
-from monai_consingan.models.redraw import redraw
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.models.model import MODEL_NAME
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-__all__ = ["LesionCase", "LesionRun", "Redrawing", "lesion_run", "told_dims"]
 
-
-@dataclass(frozen=True)
-class Redrawing:
-    """The model that redraws a lesion's surroundings, and how it is used.
+@dataclass(frozen=True, kw_only=True)
+class LesionRequest(ABC):
+    """What ``harmonize``, ``paste`` and ``remove`` are asked for alike.
 
     Args:
-        settings: settings of its training.
-        blend: where the redrawn image is used.
-        model: the model, if it is not to be trained.
-        start: a model whose weights the training starts from.
-        bank: models of earlier trainings.
-        seed: seed of the training.
-        device: where to train.
-        progress: whether to show progress on the standard error stream.
-        files: files of the given models.
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
+            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
+            thick (:py:func:`monai_consingan.data.work_dims`).
+        sequences: names of the sequences to work on, of those of all scans; or of all, in the order of the files or of
+            the volumes of a 4D file.
+        lead: name of the sequence in which a place is looked for and the lesion is measured; ``None`` takes that in
+            which the lesion stands out most (:py:func:`monai_consingan.data.lead_channel`).
+        resample: whether sequences on other grids are brought to that of the lead (or the first).
     """
 
-    settings: TrainingSettings
-    blend: BlendSettings
-    model: TrainedModel | None
-    start: TrainedModel | None
-    bank: ModelBank | None
-    seed: int
-    device: str
-    progress: bool
-    files: Mapping[str, Path | None]
+    dims: int | None = None
+    sequences: Sequence[str] | None = None
+    lead: str | None = None
+    resample: bool = False
 
-    @classmethod
-    def chosen(
-        cls,
-        task: str,
-        usual: BlendSettings,
-        *,
-        settings: TrainingSettings | None,
-        blend: BlendSettings | None,
-        model: str | Path | None,
-        start: str | Path | None,
-        bank: str | Path | None,
-        dims: int | None,
-        seed: int,
-        device: str,
-        progress: bool,
-    ) -> Redrawing:
-        """What a user asked for, completed by what is usual for the task.
-
-        Raises:
-            ConSinGANError: models that cannot be used, or not together.
-        """
-        settings, trained, begun = given_models(task, settings, model, start, bank, dims)
-        files = {"model": model_file(model), "start": model_file(start)}
-        models = None if bank is None else ModelBank(bank)
-        return cls(settings, blend or usual, trained, begun, models, seed, device, progress, files)
+    @property
+    @abstractmethod
+    def files(self) -> list[str | Path | None]:
+        """The files that are read."""
 
 
 @dataclass
@@ -141,21 +110,12 @@ class LesionRun:
     Args:
         command: the command's name.
         folder: the folder to work in.
-        sequences: names of the sequences that are read, or of all.
-        lead: name of the one that counts where there are several grids.
-        resample: whether the others are brought to its grid.
+        asked: what is asked for, of which the run takes what it says of sequences.
     """
 
-    def __init__(
-        self,
-        command: str,
-        folder: Path,
-        sequences: Sequence[str] | None = None,
-        lead: str | None = None,
-        resample: bool = False,
-    ) -> None:
+    def __init__(self, command: str, folder: Path, asked: LesionRequest) -> None:
         self.command = command
-        self.sequences, self.lead, self.resample = sequences, lead, resample
+        self.asked = asked
         self.folder = folder
         self.host = "image" if command == "remove" else "host"
         self.begin = time.perf_counter()
@@ -176,9 +136,9 @@ class LesionRun:
         if before is not None and {part.path for part in before.parts} == set(as_files(paths)):
             files = replace(before, name=_words(name))
         else:
-            files = read_sequences(paths, name=_words(name), sequences=self.sequences)
+            files = read_sequences(paths, name=_words(name), sequences=self.asked.sequences)
             files = files if before is None else files.in_order_of(before)
-        image, self.cases[name] = files.image(self.lead, resample=self.resample)
+        image, self.cases[name] = files.image(self.asked.lead, resample=self.asked.resample)
         return image
 
     def label(self, name: str, path: str | Path, image: MetaTensor, of: str, **options: Any) -> MetaTensor:
@@ -203,10 +163,16 @@ class LesionRun:
         Raises:
             ConSinGANError: the region does not fit the model, a result does not pass, or a file cannot be written.
         """
-        image, alteration, told, seconds = case.image, _altered(case), {**case.settings}, 0.0
-        if redrawing is not None:
-            image, alteration, more, seconds = self._redraw(case, redrawing)
-            told |= more
+        image, told, seconds = case.image, {**case.settings}, 0.0
+        if redrawing is None:
+            alteration = _altered(case)
+        else:
+            made = redrawing(image, case.mask, case.host, case.training, axis=case.axis, folder=self.folder)
+            image, alteration, seconds = made.image, made.alteration, made.seconds_training
+            told |= {**redrawing.settings.as_dict(), "blend": redrawing.blend.as_dict(), **case.redrawn}
+            told |= {"region_taken": asdict(made.region), "intensities": made.scale.as_dict()}
+            if redrawing.model is None:
+                made.model.save(self.folder / MODEL_NAME)
         resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}
         told |= {"resampled": resampled} if resampled else {}
         measures = case.measures({"": image, "_naive": case.naive})
@@ -231,35 +197,6 @@ class LesionRun:
         report["seconds"] = time.perf_counter() - self.begin
         write_report(self.folder / REPORT_NAME, report)
         return report
-
-    def _redraw(self, case: LesionCase, how: Redrawing) -> tuple[MetaTensor, MetaTensor, dict[str, Any], float]:
-        """The redrawn image, where it may differ, what the report says of it, and the seconds of the training."""
-        made = redraw(
-            case.image,
-            case.mask,
-            [case.training],
-            host=case.host,
-            axis=case.axis,
-            settings=how.settings,
-            blend=how.blend,
-            model=how.model,
-            start=how.start,
-            bank=how.bank,
-            seed=how.seed,
-            device=how.device,
-            working_folder=self.folder,
-            progress=how.progress,
-        )
-        if how.model is None:
-            made.model.save(self.folder / MODEL_NAME)
-        told = {
-            **how.settings.as_dict(),
-            "blend": how.blend.as_dict(),
-            **case.redrawn,
-            "region_taken": made.region.as_dict(),
-            "intensities": made.scale.as_dict(),
-        }
-        return made.image, made.alteration, told, made.seconds_training
 
     def _save(
         self, case: LesionCase, image: MetaTensor, alteration: MetaTensor, *, is_redrawn: bool
@@ -288,27 +225,22 @@ class LesionRun:
 
 @contextmanager
 def lesion_run(
-    command: str,
-    output: str | Path,
-    inputs: Iterable[str | Path | None],
-    *,
-    overwrite: bool = False,
-    **sequences: Any,
+    command: str, asked: LesionRequest, output: str | Path, *more: str | Path | None, overwrite: bool = False
 ) -> Iterator[LesionRun]:
     """A run whose files appear in the output folder when all went well (:py:func:`output_folder`).
 
     Args:
         command: the command's name.
+        asked: what is asked for, with the files that are read.
         output: the output folder.
-        inputs: what is read.
+        *more: more files that are read.
         overwrite: whether the folder may hold something already.
-        **sequences: ``sequences``, ``lead`` and ``resample`` of :py:class:`LesionRun`.
 
     Raises:
         ConSinGANError: the folder cannot be used.
     """
-    with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
-        yield LesionRun(command, folder, **sequences)
+    with output_folder(output, overwrite=overwrite, inputs=[*asked.files, *more]) as folder:
+        yield LesionRun(command, folder, asked)
 
 
 def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,16 @@ from monai.data import MetaTensor
 from monai_consingan.data import Files, as_files, lead_channel, slices_of
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
-from monai_consingan.metrics import Checks, check_removal, removal_measures
+from monai_consingan.metrics import Checks, check_removal, removal_measures, tissue_levels
 from monai_consingan.models.device import check_device
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRun, Redrawing, lesion_run, told_dims
-
-__all__ = ["LesionTarget", "remove"]
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
 
 
 @dataclass(frozen=True)
-class LesionTarget:
+class LesionTarget(LesionRequest):
     """Which lesion is removed, and how it is filled before it is redrawn.
 
     Args:
@@ -37,13 +36,7 @@ class LesionTarget:
         margin_mm: how far beyond the label is filled.
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
-        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
-            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
-            thick (:py:func:`monai_consingan.data.work_dims`).
-        sequences: names of the sequences to work on, or of all in their order.
-        lead: name of the sequence in which the lesion is measured; ``None`` takes that in which it stands out most
-            (:py:func:`monai_consingan.data.lead_channel`).
-        resample: whether sequences on other grids are brought to that of the lead (or the first).
+        dims, sequences, lead, resample: see ``LesionRequest``.
     """
 
     image: Files
@@ -55,14 +48,15 @@ class LesionTarget:
     symmetry: str | float = "estimate"
     margin_mm: float = 1.5
     train_on: str = "mirror"
-    dims: int | None = None
-    sequences: Sequence[str] | None = None
-    lead: str | None = None
-    resample: bool = False
 
     def __post_init__(self) -> None:
         if self.train_on not in TRAINING_TISSUES:
             raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
+
+    @property
+    def files(self) -> list[str | Path | None]:
+        """The files that are read."""
+        return [*as_files(self.image), self.label]
 
 
 def remove(
@@ -114,12 +108,10 @@ def remove(
     given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
     redrawing, dims = None, target.dims
     if any(value is not None for value in given.values()):
-        asked: dict[str, Any] = {**given, "dims": dims, "seed": seed, "device": device, "progress": progress}
-        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **asked)
+        given |= {"dims": dims, "seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given)
         dims = redrawing.settings.spatial_dims
-    inputs, sequences = [*as_files(target.image), target.label, model, start], ("sequences", "lead", "resample")
-    how: dict[str, Any] = {name: getattr(target, name) for name in sequences}
-    with lesion_run("remove", output, inputs, overwrite=overwrite, **how) as run:
+    with lesion_run("remove", target, output, model, start, overwrite=overwrite) as run:
         case = _filled(run, target, dims)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)
@@ -134,13 +126,18 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
 
     lead = lead_channel(image, filled.lesion, target.lead)
 
+    where: dict[str, Any] = {
+        "others": filled.label,
+        "axis": filled.axis,
+        "dims": filled.dims,
+        "levels": tissue_levels(image),
+    }
+
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
-        where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "dims": filled.dims, "lead": lead}
-        return removal_measures(results, filled.mask, filled.lesion, image, **where)
+        return removal_measures(results, filled.mask, filled.lesion, image, lead=lead, **where)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
-        given = (filled.mask, filled.lesion, measures)
-        return check_removal(result, image, *given, others=filled.label, axis=filled.axis, dims=filled.dims)
+        return check_removal(result, image, filled.mask, filled.lesion, measures, **where)
 
     return LesionCase(
         host=image,

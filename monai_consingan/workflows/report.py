@@ -17,8 +17,6 @@ from monai_consingan import __version__
 from monai_consingan.data import SequenceFiles, Stored, file_sha256
 from monai_consingan.data.names import public_name
 
-__all__ = ["describe_inputs", "shown_number", "versions", "write_report"]
-
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers of a run depend on; Numba's only where it is installed."""

@@ -13,8 +13,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.outputs import REPORT_NAME
 
-__all__ = ["MEASURES", "MEASURES_OF_BORDERS", "read_result", "result_file", "result_folders", "result_image"]
-
 MEASURES_OF_BORDERS = ("seam_through", "level_jump_through")
 MEASURES = ("seam", *MEASURES_OF_BORDERS, "contrast_kept", "rim_core_kept", "size_kept")
 """What a report may have of a result, and of its naive image with ``_naive`` at the end."""

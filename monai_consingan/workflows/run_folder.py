@@ -14,8 +14,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.whole_file import leftovers, sweep, unwritable, whole_file
 from monai_consingan.workflows.outputs import check_output, refuse_links
 
-__all__ = ["ResumableFolder", "write_json"]
-
 _RUN = "run.json"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,6 @@ from monai_consingan.workflows.outputs import REPORT_NAME, check_inputs, check_o
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 from monai_consingan.workflows.sample import draw_images, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
-
-__all__ = ["CHECKPOINT_NAME", "train_run"]
 
 CHECKPOINT_NAME = "checkpoint.pt"
 
@@ -79,73 +78,143 @@ def train_run(
         ConSinGANError: an input is bad, the settings do not fit, the folder cannot be used or holds another training.
     """
     begin = time.perf_counter()
-    output = Path(output)
-    check_output(output, overwrite=overwrite or (resume and _is_run(output)))
-    check_inputs(output, [*images, start, *(fine_tune or ())])
+    folder = TrainingFolder(output, resume, overwrite)
+    folder.check([*images, start, *(fine_tune or ())])
     check_device(device)
     earlier = None if start is None else TrainedModel.load(start, task=task)
+    settings = settings_for(task, settings, earlier)
+    found = take_slices(images, fine_tune, slices, axis, settings)
+    found.inputs |= describe_inputs({} if start is None else {"model": model_file(start)})
+    how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress}
+    return folder.train("train", found, settings, earlier=earlier, begin=begin, **how)
+
+
+def settings_for(task: str, settings: TrainingSettings | None, earlier: TrainedModel | None = None) -> TrainingSettings:
+    """The settings that are given, or those of an earlier model, or the preset ``quick``.
+
+    Raises:
+        ConSinGANError: they are for another task.
+    """
     if settings is None:
         settings = preset_settings("quick", task) if earlier is None else earlier.settings
     if settings.task != task:
         raise ConSinGANError(f"The settings are for task {settings.task!r}, but the task is {task!r}: make them agree.")
-    found = take_slices(images, fine_tune, slices, axis, settings)
-    settings.sizes(found.images.shape[2:])
-    more = [] if found.naive is None else [found.naive]
-    if earlier is not None:
-        more += [*earlier.generator.state_dict().values(), *earlier.discriminator.state_dict().values()]
-    identity = fingerprint(found.images, settings, seed, *more)
-    checkpoint = output / CHECKPOINT_NAME
-    with locked(output):
-        check_output(output, overwrite=overwrite or (resume and _is_run(output)))
-        trained_before = resume and checkpoint.exists()
-        if resume and not trained_before and (output / REPORT_NAME).exists():
-            _check_finished(output, identity)
-            return None
-        try:
-            for path in [*([] if resume else [checkpoint]), *leftovers(checkpoint)]:
-                path.unlink(missing_ok=True)
-            began = time.perf_counter()
-            model = train_model(
-                found.images,
-                settings,
-                seed=seed,
-                device=device,
-                checkpoint=checkpoint,
-                start=earlier,
-                fine_tune_input=found.naive,
-                sequences=found.sequences,
-                progress=progress,
-            )
-            seconds_training = time.perf_counter() - began
-            with whole_result(output) as folder:
-                model.save(folder / MODEL_NAME)
-                reconstruction = _reconstruct(model, found.images)
-                _save_figure(folder / "figure.png", model, found, reconstruction)
-                report = {
-                    "command": "train",
-                    "task": task,
-                    "inputs": describe_inputs(_named(images, start, fine_tune)),
-                    "slices": len(found.images),
-                    "slices_taken": found.taken,
-                    "image_size": list(model.image_size),
-                    "stage_sizes": [list(size) for size in model.generator.stage_sizes],
-                    "settings": settings.as_dict(),
-                    "seed": seed,
-                    "fingerprint": identity,
-                    "versions": versions(),
-                    "view": {"affine": found.affine, "axis": found.axis},
-                    "reconstruction_rmse": float(
-                        (reconstruction - _at_full_size(found.images, model)).square().mean().sqrt()
-                    ),
-                    "resumed": trained_before,
-                    "seconds_training": seconds_training,
-                    "seconds": time.perf_counter() - begin,
-                }
-                write_report(folder / REPORT_NAME, report)
-            checkpoint.unlink(missing_ok=True)
-        except OSError as error:
-            raise unwritable(output, error) from error
-    return report
+    return settings
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """The folder of a training, in which a killed one goes on.
+
+    Args:
+        output: the folder.
+        resume: whether to go on from its checkpoint.
+        overwrite: whether it may hold something already.
+    """
+
+    output: str | Path
+    resume: bool = False
+    overwrite: bool = False
+
+    def check(self, inputs: Iterable[str | Path | None] = ()) -> None:
+        """Refuse a folder that cannot be used, or that holds an input.
+
+        Raises:
+            ConSinGANError: so it is.
+        """
+        path = Path(self.output)
+        check_output(path, overwrite=self.overwrite or (self.resume and _is_run(path)))
+        check_inputs(path, inputs)
+
+    def train(
+        self,
+        command: str,
+        found: TrainingSlices,
+        settings: TrainingSettings,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        earlier: TrainedModel | None = None,
+        sources: Sequence[str] = (),
+        progress: bool = False,
+        begin: float,
+    ) -> dict[str, Any] | None:
+        """Train, and write model, figure and report.
+
+        Args:
+            command: the command, for the report.
+            found: what is trained on.
+            settings: settings of the training.
+            seed: seed of everything random.
+            device: where to train.
+            earlier: a model to start from.
+            sources: hashes of the scans of a cohort.
+            progress: whether to show progress.
+            begin: when the command began (:py:func:`time.perf_counter`).
+
+        Returns:
+            The report, or ``None`` if the run that is to be resumed is finished.
+
+        Raises:
+            ConSinGANError: the settings do not fit, or the folder cannot be used or holds another training.
+        """
+        output, resume = Path(self.output), self.resume
+        settings.sizes(found.images.shape[2:])
+        more = [] if found.naive is None else [found.naive]
+        more += [] if earlier is None else earlier.weights
+        identity = fingerprint(found.images, settings, seed, *more)
+        checkpoint = output / CHECKPOINT_NAME
+        with locked(output):
+            self.check()
+            trained_before = resume and checkpoint.exists()
+            if resume and not trained_before and (output / REPORT_NAME).exists():
+                _check_finished(output, identity)
+                return None
+            try:
+                for path in [*([] if resume else [checkpoint]), *leftovers(checkpoint)]:
+                    path.unlink(missing_ok=True)
+                began = time.perf_counter()
+                model = train_model(
+                    found.images,
+                    settings,
+                    seed=seed,
+                    device=device,
+                    checkpoint=checkpoint,
+                    start=earlier,
+                    fine_tune_input=found.naive,
+                    sequences=found.sequences,
+                    sources=sources,
+                    progress=progress,
+                )
+                seconds_training = time.perf_counter() - began
+                with whole_result(output) as folder:
+                    model.save(folder / MODEL_NAME)
+                    reconstruction = _reconstruct(model, found.images)
+                    _save_figure(folder / "figure.png", model, found, reconstruction)
+                    missed = reconstruction - _at_full_size(found.images, model)
+                    report = {
+                        "command": command,
+                        "task": settings.task,
+                        "inputs": found.inputs,
+                        "slices": len(found.images),
+                        "slices_taken": found.taken,
+                        "image_size": list(model.image_size),
+                        "stage_sizes": [list(size) for size in model.generator.stage_sizes],
+                        "settings": settings.as_dict(),
+                        "seed": seed,
+                        "fingerprint": identity,
+                        "versions": versions(),
+                        "view": {"affine": found.affine, "axis": found.axis},
+                        "reconstruction_rmse": float(missed.square().mean().sqrt()),
+                        "resumed": trained_before,
+                        "seconds_training": seconds_training,
+                        "seconds": time.perf_counter() - begin,
+                    }
+                    write_report(folder / REPORT_NAME, report)
+                checkpoint.unlink(missing_ok=True)
+            except OSError as error:
+                raise unwritable(output, error) from error
+        return report
 
 
 def _is_run(output: Path) -> bool:
@@ -166,15 +235,6 @@ def _check_finished(output: Path, identity: str) -> None:
             f"output {output} holds a finished training with other images, settings or seed: give those of that "
             "training, another folder, or --overwrite."
         )
-
-
-def _named(
-    images: Sequence[str | Path], start: str | Path | None, fine_tune: Sequence[str | Path] | None
-) -> dict[str, str | Path | None]:
-    named: dict[str, str | Path | None] = {f"image_{number}": path for number, path in enumerate(images)}
-    named |= {f"naive_{number}": path for number, path in enumerate(fine_tune or ())}
-    named["model"] = model_file(start)
-    return named
 
 
 def _at_full_size(images: torch.Tensor, model: TrainedModel) -> torch.Tensor:

@@ -12,12 +12,12 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array
-from monai_consingan.data import Region, load_scan, named_sequences, same_grid, slice_axis, sliced_axis
+from monai_consingan.data import Region, load_scan, named_sequences, read_stored, same_grid, slice_axis, sliced_axis
+from monai_consingan.data.names import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import whole_slices
-
-__all__ = ["TrainingSlices", "scaled_affine", "take_slices"]
+from monai_consingan.workflows.report import describe_inputs
 
 
 @dataclass
@@ -28,6 +28,7 @@ class TrainingSlices:
         images: (S, C, H, W) in [-1, 1], or whole volumes (S, C, H, W, D).
         naive: naive images like ``images`` to fine-tune on, if there are any.
         taken: what was taken of every scan, for reports.
+        inputs: names and hashes of the files, for reports.
         affine: of the first scan, with the pixels that the networks see.
         axis: its spatial axis perpendicular to the slices.
         sequences: the names of the channels, where they are known.
@@ -36,6 +37,7 @@ class TrainingSlices:
     images: torch.Tensor
     naive: torch.Tensor | None
     taken: list[dict[str, Any]]
+    inputs: dict[str, Any]
     affine: list[list[float]]
     axis: int | None
     sequences: tuple[str, ...] = ()
@@ -64,8 +66,12 @@ def take_slices(
     stacks: list[torch.Tensor] = []
     naive_stacks: list[torch.Tensor] = []
     taken: list[dict[str, Any]] = []
+    images: dict[str, Any] = {}
+    naive_images: dict[str, Any] = {}
     for number, path in enumerate(paths):
-        image = load_scan(path)
+        stored = read_stored(path)
+        image = load_scan(stored)
+        images |= describe_inputs({f"image_{number}": stored})
         along = sliced_axis(image, axis, settings.spatial_dims)
         stack, region, scale = whole_slices(
             image, slices, axis=along, region=settings.region, max_side=settings.max_size
@@ -86,7 +92,9 @@ def take_slices(
             )
         stacks.append(stack)
         if naive_paths is not None:
-            naive = load_scan(naive_paths[number], name="naive image")
+            stored = read_stored(naive_paths[number], name="naive image")
+            naive = load_scan(stored, name="naive image")
+            naive_images |= describe_inputs({f"naive_{number}": stored})
             if naive.shape != image.shape or not same_grid(naive.affine, image.affine, tuple(image.shape[1:])):
                 raise ConSinGANError(
                     f"naive image {naive_paths[number]} is not on the grid of {path}: give one of the same shape and "
@@ -94,12 +102,12 @@ def take_slices(
                 )
             naive_stacks.append(scale.apply(region.take(naive)))
         taken.append(
-            {"file": Path(path).name, "slices": list(region.slices), "axis": along, "intensities": scale.as_dict()}
+            {"file": public_name(path), "slices": list(region.slices), "axis": along, "intensities": scale.as_dict()}
         )
         if number == 0:
             affine, sliced = scaled_affine(image, region), slice_axis(image, axis)
-    naive_images = torch.cat(naive_stacks) if naive_stacks else None
-    return TrainingSlices(torch.cat(stacks), naive_images, taken, affine, sliced, sequences)
+    naive_stack = torch.cat(naive_stacks) if naive_stacks else None
+    return TrainingSlices(torch.cat(stacks), naive_stack, taken, images | naive_images, affine, sliced, sequences)
 
 
 def scaled_affine(image: MetaTensor, region: Region) -> list[list[float]]:

@@ -51,7 +51,11 @@ OPTIONS = {
     "--device --overwrite --quiet",
     "reproduce": "DATASET --output --settings --slices --iterations --channels --inception --dims --seed --device "
     "--quiet",
-    "bank": f"--output --task --label --crops --side --axis {TRAINING} --quiet",
+    "bank": f"--output --task --label --crops --side --start --axis {TRAINING} --quiet",
+    "cohort": f"--output --task --crops --side --held-out --lesion-labels --sequences --channel --lesion-mask --resume "
+    f"--axis --dims {TRAINING} --overwrite --quiet",
+    "paint-to-image": "--output --count --seed --quiet --overwrite",
+    "super-resolution": "--output --factor --seed --quiet --overwrite",
     "sample": "--output --count --scale --size --animate --frames --start-scale --seed --overwrite",
 }
 

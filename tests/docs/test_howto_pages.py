@@ -15,7 +15,7 @@ from monai_consingan.cli import main
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ["augment", "twins", "clusters", "evaluating"]
+PAGES = ["augment", "twins", "clusters", "evaluating", "cohort"]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)  # others, such as bash, are not run
 
 

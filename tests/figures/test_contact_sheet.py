@@ -7,18 +7,20 @@ import pytest
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures import save_contact_sheet
+from monai_consingan.figures import contact_sheet, save_contact_sheet
 from monai_consingan.figures.contact_sheet import GAP, LINE
 
 
-def test_each_set_has_a_row_of_evenly_spread_pictures(tmp_path: Path) -> None:
+def test_each_set_has_a_row_of_evenly_spread_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contact_sheet, "COLUMNS", 3)
+    monkeypatch.setattr(contact_sheet, "SIDE", 40)
     levels = {"real": [10, 30, 50, 70, 90], "synthetic": [200]}
     rows: dict[str, list[Path]] = {}
     for name, greys in levels.items():
         rows[name] = [tmp_path / f"{name}{grey}.png" for grey in greys]
         for file, grey in zip(rows[name], greys, strict=True):
             Image.new("L", (20, 10), grey).save(file)
-    save_contact_sheet(tmp_path / "sheet.png", rows, columns=3, side=40)
+    save_contact_sheet(tmp_path / "sheet.png", rows)
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape == (2 * (LINE + 40 + GAP), GAP + 3 * (40 + GAP))
     middle = [LINE + 20 + row * (LINE + 40 + GAP) for row in (0, 1)]

@@ -114,12 +114,12 @@ def test_frame_holds_the_head_and_the_masks() -> None:
     assert same_size([(0, 10, 0, 20), (5, 25, 5, 15)]) == [(-5, 15, 0, 20), (5, 25, 0, 20)]
 
 
-@given(row=st.integers(0, 50), column=st.integers(0, 40), side=st.integers(1, 10), margin=st.floats(0, 12))
-def test_focus_is_a_square_in_the_frame_and_holds_the_mask(row: int, column: int, side: int, margin: float) -> None:
+@given(row=st.integers(0, 50), column=st.integers(0, 40), side=st.integers(1, 10))
+def test_focus_is_a_square_in_the_frame_and_holds_the_mask(row: int, column: int, side: int) -> None:
     view = head()
     mask = spot(view, row, column, side)
     frame = (0.0, 60.0, 0.0, 50.0)
-    (box, nothing) = focus_boxes([mask, None], [frame, frame], margin)
+    (box, nothing) = focus_boxes([mask, None], [frame, frame])
     assert nothing is None and box is not None
     top, bottom, left, right = box
     assert bottom - top == pytest.approx(right - left)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.data import IntensityScale, Region
+from monai_consingan.data import IntensityScale, Region, find_region, fit_scale
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.inferers import ConSinGANInferer, ConSinGANRegionInferer, find_region, fit_scale, redraw_region
+from monai_consingan.inferers import ConSinGANInferer, ConSinGANRegionInferer, redraw_region
 from monai_consingan.networks import ConSinGANGenerator
 
 SIZE = (30, 26)

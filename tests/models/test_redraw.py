@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from monai.data import MetaTensor
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models import ModelBank
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.redraw import Redrawing
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_changes_only_what_it_marks(case: Any, tiny: Any) -> None:
     host, naive, mask = case
     for mode in ("band", "whole"):
         blend = BlendSettings(mode=mode, dilation_mm=1.0, softness_mm=2.0)
-        redrawn = redraw(naive, mask, [host], host=host, axis=2, settings=tiny("harmonization"), blend=blend)
+        redrawn = Redrawing(tiny("harmonization"), blend)(naive, mask, host, axis=2)
         altered = redrawn.alteration > 0
         assert torch.equal(redrawn.image[~altered], naive[~altered])
         assert bool((redrawn.image[altered] != naive[altered]).any())
@@ -44,19 +45,19 @@ def test_region_is_a_crop_or_the_slice(case: Any, tiny: Any) -> None:
     # a crop of at least 96 pixels is as large as this image
     for region, max_size, size in (("roi", 250, (60, 50)), ("slice", 40, (40, 40))):
         settings = tiny("harmonization", region=region, max_size=max_size)
-        redrawn = redraw(naive, mask, [host], host=host, axis=2, settings=settings, blend=BlendSettings())
+        redrawn = Redrawing(settings, BlendSettings())(naive, mask, host, axis=2)
         assert redrawn.region.size == size
         assert redrawn.region.slices == (1,)
 
 
 def test_seed_decides_and_the_model_repeats(case: Any, tiny: Any, tmp_path: Path) -> None:
     host, naive, mask = case
-    given = {"axis": 2, "settings": tiny("harmonization"), "blend": BlendSettings(mode="whole")}
-    first = redraw(naive, mask, [host], host=host, seed=1, working_folder=tmp_path, **given)
+    how = Redrawing(tiny("harmonization"), BlendSettings(mode="whole"), seed=1)
+    first = how(naive, mask, host, axis=2, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
-    again = redraw(naive, mask, [host], host=host, seed=1, **given)
-    other = redraw(naive, mask, [host], host=host, seed=2, **given)
-    reused = redraw(naive, mask, [host], host=host, seed=9, model=first.model, **given)
+    again = how(naive, mask, host, axis=2)
+    other = replace(how, seed=2)(naive, mask, host, axis=2)
+    reused = replace(how, seed=9, model=first.model)(naive, mask, host, axis=2)
     assert torch.equal(first.image, again.image)
     assert torch.equal(first.image, reused.image)
     assert not torch.equal(first.image, other.image)
@@ -65,27 +66,25 @@ def test_seed_decides_and_the_model_repeats(case: Any, tiny: Any, tmp_path: Path
 
 def test_intensities_do_not_matter(case: Any, tiny: Any) -> None:
     host, naive, mask = case
-    given = {"axis": 2, "settings": tiny("harmonization"), "blend": BlendSettings(mode="whole")}
-    first = redraw(naive, mask, [host], host=host, **given).image
-    scaled = redraw(naive * 1000 + 50, mask, [host * 1000 + 50], host=host * 1000 + 50, **given).image
+    how = Redrawing(tiny("harmonization"), BlendSettings(mode="whole"))
+    first = how(naive, mask, host, axis=2).image
+    scaled = how(naive * 1000 + 50, mask, host * 1000 + 50, axis=2).image
     assert torch.allclose(scaled, first * 1000 + 50, rtol=1e-3, atol=2)
 
 
 def test_lesion_that_the_model_cannot_hold(case: Any, tiny: Any) -> None:
     host, naive, mask = case
-    model = redraw(naive, mask, [host], host=host, axis=2, settings=tiny("harmonization"), blend=BlendSettings()).model
+    model = Redrawing(tiny("harmonization"), BlendSettings())(naive, mask, host, axis=2).model
     rng = np.random.default_rng(1)
     wide = MetaTensor(torch.as_tensor(rng.random((1, 200, 200), dtype=np.float32)))
     lesion = MetaTensor(torch.zeros(1, 200, 200, dtype=torch.uint8))
     lesion[0, 40:160, 40:160] = 1
+    how = Redrawing(model.settings, BlendSettings(), model)
     with pytest.raises(ConSinGANError, match=r"trained on slices of \(60, 50\)"):
-        redraw(wide, lesion, [wide], host=wide, axis=None, settings=model.settings, blend=BlendSettings(), model=model)
+        how(wide, lesion, wide, axis=None)
     small = torch.zeros_like(lesion)
     small[0, :10, 150:160] = 1
-    redrawn = redraw(
-        wide, small, [wide], host=wide, axis=None, settings=model.settings, blend=BlendSettings(), model=model
-    )
-    assert redrawn.region.box_size == (60, 50)
+    assert how(wide, small, wide, axis=None).region.box_size == (60, 50)
 
 
 def test_blend_settings_are_checked() -> None:
@@ -97,13 +96,14 @@ def test_blend_settings_are_checked() -> None:
 
 def test_a_bank_spares_the_second_training(case: Any, tiny: Any, tmp_path: Path) -> None:
     host, naive, mask = case
-    given = {"axis": 2, "settings": tiny("harmonization"), "blend": BlendSettings(), "seed": 1}
     bank = ModelBank(tmp_path)
-    plain = redraw(naive, mask, [host], host=host, **given)
-    first = redraw(naive, mask, [host], host=host, bank=bank, **given)
+    how = Redrawing(tiny("harmonization"), BlendSettings(), seed=1)
+    plain = how(naive, mask, host, axis=2)
+    how = replace(how, bank=bank)
+    first = how(naive, mask, host, axis=2)
     written = bank.path(bank.keys()[0]).stat().st_mtime_ns
-    again = redraw(naive, mask, [host], host=host, bank=bank, **given)
+    again = how(naive, mask, host, axis=2)
     assert len(bank) == 1 and bank.path(bank.keys()[0]).stat().st_mtime_ns == written
     assert torch.equal(first.image, plain.image) and torch.equal(again.image, plain.image)
-    redraw(naive, mask, [host + 1], host=host, bank=bank, **given)
+    how(naive, mask, host, host + 1, axis=2)
     assert len(bank) == 2

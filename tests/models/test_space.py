@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from monai_consingan.inferers import ConSinGANRegionInferer
 from monai_consingan.methods import REMOVAL_BLEND, BlendSettings
 from monai_consingan.models import HostModels, TrainedModel, train_model
 from monai_consingan.models.host_crops import host_crops
-from monai_consingan.models.redraw import redraw
+from monai_consingan.models.redraw import Redrawing
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import RandLesion, RandLesionRemoval
@@ -109,31 +110,31 @@ def test_redraws_in_space_what_it_marks_and_no_more(channels: int, region: str) 
     host, mask = scan(channels), lesion()
     naive = host + 50 * mask
     blend = BlendSettings("band", dilation_mm=1.0, softness_mm=2.0)
-    given: dict[str, Any] = {"host": host, "axis": 2, "blend": blend}
-    chosen = settings(region=region, max_size=14)
-    made = redraw(naive, mask, [host], settings=chosen, **given)
+    how = Redrawing(settings(region=region, max_size=14), blend)
+    made = how(naive, mask, host, axis=2)
     assert made.region.axis is None and max(made.region.size) == 14
     assert (made.region.size == (14,) * 3) is (region == "slice")
     altered = (made.alteration > 0).expand(naive.shape)
     assert torch.equal(made.image[~altered], naive[~altered])
     assert bool((made.image != naive).any(0).any(0).any(0)[5]) and bool((made.image != naive)[..., 9].any())
     assert made.model.sequences == (tuple(NAMES) if channels == 2 else ())
-    again = redraw(naive, mask, [host], settings=chosen, model=made.model, **given)
+    how = replace(how, model=made.model)
+    again = how(naive, mask, host, axis=2)
     assert torch.equal(again.image, made.image)
     if channels == 2:
         first, second = made.scale.upper  # type: ignore[misc]
         assert first < 170 < second < 270
         with pytest.raises(ConSinGANError, match="trained on the sequences t1, t1ce"):
-            redraw(naive[:1], mask, [host[:1]], settings=chosen, model=made.model, **{**given, "host": host[:1]})
+            how(naive[:1], mask, host[:1], axis=2)
 
 
 def test_each_sequence_has_its_own_intensities() -> None:
     host, mask = scan(2), lesion()
-    given: dict[str, Any] = {"axis": 2, "blend": BlendSettings("whole"), "settings": settings(spatial_dims=2)}
-    first = redraw(host + 50 * mask, mask, [host], host=host, **given)
+    how = Redrawing(settings(spatial_dims=2), BlendSettings("whole"))
+    first = how(host + 50 * mask, mask, host, axis=2)
     factor = torch.tensor([1.0, 1000.0])[:, None, None, None]
     scaled = MetaTensor((host * factor).as_tensor(), affine=host.affine)
-    second = redraw(scaled + 50 * factor * mask, mask, [scaled], host=scaled, **given)
+    second = how(scaled + 50 * factor * mask, mask, scaled, axis=2)
     torch.testing.assert_close(second.image.as_tensor(), (first.image * factor).as_tensor(), rtol=1e-4, atol=0.5)
 
 

@@ -172,6 +172,23 @@ def test_a_method_without_a_model_trains_nothing(
         harmonize(source, tmp_path / "other", method=method, bank="b")
 
 
+def test_mass_effect_is_within_the_alteration(source: LesionSource, scan: Any, tmp_path: Path) -> None:
+    still, pushed = (
+        harmonize(replace(source, mass_effect=share), tmp_path / name, seed=1)
+        for name, share in (("still", 0.0), ("pushed", 0.7))
+    )
+    altered = raw(tmp_path / "pushed" / "alteration.nii.gz") > 0
+    image = raw(tmp_path / "pushed" / "image.nii.gz")
+    assert np.array_equal(image[~altered], scan[0][~altered])
+    assert altered.sum() > 1.5 * (raw(tmp_path / "still" / "alteration.nii.gz") > 0).sum()
+    assert pushed["settings"]["mass_effect"] == 0.7
+    assert pushed["checks"]["passed"], pushed["warnings"]
+    assert pushed["placement"] == still["placement"]
+    assert "mass_effect" not in still["settings"]
+    with pytest.raises(ConSinGANError, match="mass_effect"):
+        replace(source, mass_effect=1.0)
+
+
 def test_the_published_method(source: LesionSource, scan: Any, tiny: Any, tmp_path: Path) -> None:
     report = harmonize(source, tmp_path / "out", method="consingan", settings=tiny("harmonization"), seed=1)
     told, (rows, columns, _) = report["settings"], report["placement"]["offset"]

@@ -15,8 +15,6 @@ from monai_consingan.networks.generator import ConSinGANGenerator
 if TYPE_CHECKING:
     from monai_consingan.networks.fast.networks import FastDiscriminator, FastGenerator
 
-__all__ = ["FastNetworks", "fast_networks"]
-
 _SMALLEST = {2: (32, 40), 3: (16, 24)}
 """Filters and side, in the plane and in space; below either, the compiled functions gain little, and their compilation
 may cost more than it saves."""

@@ -12,8 +12,6 @@ from monai_consingan.networks.discriminator import ConSinGANDiscriminator
 from monai_consingan.networks.fast.layers import Filters, block, convolve, filters, tail, upsample, weight_gradient
 from monai_consingan.networks.generator import ConSinGANGenerator
 
-__all__ = ["CriticStep", "FastDiscriminator", "FastGenerator"]
-
 Tensor = torch.Tensor
 
 

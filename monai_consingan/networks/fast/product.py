@@ -9,8 +9,6 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["ROWS", "C", "product", "tile_of"]
-
 C = 0
 """Columns of the result; a constant when compiled."""
 ROWS = 4

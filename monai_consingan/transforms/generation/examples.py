@@ -15,8 +15,6 @@ from monai_consingan.distance import ball_diameter, depth_within, outside_distan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
-__all__ = ["Example", "kind_of", "relative_depth"]
-
 _AROUND_MM = (2.0, 8.0)
 _FEWEST_AROUND = 30
 _FEWEST_VOXELS = 8

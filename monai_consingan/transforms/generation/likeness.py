@@ -11,8 +11,6 @@ from scipy import ndimage
 
 from monai_consingan.transforms.generation.examples import Example
 
-__all__ = ["likeness", "normal_view"]
-
 _SIDE, _RADII = 20, 1.6
 
 

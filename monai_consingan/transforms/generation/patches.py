@@ -10,8 +10,6 @@ from scipy.spatial import cKDTree
 from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
-__all__ = ["patch_texture"]
-
 _COARSE_MM = 1.5
 _PASSES_MM = (9.0, 5.0)
 _CHOICES = 4

@@ -10,8 +10,6 @@ from scipy import ndimage
 
 from monai_consingan.transforms.generation.examples import Example, relative_depth
 
-__all__ = ["Profile"]
-
 _DEPTHS = np.linspace(0.05, 0.95, 7)
 _POINT_MM = 0.6  # the width of what a scanner makes of a point
 _FEWEST = 8

@@ -13,9 +13,9 @@ from scipy.spatial.distance import cdist
 
 from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.transforms.generation.examples import Example, relative_depth
-from monai_consingan.transforms.generation.smooth import positions_mm, smooth_noise
 from monai_consingan.transforms.generation.warped import random_turn
 from monai_consingan.transforms.insertion.donor_crop import MARGIN_MM
+from monai_consingan.transforms.smooth import positions_mm, smooth_noise
 
 __all__ = ["Outline", "draw_label", "draw_outline"]
 

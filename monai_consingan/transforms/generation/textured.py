@@ -16,8 +16,6 @@ from monai_consingan.transforms.generation.profile import Profile
 from monai_consingan.transforms.generation.shapes import Outline, draw_label, draw_outline
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
-__all__ = ["paint_lesion", "patch_lesion", "spectrum_texture"]
-
 _SOFT_MM, _FINE_MM = 0.6, 2.0
 _CONTRAST = 0.1
 

@@ -10,8 +10,8 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.smooth import displacement, positions_mm
 from monai_consingan.transforms.insertion.donor_crop import MARGIN_MM, DonorCrop
+from monai_consingan.transforms.smooth import displacement, positions_mm
 
 __all__ = ["random_turn", "warp_lesion"]
 

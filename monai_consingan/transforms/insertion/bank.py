@@ -10,8 +10,6 @@ from monai_consingan.data.lesion_bank import LesionBank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donor import Donor
 
-__all__ = ["bank_donor", "load_bank"]
-
 
 def bank_donor(bank: LesionBank, lesion: dict[str, Any]) -> Donor:
     """A lesion of a bank as a donor.
@@ -24,7 +22,7 @@ def bank_donor(bank: LesionBank, lesion: dict[str, Any]) -> Donor:
         ConSinGANError: a file of it is gone or damaged.
     """
     image, label, valid = bank.load(lesion)
-    return Donor(image, label, valid, float(lesion["level"]))
+    return Donor(image, label, valid, float(lesion["level"]), bank.lesion_labels or None)
 
 
 def load_bank(folder: str | Path, *, held_out: int | None = None, without: Collection[str] = ()) -> list[Donor]:

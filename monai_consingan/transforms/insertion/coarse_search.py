@@ -11,8 +11,6 @@ from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.coarse_grid import LEVELS, CoarseGrid, block_means
 from monai_consingan.transforms.insertion.search_space import BEST_SHARE, RING_MM, SearchSpace
 
-__all__ = ["search_coarsely"]
-
 _OVERLAP = 0.08  # of a template of one block with what is blocked, up to which a coarse place may be one
 _TRIES = 64
 _LOOKS = 2

@@ -14,9 +14,8 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.poisson import poisson_blend
 
-__all__ = ["crossfade"]
-
 _MAX_GAIN = 1.5
+_TEXTURE_MM = 1.0  # standard deviation of the gaussian mean
 
 
 def crossfade(
@@ -25,7 +24,6 @@ def crossfade(
     mask: Any,
     *,
     width_mm: float = 2.0,
-    texture_mm: float = 1.0,
     ring_mm: tuple[float, float] = (2.0, 8.0),
     axis: int | None = None,
     spacing: Sequence[float] | float = 1.0,
@@ -46,7 +44,6 @@ def crossfade(
         source: array of the same shape whose structure is wanted.
         mask: array of the same shape; values above 0 are the source's.
         width_mm: the weight falls from this far inside the mask to this far outside.
-        texture_mm: standard deviation of the gaussian mean.
         ring_mm: distances from the mask in mm between which the strength of the texture is compared.
         axis: the spatial axis perpendicular to the slices to treat every slice by itself; None to work in space.
         spacing: mm per spatial axis, or one number for all.
@@ -56,8 +53,8 @@ def crossfade(
         float64 array of the host's shape, with the host's values ``width_mm`` and more outside the mask.
 
     Raises:
-        ConSinGANError: when shapes differ, the axis does not exist, a width is not a positive number of mm, the host or
-            the source is constant, or some part of the mask has no voxel of the host beside it.
+        ConSinGANError: when shapes differ, the axis does not exist, the width is not a positive number of mm, the host
+            or the source is constant, or some part of the mask has no voxel of the host beside it.
 
     Example:
         >>> import numpy as np
@@ -66,9 +63,8 @@ def crossfade(
         >>> bool(crossfade(host, source, mask, width_mm=0.5)[0, 4] > 0.5)
         True
     """
-    for name, value in (("width_mm", width_mm), ("texture_mm", texture_mm)):
-        if not 0 < value < np.inf:
-            raise ConSinGANError(f"{name} is {value}; give a positive number of mm.")
+    if not 0 < width_mm < np.inf:
+        raise ConSinGANError(f"width_mm is {width_mm}; give a positive number of mm.")
     known = 1 if valid is None else valid
     target, guide, (inside, known), axis, mm = check_layers(host, source, axis, spacing, mask=mask, valid=known)
     if not inside.any():
@@ -78,7 +74,7 @@ def crossfade(
     levelled = poisson_blend(target, guide, weight > 0, axis=axis, spacing=mm, valid=known)
 
     def mean(image: np.ndarray) -> np.ndarray:
-        sigma = [0.0 if along == axis else texture_mm / size for along, size in enumerate(mm)]
+        sigma = [0.0 if along == axis else _TEXTURE_MM / size for along, size in enumerate(mm)]
         return np.asarray(gaussian_filter(image, sigma, mode="nearest"))
 
     host_mean, source_mean = mean(target), mean(levelled)

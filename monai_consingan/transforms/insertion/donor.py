@@ -10,8 +10,6 @@ from monai.transforms import LoadImage
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["Donor", "check_entry", "read_donor"]
-
 
 class Donor(NamedTuple):
     """A lesion to take, as it is read."""
@@ -24,6 +22,8 @@ class Donor(NamedTuple):
     """Above 0 where its tissue may be taken, such as off its other lesions, (1, \\*spatial); None for everywhere."""
     level: float | None = None
     """Intensity of the surroundings, if it is known (:func:`level_around`)."""
+    lesion_labels: tuple[int, ...] | None = None
+    """Label values that are the lesion itself; others, such as oedema, come along within tissue. None for all."""
 
 
 def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:

@@ -19,6 +19,7 @@ from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, 
 from monai_consingan.background import check_in_tissue, find_background
 from monai_consingan.data import number_lesions, same_sequences, sequence_names
 from monai_consingan.data.contrast import RING_MM, cnr, visibility
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
@@ -26,8 +27,6 @@ from monai_consingan.transforms.head import air_level, tissue_level
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
-
-__all__ = ["MARGIN_MM", "DonorCrop", "crop_lesions", "turn_donor"]
 
 MARGIN_MM = 12.0
 
@@ -47,6 +46,7 @@ class DonorCrop:
         cnr: its contrast to the tissue around it there (``monai_consingan.data.contrast.cnr``).
         visibility: how far it stands out there (``monai_consingan.data.contrast.visibility``).
         air: of each channel, intensity above which the donor shows tissue.
+        lesion_labels: label values that are the lesion itself, others being oedema; empty for all.
     """
 
     image: np.ndarray
@@ -59,11 +59,17 @@ class DonorCrop:
     cnr: float = float("nan")
     visibility: float = float("nan")
     air: tuple[float, ...] = (-math.inf,)
+    lesion_labels: tuple[int, ...] = ()
 
     @property
     def volume_mm3(self) -> float:
         """Its volume (in 2D, area), in mm."""
         return float((self.label > 0).sum() * math.prod(self.spacing))
+
+    @property
+    def core(self) -> np.ndarray:
+        """The lesion itself, without oedema, boolean (\\*spatial)."""
+        return lesion_voxels(self.label, self.lesion_labels)
 
 
 def crop_lesions(
@@ -81,7 +87,7 @@ def crop_lesions(
         host: the host; where it and the donor are 3D MetaTensors, axes are put into the host's order and direction.
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis of a donor without an affine (1 mm when None).
-        lesion_labels: label values that make a part of the label a lesion; None for all.
+        lesion_labels: label values that make a part of the label a lesion; None for those of the donor, or all.
         lead: name or number of the channel in which lesions are looked at; None takes that in which each stands out
             most.
 
@@ -91,7 +97,8 @@ def crop_lesions(
     Raises:
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
     """
-    image, label, valid, level = donor
+    image, label, valid, level, own_labels = donor
+    lesion_labels = own_labels if lesion_labels is None else tuple(lesion_labels)
     check_image(image, name="a donor")
     if image.ndim != host.ndim or image.shape[0] != host.shape[0]:
         raise ConSinGANError(
@@ -138,7 +145,9 @@ def crop_lesions(
             given: dict[str, Any] = {"spacing": mm, "axis": axis, "room": room, "tissue": tissue(own)}
             around = level_around(values[own], numbers == number, **given)
         seen = stands_out[own]
-        crops.append(DonorCrop(values[inside].copy(), label, valid, mm, around, number, own, *seen, air))
+        crops.append(
+            DonorCrop(values[inside].copy(), label, valid, mm, around, number, own, *seen, air, lesion_labels or ())
+        )
     return crops
 
 

@@ -18,8 +18,6 @@ from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions, turn_donor
 
-__all__ = ["Donors", "LesionDraw"]
-
 
 @dataclass(frozen=True)
 class LesionDraw:
@@ -71,6 +69,7 @@ class LesionDraw:
         return {"flips": list(self.flips), "degrees": self.degrees, "scale": self.scale, "seed": self.seed}
 
 
+@dataclass(eq=False)
 class Donors:
     """Donors by their keys: read when first needed, and kept as their lesions and 12 mm around each.
 
@@ -86,23 +85,17 @@ class Donors:
             most.
     """
 
-    def __init__(
-        self,
-        read: Callable[[Any], Donor],
-        spacing: Sequence[float] | float | None = None,
-        keep: int | None = None,
-        lesion_labels: Iterable[int] | None = None,
-        min_volume: float = 0.0,
-        min_cnr: float = 0.0,
-        lead: int | str | None = None,
-    ) -> None:
-        self.min_volume = min_volume
-        self.min_cnr = min_cnr
-        self.lead = lead
-        self.read = read
-        self.spacing = spacing
-        self.lesion_labels = lesion_labels if lesion_labels is None else tuple(lesion_labels)
-        self._crops: LRUCache[Hashable, list[DonorCrop]] = LRUCache(math.inf if keep is None else keep)
+    read: Callable[[Any], Donor]
+    spacing: Sequence[float] | float | None = None
+    keep: int | None = None
+    lesion_labels: Iterable[int] | None = None
+    min_volume: float = 0.0
+    min_cnr: float = 0.0
+    lead: int | str | None = None
+
+    def __post_init__(self) -> None:
+        self.lesion_labels = None if self.lesion_labels is None else tuple(self.lesion_labels)
+        self._crops: LRUCache[Hashable, list[DonorCrop]] = LRUCache(math.inf if self.keep is None else self.keep)
 
     def turned(self, draw: LesionDraw, host: Any, axis: int | None) -> DonorCrop:
         """The lesion of a draw, flipped, turned and scaled on the host's spacing.

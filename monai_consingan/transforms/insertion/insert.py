@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,12 +26,15 @@ from monai_consingan.data import (
     to_host_grid,
     work_dims,
 )
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import real_path
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.oedema import bounded_oedema
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
-
-__all__ = ["InsertLesion", "InsertedLesion"]
+from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 
 
 class InsertedLesion(NamedTuple):
@@ -50,7 +53,7 @@ class InsertedLesion(NamedTuple):
     donor_lesion: MetaTensor
     """The donor's lesion that was taken, on the donor's grid."""
     host_label: MetaTensor | None
-    """The lesions that the host has had."""
+    """The lesions that the host has had, at the places that mass effect has moved them to."""
     naive: Any
     """The host with the lesion's voxels, matched, in place of its own, which is the image if that is pasted hard."""
     lesion_number: int
@@ -64,8 +67,13 @@ class InsertedLesion(NamedTuple):
     matched in different ways, that of each."""
     lead: int
     """The channel in which the place was looked for."""
+    host: Any
+    """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
+    head: np.ndarray
+    """The host's head in all channels, boolean (\\*spatial)."""
 
 
+@dataclass(eq=False)
 class InsertLesion(Transform):
     """Take a lesion from a donor, find a place for it in a host, and paste it there.
 
@@ -88,6 +96,10 @@ class InsertLesion(Transform):
             or slices are thick (:func:`monai_consingan.data.work_dims`).
         lead: number or name of the channel in which the place is looked for; ``None`` takes the one in which the
             donor's lesion stands out most (:func:`monai_consingan.data.lead_channel`).
+        mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the lesions there,
+            aside: see :class:`PasteLesion`.
+        oedema: whether what touches the lesion in the donor's label with other values than ``lesion_labels`` comes
+            along, as far as the host shows tissue there: not in or beyond fluid.
 
     Raises:
         ConSinGANError: no such choice of a lesion.
@@ -99,26 +111,21 @@ class InsertLesion(Transform):
         inserted = InsertLesion(seed=1)(image, image, label, donor_slice=4, host_slice=6)
     """
 
+    match: str = "gain"
+    paste_blend: str = "hard"
+    axis: int | None = None
+    seed: int = 0
+    lesion: int | str = "largest"
+    dims: int | None = None
+    lead: int | str | None = None
+    mass_effect: float = 0.0
+    oedema: bool = False
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        match: str = "gain",
-        paste_blend: str = "hard",
-        axis: int | None = None,
-        seed: int = 0,
-        lesion: int | str = "largest",
-        dims: int | None = None,
-        lead: int | str | None = None,
-    ) -> None:
-        check_lesion(lesion)
-        self.lesion = lesion
-        self.dims = dims
-        self.lead = lead
-        self.match = match
-        self.paste_blend = paste_blend
-        self.axis = axis
-        self.seed = seed
+    def __post_init__(self) -> None:
+        check_lesion(self.lesion)
+        check_mass_effect(self.mass_effect)
 
     def __call__(  # type: ignore[override]
         self,
@@ -156,6 +163,9 @@ class InsertLesion(Transform):
         if host_label is None and _same_file(host, donor):
             host_label = donor_label
         lesion = keep_labels(donor_label, lesion_labels, name="donor label")
+        numbers = number_lesions(as_array(donor_label)[0], lesion_labels)
+        if self.oedema:
+            lesion = wrap_like(np.where(numbers > 0, as_array(donor_label), 0), donor_label)
         axis, donor_axis = slice_axis(host, self.axis), slice_axis(donor, self.axis)
         slices = {"donor slice": donor_slice, "host slice": host_slice}
         dims = work_dims(host, self.axis, self.dims) if set(slices.values()) == {None} else self._by_slices(slices)
@@ -164,7 +174,6 @@ class InsertLesion(Transform):
         check_slice(donor, donor_axis, donor_slice, "donor slice")
         if donor_slice is not None:
             lesion = keep_slice(lesion, donor_axis, donor_slice, "donor slice")
-        numbers = number_lesions(as_array(donor_label)[0], lesion_labels)
         lesion, number = keep_lesion(lesion, numbers, self.lesion, seed=self.seed, name="donor label")
         if host_label is not None and host_slice in slices_of(host_label, axis):
             raise ConSinGANError(
@@ -185,6 +194,8 @@ class InsertLesion(Transform):
                 moved_lesion = keep_slice(moved_lesion, axis, present[0], "donor slice")
             middle = present[(len(present) - 1) // 2]
             slice_offset = 0 if host_slice is None else host_slice - middle
+        known = HostKnowledge.of(host, lead=lead)
+        head = known.head_in_all(host)
         placement = find_placement(
             as_array(host)[lead],
             as_array(moved_donor)[lead],
@@ -196,9 +207,23 @@ class InsertLesion(Transform):
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
-            known=HostKnowledge.of(host, lead=lead),
+            known=known,
             channel=lead,
         )
+        if self.mass_effect:
+            mask = move(lesion_voxels(as_array(moved_lesion)[0], lesion_labels), placement.offset)
+            push = Push.of(mask, self.mass_effect, known, across)
+            host = wrap_like(push.image(as_array(host)), host)
+            if host_label is not None:
+                host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
+        if self.oedema and lesion_labels is not None:
+            whole, everywhere = as_array(moved_lesion)[0], tuple(slice(0, n) for n in host.shape[1:])
+            label = move(whole, placement.offset)
+            label, like = bounded_oedema(label, lesion_labels, as_array(host), known, everywhere)
+            back = [-step for step in placement.offset]
+            label, like = move(label, back), move(like, back)
+            moved_lesion = wrap_like(label[None], moved_lesion)
+            valid = valid & (like & ((label > 0) | (whole == 0)))[None]
         pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
             host,
             moved_donor,
@@ -209,7 +234,8 @@ class InsertLesion(Transform):
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead)
+        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *told)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""
@@ -221,7 +247,7 @@ class InsertLesion(Transform):
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
     names = [image.meta.get(ImageMetaKey.FILENAME_OR_OBJ) for image in (first, second)]
-    return first is second or (all(names) and Path(str(names[0])).resolve() == Path(str(names[1])).resolve())
+    return first is second or (all(names) and real_path(str(names[0])) == real_path(str(names[1])))
 
 
 def _in_volume(numbers: Sequence[int] | None, axis: int | None, along: int | None, name: str) -> tuple[int, ...] | None:

@@ -10,8 +10,6 @@ from monai_consingan.distance import reach_box, ring
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_in
 
-__all__ = ["match_intensities", "one_scale", "tissue_ring"]
-
 _ONE_SCALE = 2.0
 """Tissue of one scan differs by less than this factor from place to place, and scans of other gain by more."""
 

@@ -10,8 +10,6 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, wrap_like
 
-__all__ = ["move"]
-
 
 def move(array: NdarrayOrTensor, offset: Sequence[int], fill: float = 0, shape: Sequence[int] | None = None) -> Any:
     """Shift an array by whole voxels; what leaves is lost, what comes in is ``fill``, and nothing is interpolated.

@@ -6,8 +6,6 @@ import numpy as np
 
 from monai_consingan.arrays import cast_values
 
-__all__ = ["naive_paste"]
-
 
 def naive_paste(host: np.ndarray, donor: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """``mask * donor + (1 - mask) * host``, exactly, in the host's type.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,14 +33,14 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.crossfade import crossfade
 from monai_consingan.transforms.insertion.match import match_intensities, one_scale, tissue_ring
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
+from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 from monai_consingan.transforms.poisson import poisson_blend
-
-__all__ = ["PasteLesion", "PastedLesion"]
 
 _REACH_MM = 20.0
 
@@ -58,6 +59,7 @@ class PastedLesion(NamedTuple):
     """1 where the new lesion is, 0 elsewhere, uint8, (1, \\*spatial)."""
 
 
+@dataclass(eq=False)
 class PasteLesion(Transform):
     """Paste a donor's lesion into a host, in place or moved by whole voxels.
 
@@ -79,6 +81,8 @@ class PasteLesion(Transform):
             lesions and without air.
         axis: the spatial axis perpendicular to the slices, to keep distances and Poisson's equation within slices.
         spacing: mm per spatial axis; None takes it from the affine of a MetaTensor host, and 1 mm for other arrays.
+        mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the labels there,
+            aside, from 0 to 0.8 (``monai_consingan.transforms.mass_effect.Push``); the rest takes tissue's place.
 
     Raises:
         ConSinGANError: when an argument is not one of the above.
@@ -92,31 +96,29 @@ class PasteLesion(Transform):
         ([[[0.0, 0.0, 0.0], [0.0, 9.0, 0.0]]], [[[0, 0, 0], [0, 4, 0]]])
     """
 
+    blend: str = "hard"
+    feather_mm: float = 2.0
+    match: str = "none"
+    ring_mm: tuple[float, float] = (2.0, 8.0)
+    axis: int | None = None
+    spacing: Sequence[float] | float | None = None
+    mass_effect: float = 0.0
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        blend: str = "hard",
-        feather_mm: float = 2.0,
-        match: str = "none",
-        ring_mm: tuple[float, float] = (2.0, 8.0),
-        axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
-    ) -> None:
-        if blend not in BLENDS:
-            raise ConSinGANError(f'blend "{blend}" is unknown; choose one of {", ".join(BLENDS)}.')
-        if match not in MATCHES:
-            raise ConSinGANError(f'match "{match}" is unknown; choose one of {", ".join(MATCHES)}.')
-        check_axis(axis, 3)
-        check_spacing(spacing)
-        self.blend = blend
-        self.feather_mm = check_number(feather_mm, "feather_mm")
-        self.match = match
-        self.ring_mm = check_range(ring_mm, "ring_mm")
-        if self.ring_mm[0] == self.ring_mm[1]:
-            raise ConSinGANError(f"ring_mm is {ring_mm}, which is empty; give two rising distances in mm.")
-        self.axis = axis
-        self.spacing = spacing
+    def __post_init__(self) -> None:
+        if self.blend not in BLENDS:
+            raise ConSinGANError(f'blend "{self.blend}" is unknown; choose one of {", ".join(BLENDS)}.')
+        if self.match not in MATCHES:
+            raise ConSinGANError(f'match "{self.match}" is unknown; choose one of {", ".join(MATCHES)}.')
+        check_axis(self.axis, 3)
+        check_spacing(self.spacing)
+        self.feather_mm = check_number(self.feather_mm, "feather_mm")
+        inner, outer = check_range(self.ring_mm, "ring_mm")
+        if inner == outer:
+            raise ConSinGANError(f"ring_mm is {self.ring_mm}, which is empty; give two rising distances in mm.")
+        self.ring_mm = inner, outer
+        self.mass_effect = check_mass_effect(self.mass_effect)
 
     def __call__(  # type: ignore[override]
         self,
@@ -160,10 +162,10 @@ class PasteLesion(Transform):
 
         Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one.
         """
-        pasted, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, donor_valid)
+        pasted, image, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, donor_valid)
         if self.blend == "hard":
             return pasted, pasted.image, ways
-        naive, of_host = as_array(host).copy(), (slice(None), *near)
+        naive, of_host = image.copy(), (slice(None), *near)
         naive[of_host] = naive_paste(naive[of_host], moved, as_array(pasted.mask)[0][near] > 0)
         return pasted, wrap_like(naive, host), ways
 
@@ -175,8 +177,9 @@ class PasteLesion(Transform):
         offset: Sequence[int] | None,
         host_label: NdarrayOrTensor | None,
         donor_valid: NdarrayOrTensor | None,
-    ) -> tuple[PastedLesion, np.ndarray, tuple[slice, ...], tuple[str, ...]]:
-        """The paste, the donor's matched values around the new place, where that is, and how they were matched."""
+    ) -> tuple[PastedLesion, np.ndarray, np.ndarray, tuple[slice, ...], tuple[str, ...]]:
+        """The paste, the host that it was pasted into, the donor's matched values around the new place, where that is,
+        and how they were matched."""
         check_image(host, name="host")
         check_image(donor, name="donor")
         image, other = as_array(host), as_array(same_sequences(donor, host))
@@ -195,6 +198,7 @@ class PasteLesion(Transform):
         mm = spacing_of(host, self.spacing)
 
         mask = move(lesion, shift)
+        image, old_labels = self._host(host, old_labels, mask)
         check_in_tissue(image, mask)
         check_in_tissue(other, lesion, donor=True)
         source, near = (reach_box(part, mm, self.reach_mm) for part in (lesion, mask))
@@ -218,7 +222,18 @@ class PasteLesion(Transform):
             wrap_like(written_labels(old_labels, move(labels, shift), mask), label_like),
             wrap_like(mask[None].astype(np.uint8), host),
         )
-        return pasted, moved, near, ways
+        return pasted, image, moved, near, ways
+
+    def _host(
+        self, host: NdarrayOrTensor, labels: np.ndarray | None, mask: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The host and its labels as they are when the lesion has made room for itself."""
+        image = as_array(host)
+        if not self.mass_effect:
+            return image, labels
+        known = HostKnowledge.of(host, spacing=self.spacing)
+        push = Push.of(mask, self.mass_effect, known, check_axis(self.axis, mask.ndim))
+        return push.image(image), None if labels is None else push.label(labels[0])[None]
 
     def matched(
         self, host: np.ndarray, ring: np.ndarray | None, donor: np.ndarray, donor_ring: np.ndarray | None

@@ -12,18 +12,20 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from scipy import ndimage
 
 from monai_consingan.arrays import as_array, cast_values, in_all, wrap_like
 from monai_consingan.background import check_in_tissue
 from monai_consingan.data.contrast import RING_MM, cnr
-from monai_consingan.distance import ring
+from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.oedema import bounded_oedema
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
+from monai_consingan.transforms.mass_effect import Push
 
-__all__ = ["Canvas", "CropPaste", "paste_crop"]
+__all__ = ["Canvas", "CropPaste", "crop_push", "paste_crop"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ class Canvas:
         image[in_all(pasted.box)], mask[0][pasted.box] = pasted.image, pasted.mask
         return wrap_like(image, self._like), wrap_like(mask, self._like)
 
+    def push(self, push: Push) -> None:
+        """Let image, labels and masks make room for a lesion."""
+        self.image = push.image(self.image)
+        self.labels, self.mask = (push.label(part[0])[None] for part in (self.labels, self.mask))
+
     def take(self, pasted: CropPaste, image: np.ndarray | None = None) -> dict[str, float | None]:
         """Put a lesion in, or take an image that it was redrawn in; its checks."""
         near = in_all(pasted.box)
@@ -147,7 +154,7 @@ def paste_crop(
         ConSinGANError: the host's intensities do not allow the match.
     """
     mm, shape = known.spacing, image.shape[1:]
-    lesion = next(iter(ndimage.find_objects((crop.label > 0).view(np.uint8))))
+    lesion = bounding_box(crop.label > 0)
     start = [low + part.start for low, part in zip(offset, lesion, strict=True)]
     stop = [low + part.stop for low, part in zip(offset, lesion, strict=True)]
     if min(start) < 0 or any(end > size for end, size in zip(stop, shape, strict=True)):
@@ -160,6 +167,10 @@ def paste_crop(
         for low, high, pad, size in zip(start, stop, pads, shape, strict=True)
     )
     host, donor, label, valid = image[in_all(box)], *_moved(crop, offset, box)
+    if (crop.label > 0).sum() > crop.core.sum():
+        whole = label
+        label, like = bounded_oedema(label, crop.lesion_labels, host, known, box)
+        valid = valid & like & ((label > 0) | (whole == 0))
     mask = label > 0
     channels = list(zip(host, known.channels, strict=True))
     if any((mask & about.background.mask(part)).any() for part, about in channels):
@@ -188,6 +199,19 @@ def paste_crop(
         lead=crop.lead,
         donor_cnr=crop.cnr,
     )
+
+
+def crop_push(
+    crop: DonorCrop, offset: Sequence[int], share: float, known: HostKnowledge, axis: int | None = None
+) -> Push:
+    """How a host makes room for a donor's crop.
+
+    Args:
+        crop: the lesion on the host's spacing.
+        offset: voxel of the host that the crop's first voxel comes to.
+        share, known, axis: see :meth:`monai_consingan.transforms.mass_effect.Push.of`.
+    """
+    return Push.of(move(crop.core, offset, shape=known.shape), share, known, axis)
 
 
 def _moved(crop: DonorCrop, offset: Sequence[int], box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

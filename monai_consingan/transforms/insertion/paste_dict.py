@@ -12,8 +12,6 @@ from monai_consingan.data import as_keys, stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.paste import PasteLesion
 
-__all__ = ["PasteLesionD", "PasteLesionDict", "PasteLesiond"]
-
 
 class PasteLesiond(MapTransform):
     """Dictionary version of :class:`PasteLesion`.
@@ -29,8 +27,8 @@ class PasteLesiond(MapTransform):
         output_key: key of the image with the lesion, or one for each of several ``keys``.
         label_key: key of the resulting labels.
         mask_key: key of the new lesion's mask.
-        blend, feather_mm, match, ring_mm, axis, spacing: see :class:`PasteLesion`.
         allow_missing_keys: leave data without the host as it is.
+        kwargs: the arguments of :class:`PasteLesion`.
     """
 
     backend = PasteLesion.backend
@@ -46,13 +44,8 @@ class PasteLesiond(MapTransform):
         output_key: KeysCollection | None = None,
         label_key: Hashable = "label",
         mask_key: Hashable = "lesion_mask",
-        blend: str = "hard",
-        feather_mm: float = 2.0,
-        match: str = "none",
-        ring_mm: tuple[float, float] = (2.0, 8.0),
-        axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
         allow_missing_keys: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.donor_key = as_keys(donor_key)
@@ -63,7 +56,7 @@ class PasteLesiond(MapTransform):
         self.output_key = self.keys if output_key is None else as_keys(output_key)
         self.label_key = label_key
         self.mask_key = mask_key
-        self.paste = PasteLesion(blend, feather_mm, match, ring_mm, axis, spacing)
+        self.paste = PasteLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""

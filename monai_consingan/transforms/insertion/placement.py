@@ -18,8 +18,6 @@ from monai_consingan.transforms.insertion.search import search_place
 from monai_consingan.transforms.insertion.search_space import RING_MM, SearchSpace
 from monai_consingan.transforms.room import Room
 
-__all__ = ["Placement", "find_placement", "level_around"]
-
 
 @dataclass(frozen=True)
 class Placement:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,21 @@ from monai_consingan.data import sequence_names
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
-from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host
+from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host, known_part
 from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.paste_crop import Canvas, paste_crop
+from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
 from monai_consingan.transforms.insertion.placement import find_placement
-from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
-
-__all__ = ["RandLesion", "RandPasteLesion", "record_lesions"]
+from monai_consingan.transforms.mass_effect import check_mass_effect
+from monai_consingan.transforms.redrawing import (
+    RedrawingModels,
+    check_blend,
+    check_models,
+    host_model,
+    named_model,
+)
 
 
 class RandLesion(RandomizableTransform):
@@ -51,9 +57,9 @@ class RandLesion(RandomizableTransform):
 
     Without ``models`` lesions are pasted. With them, the host's model then redraws every lesion. It is found by the
     host's voxels: this transform has to get what the models were prepared with, so it is the first of a pipeline's
-    random transforms. A lesion whose host has no model, or that the model cannot redraw, is pasted by ``fallback``
-    instead, of which one warning tells. What is not within the reach of a lesion's blended or redrawn border keeps its
-    bits.
+    random transforms, or comes after crops and flips of what :class:`PrepareHostd` got. A lesion whose host has no
+    model, or that the model cannot redraw, is pasted by ``fallback`` instead, of which one warning tells. What is not
+    within the reach of a lesion's blended or redrawn border keeps its bits.
 
     Args:
         donors: pairs of image and label, or dictionaries with these keys; arrays, tensors or paths. Paths are read when
@@ -89,6 +95,8 @@ class RandLesion(RandomizableTransform):
             or both in parts (``monai_consingan.data.contrast.visibility``).
         lead: name or number of the sequence in which lesions are measured and places are alike; None takes for each
             lesion the one in which it stands out most in its donor.
+        mass_effect: share of its volume by which a lesion first pushes the host's tissue, and the lesions there,
+            aside: see :class:`PasteLesion`.
 
     Attributes:
         log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
@@ -129,6 +137,7 @@ class RandLesion(RandomizableTransform):
         min_volume: float = 10.0,
         min_cnr: float = 2.0,
         lead: int | str | None = None,
+        mass_effect: float = 0.0,
     ) -> None:
         RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
         if isinstance(donors, (str, Path, Mapping)) or len(donors) == 0:
@@ -175,6 +184,7 @@ class RandLesion(RandomizableTransform):
             PasteLesion(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis, spacing)
             for own, by in ((blend, how), (None, instead))
         )
+        self.mass_effect = check_mass_effect(mass_effect)
         self.log: list[dict[str, Any]] = []
         self._draws: list[LesionDraw] = []
         self._warned: set[str] = set()
@@ -218,23 +228,19 @@ class RandLesion(RandomizableTransform):
             labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label
             mask = wrap_like(np.zeros((1, *img.shape[1:]), np.uint8), img)
             return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
-        host = known if known is None else known.of_image(img)
-        if known is not None and host is None:
-            self._warn(
-                "What is known of the host is not used, as this image is no part of it, or its intensities were "
-                "changed: put this transform before those that do that."
-            )
-        host = host or known_host(img, region, self.spacing, self.host_lead(img))
-        model = self._model(img)
+        host = known_part(known, img, self._warn) or known_host(img, region, self.spacing, self.host_lead(img))
+        model = self._model(img, host)
         canvas = Canvas(img, label)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
+            before = copy(canvas)
             try:
                 crop = self.donors.turned(draw, img, self.axis)
                 entry["lesion"] = crop.number
                 entry |= self._put(canvas, host, crop, draw.seed, model)
             except NoPlaceError as error:
                 entry["reason"] = str(error)
+                canvas = before
             self.log.append(entry)
         pasted = canvas.result()
         record_lesions(self.log, [pasted.image])
@@ -250,9 +256,13 @@ class RandLesion(RandomizableTransform):
             self._warned.add(message)
             warnings.warn(message, ConSinGANWarning, 3)
 
-    def _model(self, host: NdarrayOrTensor) -> Any | None:
-        """The host's model, if it has one."""
-        model = None if self.models is None else self.models.find(host)
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
+        return named_model(self.models, host, label)
+
+    def _model(self, host: NdarrayOrTensor, known: HostKnowledge) -> Any | None:
+        """What redraws lesions of the host, if it has a model."""
+        model = host_model(self.models, host, None, known)
         if model is None and self.models is not None and self.fallback is None:
             raise ConSinGANError(
                 "The models have none of this host with these settings: prepare it, or give a fallback."
@@ -275,6 +285,8 @@ class RandLesion(RandomizableTransform):
             channel=crop.lead,
             **self.placing,
         )
+        if self.mass_effect:
+            canvas.push(crop_push(crop, placement.offset, self.mass_effect, known, self.axis))
         where = crop, placement.offset, known, canvas.labels[0]
         told: dict[str, Any] = {"placement": placement.as_dict()}
         paste = self.paste
@@ -283,7 +295,7 @@ class RandLesion(RandomizableTransform):
             if model is not None:
                 naive = paste_crop(self.paste, canvas.image, *where)
                 try:
-                    redrawn = self.models.redraw(*canvas.with_lesion(naive), canvas.host, model, self.redrawn)
+                    redrawn = model(*canvas.with_lesion(naive), canvas.host, self.redrawn)
                     checks = canvas.take(naive, as_array(redrawn))
                     return {**told, "checks": checks}
                 except NoPlaceError as error:

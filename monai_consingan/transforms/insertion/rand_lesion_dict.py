@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.config import KeysCollection, NdarrayOrTensor
 
 from monai_consingan.arrays import images_and_label
 from monai_consingan.data import stack_keys, unstack_keys
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion, record_lesions
+from monai_consingan.transforms.random_dict import RandomDictTransform
 from monai_consingan.transforms.redrawing import RedrawingModels
 
-__all__ = [
-    "RandLesionD",
-    "RandLesionDict",
-    "RandLesiond",
-    "RandPasteLesionD",
-    "RandPasteLesionDict",
-    "RandPasteLesiond",
-]
 
-
-class RandLesiond(RandomizableTransform, MapTransform):
+class RandLesiond(RandomDictTransform):
     """Dictionary version of :class:`RandLesion`.
 
     Args:
@@ -67,17 +57,14 @@ class RandLesiond(RandomizableTransform, MapTransform):
     ) -> None:
         images, self.label_key = images_and_label(keys, label_key)
         self.paste = RandLesion(donors, models, prob, **kwargs)
-        MapTransform.__init__(self, images, allow_missing_keys)
-        RandomizableTransform.__init__(self, self.paste.prob)
+        super().__init__(self.paste, self.paste.prob, images, allow_missing_keys)
         self.mask_key = mask_key
         self.region_key = region_key
         self.known_key = known_key
 
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesiond:
-        """Set the random state, also of the array transform."""
-        super().set_random_state(seed, state)
-        self.paste.set_random_state(seed, state)
-        return self
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
+        return self.paste.of_host(host, label)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""

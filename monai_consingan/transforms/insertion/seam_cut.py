@@ -7,8 +7,6 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from scipy.stats import median_abs_deviation
 
-__all__ = ["seam_cut"]
-
 _STEPS = 1000  # of the median difference: maximum_flow takes whole numbers
 _LEAST = 0.05  # cost of a pixel without any difference, which keeps the seam short
 _MOST = 100.0

@@ -13,8 +13,6 @@ from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.insertion.coarse_search import search_coarsely
 from monai_consingan.transforms.insertion.search_space import BEST_SHARE, SearchSpace
 
-__all__ = ["search_place"]
-
 _AT_ONCE = 2**22  # voxels
 
 

@@ -11,8 +11,6 @@ from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.transforms.coarse_grid import unlikeness
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 
-__all__ = ["BEST_SHARE", "RING_MM", "SearchSpace"]
-
 RING_MM = 6.0
 BEST_SHARE = 0.05
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["Shells", "shell_means"]
-
 _LEAST = 4  # voxels that the outermost shell has at least
 
 

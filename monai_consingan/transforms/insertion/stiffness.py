@@ -9,8 +9,6 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.ndimage import correlate1d, gaussian_filter
 
-__all__ = ["Stiffness"]
-
 _SHARP = 0.65  # an axis is sharp whose second differences are at least that share of those of the sharpest axis
 _STRENGTH = 4.0
 _NEAR_MM = 2.5  # standard deviation of the neighbourhood, across an axis, in which an image bends alike

@@ -6,15 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects, map_coordinates
+from scipy.ndimage import distance_transform_edt, map_coordinates
 from skimage.measure import block_reduce
 from skimage.restoration import inpaint_biharmonic
 
 from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
-
-__all__ = ["biharmonic"]
 
 _MOST_IN_SPACE = 5000  # voxels
 _MARGIN = 8  # voxels around the mask that are handed to the solver; its stencil reaches 2
@@ -75,10 +74,7 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | N
 
 def _filled_coarsely(values: np.ndarray, unknown: np.ndarray, known: np.ndarray, factor: int) -> np.ndarray:
     """A volume filled on a grid of so many times the spacing, of the means of known voxels."""
-    box = tuple(
-        slice(max(side.start - 2 * _MARGIN, 0), side.stop + 2 * _MARGIN)
-        for side in find_objects(unknown.astype(np.uint8))[0]
-    )
+    box = bounding_box(unknown, [2 * _MARGIN] * unknown.ndim)
     part, gaps, sound = values[box], unknown[box], known[box]
     counts, sums = (block_reduce(array, factor, np.sum) for array in (sound.astype(float), np.where(sound, part, 0.0)))
     open_ = block_reduce(gaps, factor, np.max) > 0  # a mean of a part of a block would be one of another place
@@ -104,9 +100,7 @@ def _fill(values: np.ndarray, unknown: np.ndarray, known: np.ndarray) -> bool:
     """Fill the unknown voxels of an array in place from those near them that are known, if there are any."""
     if not unknown.any():
         return True
-    box = tuple(
-        slice(max(side.start - _MARGIN, 0), side.stop + _MARGIN) for side in find_objects(unknown.astype(np.uint8))[0]
-    )
+    box = bounding_box(unknown, [_MARGIN] * unknown.ndim)
     part, gaps, sound = values[box], unknown[box], known[box]
     if not sound.any():
         return False

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Transform
-from monai.utils import TransformBackends, ensure_tuple
+from monai.utils import TransformBackends
 
-from monai_consingan.arrays import as_array, chosen, wrap_like
+from monai_consingan.arrays import as_array, given, wrap_like
 from monai_consingan.data import (
     as_keys,
     check_slice,
@@ -28,8 +29,6 @@ from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
-
-__all__ = ["FillLesion", "FillLesionD", "FillLesionDict", "FillLesiond", "FilledLesion"]
 
 
 class FilledLesion(NamedTuple):
@@ -55,6 +54,7 @@ class FilledLesion(NamedTuple):
     """3 where this was done in space, 2 where slice by slice."""
 
 
+@dataclass(eq=False)
 class FillLesion(Transform):
     """Fill a lesion by :class:`RemoveLesion`, and choose the tissue that a model is to be trained on.
 
@@ -72,25 +72,18 @@ class FillLesion(Transform):
         ConSinGANError: an unknown method or ``train_on``.
     """
 
+    methods: str | Sequence[str] = USUAL_FILLINGS
+    symmetry: str | float = "estimate"
+    margin_mm: float = 1.5
+    train_on: str = "mirror"
+    axis: int | None = None
+    dims: int | None = None
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        methods: str | Sequence[str] = USUAL_FILLINGS,
-        symmetry: str | float = "estimate",
-        margin_mm: float = 1.5,
-        train_on: str = "mirror",
-        axis: int | None = None,
-        dims: int | None = None,
-    ) -> None:
-        if train_on not in TRAINING_TISSUES:
-            raise ConSinGANError(f"train on is {train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
-        self.methods: tuple[str, ...] = ensure_tuple(methods)
-        self.symmetry = symmetry
-        self.margin_mm = margin_mm
-        self.train_on = train_on
-        self.axis = axis
-        self.dims = dims
+    def __post_init__(self) -> None:
+        if self.train_on not in TRAINING_TISSUES:
+            raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
 
     def __call__(  # type: ignore[override]
         self,
@@ -168,7 +161,7 @@ class FillLesiond(Transform):
         removed_key: key of the mask of the lesion that was removed.
         training_key: key of the image to train a model on.
         method_key: key of the name of the method; None leaves it out.
-        methods, symmetry, margin_mm, train_on, axis, dims: see :class:`FillLesion`.
+        kwargs: the arguments of :class:`FillLesion`.
     """
 
     backend = FillLesion.backend
@@ -182,42 +175,25 @@ class FillLesiond(Transform):
         removed_key: Hashable = "removed",
         training_key: KeysCollection = "training",
         method_key: Hashable | None = "method",
-        methods: str | Sequence[str] = USUAL_FILLINGS,
-        symmetry: str | float = "estimate",
-        margin_mm: float = 1.5,
-        train_on: str = "mirror",
-        axis: int | None = None,
-        dims: int | None = None,
+        **kwargs: Any,
     ) -> None:
-        self.dims = dims
-        self.image_key = as_keys(image_key)
-        self.label_key = label_key
-        self.host_key = host_key
-        self.lesion_key = lesion_key
-        self.removed_key = removed_key
-        self.training_key = training_key
+        self.image_key, self.label_key = as_keys(image_key), label_key
+        self.images = (host_key, image_key, training_key)
+        self.outputs = (label_key, lesion_key, removed_key)
         self.method_key = method_key
-        self.settings: dict[str, Any] = {
-            "methods": methods,
-            "symmetry": symmetry,
-            "margin_mm": margin_mm,
-            "train_on": train_on,
-        }
-        self.axis = axis
+        self.fill = FillLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the naive image, its label and masks."""
         out = dict(data)
-        which = chosen(data, dict.fromkeys(("lesion_labels", "slice_index")))
+        own = given(data, "methods", "symmetry", "margin_mm", "train_on")
+        which = given(data, "lesion_labels", "slice_index")
         image = stack_keys(data, self.image_key)
-        filled = FillLesion(axis=self.axis, dims=self.dims, **chosen(data, self.settings))(
-            image, data[self.label_key], **which
-        )
+        filled = replace(self.fill, **own)(image, data[self.label_key], **which)
         hosts = [data[key] for key in self.image_key]
-        images = ((self.host_key, image), (self.image_key, filled.image), (self.training_key, filled.training))
-        for keys, result in images:
+        for keys, result in zip(self.images, (image, filled.image, filled.training), strict=True):
             out |= unstack_keys(result, keys, hosts)
-        out[self.label_key], out[self.lesion_key], out[self.removed_key] = filled.label, filled.mask, filled.lesion
+        out |= dict(zip(self.outputs, (filled.label, filled.mask, filled.lesion), strict=True))
         if self.method_key is not None:
             out[self.method_key] = filled.method
         return out

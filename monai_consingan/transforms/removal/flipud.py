@@ -7,8 +7,6 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, check_axis, wrap_like
 
-__all__ = ["flip_mirror"]
-
 
 def flip_mirror(image: NdarrayOrTensor, *, axis: int = 0) -> NdarrayOrTensor:
     """Flip a spatial axis as stored, whatever it means anatomically.

@@ -16,8 +16,6 @@ from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.means import Means
 from monai_consingan.transforms.removal.moves import moved, overlaps, unlikeness
 
-__all__ = ["OUTSIDE", "MatchedFill"]
-
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
 _ORDINARY = 4.0  # robust standard deviations from the median of the surroundings
 _FAR = 0.01  # a place 1 mm farther away has to fit so much better

@@ -7,8 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["Means"]
-
 
 class Means:
     """Gaussian means of the voxels of a mask only.

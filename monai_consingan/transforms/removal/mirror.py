@@ -13,8 +13,6 @@ from monai_consingan.arrays import as_array, cast_values, check_axis, in_all, wr
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, reflection
 
-__all__ = ["Mirrored", "anatomical_mirror"]
-
 _SNAP = 0.25  # voxels: a mirror this close to a plain flip all over the image is one
 
 

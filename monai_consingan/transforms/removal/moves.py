@@ -8,8 +8,6 @@ import numpy as np
 from scipy.fft import irfftn, next_fast_len, rfftn
 from scipy.ndimage import find_objects
 
-__all__ = ["moved", "overlaps", "unlikeness"]
-
 
 def unlikeness(
     hosts: np.ndarray, sources: np.ndarray, usable: np.ndarray, ring: np.ndarray, steps: Sequence[int]

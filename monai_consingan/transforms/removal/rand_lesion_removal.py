@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
@@ -28,20 +29,27 @@ from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
-from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.redrawing import RedrawingModels, check_blend, check_models
+from monai_consingan.transforms.host_knowledge import HostKnowledge, known_part
+from monai_consingan.transforms.random_dict import RandomDictTransform
+from monai_consingan.transforms.redrawing import (
+    RedrawingModels,
+    check_blend,
+    check_models,
+    host_model,
+    named_model,
+)
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
-from monai_consingan.transforms.removal.symmetry import SymmetryPlane
-
-__all__ = ["RandLesionRemoval", "RandLesionRemovalD", "RandLesionRemovalDict", "RandLesionRemovald"]
+from monai_consingan.transforms.removal.symmetry import NO_SYMMETRY, SymmetryPlane
 
 
 class RandLesionRemoval(RandomizableTransform):
     """Remove a host's lesions with a probability: fill them, and let the host's ConSinGAN redraw what was filled.
 
     The host's model is found by the voxels of the host and the outline of its lesions: this transform has to get what
-    the models were prepared with (:func:`monai_consingan.models.prepare_bank`). Where there is no model, the filling
-    stays as it is, of which one warning tells. Hosts without a lesion, and those whose lesions no method can fill, are
+    the models were prepared with (:func:`monai_consingan.models.prepare_bank`), or come after crops and flips of what
+    :class:`monai_consingan.transforms.PrepareHostd` got. Where there is no model, the filling stays as it is, and where
+    the plane of symmetry is not known, as in a crop of a host of which nothing is known, tissue is not mirrored; of
+    each one warning tells. Hosts without a lesion, and those whose lesions no method can fill, are
     left alone; anything else that goes wrong is an error.
 
     Args:
@@ -54,12 +62,12 @@ class RandLesionRemoval(RandomizableTransform):
         bank: refused; ``models`` is its name now.
 
     Attributes:
-        log: of the last call, empty without a removal: the ``method``, how many of the filled places were
-            ``redrawn`` or only ``filled``, and ``checks``; or the ``reason`` why nothing was removed. ``checks`` has,
-            of the channel in which the lesions stood out most, ``cnr`` and ``visibility`` of their place now
-            (``monai_consingan.data.contrast``), ``contrast_kept``, the first as a share of what it was, and
-            ``black_gained``, the share of the filled voxels that are background now and were tissue. None stands for
-            what there is no tissue to measure by.
+        log: of the last call, empty without a removal: the ``method``, the methods ``tried`` before it and why they
+            would not do, how many of the filled places were ``redrawn`` or only ``filled``, and ``checks``; or the
+            ``reason`` why nothing was removed. ``checks`` has, of the channel in which the lesions stood out most,
+            ``cnr`` and ``visibility`` of their place now (``monai_consingan.data.contrast``), ``contrast_kept``, the
+            first as a share of what it was, and ``black_gained``, the share of the filled voxels that are background
+            now and were tissue. None stands for what there is no tissue to measure by.
 
     Raises:
         ConSinGANError: an argument is out of range.
@@ -88,7 +96,7 @@ class RandLesionRemoval(RandomizableTransform):
         self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
         self.redrawn = check_blend(redrawn) or REMOVAL_BLEND
         self.log: dict[str, Any] = {}
-        self._warned = False
+        self._warned: set[str] = set()
 
     def __call__(  # type: ignore[override]
         self,
@@ -122,29 +130,41 @@ class RandLesionRemoval(RandomizableTransform):
             which = "" if self.lesion_labels is None else f" of lesion_labels {list(self.lesion_labels)}"
             self.log = {"reason": f"label marks no lesion{which}"}
             return untouched
+        known = known_part(known, img, partial(self._warn, "part"))
         try:
             removed = self.remove(img, label, None if self.lesion_labels is None else present, known)
         except NoPlaceError as error:
             self.log = {"reason": str(error)}
             return untouched
-        self.log = {"method": removed.method, "redrawn": 0, "filled": 0}
-        model = None if self.models is None else self.models.find(img, label)
+        self.log = {"method": removed.method, "tried": dict(removed.tried), "redrawn": 0, "filled": 0}
+        if unknown := next((why for why in self.log["tried"].values() if why.startswith(NO_SYMMETRY)), None):
+            self._warn("plane", f"Tissue of the other hemisphere is not taken where {unknown}; or use PrepareHostd.")
+        model = host_model(self.models, img, label, known)
         places, count = ndimage.label(as_array(removed.mask))
         image, why = removed.image, "The models have none of this host with these lesions."
         for number in range(1, count + 1):
             mask = wrap_like((places == number).astype(np.uint8), img)
             try:
-                if self.models is not None and model is not None:
-                    image = self.models.redraw(image, mask, removed.image, model, self.redrawn)
+                if model is not None:
+                    image = model(image, mask, removed.image, self.redrawn)
                 self.log["filled" if model is None else "redrawn"] += 1
             except NoPlaceError as error:
                 self.log["filled"] += 1
                 why = str(error)
-        if self.models is not None and self.log["filled"] and not self._warned:
-            self._warned = True
-            warnings.warn(f"A lesion stays as it was filled, as no model redraws it: {why}", ConSinGANWarning, 2)
+        if self.models is not None and self.log["filled"]:
+            self._warn("model", f"A lesion stays as it was filled, as no model redraws it: {why}")
         self.log["checks"] = self._checks(img, image, label, removed)
         return removed._replace(image=image)
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
+        return self.remove.of_host(host, label) | ({} if label is None else named_model(self.models, host, label))
+
+    def _warn(self, what: str, message: str) -> None:
+        """Warn of a kind of thing once."""
+        if what not in self._warned:
+            self._warned.add(what)
+            warnings.warn(message, ConSinGANWarning, 3)
 
     def _checks(self, host: Any, image: Any, label: Any, removed: RemovedLesion) -> dict[str, float | None]:
         """What shows whether the lesions are gone, see ``log``."""
@@ -165,7 +185,7 @@ class RandLesionRemoval(RandomizableTransform):
         return {name: round(value, 4) if math.isfinite(value) else None for name, value in found.items()}
 
 
-class RandLesionRemovald(RandomizableTransform, MapTransform):
+class RandLesionRemovald(RandomDictTransform):
     """Dictionary version of :class:`RandLesionRemoval`.
 
     Args:
@@ -196,23 +216,18 @@ class RandLesionRemovald(RandomizableTransform, MapTransform):
         prob: float = 1.0,
         allow_missing_keys: bool = False,
         label_key: Hashable | None = None,
-        known_key: Hashable | None = None,
+        known_key: Hashable | None = "host_known",
         **kwargs: Any,
     ) -> None:
         images, self.label_key = images_and_label(keys, label_key)
         self.remove = RandLesionRemoval(models, prob, **kwargs)
-        MapTransform.__init__(self, images, allow_missing_keys)
-        RandomizableTransform.__init__(self, self.remove.prob)
+        super().__init__(self.remove, self.remove.prob, images, allow_missing_keys)
         self.mask_key = mask_key
         self.known_key = known_key
 
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> RandLesionRemovald:
-        """Set the random state, also of the array transform."""
-        super().set_random_state(seed, state)
-        self.remove.set_random_state(seed, state)
-        return self
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
+        return self.remove.of_host(host, label)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""

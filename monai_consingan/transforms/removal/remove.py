@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,17 +31,9 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.host_knowledge import HostKnowledge, image_identity
-from monai_consingan.transforms.removal.known import known_head, known_plane
+from monai_consingan.transforms.removal.known import found_plane, known_head, known_plane, plane_fact
 from monai_consingan.transforms.removal.site import Site
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry
-
-__all__ = [
-    "RemoveLesion",
-    "RemoveLesionD",
-    "RemoveLesionDict",
-    "RemoveLesiond",
-    "RemovedLesion",
-]
 
 
 class RemovedLesion(NamedTuple):
@@ -60,6 +53,7 @@ class RemovedLesion(NamedTuple):
     """The plane of symmetry, if the method mirrored at one."""
 
 
+@dataclass(eq=False)
 class RemoveLesion(Transform):
     """Fill a lesion with what could be there without it.
 
@@ -107,33 +101,28 @@ class RemoveLesion(Transform):
         ('mirror', 1.0, 0)
     """
 
+    methods: str | Sequence[str] = ("mirror",)
+    symmetry: str | float | SymmetryPlane = "centre"
+    margin_mm: float = 1.5
+    axis: int | None = None
+    flip_axis: int | None = None
+    spacing: Sequence[float] | float | None = None
+
     backend = [TransformBackends.NUMPY]
 
-    def __init__(
-        self,
-        methods: str | Sequence[str] = ("mirror",),
-        symmetry: str | float | SymmetryPlane = "centre",
-        margin_mm: float = 1.5,
-        axis: int | None = None,
-        flip_axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
-    ) -> None:
-        self.methods: tuple[str, ...] = ensure_tuple(methods)
+    def __post_init__(self) -> None:
+        self.methods = ensure_tuple(self.methods)
         unknown = [method for method in self.methods if method not in FILLINGS]
         if unknown or not self.methods:
             named = ", ".join(f'"{method}"' for method in unknown) or "nothing"
             raise ConSinGANError(f"methods names {named}; choose from {', '.join(FILLINGS)}.")
-        for name, along in (("axis", axis), ("flip_axis", flip_axis)):
-            check_axis(along, 3, name=name)
-        if axis is not None and axis == flip_axis:
-            raise ConSinGANError(f"flip_axis {flip_axis} runs across the slices; choose another axis than axis.")
-        check_spacing(spacing)
-        check_symmetry(symmetry)
-        self.margin_mm = check_number(margin_mm, "margin_mm")
-        self.symmetry = symmetry
-        self.axis = axis
-        self.flip_axis = flip_axis
-        self.spacing = spacing
+        for name in ("axis", "flip_axis"):
+            check_axis(getattr(self, name), 3, name=name)
+        if self.axis is not None and self.axis == self.flip_axis:
+            raise ConSinGANError(f"flip_axis {self.axis} runs across the slices; choose another axis than axis.")
+        check_spacing(self.spacing)
+        check_symmetry(self.symmetry)
+        self.margin_mm = check_number(self.margin_mm, "margin_mm")
 
     def __call__(  # type: ignore[override]
         self,
@@ -166,9 +155,10 @@ class RemoveLesion(Transform):
         fill, ill = (_dilated(where, self.margin_mm, spacing, axis) for where in (lesion, marks[0] != 0))
         mark, told = image_identity(values), None if known is None else known.of_image(image)
         head = known_head(mark, values, spacing) if told is None else told.head
-        affine = image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
-        plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill)
-        site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis)
+        affine = _affine(image, spacing)
+        plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill, told)
+        limits = None if told is None else [channel.limits for channel in told.channels]
+        site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis, limits)
         tried: list[tuple[str, str]] = []
         for method in self.methods:
             try:
@@ -192,6 +182,20 @@ class RemoveLesion(Transform):
         others = [method for method in FILLINGS if method not in self.methods]
         hint = f"add one of {', '.join(others)} to the methods" if others else "mark a smaller lesion"
         raise NoPlaceError(f"the lesion cannot be removed by {reasons}; {hint}.")
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`: its plane of symmetry."""
+        if not (isinstance(self.symmetry, str) and any(FILLINGS[method].source == "mirror" for method in self.methods)):
+            return {}
+        ill = np.zeros(host.shape[1:], bool) if label is None else as_array(label)[0] != 0
+        axis, spacing = check_axis(self.axis, ill.ndim), spacing_of(host, self.spacing)
+        ill = _dilated(ill, self.margin_mm, spacing, axis) if ill.any() else ill
+        how = image_identity(host), host, _affine(host, spacing), self.symmetry, axis, ill
+        return {plane_fact(self.symmetry, axis): found_plane(*how)}
+
+
+def _affine(image: NdarrayOrTensor, spacing: Sequence[float]) -> Any:
+    return image.affine if isinstance(image, MetaTensor) else np.diag([*spacing, 1.0])
 
 
 def _dilated(mask: np.ndarray, margin_mm: float, spacing: tuple[float, ...], axis: int | None) -> np.ndarray:
@@ -226,10 +230,10 @@ class RemoveLesiond(MapTransform):
         mask_key: key of the filled voxels; None leaves them out.
         method_key: key of the name of the method; None leaves it out.
         lesion_labels: the label values to remove; None removes all.
-        methods, symmetry, margin_mm, axis, flip_axis, spacing: see :class:`RemoveLesion`.
         allow_missing_keys: skip images that are not in the dictionary.
         known_key: key of what is known of the host (:class:`monai_consingan.transforms.HostKnowledge`), which stays in
-            the data and may be missing from them; None works it out.
+            the data (``DeleteItemsd`` takes it out in front of batches) and may be missing from them.
+        kwargs: the arguments of :class:`RemoveLesion`.
     """
 
     backend = RemoveLesion.backend
@@ -243,14 +247,9 @@ class RemoveLesiond(MapTransform):
         mask_key: Hashable | None = "mask",
         method_key: Hashable | None = None,
         lesion_labels: Sequence[int] | None = None,
-        methods: str | Sequence[str] = ("mirror",),
-        symmetry: str | float | SymmetryPlane = "centre",
-        margin_mm: float = 1.5,
-        axis: int | None = None,
-        flip_axis: int | None = None,
-        spacing: Sequence[float] | float | None = None,
         allow_missing_keys: bool = False,
-        known_key: Hashable | None = None,
+        known_key: Hashable | None = "host_known",
+        **kwargs: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_key = label_key
@@ -264,7 +263,11 @@ class RemoveLesiond(MapTransform):
         self.mask_key = mask_key
         self.method_key = method_key
         self.lesion_labels = lesion_labels
-        self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
+        self.remove = RemoveLesion(**kwargs)
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
+        return self.remove.of_host(host, label)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the lesion removed."""

@@ -19,8 +19,6 @@ from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
-__all__ = ["Box", "Filled", "Site"]
-
 Box = tuple[slice, ...]
 Filled = tuple[Box, np.ndarray, np.ndarray]
 """A box of the host, where it is filled there, boolean (\\*box), and new values, (C, \\*box)."""
@@ -53,6 +51,7 @@ class Site:
         affine: voxel to world.
         plane: gives the plane of symmetry, or raises :class:`NoPlaceError`.
         flip_axis: the spatial axis that ``"flipud"`` flips.
+        limits: least and largest value of every channel of the whole, if this is a part.
     """
 
     values: np.ndarray
@@ -64,6 +63,7 @@ class Site:
     affine: Any
     plane: Callable[[], SymmetryPlane]
     flip_axis: int | None
+    limits: list[tuple[float, float]] | None = None
 
     def filled(self, method: str) -> list[Filled]:
         """New values for the voxels to fill, by one method.
@@ -121,8 +121,11 @@ class Site:
 
     def _limited(self, new: np.ndarray) -> np.ndarray:
         """New values kept within the range of the host's, channel by channel."""
-        limits = [(channel.min(), channel.max()) for channel in self.values]
-        return np.stack([np.clip(part, float(low), float(high)) for part, (low, high) in zip(new, limits, strict=True)])
+        limits = [(float(channel.min()), float(channel.max())) for channel in self.values]
+        if self.limits is not None:
+            pairs = zip(limits, self.limits, strict=True)
+            limits = [(min(own[0], whole[0]), max(own[1], whole[1])) for own, whole in pairs]
+        return np.stack([np.clip(part, *ends) for part, ends in zip(new, limits, strict=True)])
 
     def _itself(self, box: Box) -> _Source:
         return _Source(self.values[in_all(box)], np.ones_like(self.fill[box]), self.ill[box], self.head[box])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,9 @@ from skimage.measure import block_reduce
 from monai_consingan.arrays import as_array, check_number
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
-__all__ = [
-    "SymmetryPlane",
-    "check_symmetry",
-    "estimate_symmetry",
-    "find_symmetry",
-    "head_symmetry",
-    "reflection",
-    "symmetry_plane",
-]
-
+NO_SYMMETRY = "the image does not mirror to itself"
+"""How the reason begins why the plane of symmetry is not known."""
+_MAX_ANGLE = 15.0  # degrees between the plane's normal and left-right
 _WORTH = 0.95  # a tilted plane has to bring the mismatch down to this fraction
 _OVERLAP = 0.4  # fraction of the image that has to be seen in its mirror
 _TRUSTED, _TRUSTED_OVERLAP = 0.8, 0.5  # correlation and overlap that a head's plane has
@@ -58,28 +51,6 @@ def _world(affine: Any, dims: int | None) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(matrix).all() or np.linalg.matrix_rank(columns) < dims:
         raise ConSinGANError("affine cannot be inverted or is not finite; correct the image's header.")
     return columns, origin
-
-
-def symmetry_plane(shape: Sequence[int], affine: Any, position: float | None = None) -> SymmetryPlane:
-    """The left-right plane through the image's centre, or at a given place.
-
-    Args:
-        shape: spatial shape of the image.
-        affine: voxel to world (RAS+, mm).
-        position: world left-right coordinate (RAS+: mm to the right are positive) of the plane; None for the centre.
-
-    Returns:
-        A plane perpendicular to left-right.
-
-    Example:
-        >>> import numpy as np
-        >>> symmetry_plane((11, 7), np.eye(3)).offset
-        5.0
-    """
-    if position is None:
-        columns, origin = _world(affine, len(shape))
-        position = float((origin + columns @ ((np.array(shape) - 1) / 2))[0])
-    return SymmetryPlane(offset=check_number(position, "symmetry", -np.inf))
 
 
 def reflection(affine: Any, dims: int, plane: SymmetryPlane, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +93,10 @@ def find_symmetry(
         return symmetry
     if symmetry == "estimate":
         return estimate_symmetry(image, affine, axis=axis)
-    return symmetry_plane(image.shape[1:], affine, None if isinstance(symmetry, str) else float(symmetry))
+    if symmetry == "centre":
+        columns, origin = _world(affine, image.ndim - 1)
+        symmetry = float((origin + columns @ ((np.array(image.shape[1:]) - 1) / 2))[0])
+    return SymmetryPlane(offset=check_number(symmetry, "symmetry", -np.inf))
 
 
 def check_symmetry(symmetry: Any) -> None:
@@ -166,7 +140,7 @@ def head_symmetry(
         return head_symmetry(image, affine, "estimate", axis, ill)
     seen = "it does not show enough of both hemispheres" if found < 0 else f"a correlation of {found:.2f} at best"
     raise NoPlaceError(
-        f"the image does not mirror to itself ({seen}), so the other hemisphere is not known: give the plane's "
+        f"{NO_SYMMETRY} ({seen}), so the other hemisphere is not known: give the plane's "
         "left-right position in mm (symmetry), a larger crop, or a filling that needs no mirror."
     )
 
@@ -185,21 +159,19 @@ def _clipped(image: NdarrayOrTensor) -> np.ndarray:
     return clipped
 
 
-def estimate_symmetry(
-    image: NdarrayOrTensor, affine: Any, *, axis: int | None = None, max_angle: float = 15.0
-) -> SymmetryPlane:
+def estimate_symmetry(image: NdarrayOrTensor, affine: Any, *, axis: int | None = None) -> SymmetryPlane:
     """Find the plane at which a head mirrors to itself best.
 
     The match of an image and its mirror is the correlation coefficient of their intensities where both are seen, cut
     at the 99th percentile so that bright lesions count little. It is searched over the middle 60 % of the image's width
-    on a coarse grid and refined, with the plane's angles, on a finer one. Most of the head's outline should be in view.
+    on a coarse grid and refined, with the plane's angles of up to 15 degrees, on a finer one. Most of the head's
+    outline should be in view.
 
     Args:
         image: image of shape (C, \\*spatial), 2D or 3D, with dark air; the first channel counts.
         affine: voxel to world (RAS+, mm), 4x4, or 3x3 for 2D images.
         axis: the spatial axis perpendicular to the slices when the mirror may not cross slices; the plane then turns
             in the slices' plane only. Without it a volume's plane also rolls from slice to slice.
-        max_angle: largest angle in degrees between the plane's normal and left-right; 0 keeps it there.
 
     Returns:
         The plane; exactly perpendicular to left-right if an angle does not improve the match noticeably.
@@ -220,7 +192,7 @@ def estimate_symmetry(
         return SymmetryPlane((x, y, z), float(np.dot((x, y, z), (parameters[0], pivot[1], pivot[2]))))
 
     def mismatch(parameters: np.ndarray, grid: tuple[np.ndarray, np.ndarray]) -> float:
-        if np.abs(parameters[1:]).max(initial=0) > max_angle:
+        if np.abs(parameters[1:]).max(initial=0) > _MAX_ANGLE:
             return 2.0
         return 1 - _match(*grid, plane_of(parameters), axis)
 
@@ -228,9 +200,7 @@ def estimate_symmetry(
     step = 0.025 * reach
     first = [np.array([pivot[0] + k * step]) for k in range(-24, 25)]
     straight = _descend(mismatch, fine, min(first, key=lambda start: mismatch(start, coarse)), step)
-    if max_angle <= 0:
-        return plane_of(straight)
-    angles = np.linspace(-0.8, 0.8, 7) * max_angle
+    angles = np.linspace(-0.8, 0.8, 7) * _MAX_ANGLE
     second = [
         np.array([straight[0] + k * step, angle, *[0.0] * (len(turns) - 1)]) for k in range(-4, 5) for angle in angles
     ]

@@ -18,21 +18,8 @@ from monai.utils import convert_to_dst_type, convert_to_tensor
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import get_task
-from monai_consingan.transforms.training.blobs import (
-    RandLesionBlob,
-    RandLesionBlobD,
-    RandLesionBlobd,
-    RandLesionBlobDict,
-)
+from monai_consingan.transforms.training.blobs import RandLesionBlob
 from monai_consingan.transforms.training.tiles import RandShuffleTiles
-
-__all__ = [
-    "RandLesionBlob",
-    "RandLesionBlobD",
-    "RandLesionBlobDict",
-    "RandLesionBlobd",
-    "training_augmentation",
-]
 
 _BLUR_BORDER = 3  # voxels
 

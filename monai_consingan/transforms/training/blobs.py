@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends, convert_data_type, convert_to_dst_type, ensure_tuple
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import check_image, check_number, check_range, check_same_grid, int_range
+from monai_consingan.arrays import check_image, check_number, check_range, int_range
 from monai_consingan.errors import ConSinGANError
-
-__all__ = [
-    "BLOB_CONTENTS",
-    "RandLesionBlob",
-    "RandLesionBlobD",
-    "RandLesionBlobDict",
-    "RandLesionBlobd",
-]
+from monai_consingan.transforms.random_dict import AlikeTransform
 
 BLOB_CONTENTS = ("offset", "gain", "noise", "ring", "patch")
 """What a blob can be filled with, see :class:`RandLesionBlob`."""
@@ -205,51 +198,23 @@ def _content(image: np.ndarray, here: np.ndarray, blob: _Blob, low: float, span:
     return low + span * (blob.core + (0.5 + 0.5 * abs(blob.level) - blob.core) * rim) + texture
 
 
-class RandLesionBlobd(MapTransform, RandomizableTransform):
+class RandLesionBlobd(AlikeTransform):
     """Dictionary version of :class:`RandLesionBlob`: all keys get the same blobs, placed by the first one's tissue.
 
     Args:
         keys: keys of images of equal spatial shape.
-        prob, number, radius, irregularity, softness, level, contents: see :class:`RandLesionBlob`.
+        prob: probability that anything is done.
         allow_missing_keys: whether a missing key is passed over.
+        kwargs: the other arguments of :class:`RandLesionBlob`.
     """
 
     backend = RandLesionBlob.backend
 
     def __init__(
-        self,
-        keys: KeysCollection,
-        prob: float = 1.0,
-        number: int | Sequence[int] = (1, 3),
-        radius: Sequence[float] = (0.04, 0.15),
-        irregularity: float = 0.3,
-        softness: Sequence[float] = (0.0, 0.4),
-        level: Sequence[float] = (0.15, 0.6),
-        contents: Sequence[str] = BLOB_CONTENTS,
-        allow_missing_keys: bool = False,
+        self, keys: KeysCollection, prob: float = 1.0, allow_missing_keys: bool = False, **kwargs: Any
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
-        self.blob = RandLesionBlob(1.0, number, radius, irregularity, softness, level, contents)
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandLesionBlobd:
-        """Set the random state of this transform and of the one inside it."""
-        super().set_random_state(seed, state)
-        self.blob.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Put the same blobs into the images under the keys."""
-        result = dict(data)
-        self.randomize(None)
-        present = list(self.key_iterator(result))
-        if not self._do_transform or not present:
-            return result
-        check_same_grid(result, present)
-        self.blob.randomize(result[present[0]])
-        for key in present:
-            result[key] = self.blob(result[key], randomize=False)
-        return result
+        prob = check_number(prob, "prob", 0, 1)
+        super().__init__(RandLesionBlob(**kwargs), prob, keys, allow_missing_keys)
 
 
 RandLesionBlobD = RandLesionBlobDict = RandLesionBlobd

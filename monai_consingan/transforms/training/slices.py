@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,19 +28,6 @@ from monai_consingan.data import (
 )
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import head_mask
-
-__all__ = [
-    "HeadSlicesD",
-    "HeadSlicesDict",
-    "HeadSlicesd",
-    "RegionSlicesD",
-    "RegionSlicesDict",
-    "RegionSlicesd",
-    "head_slices",
-    "region_slices",
-    "stack_samples",
-    "whole_slices",
-]
 
 _HEAD_FRACTION = 0.1
 
@@ -80,16 +68,15 @@ def region_slices(
     return torch.cat([scale.apply(where.take(image)) for image in training]), where, scale
 
 
+@dataclass(eq=False)
 class RegionSlicesd(Transform, MultiSampleTrait):
     """The slices of a case that a model is trained on: those around its lesion.
 
     The result is a list with a sample ``{"image": slice}`` for every slice, which MONAI's data loader joins to a batch.
+    The case has ``image``, the naive image, ``lesion``, the mask of its lesion, ``alteration``, that of what may
+    change, and ``training``, the image whose slices are taken.
 
     Args:
-        image_key: key of the naive image.
-        lesion_key: key of the mask of its lesion.
-        alteration_key: key of the mask of what may change.
-        training_key: key of the image whose slices are taken.
         region: ``"roi"``, a crop at native resolution around all that may change, or ``"slice"``, whole slices resized
             to a square of ``max_side`` pixels.
         max_side: largest side in pixels that the networks see.
@@ -99,36 +86,22 @@ class RegionSlicesd(Transform, MultiSampleTrait):
         dims: 2 for slices, 3 for a box of the volume.
     """
 
-    backend = [TransformBackends.TORCH]
+    region: str = "roi"
+    max_side: int = 250
+    size: Sequence[int] | None = None
+    axis: int | None = None
+    dims: int = 2
 
-    def __init__(
-        self,
-        image_key: Hashable = "image",
-        lesion_key: Hashable = "lesion",
-        alteration_key: Hashable = "alteration",
-        training_key: Hashable = "training",
-        region: str = "roi",
-        max_side: int = 250,
-        size: Sequence[int] | None = None,
-        axis: int | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.dims = dims
-        self.keys = (image_key, lesion_key, alteration_key)
-        self.training_key = training_key
-        self.region = region
-        self.max_side = max_side
-        self.size = size
-        self.axis = axis
+    backend = [TransformBackends.TORCH]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
         """Samples with ``image``, (C, h, w) or (C, h, w, d) in [-1, 1]."""
-        naive, lesion, alteration = (data[key] for key in self.keys)
+        naive = data["image"]
         slices, _, _ = region_slices(
             naive,
-            lesion,
-            alteration,
-            [data[self.training_key]],
+            data["lesion"],
+            data["alteration"],
+            [data["training"]],
             axis=sliced_axis(naive, self.axis, self.dims),
             region=self.region,
             max_side=self.max_side,
@@ -195,45 +168,35 @@ def whole_slices(
     else:
         raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
     stack = found.take(image)
-    scale = IntensityScale.of_channels([IntensityScale.fit(channel) for channel in stack.split(1, dim=1)])
+    scale = IntensityScale.fit_channels(stack)
     return scale.apply(stack), found, scale
 
 
+@dataclass(eq=False)
 class HeadSlicesd(Transform, MultiSampleTrait):
-    """Whole slices of a scan as samples to train on; no lesion is needed.
+    """Whole slices of the scan ``image`` as samples to train on; no lesion is needed.
+
+    Where ``slices``, the slices' numbers, are missing, all slices that show enough of the head are taken.
 
     Args:
-        image_key: key of the scan.
-        slices_key: key of the slices' numbers; where it is missing, all slices that show enough of the head are taken.
         region, max_side: see :func:`whole_slices`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 for slices, 3 for the whole head of a volume.
     """
 
-    backend = [TransformBackends.TORCH]
+    region: str = "slice"
+    max_side: int = 250
+    axis: int | None = None
+    dims: int = 2
 
-    def __init__(
-        self,
-        image_key: Hashable = "image",
-        slices_key: Hashable = "slices",
-        region: str = "slice",
-        max_side: int = 250,
-        axis: int | None = None,
-        dims: int = 2,
-    ) -> None:
-        self.dims = dims
-        self.image_key = image_key
-        self.slices_key = slices_key
-        self.region = region
-        self.max_side = max_side
-        self.axis = axis
+    backend = [TransformBackends.TORCH]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Samples:
         """Samples with ``image``, (C, h, w) or (C, h, w, d) in [-1, 1]."""
-        image = data[self.image_key]
+        image = data["image"]
         slices, _, _ = whole_slices(
             image,
-            data.get(self.slices_key),
+            data.get("slices"),
             axis=sliced_axis(image, self.axis, self.dims),
             region=self.region,
             max_side=self.max_side,

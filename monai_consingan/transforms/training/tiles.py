@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection, NdarrayOrTensor
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
 
-from monai_consingan.arrays import check_image, check_number, check_same_grid, int_range
-
-__all__ = ["RandShuffleTiles", "RandShuffleTilesD", "RandShuffleTilesDict", "RandShuffleTilesd"]
+from monai_consingan.arrays import check_image, check_number, int_range
+from monai_consingan.transforms.random_dict import AlikeTransform
 
 
 class RandShuffleTiles(RandomizableTransform):
@@ -61,12 +60,12 @@ class RandShuffleTiles(RandomizableTransform):
         """Draw the grid and the tiles that change places.
 
         Args:
-            data: the spatial shape of the image.
+            data: the image, of shape ``(C, *spatial)``.
         """
         super().randomize(None)
         if not self._do_transform:
             return
-        shape = tuple(int(side) for side in data)
+        shape = tuple(int(side) for side in data.shape[1:])
         self._grid = tuple(min(int(self.R.randint(self.tiles[0], self.tiles[1] + 1)), side) for side in shape)
         self._size = tuple(side // count for side, count in zip(shape, self._grid, strict=True))
         rest = (side - size * count for side, size, count in zip(shape, self._size, self._grid, strict=True))
@@ -98,7 +97,7 @@ class RandShuffleTiles(RandomizableTransform):
         """
         check_image(img)
         if randomize:
-            self.randomize(img.shape[1:])
+            self.randomize(img)
         if not self._do_transform:
             return img
         source = convert_to_tensor(img, track_meta=False)
@@ -110,49 +109,23 @@ class RandShuffleTiles(RandomizableTransform):
         return convert_to_dst_type(result, dst=img, dtype=img.dtype)[0]
 
 
-class RandShuffleTilesd(MapTransform, RandomizableTransform):
+class RandShuffleTilesd(AlikeTransform):
     """Dictionary version of :class:`RandShuffleTiles`: all keys are shuffled alike.
 
     Args:
         keys: keys of images of equal spatial shape.
-        prob, tiles, swaps: see :class:`RandShuffleTiles`.
+        prob: probability that anything is done.
         allow_missing_keys: whether a missing key is passed over.
+        kwargs: the other arguments of :class:`RandShuffleTiles`.
     """
 
     backend = RandShuffleTiles.backend
 
     def __init__(
-        self,
-        keys: KeysCollection,
-        prob: float = 1.0,
-        tiles: int | Sequence[int] = (2, 5),
-        swaps: int | Sequence[int] = (1, 5),
-        allow_missing_keys: bool = False,
+        self, keys: KeysCollection, prob: float = 1.0, allow_missing_keys: bool = False, **kwargs: Any
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
-        self.shuffle = RandShuffleTiles(prob=1.0, tiles=tiles, swaps=swaps)
-
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> RandShuffleTilesd:
-        """Set the random state of this transform and of the one inside it."""
-        super().set_random_state(seed, state)
-        self.shuffle.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Shuffle the images under the keys, all with one draw."""
-        result = dict(data)
-        self.randomize(None)
-        present = list(self.key_iterator(result))
-        if not self._do_transform or not present:
-            return result
-        check_same_grid(result, present)
-        self.shuffle.randomize(result[present[0]].shape[1:])
-        for key in present:
-            result[key] = self.shuffle(result[key], randomize=False)
-        return result
+        prob = check_number(prob, "prob", 0, 1)
+        super().__init__(RandShuffleTiles(**kwargs), prob, keys, allow_missing_keys)
 
 
 RandShuffleTilesD = RandShuffleTilesDict = RandShuffleTilesd

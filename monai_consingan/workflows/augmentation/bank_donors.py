@@ -12,8 +12,6 @@ from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, size_class
 
-__all__ = ["read_bank_lesion", "survey_bank"]
-
 
 def survey_bank(folder: str | Path, scans: ScanSet) -> ScanSurvey:
     """What is known of a bank's lesions, as of those of a scan, and which folds of a data set each may serve.
@@ -37,15 +35,13 @@ def survey_bank(folder: str | Path, scans: ScanSet) -> ScanSurvey:
         [r for r in scans.records if r.name == donor["scan"] or hashes[r.name] == donor["image_sha256"]]
         for donor in bank.donors
     ]
-    folds = sorted({record.fold for record in scans.of("training")}, key=lambda fold: -1 if fold is None else fold)
     lead = bank.sequences.index(bank.index["lead"])
     lesions = []
     for told in bank.lesions:
-        made_of = [record for number in told["donors"] for record in sources[number]]
-        serves = [fold for fold in folds if all(r.split == "training" and r.fold == fold for r in made_of)]
+        serves = scans.served(record for number in told["donors"] for record in sources[number])
         size = size_class(told["diameter_mm"])
         measures = {key: told[key] for key in ("volume_mm3", "diameter_mm", "seam", "value", "level", "contrast")}
-        about = {**measures, "cnr": told["value_cnr"], "size": size, "serves": tuple(serves), "lead": lead}
+        about = {**measures, "cnr": told["value_cnr"], "size": size, "serves": serves, "lead": lead}
         about["seams"] = tuple(told["seams"])
         lesions.append(Lesion(scan=name, number=int(told["number"]), **about))
     if not any(lesion.serves for lesion in lesions):

@@ -11,8 +11,6 @@ from monai_consingan.data import read_stored, save_sequences
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import load_files
 
-__all__ = ["REAL", "with_own_files"]
-
 REAL = "real"
 """The folder for these scans in the output."""
 

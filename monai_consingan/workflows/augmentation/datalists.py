@@ -21,8 +21,6 @@ from monai_consingan.workflows.augmentation.records import (
     public_head,
 )
 
-__all__ = ["read_datalist"]
-
 _TEST = ("test", "testing")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import Any
 
 from monai_consingan.data import file_sha256
 from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.folder_lock import leaving_nothing, locked, locked_part
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
@@ -21,6 +22,7 @@ from monai_consingan.models.model import TrainedModel, given_models, model_file
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.bank_donors import survey_bank
+from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.merge import write_lists
@@ -30,8 +32,6 @@ from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
-
-__all__ = ["Run"]
 
 _TASKS = {"augment": "harmonization", "twins": "editing"}
 
@@ -44,54 +44,55 @@ class Run:
         command: ``"augment"`` or ``"twins"``.
         scans: the data set.
         output: folder for the result.
-        bank: folder of models; ``None`` for one in the output.
+        settings: what the synthetic scans depend on.
         how: how the work is done.
+        training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
+        blend: where a redrawn image is used.
+        model: one model for all hosts.
+        bank: folder of models; ``None`` for one in the output.
+        rule: what a host's model is trained on.
         donors: bank of lesions to take instead of the scans' own.
     """
 
     command: str
     scans: ScanSet
     output: str | Path
-    bank: str | Path | None
+    settings: CaseSettings
     how: Execution
+    training: TrainingSettings | None
+    blend: BlendSettings | None
+    model: str | Path | None
+    bank: str | Path | None
+    rule: dict[str, int | None]
     donors: str | Path | None = None
 
     def __post_init__(self) -> None:
         self.folder = RunFolder(self.output)
 
-    def begin(
-        self,
-        settings: CaseSettings,
-        training: TrainingSettings | None,
-        blend: BlendSettings | None,
-        model: str | Path | None,
-        rule: dict[str, int | None],
-    ) -> None:
+    def begin(self) -> None:
         """Note in the folder what is asked for, or find that it is what was asked for before.
-
-        Args:
-            settings: what the synthetic scans depend on.
-            training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
-            blend: where a redrawn image is used.
-            model: one model for all hosts.
-            rule: what a host's model is trained on.
 
         Raises:
             ConSinGANError: as :py:meth:`RunFolder.ask`, or the model cannot be used.
         """
+        settings = self.settings
         dims = None if settings.redrawn is None else settings.dims
-        training, cohort, _ = given_models(_TASKS[self.command], training, model, None, dims=dims)
-        path = None if cohort is None or model is None else model_file(model)
+        training, cohort, _ = given_models(_TASKS[self.command], self.training, self.model, None, dims=dims)
+        path = None if self.model is None else model_file(self.model)
+        if cohort is not None:
+            folds = [record.fold for record in self.scans.of("training")]
+            for leak in leaks(seen_scans(cohort, self.scans), self.scans, folds):
+                warnings.warn(leak, ConSinGANWarning, stacklevel=2)
         self.folder.ask(
             self.scans,
             {
                 "command": self.command,
                 "settings": settings.as_dict(),
                 "training": training.as_dict(),
-                "blend": (blend or settings.redrawn or BlendSettings()).as_dict(),
+                "blend": (self.blend or settings.redrawn or BlendSettings()).as_dict(),
                 "model": None if path is None else str(path.absolute()),
                 "model_sha256": None if path is None else file_sha256(path),
-                "rule": rule,
+                "rule": self.rule,
                 "maps": _hashes_of_maps(self.scans, settings),
                 **self._donors(),
             },
@@ -104,11 +105,8 @@ class Run:
         survey = survey_bank(self.donors, self.scans)
         return {"donors": {"bank": str(Path(self.donors).absolute()), "survey": survey.as_dict()}}
 
-    def go(self, *asked: Any) -> dict[str, Any]:
+    def go(self) -> dict[str, Any]:
         """Do what is still to be done, as the only run that does this part of it.
-
-        Args:
-            *asked: the arguments of :py:meth:`begin`.
 
         Returns:
             The summary: that of :py:func:`merge`, or of this part.
@@ -120,7 +118,7 @@ class Run:
         with leaving_nothing(self.folder.path), ExitStack() as stack:
             with ExitStack() as start:
                 start.enter_context(locked(self.folder.path, wait=10.0 if self.how.shard else 0.0))
-                self.begin(*asked)
+                self.begin()
                 if self.how.shard is None:
                     stack.push(start.pop_all())
                 else:
@@ -146,6 +144,7 @@ class Run:
         self._require_lesions(failed)
         tasks = self.how.part(folder.tasks)
         todo = [task for task in tasks if folder.outcome(task.name) is None]
+        todo.sort(key=lambda task: task.host)  # all scans of a host in turn, as it is then read and looked at once
         folder.check_inputs(all_there=bool(todo))
         bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
         work = partial(_make, str(folder.path), folder.token, str(bank), self.how.device)

@@ -22,8 +22,6 @@ from monai_consingan.workflows.augmentation.records import (
     public_head,
 )
 
-__all__ = ["SPLITS_FILE", "read_bids", "read_nnunet", "read_scans"]
-
 SPLITS_FILE = "splits_final.json"
 """nnU-Net's list of folds."""
 

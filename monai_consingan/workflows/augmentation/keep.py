@@ -6,16 +6,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.data import file_sha256
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import locked
 from monai_consingan.workflows.augmentation.merge import write_lists
 from monai_consingan.workflows.augmentation.reviewed import KEPT, review_entries
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.review import read_decisions
 from monai_consingan.workflows.run_folder import write_json
-
-__all__ = ["keep"]
 
 
 def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", rest: str = "error") -> dict[str, Any]:
@@ -37,40 +33,18 @@ def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", res
         ConSinGANError: the folder is of no augmentation or in use, or the decisions cannot be used: damaged, of another
             run, or, unless ``rest`` tells what becomes of the others, not on all lesions.
     """
-    for name, value, choices in (("unsure", unsure, ("keep", "drop")), ("rest", rest, ("keep", "drop", "error"))):
-        if value not in choices:
-            raise ConSinGANError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
     given = read_decisions(decisions)
     folder = RunFolder(output)
     folder.run  # noqa: B018  before it is locked, which makes the folder
     with locked(folder.path):
-        scans = {entry.key: entry.case for entry in _entries(folder)}
-        given.require(
-            folder.token, scans.keys() if rest == "error" else scans.keys() & given.verdicts.keys(), decisions
-        )
-        by_verdict = {
-            verdict: sorted(key for key in scans if given.verdicts.get(key, "rest") == verdict)
-            for verdict in ("accept", "reject", "unsure", "rest")
-        }
-        dropped = by_verdict["reject"] + (by_verdict["unsure"] if unsure == "drop" else [])
-        dropped += by_verdict["rest"] if rest == "drop" else []
+        scans = {entry.key: entry.case for told in folder.made() for entry in review_entries(told)}
+        told, dropped = given.outcome(folder.token, scans.keys(), decisions, unsure=unsure, rest=rest)
         kept = {
             "run": folder.token,
             "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "decisions_sha256": file_sha256(Path(decisions)),
-            "unsure": unsure,
-            "rest": rest,
-            "accepted": len(by_verdict["accept"]),
-            "rejected_lesions": by_verdict["reject"],
-            "unsure_lesions": by_verdict["unsure"],
-            "not_decided": by_verdict["rest"],
+            **told,
             "left_out": sorted({scans[key] for key in dropped}),
         }
         write_json(folder.path / KEPT, kept, indent=2)
         write_lists(folder)
     return kept
-
-
-def _entries(folder: RunFolder) -> list[Any]:
-    outcomes = (folder.outcome(task.name) for task in folder.tasks)
-    return [entry for told in outcomes if told and told["status"] == "made" for entry in review_entries(told)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
@@ -21,14 +24,14 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
+from monai_consingan.transforms.mass_effect import Push
+from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_files, load_lesions
 from monai_consingan.workflows.report import versions
 from monai_consingan.workflows.review import CARDS, save_cards
-
-__all__ = ["Case", "CaseMaker", "Refusal", "refused", "require"]
 
 Settings = TypeVar("Settings", bound=CaseSettings)
 Result = TypeVar("Result")
@@ -122,6 +125,15 @@ class Case:
         """The axis perpendicular to the slices, within which lesions are measured; ``None`` for measures in space."""
         return self.axis if self.measured == 2 else None
 
+    def pushed(self, push: Push) -> Case:
+        """The scan when it has made room for a lesion: image, label and numbers with their tissue moved."""
+        return replace(
+            self,
+            image=wrap_like(push.image(as_array(self.image)), self.image),
+            label=wrap_like(push.label(as_array(self.label)[0])[None], self.label),
+            numbers=push.label(self.numbers),
+        )
+
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""
         self.refused.append({**about, "reason": refusal.reason, "how": refusal.how, "detail": str(refusal)})
@@ -155,6 +167,11 @@ class CaseMaker(ABC, Generic[Settings]):
     def __post_init__(self) -> None:
         self.records = {record.name: record for record in self.scans.records}
         self.versions = versions()
+        self.last_host = LRUCache[Any, Any](1)
+
+    @cached_property
+    def _seen(self) -> list[ScanRecord]:
+        return [] if self.cohort is None else seen_scans(self.cohort[0], self.scans)
 
     def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
         """Make a synthetic scan.
@@ -275,10 +292,17 @@ class CaseMaker(ABC, Generic[Settings]):
         more = {"more_sha256": list(survey.more_sha256)} if survey.more_sha256 else {}
         return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256, **more}
 
+    @cachedmethod(attrgetter("last_host"))
+    def _read(self, host: str) -> tuple[MetaTensor, SequenceFiles, MetaTensor | None, np.ndarray]:
+        """Scan, files, label and numbers of lesions of a host, which is read once for scans that are made in turn."""
+        record = self.records[host]
+        image, files = load_files(record)
+        return (image, files, *load_lesions(record, image, self.settings.lesion_labels))
+
     def _case(self, task: ScanTask) -> Case:
         record = self.records[task.host]
-        image, files = load_files(record)
-        label, numbers = load_lesions(record, image, self.settings.lesion_labels)
+        image, files, label, numbers = self._read(task.host)
+        numbers = numbers.copy()
         values = np.zeros((1, *image.shape[1:]), np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
         in_model = self.models.settings.spatial_dims
@@ -289,7 +313,9 @@ class CaseMaker(ABC, Generic[Settings]):
         )
         if self.settings.redrawn is None:
             case.model = None
-        elif case.model is None:
+        elif self.cohort is not None:
+            case.warnings += leaks(self._seen, self.scans, [record.fold])
+        else:
             lesions = wrap_like((numbers > 0)[None].astype(np.uint8), image)
             try:
                 model = self.models.prepare(image, lesions, device=self.device)

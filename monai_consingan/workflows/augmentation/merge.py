@@ -23,8 +23,6 @@ from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.review import write_review
 from monai_consingan.workflows.run_folder import write_json
 
-__all__ = ["MANIFEST", "merge", "write_lists"]
-
 MANIFEST = (
     *("name", "image", "label", "host", "fold", "instance", "donor", "donor_lesion", "size", "diameter_mm"),
     *("volume_mm3", "position", "flips", "degrees", "scale", "how", "seam", "contrast_kept", "cnr", "scan_seed"),

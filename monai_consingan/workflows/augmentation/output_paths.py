@@ -10,8 +10,6 @@ from monai_consingan.data.sequence_files import sequence_file_names
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 
-__all__ = ["output_paths", "sequence_numbers"]
-
 
 def sequence_numbers(scans: ScanSet, files: SequenceFiles) -> list[str] | None:
     """What names the files of the sequences in place of their names: numbers, in nnU-Net's raw data."""

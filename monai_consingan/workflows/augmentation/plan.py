@@ -16,8 +16,6 @@ from monai_consingan.transforms.insertion.donors import LesionDraw
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey
 
-__all__ = ["ScanTask", "choose_donors", "describe_donors", "donors_of", "draw_lesion", "plan_tasks", "plan_twins"]
-
 
 @dataclass(frozen=True)
 class ScanTask:

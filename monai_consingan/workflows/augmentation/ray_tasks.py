@@ -11,8 +11,6 @@ from joblib.parallel import ParallelBackendBase
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["RayTasks"]
-
 
 class RayTasks(ParallelBackendBase):
     """A backend of joblib whose jobs are tasks of Ray, of one core each.

@@ -13,19 +13,6 @@ from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
 
-__all__ = [
-    "SPLITS",
-    "ScanRecord",
-    "ScanSet",
-    "ignored_labels",
-    "listed_names",
-    "name_records",
-    "pick_sequences",
-    "public_entry",
-    "public_head",
-    "without_paths",
-]
-
 SPLITS = ("training", "validation", "test")
 _STEM = re.compile(r"\.(nii\.gz|nii|nrrd|nhdr|mha|mhd|dcm|png|jpe?g)$", re.IGNORECASE)
 _ENTRY = ("image", "label", "fold", "case")
@@ -94,6 +81,22 @@ class ScanSet:
     def folds(self) -> list[int]:
         """The folds of the training scans, sorted."""
         return sorted({record.fold for record in self.of("training") if record.fold is not None})
+
+    def served(self, made_of: Iterable[ScanRecord]) -> tuple[int | None, ...]:
+        """The folds whose synthetic scans may hold what was made of some scans, without a leak.
+
+        Synthetic scans of a fold are trained on where its own scans are not validated with: so those that something was
+        made of must be training scans of this fold, all of them. What was made of none of the data set's serves all.
+
+        Args:
+            made_of: scans of the data set.
+
+        Returns:
+            Of the folds of the training scans those that are served; ``None`` stands for scans without a fold.
+        """
+        folds = sorted({r.fold for r in self.of("training")}, key=lambda fold: -1 if fold is None else fold)
+        made_of = list(made_of)
+        return tuple(fold for fold in folds if all(r.split == "training" and r.fold == fold for r in made_of))
 
 
 class Choice(NamedTuple):

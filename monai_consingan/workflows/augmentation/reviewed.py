@@ -10,8 +10,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.review import ReviewEntry
 
-__all__ = ["KEPT", "left_out", "review_entries"]
-
 KEPT = "kept.json"
 """What was rejected, in the output folder (:py:func:`monai_consingan.workflows.augmentation.keep`)."""
 

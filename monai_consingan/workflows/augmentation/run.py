@@ -16,8 +16,6 @@ from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.workers import Execution
 
-__all__ = ["augment", "free_twins"]
-
 
 def augment(
     data_set: str | Path,
@@ -81,8 +79,8 @@ def augment(
         raise ConSinGANError(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
-    run = Run("augment", scans, output, bank, how, donors)
-    return run.go(settings, training, blend, model, {"crops": crops, "side": side})
+    rule = {"crops": crops, "side": side}
+    return Run("augment", scans, output, settings, how, training, blend, model, bank, rule, donors).go()
 
 
 def free_twins(
@@ -132,8 +130,8 @@ def free_twins(
     settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
     how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
-    run = Run("twins", scans, output, bank, how)
-    return run.go(settings, training, blend, model, {"crops": crops, "side": side})
+    rule = {"crops": crops, "side": side}
+    return Run("twins", scans, output, settings, how, training, blend, model, bank, rule).go()
 
 
 def _located(settings: AugmentSettings, scans: ScanSet) -> AugmentSettings:

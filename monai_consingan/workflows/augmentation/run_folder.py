@@ -25,8 +25,6 @@ from monai_consingan.workflows.report import write_report
 from monai_consingan.workflows.review import CARDS
 from monai_consingan.workflows.run_folder import ResumableFolder
 
-__all__ = ["RunFolder"]
-
 
 class RunFolder(ResumableFolder):
     """An output folder: ``images``, ``labels``, ``instances`` or ``removed``, ``dropped`` and, hidden, the state.
@@ -194,6 +192,16 @@ class RunFolder(ResumableFolder):
         except (OSError, TypeError, ConSinGANError):
             return None
         return found
+
+    def made(self) -> list[dict[str, Any]]:
+        """The provenance of all synthetic scans that were made."""
+        found = (self.outcome(task.name) for task in self.tasks)
+        return [told for told in found if told is not None and told["status"] == "made"]
+
+    @property
+    def numbers(self) -> str:
+        """What the files with the numbers of the lesions are called."""
+        return "removed" if self.run["command"] == "twins" else "instances"
 
     def error(self, name: str) -> str | None:
         """Why a scan or synthetic scan failed when it was last tried."""

@@ -14,9 +14,10 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import (
     SequenceFiles,
-    file_sha256,
+    Stored,
     load_label,
     read_sequences,
+    read_stored,
     sequence_names,
     slice_axis,
     work_dims,
@@ -26,24 +27,11 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
-from monai_consingan.metrics.surroundings import tissue_in_all
+from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam, tissue_levels
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
 from monai_consingan.workflows.augmentation.records import ScanRecord
-
-__all__ = [
-    "Lesion",
-    "ScanSurvey",
-    "load_files",
-    "load_lesions",
-    "load_pair",
-    "read_lesion",
-    "seam_range",
-    "size_class",
-    "survey_scan",
-]
 
 _FEWEST_VOXELS = 4
 _UNMEASURED = "its border or contrast cannot be measured"
@@ -162,12 +150,12 @@ def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[Me
 
 
 def load_lesions(
-    record: ScanRecord, image: MetaTensor, lesion_labels: Iterable[int] = ()
+    record: ScanRecord, image: MetaTensor, lesion_labels: Iterable[int] = (), stored: Stored | None = None
 ) -> tuple[MetaTensor | None, Any]:
-    """Read the label of a scan that was read: label and numbers of the lesions, as of :py:func:`load_pair`."""
+    """Label, from its file or from what was read of it, and numbers of the lesions, as of :py:func:`load_pair`."""
     if record.label is None:
         return None, np.zeros(image.shape[1:], np.int32)
-    label = load_label(record.label, image=image, name=f"label of {record.name}", allow_empty=True)
+    label = load_label(stored or record.label, image=image, name=f"label of {record.name}", allow_empty=True)
     values = label.numpy()[0]
     numbers = number_lesions(np.where(np.isin(values, record.ignored), 0, values), tuple(lesion_labels) or None)
     return label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
@@ -189,7 +177,8 @@ def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int],
     inside = (numbers == lesion.number)[None]
     free = (values == 0) | inside
     lesion_only = np.where(inside, values, 0)
-    return Donor(image, wrap_like(lesion_only, image), wrap_like(free.astype(np.uint8), image), lesion.level)
+    label, valid = (wrap_like(part, image) for part in (lesion_only, free.astype(np.uint8)))
+    return Donor(image, label, valid, lesion.level, tuple(lesion_labels) or None)
 
 
 def survey_scan(
@@ -214,7 +203,8 @@ def survey_scan(
         ConSinGANError: a file that cannot be used, or no such sequence.
     """
     image, files = load_files(record)
-    label, numbers = load_lesions(record, image, lesion_labels)
+    marks = None if record.label is None else read_stored(record.label, name=f"label of {record.name}", indices=True)
+    label, numbers = load_lesions(record, image, lesion_labels, marks)
     names = sequence_names(image)
     main = None if lead is None or len(names) == 1 else chosen_channel(names, lead, f"scan {record.name}")
     in_space, axis, mm = work_dims(image, axis, dims) == 3, slice_axis(image, axis), spacing_of(image)
@@ -222,14 +212,14 @@ def survey_scan(
     channels = as_array(image)
     labels = np.zeros(channels.shape[1:], np.uint8) if label is None else label.numpy()[0]
     counted = lesion_voxels(labels, lesion_labels)
-    tissue, rooms = tissue_in_all(channels)[None], dict[int, Room]()
+    levels, rooms = tissue_levels(image), dict[int, Room]()
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
         inside = numbers == number
         others = (labels > 0) & ~inside
         try:
             case = Surroundings(
-                image, inside[None], axis=None if in_space else axis, exclude=others[None], tissue=tissue, lead=0
+                image, inside[None], axis=None if in_space else axis, exclude=others[None], levels=levels, lead=0
             )
             found = [_measured(case.of_sequence(n), np.where(counted, labels, 0), plane) for n in range(len(names))]
             ratios = [-1.0 if isinstance(one, str) else abs(one[1]) for one in found]
@@ -252,7 +242,7 @@ def survey_scan(
         with suppress(ConSinGANError):
             about["contrast"] = contrast(case.of_sequence(best), part=inside & (labels == value))
         lesions.append(Lesion(record.name, number, volume, diameter, size_class(diameter), **about))
-    label_hash = "" if record.label is None else file_sha256(record.label)
+    label_hash = "" if marks is None else marks.sha256
     hashes = [part.sha256 for part in files.parts]
     more = () if len(record.images) == 1 else tuple(hashes[1:])
     return ScanSurvey(record.name, hashes[0], label_hash, tuple(lesions), unfit, more, names)
@@ -277,6 +267,7 @@ def _stands_out(case: Surroundings, labels: np.ndarray) -> tuple[float, int]:
     Raises:
         ConSinGANError: it has too few voxels, or no tissue around it.
     """
+    labels = labels[case.box]
     found, counts = np.unique(labels[case.inside], return_counts=True)
     values = [int(value) for value, count in zip(found, counts, strict=True) if value and count >= _FEWEST_VOXELS]
     if not values:

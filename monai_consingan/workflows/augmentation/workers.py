@@ -16,8 +16,6 @@ from monai_consingan.data_set_settings import BACKENDS
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.device import check_device
 
-__all__ = ["Execution", "Workers", "start_workers"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

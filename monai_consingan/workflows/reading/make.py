@@ -18,6 +18,7 @@ from monai_consingan.data import load_label
 from monai_consingan.data.sequences import named_sequences, sequence_names
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.figures.lesion_card import CardView, save_card
+from monai_consingan.names import real_path
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
@@ -27,8 +28,6 @@ from monai_consingan.workflows.augmentation.survey import load_pair
 from monai_consingan.workflows.outputs import output_folder
 from monai_consingan.workflows.review.page import fill_page
 from monai_consingan.workflows.run_folder import write_json
-
-__all__ = ["KEY_FORMAT", "make_reading"]
 
 KEY_FORMAT = "monai-consingan key 1"
 """What the key calls itself."""
@@ -90,8 +89,8 @@ def make_reading(
     command = folder.run["command"]
     rng = np.random.RandomState(seed)
     made = _taken(_synthetic(folder, rng), number // 2, "synthetic", result)
-    inside = folder.path.resolve()
-    records = [record for record in read_scans(real).records if inside not in record.image.resolve().parents]
+    inside = real_path(folder.path)
+    records = [record for record in read_scans(real).records if inside not in real_path(record.image).parents]
     records = [records[i] for i in rng.permutation(len(records))]
     if command == "twins":
         untouched = _taken(_untouched(records, made, rng), len(made), "real", real)
@@ -137,14 +136,13 @@ def _taken(cases: Iterator[_Shown], fewest: int, kind: str, where: Any, most: in
 
 def _synthetic(folder: RunFolder, rng: np.random.RandomState) -> Iterator[_Shown]:
     """What was put in or taken out, in random order; of the lesions of one scan, one after the other."""
-    numbers = "removed" if folder.run["command"] == "twins" else "instances"
-    outcomes = {task.name: folder.outcome(task.name) for task in folder.tasks if task.name not in left_out(folder.path)}
-    records = [record for record in read_scans(folder.path / "datalist.json").records if outcomes.get(record.name)]
+    made, rejected = {told["name"]: told for told in folder.made()}, left_out(folder.path)
+    records = [record for record in read_scans(folder.path / "datalist.json").records if record.name in made]
+    records = [record for record in records if record.name not in rejected]
     for place in rng.permutation(len(records)):
-        told = outcomes[records[place].name]
-        assert told is not None
+        told = made[records[place].name]
         image, _, _ = load_pair(records[place])
-        marks = load_label(folder.path / told[numbers], image=image).numpy()[0]
+        marks = load_label(folder.path / told[folder.numbers], image=image).numpy()[0]
         for lesion in told["lesions"]:
             yield _Shown(image, marks == lesion["instance"], told["name"], lesion["instance"])
 

@@ -14,8 +14,6 @@ from monai_consingan.metrics.reading import agreement, reader_scores
 from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.reading.make import KEY_FORMAT
 
-__all__ = ["ANSWERS_FORMAT", "PUBLISHED", "score_reading"]
-
 ANSWERS_FORMAT = "monai-consingan answers 1"
 """What a file of answers calls itself."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,6 @@ from monai_consingan.transforms import FillLesion, InsertLesion, head_slices
 from monai_consingan.workflows.reproduction.dataset import FoundScan
 from monai_consingan.workflows.reproduction.published import SIDE
 from monai_consingan.workflows.training_slices import scaled_affine
-
-__all__ = ["FILL", "INSERT", "PreparedCase", "choose_cases", "scan_cases"]
 
 _PASTE = insertion_method("consingan")
 
@@ -80,11 +79,10 @@ def scan_cases(
     except ConSinGANError as error:
         note(f"scan {number} is not used: {error}")
         return []
+    read = _Scan(number, image, values, axis, note)
     cases: list[PreparedCase] = []
-    found = {"harmonization": _insertions, "editing": _removals}
     for task, limit in limits.items():
-        lesions = _lesions(values, axis)
-        made = found[task](image, values, axis, lesions, number, limit, note)
+        made = list(islice(read.insertions() if task == "harmonization" else read.removals(), limit))
         cases += made
         if not made:
             note(f"scan {number} has no lesion that suits {task}.")
@@ -183,107 +181,94 @@ def _lesions(values: np.ndarray, axis: int) -> list[_Lesion]:
     return sorted(found, key=lambda lesion: -lesion.area)
 
 
-def _insertions(
-    image: MetaTensor,
-    values: np.ndarray,
-    axis: int,
-    lesions: list[_Lesion],
-    number: int,
-    limit: int,
-    note: Callable[[str], None],
-) -> list[PreparedCase]:
-    ill = np.flatnonzero(values.any(axis=tuple(other for other in range(3) if other != axis)))
-    free = sorted(set(head_slices(image, axis)) - set(ill.tolist()))
-    if not free:
-        return []
-    far = np.abs(np.subtract.outer(free, ill)).min(axis=1) * spacing_of(image)[axis] >= _CLEARANCE_MM
-    cases: list[PreparedCase] = []
-    for lesion in lesions:
-        if len(cases) == limit:
-            break
-        label = np.where(lesion.mask, np.take(values, lesion.index, axis=axis), 0)
-        slices = {"donor": _resized(image, axis, lesion.index), "label": _resized_plane(label, image, axis)}
-        if int((slices["label"] > 0).sum()) < _FEWEST_PIXELS:
-            continue
-        order = sorted(
-            zip(~far, np.abs(np.array(free) - lesion.index), free, strict=True), key=lambda place: tuple(place)
-        )
-        for _, _, index in order[:_TRIES]:
-            host = _resized(image, axis, index)
-            try:
-                INSERT(host, slices["donor"], slices["label"], offset=(0, 0))
-            except ConSinGANError:  # not in the head there
+@dataclass(frozen=True)
+class _Scan:
+    """A scan in space, the values of its mask, and who is told of what is not used."""
+
+    number: int
+    image: MetaTensor
+    values: np.ndarray
+    axis: int
+    note: Callable[[str], None]
+
+    def insertions(self) -> Iterator[PreparedCase]:
+        """Cases of harmonization."""
+        others = tuple(other for other in range(3) if other != self.axis)
+        ill = np.flatnonzero(self.values.any(axis=others))
+        free = sorted(set(head_slices(self.image, self.axis)) - set(ill.tolist()))
+        if not free:
+            return
+        mm = np.abs(np.subtract.outer(free, ill)).min(axis=1) * spacing_of(self.image)[self.axis]
+        for lesion in _lesions(self.values, self.axis):
+            label = np.where(lesion.mask, np.take(self.values, lesion.index, axis=self.axis), 0)
+            slices = {"donor": self.resized(lesion.index), "label": self.resized_plane(label)}
+            if int((slices["label"] > 0).sum()) < _FEWEST_PIXELS:
                 continue
-            facts = {"donor_slice": lesion.index, "host_slice": int(index), **_facts(lesion.number, axis, slices)}
-            cases.append(PreparedCase("harmonization", number, {"host": host, **slices}, facts))
-            break
-        else:
-            note(f"lesion {lesion.number} of scan {number} lies in the head on no tumour-free slice near it.")
-    return cases
+            order = sorted(
+                zip(mm < _CLEARANCE_MM, np.abs(np.array(free) - lesion.index), free, strict=True),
+                key=lambda place: tuple(place),
+            )
+            for _, _, index in order[:_TRIES]:
+                host = self.resized(index)
+                try:
+                    INSERT(host, slices["donor"], slices["label"], offset=(0, 0))
+                except ConSinGANError:  # not in the head there
+                    continue
+                facts = {"donor_slice": lesion.index, "host_slice": int(index), **self.facts(lesion.number, slices)}
+                yield PreparedCase("harmonization", self.number, {"host": host, **slices}, facts)
+                break
+            else:
+                self.note(
+                    f"lesion {lesion.number} of scan {self.number} lies in the head on no tumour-free slice near it."
+                )
 
+    def removals(self) -> Iterator[PreparedCase]:
+        """Cases of editing."""
+        used: set[int] = set()
+        for lesion in _lesions(self.values, self.axis):
+            if lesion.index in used:
+                continue
+            label = self.resized_plane(np.take(self.values, lesion.index, axis=self.axis))
+            slices = {"image": self.resized(lesion.index), "label": label}
+            if int((label > 0).sum()) < _FEWEST_PIXELS:
+                continue
+            used.add(lesion.index)
+            try:
+                FILL(slices["image"], label)
+            except ConSinGANError as error:
+                self.note(f"slice {lesion.index} of scan {self.number} cannot be filled by its flip: {error}")
+                continue
+            facts = {"slice": lesion.index, **self.facts(lesion.number, slices)}
+            yield PreparedCase("editing", self.number, slices, facts)
 
-def _removals(
-    image: MetaTensor,
-    values: np.ndarray,
-    axis: int,
-    lesions: list[_Lesion],
-    number: int,
-    limit: int,
-    note: Callable[[str], None],
-) -> list[PreparedCase]:
-    cases: list[PreparedCase] = []
-    used: set[int] = set()
-    for lesion in lesions:
-        if len(cases) == limit:
-            break
-        if lesion.index in used:
-            continue
-        label = _resized_plane(np.take(values, lesion.index, axis=axis), image, axis)
-        slices = {"image": _resized(image, axis, lesion.index), "label": label}
-        if int((label > 0).sum()) < _FEWEST_PIXELS:
-            continue
-        used.add(lesion.index)
-        try:
-            FILL(slices["image"], label)
-        except ConSinGANError as error:
-            note(f"slice {lesion.index} of scan {number} cannot be filled by its flip: {error}")
-            continue
-        facts = {"slice": lesion.index, **_facts(lesion.number, axis, slices)}
-        cases.append(PreparedCase("editing", number, slices, facts))
-    return cases
+    def facts(self, lesion: int, slices: Mapping[str, MetaTensor]) -> dict[str, Any]:
+        """Numbers of a lesion and of its pixels."""
+        kinds = as_array(slices["label"]) % 10
+        return {
+            "axis": self.axis,
+            "lesion": lesion,
+            "enhancing_pixels": int((kinds == _ENHANCING).sum()),
+            "necrotic_pixels": int((kinds == _NECROTIC).sum()),
+        }
 
+    def region(self, index: int) -> Region:
+        """A slice at the published size."""
+        height, width = (size for other, size in enumerate(self.image.shape[1:]) if other != self.axis)
+        return Region(self.axis, (index,), (0, 0), (height, width), (SIDE, SIDE))
 
-def _facts(lesion: int, axis: int, slices: Mapping[str, MetaTensor]) -> dict[str, Any]:
-    kinds = as_array(slices["label"]) % 10
-    return {
-        "axis": axis,
-        "lesion": lesion,
-        "enhancing_pixels": int((kinds == _ENHANCING).sum()),
-        "necrotic_pixels": int((kinds == _NECROTIC).sum()),
-    }
+    def resized(self, index: int) -> MetaTensor:
+        """A slice at the published size, within the range of its own values."""
+        plane = as_array(self.image)[0].take(index, axis=self.axis)
+        values = self.region(index).take(self.image)[0].clamp(float(plane.min()), float(plane.max()))
+        return MetaTensor(values, affine=self.affine)
 
+    def resized_plane(self, label: np.ndarray) -> MetaTensor:
+        """A slice of a label at the published size."""
+        whole = torch.from_numpy(np.expand_dims(label, self.axis).astype(np.int16))[None]
+        return MetaTensor(self.region(0).take(whole, mode="nearest")[0], affine=self.affine)
 
-def _region(image: MetaTensor, axis: int, index: int) -> Region:
-    height, width = (size for other, size in enumerate(image.shape[1:]) if other != axis)
-    return Region(axis, (index,), (0, 0), (height, width), (SIDE, SIDE))
-
-
-def _resized(image: MetaTensor, axis: int, index: int) -> MetaTensor:
-    """A slice at the published size, within the range of its own values."""
-    plane = as_array(image)[0].take(index, axis=axis)
-    values = _region(image, axis, index).take(image)[0].clamp(float(plane.min()), float(plane.max()))
-    return MetaTensor(values, affine=_affine(image, axis))
-
-
-def _resized_plane(label: np.ndarray, image: MetaTensor, axis: int) -> MetaTensor:
-    """A slice of a label at the published size."""
-    whole = torch.from_numpy(np.expand_dims(label, axis).astype(np.int16))[None]
-    region = _region(image, axis, 0)
-    return MetaTensor(region.take(whole, mode="nearest")[0], affine=_affine(image, axis))
-
-
-def _affine(image: MetaTensor, axis: int) -> torch.Tensor:
-    """Affine of a slice at the published size: its rows and columns, and then what is across."""
-    affine = torch.tensor(scaled_affine(image, _region(image, axis, 0)), dtype=torch.float64)
-    order = [other for other in range(3) if other != axis] + [axis, 3]
-    return affine[:, order]
+    @property
+    def affine(self) -> torch.Tensor:
+        """Affine of a slice at the published size: its rows and columns, and then what is across."""
+        affine = torch.tensor(scaled_affine(self.image, self.region(0)), dtype=torch.float64)
+        return affine[:, [other for other in range(3) if other != self.axis] + [self.axis, 3]]

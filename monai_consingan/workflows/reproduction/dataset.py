@@ -11,8 +11,6 @@ from pathlib import Path
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 
-__all__ = ["DataSetListing", "FoundScan", "list_data_set"]
-
 _MASK = re.compile(r"masks?.*|.*masks?\d*|seg|segm.*|seg\d+|labels?.*|rois?\d*|annot.*|contours?|gt|groundtruth")
 _OTHER_SEQUENCE = re.compile(r"t2.*|flair.*|dwi.*|adc.*|swi.*|pd|dti.*|b0|perf.*|dsc|dce|tof.*|ct|pet|gre|swan")
 _T1 = re.compile(r"t1.*|mprage|spgr|bravo|vibe|fspgr|tfe")

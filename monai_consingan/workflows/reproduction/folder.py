@@ -18,8 +18,6 @@ from monai_consingan.workflows.reproduction.cases import PreparedCase, choose_ca
 from monai_consingan.workflows.reproduction.dataset import FoundScan
 from monai_consingan.workflows.run_folder import ResumableFolder, write_json
 
-__all__ = ["ReproductionCase", "ReproductionFolder"]
-
 _CASES, _TIME = "cases.json", "time.json"
 
 

@@ -19,8 +19,6 @@ from monai_consingan.workflows.pictures import PictureSet, write_slices
 from monai_consingan.workflows.reproduction.folder import ReproductionCase, ReproductionFolder
 from monai_consingan.workflows.reproduction.published import GROUPS, PublishedGroup
 
-__all__ = ["MEASURES", "REAL_IMAGE", "measure_group"]
-
 MEASURES = ("seam", "texture", "contrast_kept", "rim_core_kept", "size_kept")
 """Measures of single results (:func:`~monai_consingan.workflows.evaluate_result.evaluate_result`)."""
 

@@ -7,14 +7,6 @@ from dataclasses import dataclass
 
 from monai_consingan.errors import ConSinGANError
 
-__all__ = [
-    "GROUPS",
-    "SIDE",
-    "PublishedGroup",
-    "PublishedSetting",
-    "chosen_groups",
-]
-
 SIDE = 250
 """Height and width that slices were resized to, in pixels."""
 

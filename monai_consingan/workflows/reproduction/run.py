@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,6 @@ from monai_consingan.workflows.reproduction.folder import ReproductionCase, Repr
 from monai_consingan.workflows.reproduction.measures import measure_group
 from monai_consingan.workflows.reproduction.pages import write_pages
 from monai_consingan.workflows.reproduction.published import PublishedGroup, chosen_groups
-
-__all__ = ["reproduce"]
 
 
 def reproduce(
@@ -91,9 +89,11 @@ def reproduce(
         for group in groups
         for setting in group.settings
     }
-    say: Callable[[str], None] = (
-        (lambda line: print(line, file=forgiving_stderr(), flush=True)) if progress else _silent
-    )
+
+    def say(line: str) -> None:
+        if progress:
+            print(line, file=forgiving_stderr(), flush=True)
+
     found = list_data_set(dataset)
     for line in found.lines():
         say(line)
@@ -101,7 +101,8 @@ def reproduce(
     if missing:
         say(f"Warning: {missing}")
     folder = ReproductionFolder(output)
-    wanted = {task: max(group.slices for group in groups if group.task == task) for task in _tasks(groups)}
+    tasks = dict.fromkeys(group.task for group in groups)
+    wanted = {task: max(group.slices for group in groups if group.task == task) for task in tasks}
     options = {
         "settings": {name: training.as_dict() for name, training in trainings.items()},
         "slices": wanted,
@@ -148,14 +149,6 @@ def reproduce(
     return report
 
 
-def _silent(line: str) -> None:
-    """Say nothing."""
-
-
-def _tasks(groups: Iterable[PublishedGroup]) -> list[str]:
-    return list(dict.fromkeys(group.task for group in groups))
-
-
 def _of_group(group: PublishedGroup, cases: Iterable[ReproductionCase]) -> list[ReproductionCase]:
     return [case for case in cases if case.task == group.task][: group.slices]
 
@@ -196,7 +189,7 @@ def _result(
         target = LesionTarget(
             case.file("image"),
             case.file("label"),
-            methods=FILL.methods,
+            methods=tuple(FILL.methods),
             margin_mm=FILL.margin_mm,
             train_on=FILL.train_on,
         )

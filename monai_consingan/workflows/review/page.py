@@ -19,8 +19,6 @@ from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.figures.lesion_card import CardView, grey_range, save_card, save_outline
 from monai_consingan.whole_file import whole_file
 
-__all__ = ["CARDS", "MADE", "PAGE", "ReviewEntry", "fill_page", "save_cards", "write_review"]
-
 PAGE = "review.html"
 """The page's name."""
 

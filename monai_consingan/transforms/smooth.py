@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["displacement", "jacobian", "positions_mm", "smooth_noise"]
-
 _LEAST_JACOBIAN = 0.3
 
 
@@ -31,10 +29,11 @@ def smooth_noise(
 def jacobian(moved: NDArray[np.float64], spacing: Sequence[float]) -> NDArray[np.float64]:
     """Determinant of the Jacobian of a displacement in mm, (ndim, \\*shape): above 0 where nothing is folded."""
     ndim = len(spacing)
-    matrix = np.empty((*moved.shape[1:], ndim, ndim))
-    for row in range(ndim):
-        for column, slope in enumerate(np.gradient(moved[row], *spacing)):
-            matrix[..., row, column] = slope + (row == column)
+    matrix = np.zeros((*moved.shape[1:], ndim, ndim))
+    for column, mm in enumerate(spacing):
+        if moved.shape[1 + column] > 1:
+            matrix[..., column] = np.moveaxis(np.gradient(moved, mm, axis=1 + column), 0, -1)
+        matrix[..., column, column] += 1
     return np.asarray(np.linalg.det(matrix))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_consingan.transforms.generation.smooth import displacement, jacobian, positions_mm, smooth_noise
+from monai_consingan.transforms.smooth import displacement, jacobian, positions_mm, smooth_noise
 
 
 def test_jacobian_of_a_scale_is_its_factors() -> None:

@@ -1,0 +1,167 @@
+"""Train one model on crops of the scans of a data set, for scans that it has not seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from monai_consingan.arrays import wrap_like
+from monai_consingan.data import Region, named_sequences, sliced_axis
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.models.device import check_device
+from monai_consingan.models.host_crops import host_crops
+from monai_consingan.settings import TrainingSettings
+from monai_consingan.workflows.augmentation.folders import read_scans
+from monai_consingan.workflows.augmentation.records import ScanRecord
+from monai_consingan.workflows.augmentation.survey import load_files, load_lesions
+from monai_consingan.workflows.train import TrainingFolder, settings_for
+from monai_consingan.workflows.training_slices import TrainingSlices, scaled_affine
+
+
+def cohort_run(
+    data_set: str | Path,
+    output: str | Path,
+    *,
+    task: str = "harmonization",
+    settings: TrainingSettings | None = None,
+    crops: int = 3,
+    side: int | None = None,
+    held_out: int | None = None,
+    lesion_labels: Sequence[int] = (),
+    axis: int | None = None,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> dict[str, Any] | None:
+    """Train one model on crops of the training scans of a data set.
+
+    Every crop is brought to [-1, 1] by itself, so that scans of any brightness go together. A crop is as large as fits
+    into all of the scans. Unlike a host's own model the result serves scans that it has not seen, as ``model`` or
+    ``start`` of the workflows and in :py:class:`monai_consingan.models.SharedModel`. It holds the SHA-256 of the files
+    that it was made of, by which a leak between the folds of a data set is found.
+
+    Args:
+        data_set: a datalist in JSON, or a folder of nnU-Net's raw data or of BIDS
+            (:py:func:`monai_consingan.workflows.augmentation.read_scans`), of which the training scans are taken.
+        output: folder that gets ``model.pt``, ``figure.png`` and ``report.json`` when the training is done, and holds
+            ``checkpoint.pt`` until then.
+        task: ``"harmonization"`` or ``"editing"``; crops for editing keep clear of lesions, whose labels it needs.
+        settings: settings of the training, by default the preset ``quick``. With the region ``"slice"`` slices are
+            resized to a square instead of cropped; with 3 spatial dims crops are boxes.
+        crops: number of crops of a scan.
+        side: height and width (and depth) of a crop in pixels; ``None`` for 96, of boxes 48.
+        held_out: the fold whose scans are left out.
+        lesion_labels: label values that are lesions; empty for all.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        channel, lesion_mask, sequences: see :py:func:`monai_consingan.workflows.augmentation.read_scans`.
+        seed: seed of everything random.
+        device: where to train.
+        resume, overwrite, progress: see :py:func:`monai_consingan.workflows.train_run`.
+
+    Returns:
+        The report, or ``None`` if the run that is to be resumed is finished.
+
+    Raises:
+        ConSinGANError: the data set or a scan of it cannot be used, scans have different sequences, the settings do not
+            fit, the folder cannot be used or holds another training.
+
+    Example::
+
+        cohort_run("datalist.json", "cohort")
+        harmonize(source, "out", model="cohort")
+        harmonize(source, "better", start="cohort", settings=preset_settings("quick", "harmonization", iterations=50))
+    """
+    begin = time.perf_counter()
+    folder = TrainingFolder(output, resume, overwrite)
+    folder.check([data_set])
+    check_device(device)
+    settings = settings_for(task, settings)
+    if task not in ("harmonization", "editing"):
+        raise ConSinGANError(f"task is {task!r}, but a cohort's model is for 'harmonization' or 'editing'.")
+    for name, number in (("crops", crops), ("side", side)):
+        if number is not None and number < 1:
+            raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
+    scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
+    if held_out is not None and held_out not in scans.folds:
+        there = ", ".join(map(str, scans.folds)) or "none"
+        raise ConSinGANError(f"held out is fold {held_out}, but the folds of data set {data_set} are {there}.")
+    records = [one for one in scans.of("training") if held_out is None or one.fold != held_out]
+    unlabelled = next((one.name for one in records if one.label is None), None)
+    if task == "editing" and unlabelled is not None:
+        raise ConSinGANError(f"scan {unlabelled} has no label, but crops for editing keep clear of lesions: give one.")
+    if not records:
+        raise ConSinGANError(f"data set {data_set} has no training scans to learn from: give some.")
+    wanted = min((48 if settings.spatial_dims == 3 else 96) if side is None else side, settings.max_size)
+    found = _crops(records, settings, crops, wanted, axis, lesion_labels, seed)
+    sources = [digest for told in found.inputs.values() for digest in told["sha256"]]
+    how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress, "begin": begin}
+    return folder.train("cohort", found, settings, sources=sources, **how)
+
+
+def _crops(
+    records: Sequence[ScanRecord],
+    settings: TrainingSettings,
+    crops: int,
+    side: int,
+    axis: int | None,
+    lesion_labels: Sequence[int],
+    seed: int,
+) -> TrainingSlices:
+    """Crops of all scans, as large as fits into the smallest."""
+    cropped = partial(_cropped, settings=settings, crops=crops, axis=axis, lesion_labels=lesion_labels, seed=seed)
+    stacks: list[torch.Tensor] = []
+    inputs: dict[str, Any] = {}
+    for number, record in enumerate(records):
+        stack, names, hashes, view = cropped(record, side)
+        inputs[f"scan_{number}"] = {"scan": record.name, "fold": record.fold, "sha256": hashes}
+        if not stacks:
+            sequences, (affine, along) = names, view
+        elif names != sequences or stack.shape[1] != stacks[0].shape[1]:
+            raise ConSinGANError(
+                f"scan {record.name} has the sequences {', '.join(names) or stack.shape[1]}, but {records[0].name} has "
+                f"{', '.join(sequences) or stacks[0].shape[1]}: choose those that all have, with --sequences or "
+                "--channel."
+            )
+        stacks.append(stack)
+    size = tuple(min(sides) for sides in zip(*(stack.shape[2:] for stack in stacks), strict=True))
+    stacks = [
+        stack if tuple(stack.shape[2:]) == size else cropped(record, size)[0]
+        for record, stack in zip(records, stacks, strict=True)
+    ]
+    taken = [{"scan": record.name, "crops": len(stack)} for record, stack in zip(records, stacks, strict=True)]
+    return TrainingSlices(torch.cat(stacks), None, taken, inputs, affine, along, sequences)
+
+
+def _cropped(
+    record: ScanRecord,
+    side: int | Sequence[int],
+    *,
+    settings: TrainingSettings,
+    crops: int,
+    axis: int | None,
+    lesion_labels: Sequence[int],
+    seed: int,
+) -> tuple[torch.Tensor, tuple[str, ...], list[str], tuple[list[list[float]], int | None]]:
+    """Crops of a scan, names of its sequences, hashes of its files, its pixels' affine with the axis of its slices."""
+    image, files = load_files(record)
+    lesions = None
+    if settings.task == "editing":
+        lesions = wrap_like((load_lesions(record, image, lesion_labels)[1] > 0)[None].astype(np.uint8), image)
+    along = sliced_axis(image, axis, settings.spatial_dims)
+    stack = host_crops(image, settings, label=lesions, crops=crops, side=side, axis=along, seed=seed)
+    plane = tuple(size for number, size in enumerate(image.shape[1:]) if number != along)
+    seen = tuple(stack.shape[2:]) if settings.region == "slice" else plane
+    affine = scaled_affine(image, Region(along, (0,), (0,) * len(plane), plane, seen))
+    hashes = list(dict.fromkeys(part.sha256 for part in files.parts))
+    return stack, named_sequences(image), hashes, (affine, along)

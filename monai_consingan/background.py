@@ -11,6 +11,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from monai_consingan.arrays import as_array
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
 _INNER_SHARE = 0.5  # of the voxels behind the border of a constant that a second one, inside of it, has at least
@@ -92,9 +93,8 @@ class Background:
             shown = np.asarray(values > self.lowest)
             return shown if known is None else shown & known
         found = self.mask(values) if known is None else self.mask(values) & known
-        box = next(iter(ndimage.find_objects((~found).view(np.uint8))), None)
-        if found.any() and box is not None:
-            box = tuple(slice(max(0, side.start - _MIX_REACH), side.stop + _MIX_REACH) for side in box)
+        if found.any() and not found.all():
+            box = bounding_box(~found, [_MIX_REACH] * found.ndim)
             inner = found[box]
             parts, count = ndimage.label(inner | self._near(values[box], 0.2))
             inner |= (np.bincount(parts[inner], minlength=count + 1) > 0)[parts]

@@ -100,20 +100,23 @@ def ball_diameter(extent: float, ndim: int) -> float:
     return float(2 * (extent / np.pi) ** 0.5 if ndim == 2 else 2 * (3 * extent / (4 * np.pi)) ** (1 / 3))
 
 
-def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int]) -> tuple[slice, ...]:
+def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int] | None = None) -> tuple[slice, ...]:
     """The smallest box around a mask and a margin, within the array.
 
     Args:
         mask: boolean spatial array that is not empty.
-        margin: voxels per axis to add on both sides.
+        margin: voxels per axis to add on both sides; None for none.
 
     Returns:
         An index for the array.
     """
-    (found,) = ndimage.find_objects(mask.view(np.uint8))
-    return tuple(
-        slice(max(extent.start - more, 0), extent.stop + more) for extent, more in zip(found, margin, strict=True)
-    )
+    box, part = [], mask
+    for axis, more in enumerate([0] * mask.ndim if margin is None else margin):
+        found = np.flatnonzero(part.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        low, high = int(found[0]), int(found[-1]) + 1
+        box.append(slice(max(low - more, 0), high + more))
+        part = part[(slice(None),) * axis + (slice(low, high),)]
+    return tuple(box)
 
 
 def depth_inside(mask: NDArray[np.bool_], spacing: Sequence[float], axis: int | None = None) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from monai_consingan.background import check_in_tissue, find_background
 from monai_consingan.data import IntensityScale
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast
-from monai_consingan.metrics.surroundings import tissue_mask
+from monai_consingan.metrics.surroundings import TissueLevel
 from monai_consingan.transforms import PasteLesion, find_placement, head_mask
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions, turn_donor
@@ -281,8 +281,8 @@ def test_padding_around_noisy_air_changes_nothing(
     assert scale.lower * gain + mean == pytest.approx(plain.lower, abs=60)
     assert scale.upper * gain + mean == pytest.approx(plain.upper, rel=0.15)
     if how != "turned" and not scores:  # turning makes air less noisy
-        shown = padded(tissue_mask(values).astype(np.float32), how, 0.0) > 0.5
-        assert (tissue_mask(image) != shown).sum() < 0.05 * shown.sum()
+        shown = padded(TissueLevel.of(values).mask(values).astype(np.float32), how, 0.0) > 0.5
+        assert (TissueLevel.of(image).mask(image) != shown).sum() < 0.05 * shown.sum()
 
 
 @pytest.mark.parametrize("constant", [-1024.0, 0.0, 5000.0])

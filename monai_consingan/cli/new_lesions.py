@@ -20,7 +20,7 @@ from monai_consingan.lesion_settings import LesionSettings
 
 
 @click.command(cls=NumbersCommand)
-@click.argument("donors", type=PATH, metavar="DATALIST_OR_FOLDER")
+@click.argument("donors", type=PATH, nargs=-1, required=True, metavar="DATALIST_OR_FOLDER | IMAGE LABEL ...")
 @click.option(
     "--output", type=PATH, required=True, metavar="BANK", help="Folder for the lesions; a killed run goes on."
 )
@@ -36,8 +36,10 @@ from monai_consingan.lesion_settings import LesionSettings
 @click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
 @seed_option("Seed of everything random.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
-def lesions(donors: Path, output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
-    """Make new lesions with their labels of those of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.
+def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
+    """Make new lesions with their labels of those of donors: a data set, or images each followed by its label.
+
+    A data set is a datalist in JSON, or a folder of nnU-Net or BIDS. An image may have several sequences in 4D.
 
     A handful of donors will do. The BANK gets lesions (image, label and valid of each), bank.json, lesions.png and
     review.html, and is taken by augment --donors, harmonize --donor and load_bank in Python. Where scans have folds,
@@ -47,7 +49,10 @@ def lesions(donors: Path, output: Path, number: int, quiet: bool, lead: str | No
 
     options["lead"] = int(lead) if lead is not None and lead.isdecimal() else lead
     settings = LesionSettings(**taken(LesionSettings, options))
-    made = make_lesions(donors, output, number, settings, progress=not quiet, **given_only(**options))
+    if len(donors) > 1 and len(donors) % 2:
+        raise click.UsageError(f"{len(donors)} files are given: give one data set, or each IMAGE with its LABEL")
+    pairs = list(zip(donors[::2], donors[1::2], strict=False))
+    made = make_lesions(pairs or donors[0], output, number, settings, progress=not quiet, **given_only(**options))
     if not quiet:
         kinds = Counter(lesion["kind"] for lesion in made["lesions"])
         sizes = [lesion["diameter_mm"] for lesion in made["lesions"]]

@@ -32,21 +32,25 @@ from monai_consingan.cli.types import PATH
 )
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
 def keep(output: Path, decisions: Path, unsure: str, rest: str, quiet: bool) -> None:
-    """Write the lists of an augmented data set without what was rejected.
+    """Write the lists of an augmented data set, or a bank of lesions, without what was rejected.
 
     Scans of which a lesion was rejected leave datalist.json, its folds, manifest.csv and the lists of nnU-Net. No scan
-    is deleted. kept.json tells what was rejected; delete it and run merge to take everything back.
+    is deleted. kept.json tells what was rejected; delete it and run merge to take everything back. Of a bank, bank.json
+    tells.
     """
+    from monai_consingan.data.lesion_bank import is_lesion_bank
     from monai_consingan.workflows.augmentation import keep as run
+    from monai_consingan.workflows.lesion_review import keep_lesions
 
-    kept = run(output, decisions, unsure=unsure, rest=rest)
+    of_bank = is_lesion_bank(output)
+    kept = (keep_lesions if of_bank else run)(output, decisions, unsure=unsure, rest=rest)
     if not quiet:
-        click.echo(f"Lists: {output}")
+        click.echo(f"{'Bank' if of_bank else 'Lists'}: {output}")
         click.echo(
             f"  lesions   {kept['accepted']} accepted, {len(kept['rejected_lesions'])} rejected, "
             f"{len(kept['unsure_lesions'])} unsure, {len(kept['not_decided'])} not decided"
         )
-        click.echo(f"  scans     {len(kept['left_out'])} left out")
+        click.echo(f"  {'lesions' if of_bank else 'scans  '}   {len(kept['left_out'])} left out")
 
 
 @click.command()

@@ -19,6 +19,8 @@ from monai_consingan.text_files import read_json_dictionary
 
 BANK_FILE = "bank.json"
 BANK_FORMAT, BANK_VERSION = "monai-consingan lesions", 1
+KEPT = "kept"
+"""What the JSON file tells of lesions that were rejected, which it lists no longer."""
 _PARTS = ("image", "label", "valid")
 _NAME = re.compile(r"lesions/\d{4,}_(image|label|valid)\.nii\.gz")
 
@@ -79,6 +81,13 @@ class LesionBank:
     def lesions(self) -> list[dict[str, Any]]:
         """Number, files, donors, fold, kind, sizes and measures of each lesion."""
         return list(self.index["lesions"])
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """What its JSON file said when it was made, before lesions were rejected."""
+        index = {name: value for name, value in self.index.items() if name != KEPT}
+        rejected = self.index.get(KEPT, {}).get("left_out", [])
+        return {**index, "lesions": sorted([*self.lesions, *rejected], key=lambda told: int(told["number"]))}
 
     @property
     def donors(self) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data.names import source_name
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 
 LESION_CHOICES = ("largest", "random")
@@ -35,12 +36,16 @@ def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] | None = Non
         >>> number_lesions(np.array([1, 0, 2, 1, 1, 0, 2]), [1]).tolist()
         [2, 0, 1, 1, 1, 0, 0]
     """
-    parts, count = ndimage.label(values > 0, np.ones((3,) * values.ndim))
-    sizes = np.bincount(parts[lesion_voxels(values, lesion_labels) & (values > 0)], minlength=count + 1)
-    order = np.argsort(-sizes[1:], kind="stable")[: np.count_nonzero(sizes[1:])]
-    numbers = np.zeros(count + 1, np.int32)
-    numbers[order + 1] = np.arange(1, len(order) + 1)
-    return numbers[parts]
+    marked, found = values > 0, np.zeros(values.shape, np.int32)
+    if marked.any():
+        box = bounding_box(marked)
+        parts, count = ndimage.label(marked[box], np.ones((3,) * values.ndim))
+        sizes = np.bincount(parts[lesion_voxels(values[box], lesion_labels) & marked[box]], minlength=count + 1)
+        order = np.argsort(-sizes[1:], kind="stable")[: np.count_nonzero(sizes[1:])]
+        numbers = np.zeros(count + 1, np.int32)
+        numbers[order + 1] = np.arange(1, len(order) + 1)
+        found[box] = numbers[parts]
+    return found
 
 
 def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] | None = None) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array
+from monai_consingan.distance import bounding_box
 from monai_consingan.figures.view import SliceView, plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.surroundings import spatial_mask
 
@@ -50,7 +51,9 @@ class CardView:
             ConSinGANError: the mask is empty or has another grid.
         """
         inside = spatial_mask(lesion, as_array(image).shape[1:])
-        middle = tuple(round(float(c)) for c in ndimage.center_of_mass(inside))
+        box = bounding_box(inside, [0] * inside.ndim)
+        centre = ndimage.center_of_mass(inside[box])
+        middle = tuple(round(float(c) + side.start) for c, side in zip(centre, box, strict=True))
         axes = [axis for axis in plane_axes(image).values() if inside.shape[axis] > 1] if inside.ndim == 3 else []
         planes = [(axis, widest_slice(inside[None], axis)) for axis in axes]
         if inside.ndim == 3 and not all(n > 1 for n in inside.shape):  # one slice: it alone is a picture

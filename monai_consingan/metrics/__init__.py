@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
 from monai_consingan.metrics.checked_case import CheckInsertiond, CheckRemovald
-from monai_consingan.metrics.checks import Checks, Limits, beyond, check_insertion, check_removal, measure_change
+from monai_consingan.metrics.checks import (
+    Checks,
+    Limits,
+    beyond,
+    check_insertion,
+    check_removal,
+    measure_border,
+    measure_change,
+)
 from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
     DetectedLesion,
@@ -28,7 +36,7 @@ from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import load_feature_network, sifid
-from monai_consingan.metrics.surroundings import Surroundings
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
 from monai_consingan.metrics.texture import texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
@@ -46,6 +54,7 @@ __all__ = [
     "SetComparison",
     "Surroundings",
     "TissueAgreement",
+    "TissueLevel",
     "agreement",
     "beyond",
     "by_sequence",
@@ -67,6 +76,7 @@ __all__ = [
     "level_jump",
     "load_feature_network",
     "load_inception",
+    "measure_border",
     "measure_change",
     "measure_lesion",
     "radiomic_distance",
@@ -78,4 +88,5 @@ __all__ = [
     "sifid",
     "texture",
     "tissue_agreement",
+    "tissue_levels",
 ]

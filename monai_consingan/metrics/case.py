@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
-from monai_consingan.metrics.surroundings import Surroundings
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
 
 
 def insertion_measures(
@@ -28,6 +28,8 @@ def insertion_measures(
     axis: int | None = None,
     dims: int = 2,
     lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
+    donor_levels: Sequence[TissueLevel] | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
 
@@ -41,6 +43,8 @@ def insertion_measures(
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
             (:func:`~monai_consingan.data.lead_channel`).
+        levels, donor_levels: what tells tissue in the channels of host and donor
+            (:func:`~monai_consingan.metrics.tissue_levels`); ``None`` finds it in each image.
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
@@ -50,8 +54,10 @@ def insertion_measures(
         them, and ``level_jump_through`` (:func:`level_jump`).
     """
     across, donor_across = slice_axis(lesion, axis), slice_axis(donor, axis)
-    of_donor = Surroundings(donor, donor_lesion, axis=donor_across if dims == 2 else None, lead=lead)
-    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "lead": of_donor.channel}
+    sliced = donor_across if dims == 2 else None
+    of_donor = Surroundings(donor, donor_lesion, axis=sliced, lead=lead, levels=donor_levels)
+    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "levels": levels}
+    where["lead"] = of_donor.channel
     cases = [Surroundings(result, lesion, **where) for result in results.values()]
 
     def measure(of_donor: Surroundings, *cases: Surroundings) -> dict[str, float]:
@@ -78,6 +84,7 @@ def removal_measures(
     axis: int | None = None,
     dims: int = 2,
     lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of what was filled is, and what is left of the lesion.
 
@@ -91,6 +98,7 @@ def removal_measures(
         dims: 2 measures within the slices, 3 in space.
         lead: the sequence that the lesion is measured in; ``None`` finds it in the host
             (:func:`~monai_consingan.data.lead_channel`).
+        levels: what tells tissue in the host's channels; ``None`` finds it.
 
     Returns:
         By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and
@@ -99,8 +107,10 @@ def removal_measures(
     """
     across = slice_axis(lesion, axis)
     sliced = across if dims == 2 else None
-    in_host = Surroundings(host, lesion, axis=sliced, exclude=others, lead=lead)
-    where: dict[str, Any] = {"axis": sliced, "exclude": others, "lead": in_host.channel}
+    where: dict[str, Any] = {"axis": sliced, "exclude": others}
+    where["levels"] = tissue_levels(host) if levels is None else levels
+    in_host = Surroundings(host, lesion, lead=lead, **where)
+    where["lead"] = in_host.channel
     cases = [Surroundings(result, mask, **where) for result in results.values() for mask in (filled, lesion)]
 
     def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:

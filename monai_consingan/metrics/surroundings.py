@@ -1,9 +1,10 @@
-"""What the measures of a case share: a lesion in its image, and the tissue around it, found once."""
+"""What the measures of a case share: a lesion and the tissue around it, in the part of an image that they lie in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,13 +12,15 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
-from monai_consingan.arrays import as_array, check_axis, spacing_of
-from monai_consingan.background import find_background
+from monai_consingan.arrays import as_array, check_axis, in_all, spacing_of
+from monai_consingan.background import Background, find_background
+from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
-from monai_consingan.distance import ring
+from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import ConSinGANError
 
 AIR_FRACTION = 0.1
+_MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
 
 
 def channels_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
@@ -84,30 +87,43 @@ def spatial_mask(
     return np.asarray(array)
 
 
-def tissue_mask(image: NDArray[Any]) -> NDArray[np.bool_]:
-    """Voxels that hold tissue and not air.
+@dataclass(frozen=True)
+class TissueLevel:
+    """What tells tissue from air in a channel: found in all of it, it serves any part, also after a lesion was put in.
 
-    They are those that are brighter than air: above 0 (above the minimum, for images with values below 0) by more than
-    a tenth of the way to the 99.5th percentile, and neither background nor mixed with it
-    (:func:`~monai_consingan.background.find_background`). That holds for scans with a skull, for stripped ones and for
+    Tissue is brighter than air: above 0 (above the minimum, for images with values below 0) by more than a tenth of the
+    way to the 99.5th percentile, and neither background nor mixed with it
+    (``monai_consingan.background.find_background``). That holds for scans with a skull, for stripped ones and for
     crops without any air.
 
     Args:
-        image: spatial array.
-
-    Returns:
-        Boolean array of the image's shape.
+        above: intensity above which there is tissue.
+        background: the constant that fills the channel's border, or that there is none.
+        span: from the 0.5th to the 99.5th percentile.
     """
-    background = find_background(image)
-    shown = background.darkest(image)
-    low, high = min(float(shown.min()), 0.0), float(np.percentile(shown, 99.5))
-    bright = np.asarray(image > low + AIR_FRACTION * (high - low))
-    return background.tissue(image) & bright if background else bright
+
+    above: float
+    background: Background
+    span: float
+
+    @classmethod
+    def of(cls, channel: NDArray[Any]) -> TissueLevel:
+        """That of a channel, (\\*spatial)."""
+        background = find_background(channel)
+        shown = background.darkest(channel)
+        dark, bright = np.percentile(shown, (0.5, 99.5))
+        low = min(float(shown.min()), 0.0)
+        return cls(low + AIR_FRACTION * (float(bright) - low), background, float(bright - dark))
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Voxels of the channel, or of a part of it, that hold tissue and not air: boolean, of the same shape."""
+        bright = np.asarray(values > self.above)
+        return self.background.tissue(values) & bright if self.background else bright
 
 
-def tissue_in_all(channels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Voxels that hold tissue (:func:`tissue_mask`) in every channel of an image, (C, \\*spatial), as (\\*spatial)."""
-    return np.logical_and.reduce([tissue_mask(channel) for channel in channels])
+def tissue_levels(image: NdarrayOrTensor) -> tuple[TissueLevel, ...]:
+    """What tells tissue from air in each channel of an image, (C, \\*spatial)."""
+    return tuple(TissueLevel.of(channel) for channel in channels_array(image))
 
 
 class Surroundings:
@@ -123,14 +139,18 @@ class Surroundings:
         axis: spatial axis perpendicular to the slices, in which everything then stays. None measures in space.
         exclude: mask of voxels that must not count as surroundings, such as other lesions.
         tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
+        levels: what tells tissue from air in each channel (:func:`tissue_levels`), such as those of a result's host;
+            None finds it in the image.
         lead: the channel that is measured, by its number or its sequence's name; None takes the one in which the mask
             stands out most (:func:`~monai_consingan.data.lead_channel`).
 
     Attributes:
-        image: the channel that is measured, (\\*spatial).
+        box: the part of the image that mask and surroundings lie in, an index for the spatial axes. All arrays are
+            those of this part.
+        image: the channel that is measured, (\\*box).
         channel: its number.
         sequences: names of all channels (:func:`~monai_consingan.data.sequence_names`).
-        inside: the mask, boolean (\\*spatial).
+        inside: the mask, boolean (\\*box).
         spacing: voxel size in mm.
         axis: the axis perpendicular to the slices that it stays in, or None.
 
@@ -142,7 +162,7 @@ class Surroundings:
         >>> import numpy as np
         >>> image, mask = np.full((1, 32, 32), 100.0), np.zeros((1, 32, 32))
         >>> mask[0, 12:20, 12:20] = 1
-        >>> Surroundings(image, mask).mean((2.0, 8.0))
+        >>> Surroundings(image, mask).mean()
         100.0
     """
 
@@ -155,17 +175,26 @@ class Surroundings:
         axis: int | None = None,
         exclude: NdarrayOrTensor | None = None,
         tissue: NdarrayOrTensor | None = None,
+        levels: Sequence[TissueLevel] | None = None,
         lead: int | str | None = None,
     ) -> None:
-        self._channels = channels_array(image)
-        self.inside = spatial_mask(mask, self._channels.shape[1:])
+        whole = channels_array(image)
+        shape, inside = whole.shape[1:], spatial_mask(mask, whole.shape[1:])
         self.sequences = sequence_names(image)
         self.channel = lead_channel(image, mask, lead)
-        self.image = self._channels[self.channel]
         self.spacing = spacing_of(image, spacing)
-        self.ndim = self.image.ndim
+        self.ndim = inside.ndim
         self.axis = None if self.ndim == 2 else check_axis(axis, self.ndim)
-        self._exclude, self._tissue = exclude, tissue
+        pads = [int(min(np.ceil(RING_MM[1] / mm) + _MARGIN, n)) for mm, n in zip(self.spacing, shape, strict=True)]
+        self.box = bounding_box(inside, pads)
+        self.inside = inside[self.box]
+        self._whole, self._channels = whole, whole[in_all(self.box)]
+        self.image = self._channels[self.channel]
+        self._levels = levels
+        self._tissue = None if tissue is None else spatial_mask(tissue, shape, "tissue")[self.box]
+        self._exclude = None
+        if exclude is not None:
+            self._exclude = spatial_mask(exclude, shape, "exclude", allow_empty=True)[self.box]
         self._rings: dict[tuple[float, float], NDArray[np.bool_]] = {}
 
     @classmethod
@@ -175,9 +204,9 @@ class Surroundings:
         """The surroundings that a measure is given, or those of the image and mask that it is given.
 
         Args:
-            image: the image, or surroundings that were found before.
-            mask: the mask; None with surroundings only.
-            where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
+            image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
+            mask: channel-first mask on the same grid, such as that of a lesion; None with surroundings only.
+            where: ``spacing``, ``axis``, ``exclude``, ``tissue``, ``levels`` and ``lead``, see :class:`Surroundings`.
         """
         if isinstance(image, Surroundings):
             return image
@@ -192,58 +221,53 @@ class Surroundings:
         other.channel, other.image = channel, self._channels[channel]
         return other
 
+    def part(self, of_lesion: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """The mask, or a part of it that is given for all of the image or for the box, as (\\*box)."""
+        if of_lesion is None:
+            return self.inside
+        return of_lesion if of_lesion.shape == self.inside.shape else of_lesion[self.box]
+
     @cached_property
     def countable(self) -> NDArray[np.bool_]:
-        """All tissue outside of the mask that may be compared with, of the image's spatial shape."""
+        """All tissue outside of the mask that may be compared with."""
         if self._tissue is not None:
-            found = spatial_mask(self._tissue, self.inside.shape, "tissue") & ~self.inside
+            found = self._tissue & ~self.inside
         else:
-            found = tissue_in_all(self._channels) & ~self.inside
-        if self._exclude is not None:
-            found &= ~spatial_mask(self._exclude, found.shape, "exclude", allow_empty=True)
-        return found
+            levels = tissue_levels(self._whole) if self._levels is None else self._levels
+            pairs = zip(levels, self._channels, strict=True)
+            found = np.logical_and.reduce([level.mask(channel) for level, channel in pairs]) & ~self.inside
+        return found if self._exclude is None else found & ~self._exclude
 
-    def ring(self, limits_mm: tuple[float, float]) -> NDArray[np.bool_]:
-        """The tissue whose distance to the mask is above the first and up to the second number of mm.
+    def ring(self, limits_mm: tuple[float, float] = RING_MM) -> NDArray[np.bool_]:
+        """The tissue whose distance to the mask is above the first and up to the second number of mm, at most 8."""
+        if limits_mm not in self._rings:
+            self._rings[limits_mm] = ring(self.inside, self.spacing, limits_mm, self.axis) & self.countable
+        return self._rings[limits_mm]
 
-        Raises:
-            ConSinGANError: for limits that are negative or in the wrong order.
-        """
-        limits = (float(limits_mm[0]), float(limits_mm[1]))
-        if limits not in self._rings:
-            self._rings[limits] = ring(self.inside, self.spacing, limits_mm, self.axis) & self.countable
-        return self._rings[limits]
+    @property
+    def around(self) -> NDArray[np.bool_]:
+        """The tissue up to 8 mm around the mask."""
+        return self.ring((0.0, RING_MM[1]))
 
-    def around(self, outer_mm: float) -> NDArray[np.bool_]:
-        """The tissue up to a distance in mm.
-
-        Raises:
-            ConSinGANError: for a distance that is no positive number of mm.
-        """
-        if not 0 < outer_mm < np.inf:
-            raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
-        return self.ring((0.0, outer_mm))
-
-    def values(self, ring_mm: tuple[float, float]) -> NDArray[Any]:
-        """Intensities of a ring of tissue around the mask, one for each voxel.
+    def values(self) -> NDArray[Any]:
+        """Intensities of the ring of tissue 2 to 8 mm around the mask, one for each voxel.
 
         Raises:
             ConSinGANError: when nothing is left of the ring.
         """
-        around = self.ring(ring_mm)
-        if not around.any():
+        if not self.ring().any():
             raise ConSinGANError(
-                f"No tissue lies between {ring_mm[0]:g} and {ring_mm[1]:g} mm around the lesion: give a wider ring_mm."
+                f"No tissue lies between {RING_MM[0]:g} and {RING_MM[1]:g} mm around the lesion: give one in tissue."
             )
-        return np.asarray(self.image[around])
+        return np.asarray(self.image[self.ring()])
 
-    def mean(self, ring_mm: tuple[float, float]) -> float:
-        """Mean intensity of a ring of tissue around the mask.
+    def mean(self) -> float:
+        """Mean intensity of the ring of tissue 2 to 8 mm around the mask.
 
         Raises:
             ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
         """
-        mean = float(self.values(ring_mm).mean(dtype=np.float64))
+        mean = float(self.values().mean(dtype=np.float64))
         if mean <= 0:
             raise ConSinGANError(
                 f"The tissue around the lesion has the mean intensity {mean:.4g}: contrast needs intensities above 0, "

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_spacing
 from monai_consingan.background import Background, darkness, find_background
-from monai_consingan.distance import depth_within
+from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
 
 OPENING_MM = 2.0
@@ -93,7 +93,7 @@ def head_mask(
     background = find_background(values) if background is None else background
     air = air_level(values, background) if air is None else air
     tissue = (values > air) & ~background.mask(values)
-    box = ndimage.find_objects(tissue.view(np.uint8))[0]
+    box = bounding_box(tissue)
     filled, ball = _filled(tissue[box]), _ball(mm, OPENING_MM)
     opened = _largest(_dilated(_eroded(filled, ball), ball))
     core = opened if opened.any() else _largest(filled)
@@ -122,10 +122,9 @@ def edge_distance(head: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     padded = np.pad(head, pads)
     if padded.all():
         return np.full(head.shape, np.inf, np.float32)
-    # one voxel more than the head on each side holds all the surface there is
     depth = np.zeros(padded.shape, np.float32)
-    for box in ndimage.find_objects(padded.astype(np.uint8)):
-        near = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
+    if head.any():  # one voxel more than it on each side holds all the surface there is
+        near = bounding_box(padded, [1] * padded.ndim)
         depth_within(padded[near], spacing, depth[near])
     inner = tuple(slice(low, low + size) for (low, _), size in zip(pads, head.shape, strict=True))
     return depth[inner]

@@ -13,12 +13,12 @@ import numpy as np
 from cachetools import LRUCache, cached
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacing_of
 from monai_consingan.background import Background, find_background
+from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, coarse_grid, coarse_unlikeness
-from monai_consingan.transforms.head import air_level, edge_distance, tissue_level
+from monai_consingan.transforms.head import air_level, edge_distance, head_mask, tissue_level
 from monai_consingan.transforms.room import Room
 from monai_consingan.transforms.turn import Turn
 
@@ -124,7 +124,7 @@ class HostKnowledge:
             room = replace(room, mask=mask, distance=edge_distance(mask, mm))
         room = room.narrowed(main, mm, background)
         levels = [tissue_level(channel, room.mask, room.distance) for channel in values]
-        box = next(iter(ndimage.find_objects(room.mask.view(np.uint8))), tuple(slice(0, n) for n in room.mask.shape))
+        box = bounding_box(room.mask) if room.mask.any() else tuple(slice(0, n) for n in room.mask.shape)
         depth = room.distance[box]
         coarse = coarse_grid(depth, tuple(b.start for b in box), mm) if depth.size > _LARGE else None
         channels = [
@@ -170,6 +170,15 @@ class HostKnowledge:
         whole = np.zeros(self.shape, bool)
         whole[self.box] = self.mask
         return whole
+
+    def head_in_all(self, image: NdarrayOrTensor) -> np.ndarray:
+        """What lies in the head in all channels of the host, boolean (\\*spatial)."""
+        heads = [
+            head_mask(channel, spacing=self.spacing, background=about.background, air=about.air)
+            for channel, about in zip(as_array(image), self.channels, strict=True)
+            if len(self.channels) > 1
+        ]
+        return np.logical_and.reduce([self.head, *heads])
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to other processes: all but what is quick to work out."""

@@ -13,7 +13,7 @@ from monai_consingan.data import Files, as_files, check_lesion, sequence_names, 
 from monai_consingan.data.lesion_bank import LesionBank, is_lesion_bank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
-from monai_consingan.metrics import Checks, check_insertion, insertion_measures
+from monai_consingan.metrics import Checks, check_insertion, insertion_measures, tissue_levels
 from monai_consingan.models.device import check_device
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
@@ -130,17 +130,21 @@ def _pasted(
         offset=source.offset,
     )
 
+    where: dict[str, Any] = {
+        "axis": source.axis,
+        "dims": found.dims,
+        "others": found.host_label,
+        "levels": tissue_levels(host),
+        "donor_levels": tissue_levels(donor),
+    }
+
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
-        lesion = found.donor_lesion
-        where: dict[str, Any] = {"axis": source.axis, "dims": found.dims, "lead": found.lead}
-        return insertion_measures(results, found.mask, donor, lesion, others=found.host_label, **where)
+        return insertion_measures(results, found.mask, donor, found.donor_lesion, lead=found.lead, **where)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         blended = method.paste_blend != "hard" or method.redrawn is not None
-        where: dict[str, Any] = {"axis": source.axis, "dims": found.dims, "others": found.host_label}
-        return check_insertion(
-            result, found.host, found.mask, donor, found.donor_lesion, measures, blended=blended, **where
-        )
+        given = (result, found.host, found.mask, donor, found.donor_lesion, measures)
+        return check_insertion(*given, blended=blended, head=found.head, **where)
 
     names = sequence_names(host)
     placement = {

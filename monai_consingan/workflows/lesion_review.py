@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data.lesion_bank import LesionBank
+from monai_consingan.data.lesion_bank import BANK_FILE, KEPT, LesionBank
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.folder_lock import locked
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, save_cards, write_review
+from monai_consingan.workflows.review.decisions import read_decisions
+from monai_consingan.workflows.run_folder import write_json
 
 _NUMBERS = ("diameter_mm", "value_cnr", "seam", "likeness", "attempt")
 
@@ -49,8 +54,47 @@ def write_lesion_review(bank: LesionBank, donors: Mapping[tuple[str, int], Donor
             bank.folder / CARDS, entry.case, entry.lesion, before=wrap_like(before, image), after=image, mask=mask
         )
         entries.append(entry)
-    run = hashlib.sha256(json.dumps(bank.index).encode()).hexdigest()
-    write_review(bank.folder, run, entries, title=f"{len(entries)} new lesions to look at")
+    write_review(bank.folder, _run(bank), entries, title=f"{len(entries)} new lesions to look at")
+
+
+def _run(bank: LesionBank) -> str:
+    """What tells a bank's page from others."""
+    return hashlib.sha256(json.dumps(bank.whole).encode()).hexdigest()
+
+
+def keep_lesions(
+    folder: str | Path, decisions: str | Path, *, unsure: str = "drop", rest: str = "error"
+) -> dict[str, Any]:
+    """Leave lesions that were rejected out of a bank, for all that take it.
+
+    Nothing is deleted: ``bank.json`` then tells of the rejected lesions under ``kept``, and other decisions on the same
+    page take the place of these.
+
+    Args:
+        folder: the bank.
+        decisions: the ``decisions.json`` that was saved on its ``review.html``.
+        unsure: ``"keep"`` or ``"drop"`` what was not decided for good.
+        rest: ``"keep"`` or ``"drop"`` what nothing was decided on; ``"error"`` refuses the decisions.
+
+    Returns:
+        What ``bank.json`` then holds under ``kept``.
+
+    Raises:
+        ConSinGANError: there is no bank, it is in use, no lesion would be left, or the decisions cannot be used:
+            damaged, of another bank, or, unless ``rest`` tells what becomes of the others, not on all lesions.
+    """
+    given = read_decisions(decisions)
+    bank = LesionBank(folder)
+    with locked(bank.folder):
+        bank = LesionBank(folder)
+        lesions = {ReviewEntry(told["kind"], told["number"], MADE).key: told for told in bank.whole["lesions"]}
+        told, dropped = given.outcome(_run(bank), lesions.keys(), decisions, unsure=unsure, rest=rest)
+        if dropped == lesions.keys():
+            raise ConSinGANError(f"decisions {decisions} leave no lesion of bank {folder}: accept one, or make more.")
+        kept = {**told, "left_out": [lesion for key, lesion in lesions.items() if key in dropped]}
+        index = {**bank.whole, "lesions": [lesion for key, lesion in lesions.items() if key not in dropped], KEPT: kept}
+        write_json(bank.folder / BANK_FILE, index)
+    return kept
 
 
 def _middle(label: NDArray[Any]) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import read_scans
-from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
+from monai_consingan.workflows.augmentation.records import ScanRecord, pick_sequences, without_paths
 from monai_consingan.workflows.augmentation.survey import load_pair
 from monai_consingan.workflows.lesion_generator import LesionGenerator, NewLesion
 from monai_consingan.workflows.lesion_review import write_lesion_review
@@ -40,7 +40,7 @@ _STATE, _SHEET = ".lesions", "lesions.png"
 
 
 def make_lesions(
-    donors: str | Path,
+    donors: str | Path | Sequence[tuple[str | Path, str | Path]],
     output: str | Path,
     number: int = 20,
     settings: LesionSettings | None = None,
@@ -57,8 +57,9 @@ def make_lesions(
     it was, and ends with the same bytes.
 
     Args:
-        donors: the data set (:py:func:`monai_consingan.workflows.augmentation.read_scans`). Scans without a lesion are
-            passed over.
+        donors: the data set (:py:func:`monai_consingan.workflows.augmentation.read_scans`), or pairs of an image (of
+            several sequences in 4D) and its label, which the bank calls ``donor1`` and so on. Scans without a lesion
+            are passed over.
         output: folder for ``lesions`` (image, label and valid of each), ``bank.json``, ``lesions.png``, and
             ``review.html`` with its pictures.
         number: how many lesions.
@@ -81,8 +82,11 @@ def make_lesions(
     settings = settings or LesionSettings()
     if number < 1:
         raise ConSinGANError(f"number is {number}, but must be 1 or more.")
-    scans = read_scans(donors, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
-    records = [record for record in scans.of("training") if record.label is not None]
+    if isinstance(donors, str | Path):
+        scans = read_scans(donors, channel=channel, lesion_mask=lesion_mask, sequences=sequences).of("training")
+    else:
+        scans = _pairs(donors, channel, sequences)
+    records = [record for record in scans if record.label is not None]
     if not records:
         raise ConSinGANError(f"data set {donors} has no label in its training scans: give one of their lesions.")
     folder = _Folder(output)
@@ -105,6 +109,18 @@ def make_lesions(
         except ConSinGANError:
             folder.undo_if_nothing_is_made()
             raise
+
+
+def _pairs(
+    pairs: Sequence[tuple[str | Path, str | Path]], channel: int | None, sequences: Sequence[str] | None
+) -> list[ScanRecord]:
+    """Pairs of image and label as the scans of a data set without folds."""
+    found = []
+    for number, (image, label) in enumerate(pairs, start=1):
+        name = f"donor{number}"
+        choice = pick_sequences([str(image)], (), name, channel, sequences)
+        found.append(ScanRecord(name, Path(image), Path(label), volumes=choice.volumes, sequences=choice.names))
+    return found
 
 
 def _source(record: ScanRecord) -> dict[str, Any]:

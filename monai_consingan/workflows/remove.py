@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from monai_consingan.data import Files, as_files, lead_channel, slices_of
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
-from monai_consingan.metrics import Checks, check_removal, removal_measures
+from monai_consingan.metrics import Checks, check_removal, removal_measures, tissue_levels
 from monai_consingan.models.device import check_device
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
@@ -126,13 +126,18 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
 
     lead = lead_channel(image, filled.lesion, target.lead)
 
+    where: dict[str, Any] = {
+        "others": filled.label,
+        "axis": filled.axis,
+        "dims": filled.dims,
+        "levels": tissue_levels(image),
+    }
+
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
-        where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "dims": filled.dims, "lead": lead}
-        return removal_measures(results, filled.mask, filled.lesion, image, **where)
+        return removal_measures(results, filled.mask, filled.lesion, image, lead=lead, **where)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
-        given = (filled.mask, filled.lesion, measures)
-        return check_removal(result, image, *given, others=filled.label, axis=filled.axis, dims=filled.dims)
+        return check_removal(result, image, filled.mask, filled.lesion, measures, **where)
 
     return LesionCase(
         host=image,

@@ -76,7 +76,8 @@ def test_the_lead_is_where_the_lesion_stands_out_most() -> None:
 def test_only_what_is_tissue_in_all_channels_is_compared_with() -> None:
     image = tissue()
     image[0, :20] = image[1, :, 28:] = 0
-    around = Surroundings(image, LESION, axis=2, lead=2).ring((0, 8))
+    case, around = Surroundings(image, LESION, axis=2, lead=2), np.zeros(LESION.shape[1:], bool)
+    around[case.box] = case.ring((0, 8))
     assert around.any() and not around[:20].any() and not around[:, 28:].any()
 
 

@@ -12,9 +12,9 @@ from monai_consingan.metrics import (
     insertion_measures,
     measure_lesion,
     seam,
-    surroundings,
     texture,
 )
+from monai_consingan.metrics.surroundings import TissueLevel, tissue_levels
 
 
 def case() -> tuple[np.ndarray, np.ndarray]:
@@ -35,9 +35,25 @@ def test_measures_are_the_same_of_what_was_found_before(measure: object) -> None
 
 def test_tissue_is_told_from_air_once_for_each_image() -> None:
     image, mask = case()
-    with mock.patch.object(surroundings, "tissue_mask", wraps=surroundings.tissue_mask) as told:
+    with mock.patch.object(TissueLevel, "of", wraps=TissueLevel.of) as told:
         insertion_measures({"": image, "_naive": image + 1}, mask, image, mask)
-    assert told.call_count == 3
+        assert told.call_count == 3
+        levels = tissue_levels(image)
+        insertion_measures({"": image, "_naive": image + 1}, mask, image, mask, levels=levels, donor_levels=levels)
+    assert told.call_count == 4
+
+
+def test_only_what_is_within_reach_is_looked_at() -> None:
+    image, mask = case()
+    found = Surroundings(image, mask, spacing=2.0)
+    assert found.image.shape == found.inside.shape == found.around.shape == (27, 25)
+
+
+def test_what_is_tissue_in_a_part_of_an_image_is_tissue_in_all_of_it() -> None:
+    image = np.zeros((60, 60))
+    image[10:50, 10:50] = np.random.RandomState(0).uniform(50, 100, (40, 40))
+    level, box = TissueLevel.of(image), (slice(5, 30), slice(8, 60))
+    assert np.array_equal(level.mask(image)[box], level.mask(image[box])) and level.mask(image).sum() > 1000
 
 
 def test_a_mask_is_needed_with_an_image() -> None:

@@ -8,9 +8,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from monai.data import MetaTensor
 from PIL import Image
 
+from monai_consingan.cli import main
 from monai_consingan.data.lesion_bank import LesionBank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import GENERATION_METHODS, LesionSettings
@@ -18,7 +20,9 @@ from monai_consingan.transforms import load_bank
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.lesion_generator import COPY, LesionGenerator
+from monai_consingan.workflows.lesion_review import keep_lesions
 from monai_consingan.workflows.lesions import make_lesions
+from monai_consingan.workflows.review.decisions import FORMAT
 
 SETTINGS = LesionSettings(diameter=(6, 10))
 
@@ -157,6 +161,67 @@ def test_a_bank_is_looked_at_lesion_by_lesion_beside_the_donors(data_set: Path, 
         for column in range(3):  # both lesions lie in the middle of each plane
             middle = (slice(68, 76), slice(144 * column + 68, 144 * column + 76))
             assert min(cards[name][middle].mean() for name in ("before", "after")) > np.median(cards["after"]) + 40
+
+
+def _decided(bank: Path, *verdicts: str) -> Path:
+    page = (bank / "review.html").read_text(encoding="utf-8")
+    content = json.loads(page.split('<script type="application/json" id="content">')[1].split("</script>")[0])
+    decisions = dict(zip((entry["key"] for entry in content["entries"]), verdicts, strict=False))
+    path = bank.parent / "decisions.json"
+    path.write_text(json.dumps({"format": FORMAT, "run": content["run"], "decisions": decisions}))
+    return path
+
+
+def test_rejected_lesions_leave_the_bank_and_can_come_back(data_set: Path, tmp_path: Path) -> None:
+    bank = tmp_path / "bank"
+    make_lesions(data_set, bank, 3, SETTINGS)
+    whole = _bytes(bank)
+    with pytest.raises(ConSinGANError, match="say nothing of 1 of 3 lesions"):
+        keep_lesions(bank, _decided(bank, "accept", "reject"))
+    kept = keep_lesions(bank, _decided(bank, "accept", "reject"), rest="keep")
+    assert (kept["accepted"], len(kept["rejected_lesions"]), len(kept["not_decided"])) == (1, 1, 1)
+    assert [told["number"] for told in LesionBank(bank).lesions] == [1, 3]
+    assert len(load_bank(bank)) == 2
+    assert {name for name, content in _bytes(bank).items() if content != whole[name]} == {"bank.json"}
+    again = keep_lesions(bank, _decided(bank, "unsure", "accept", "accept"))
+    assert [told["number"] for told in again["left_out"]] == [1]
+    assert [told["number"] for told in LesionBank(bank).lesions] == [2, 3]
+    assert LesionBank(bank).whole == json.loads(whole["bank.json"])
+    before = _bytes(bank)
+    with pytest.raises(ConSinGANError, match="leave no lesion of bank"):
+        keep_lesions(bank, _decided(bank, "reject", "reject", "reject"))
+    assert _bytes(bank) == before
+    other = tmp_path / "other" / "bank"
+    make_lesions(data_set, other, 2, SETTINGS)
+    with pytest.raises(ConSinGANError, match="are of another run"):
+        keep_lesions(bank, _decided(other, "accept", "reject"))
+
+
+def test_pairs_are_donors_without_their_names(data_set: Path, tmp_path: Path) -> None:
+    folder = data_set.parent
+    pairs = [(folder / f"image{number}.nii.gz", folder / f"label{number}.nii.gz") for number in (0, 1)]
+    index = make_lesions(pairs, tmp_path / "bank", 2, SETTINGS)
+    assert [donor["scan"] for donor in index["donors"]] == ["donor1", "donor2"]
+    assert {donor["fold"] for donor in index["donors"]} == {None}
+    assert str(folder) not in (tmp_path / "bank" / "bank.json").read_text(encoding="utf-8")
+    assert make_lesions(pairs, tmp_path / "bank", 2, SETTINGS) == index
+    with pytest.raises(ConSinGANError, match="does not say what its sequences are"):
+        make_lesions(pairs, tmp_path / "named", 2, SETTINGS, sequences=["t1"])
+    assert not (tmp_path / "named").exists()
+
+
+def test_the_command_takes_pairs_and_keeps_what_was_accepted(data_set: Path, tmp_path: Path) -> None:
+    folder, bank = data_set.parent, tmp_path / "bank"
+    files = [str(folder / f"{name}{number}.nii.gz") for number in (0, 1) for name in ("image", "label")]
+    run = CliRunner().invoke(main, ["lesions", *files, "--output", str(bank), "--number", "2", "--diameter", "6,10"])
+    assert run.exit_code == 0, run.output
+    run = CliRunner().invoke(main, ["keep", str(bank), "--decisions", str(_decided(bank, "accept", "reject"))])
+    assert run.exit_code == 0, run.output
+    assert "1 accepted, 1 rejected" in run.output
+    assert len(load_bank(bank)) == 1
+    run = CliRunner().invoke(main, ["lesions", *files[:3], "--output", str(tmp_path / "odd")])
+    assert run.exit_code == 2
+    assert "each IMAGE with its LABEL" in run.output
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(

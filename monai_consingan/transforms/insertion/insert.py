@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from monai_consingan.data import (
 )
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import real_path
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.oedema import bounded_oedema
@@ -69,6 +69,8 @@ class InsertedLesion(NamedTuple):
     """The channel in which the place was looked for."""
     host: Any
     """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
+    head: np.ndarray
+    """The host's head in all channels, boolean (\\*spatial)."""
 
 
 @dataclass(eq=False)
@@ -193,6 +195,7 @@ class InsertLesion(Transform):
             middle = present[(len(present) - 1) // 2]
             slice_offset = 0 if host_slice is None else host_slice - middle
         known = HostKnowledge.of(host, lead=lead)
+        head = known.head_in_all(host)
         placement = find_placement(
             as_array(host)[lead],
             as_array(moved_donor)[lead],
@@ -231,7 +234,8 @@ class InsertLesion(Transform):
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *numbering, dims, match, lead, host)
+        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head)
+        return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *told)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:
         """2, as a slice is given."""
@@ -243,7 +247,7 @@ class InsertLesion(Transform):
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
     names = [image.meta.get(ImageMetaKey.FILENAME_OR_OBJ) for image in (first, second)]
-    return first is second or (all(names) and Path(str(names[0])).resolve() == Path(str(names[1])).resolve())
+    return first is second or (all(names) and real_path(str(names[0])) == real_path(str(names[1])))
 
 
 def _in_volume(numbers: Sequence[int] | None, axis: int | None, along: int | None, name: str) -> tuple[int, ...] | None:

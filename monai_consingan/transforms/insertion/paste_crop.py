@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from scipy import ndimage
 
 from monai_consingan.arrays import as_array, cast_values, in_all, wrap_like
 from monai_consingan.background import check_in_tissue
 from monai_consingan.data.contrast import RING_MM, cnr
-from monai_consingan.distance import ring
+from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
@@ -155,7 +154,7 @@ def paste_crop(
         ConSinGANError: the host's intensities do not allow the match.
     """
     mm, shape = known.spacing, image.shape[1:]
-    lesion = next(iter(ndimage.find_objects((crop.label > 0).view(np.uint8))))
+    lesion = bounding_box(crop.label > 0)
     start = [low + part.start for low, part in zip(offset, lesion, strict=True)]
     stop = [low + part.stop for low, part in zip(offset, lesion, strict=True)]
     if min(start) < 0 or any(end > size for end, size in zip(stop, shape, strict=True)):

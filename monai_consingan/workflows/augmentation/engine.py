@@ -144,6 +144,7 @@ class Run:
         self._require_lesions(failed)
         tasks = self.how.part(folder.tasks)
         todo = [task for task in tasks if folder.outcome(task.name) is None]
+        todo.sort(key=lambda task: task.host)  # all scans of a host in turn, as it is then read and looked at once
         folder.check_inputs(all_there=bool(todo))
         bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
         work = partial(_make, str(folder.path), folder.token, str(bank), self.how.device)

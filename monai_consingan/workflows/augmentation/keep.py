@@ -6,8 +6,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from monai_consingan.data import file_sha256
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import locked
 from monai_consingan.workflows.augmentation.merge import write_lists
 from monai_consingan.workflows.augmentation.reviewed import KEPT, review_entries
@@ -35,33 +33,16 @@ def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", res
         ConSinGANError: the folder is of no augmentation or in use, or the decisions cannot be used: damaged, of another
             run, or, unless ``rest`` tells what becomes of the others, not on all lesions.
     """
-    for name, value, choices in (("unsure", unsure, ("keep", "drop")), ("rest", rest, ("keep", "drop", "error"))):
-        if value not in choices:
-            raise ConSinGANError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
     given = read_decisions(decisions)
     folder = RunFolder(output)
     folder.run  # noqa: B018  before it is locked, which makes the folder
     with locked(folder.path):
         scans = {entry.key: entry.case for told in folder.made() for entry in review_entries(told)}
-        given.require(
-            folder.token, scans.keys() if rest == "error" else scans.keys() & given.verdicts.keys(), decisions
-        )
-        by_verdict = {
-            verdict: sorted(key for key in scans if given.verdicts.get(key, "rest") == verdict)
-            for verdict in ("accept", "reject", "unsure", "rest")
-        }
-        dropped = by_verdict["reject"] + (by_verdict["unsure"] if unsure == "drop" else [])
-        dropped += by_verdict["rest"] if rest == "drop" else []
+        told, dropped = given.outcome(folder.token, scans.keys(), decisions, unsure=unsure, rest=rest)
         kept = {
             "run": folder.token,
             "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "decisions_sha256": file_sha256(Path(decisions)),
-            "unsure": unsure,
-            "rest": rest,
-            "accepted": len(by_verdict["accept"]),
-            "rejected_lesions": by_verdict["reject"],
-            "unsure_lesions": by_verdict["unsure"],
-            "not_decided": by_verdict["rest"],
+            **told,
             "left_out": sorted({scans[key] for key in dropped}),
         }
         write_json(folder.path / KEPT, kept, indent=2)

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_scan, to_host_grid
@@ -19,7 +21,16 @@ from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, Surroundings, contrast, contrast_to_noise, kept, measure_change
+from monai_consingan.metrics import (
+    Limits,
+    Surroundings,
+    TissueLevel,
+    contrast,
+    contrast_to_noise,
+    kept,
+    measure_change,
+    tissue_levels,
+)
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
@@ -38,11 +49,13 @@ class _Site:
 
     Args:
         known: what is known of it.
+        levels: what tells tissue in its channels.
         prior: chances of places, (\\*spatial); ``None`` for those alike.
         donors: the lesions that may go there.
     """
 
     known: HostKnowledge
+    levels: tuple[TissueLevel, ...]
     prior: np.ndarray | None
     donors: list[Lesion]
 
@@ -65,6 +78,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.last_site = LRUCache[Any, _Site](1)
         self.lesions: list[Lesion] = [lesion for survey in self.surveys.values() for lesion in survey.lesions]
         self.limits: Limits = {
             "seam": seam_range(self.lesions, self.settings.seam_margin),
@@ -85,11 +99,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         """Put as many lesions in as chance decides; see :py:meth:`CaseMaker.change`."""
         own = int(case.numbers.max(initial=0))
         fewest, most = self.settings.lesions
-        site = _Site(
-            known=HostKnowledge.of(case.image, self._brain(case)),
-            prior=self._prior(case),
-            donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
-        )
+        site = self._site(case)
         rng = np.random.RandomState(case.task.seed)
         count = int(rng.randint(fewest, most + 1))
         for _ in range(count):
@@ -105,6 +115,16 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             "settings": {**self.settings.as_dict(), "location": Path(self.settings.location).name},
             "limits": self.limits,
         }
+
+    @cachedmethod(attrgetter("last_site"), key=lambda self, case: case.record.name)
+    def _site(self, case: Case) -> _Site:
+        """Where in a host lesions may go, found once for scans that are made in turn."""
+        return _Site(
+            known=HostKnowledge.of(case.original, self._brain(case)),
+            levels=tissue_levels(case.original),
+            prior=self._prior(case),
+            donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
+        )
 
     def _add(self, case: Case, site: _Site, rng: np.random.RandomState, number: int) -> None:
         """Put one lesion in, in as many attempts as it may take."""
@@ -188,10 +208,17 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
             lead = draw.donor.lead
-            where: dict[str, Any] = {"head": site.known.head, "others": others, "axis": case.axis, "lead": lead}
-            found = measure_change(pasted.image, case.image, mask, dims=case.measured, **where)
+            where: dict[str, Any] = {"lead": lead, "levels": site.levels}
+            found = measure_change(
+                *(pasted.image, case.image, mask),
+                head=site.known.head,
+                others=others,
+                axis=case.axis,
+                dims=case.measured,
+                **where,
+            )
             part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            around = Surroundings(pasted.image, mask, axis=case.measured_across, exclude=others, lead=lead)
+            around = Surroundings(pasted.image, mask, axis=case.measured_across, exclude=others, **where)
             cnr = contrast_to_noise(around, part=part)
         shares = [kept(cnr, draw.donor.cnr)]
         if draw.donor.contrast is not None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
@@ -165,6 +167,7 @@ class CaseMaker(ABC, Generic[Settings]):
     def __post_init__(self) -> None:
         self.records = {record.name: record for record in self.scans.records}
         self.versions = versions()
+        self.last_host = LRUCache[Any, Any](1)
 
     @cached_property
     def _seen(self) -> list[ScanRecord]:
@@ -289,10 +292,17 @@ class CaseMaker(ABC, Generic[Settings]):
         more = {"more_sha256": list(survey.more_sha256)} if survey.more_sha256 else {}
         return {"scan": name, "image_sha256": survey.image_sha256, "label_sha256": survey.label_sha256, **more}
 
+    @cachedmethod(attrgetter("last_host"))
+    def _read(self, host: str) -> tuple[MetaTensor, SequenceFiles, MetaTensor | None, np.ndarray]:
+        """Scan, files, label and numbers of lesions of a host, which is read once for scans that are made in turn."""
+        record = self.records[host]
+        image, files = load_files(record)
+        return (image, files, *load_lesions(record, image, self.settings.lesion_labels))
+
     def _case(self, task: ScanTask) -> Case:
         record = self.records[task.host]
-        image, files = load_files(record)
-        label, numbers = load_lesions(record, image, self.settings.lesion_labels)
+        image, files, label, numbers = self._read(task.host)
+        numbers = numbers.copy()
         values = np.zeros((1, *image.shape[1:]), np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
         in_model = self.models.settings.spatial_dims

@@ -27,8 +27,7 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
-from monai_consingan.metrics.surroundings import tissue_in_all
+from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam, tissue_levels
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
@@ -213,14 +212,14 @@ def survey_scan(
     channels = as_array(image)
     labels = np.zeros(channels.shape[1:], np.uint8) if label is None else label.numpy()[0]
     counted = lesion_voxels(labels, lesion_labels)
-    tissue, rooms = tissue_in_all(channels)[None], dict[int, Room]()
+    levels, rooms = tissue_levels(image), dict[int, Room]()
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
         inside = numbers == number
         others = (labels > 0) & ~inside
         try:
             case = Surroundings(
-                image, inside[None], axis=None if in_space else axis, exclude=others[None], tissue=tissue, lead=0
+                image, inside[None], axis=None if in_space else axis, exclude=others[None], levels=levels, lead=0
             )
             found = [_measured(case.of_sequence(n), np.where(counted, labels, 0), plane) for n in range(len(names))]
             ratios = [-1.0 if isinstance(one, str) else abs(one[1]) for one in found]
@@ -268,6 +267,7 @@ def _stands_out(case: Surroundings, labels: np.ndarray) -> tuple[float, int]:
     Raises:
         ConSinGANError: it has too few voxels, or no tissue around it.
     """
+    labels = labels[case.box]
     found, counts = np.unique(labels[case.inside], return_counts=True)
     values = [int(value) for value, count in zip(found, counts, strict=True) if value and count >= _FEWEST_VOXELS]
     if not values:

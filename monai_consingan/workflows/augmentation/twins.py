@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
-from monai_consingan.metrics import removal_measures
+from monai_consingan.metrics import TissueLevel, removal_measures, tissue_levels
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
 
@@ -32,6 +33,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
         count = int(case.numbers.max(initial=0))
         fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis, dims=case.dims)
         case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
+        levels = tissue_levels(case.original)
         for number in range(1, count + 1):
             marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)
             try:
@@ -40,7 +42,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
             except Refusal as refusal:
                 case.refuse(refusal, lesion=number)
                 break
-            done = self.attempt(case, partial(self._remove, case, filled), lesion=number)
+            done = self.attempt(case, partial(self._remove, case, filled, levels), lesion=number)
             if done is None:
                 break
             (case.image, measures), how = done
@@ -48,13 +50,15 @@ class TwinMaker(CaseMaker[TwinSettings]):
         left = np.unique(values[touched & ~removed]).tolist()
         return {"made": len(case.lesions) == count > 0, "labels_left": left}
 
-    def _remove(self, case: Case, filled: FilledLesion, how: str) -> tuple[MetaTensor, dict[str, Any]]:
+    def _remove(
+        self, case: Case, filled: FilledLesion, levels: Sequence[TissueLevel], how: str
+    ) -> tuple[MetaTensor, dict[str, Any]]:
         """The image without the lesion by one method, and its measures, which pass the checks."""
         image = filled.image
         if how == "consingan":
             image = self.redraw(case, image, filled.mask, case.original, how)
         lead = self.settings.lead if len(case.image) > 1 else None
-        where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "lead": lead}
+        where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "lead": lead, "levels": levels}
         with refused("no measure", how):
             dims = case.measured
             found = removal_measures({"": image}, filled.mask, filled.lesion, case.original, dims=dims, **where)

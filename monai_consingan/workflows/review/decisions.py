@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from monai_consingan.data import file_sha256
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json_dictionary
 
@@ -54,6 +56,45 @@ class Decisions:
                 f"decisions {path} say nothing of {len(missing)} of {len(keys)} lesions, such as {missing[0]}: decide "
                 "on all of them, or say what becomes of the rest (--rest keep or --rest drop)."
             )
+
+    def outcome(
+        self, run: str, keys: Collection[str], path: str | Path, *, unsure: str, rest: str
+    ) -> tuple[dict[str, Any], set[str]]:
+        """What becomes of the lesions of a run.
+
+        Args:
+            run: the run.
+            keys: its lesions.
+            path: the file of the decisions.
+            unsure: ``"keep"`` or ``"drop"`` what was not decided for good.
+            rest: ``"keep"`` or ``"drop"`` what nothing was decided on; ``"error"`` refuses the decisions.
+
+        Returns:
+            What is told of it, and the keys of those that are dropped.
+
+        Raises:
+            ConSinGANError: the decisions do not fit (:py:meth:`require`), or no such choice.
+        """
+        for name, value, choices in (("unsure", unsure, ("keep", "drop")), ("rest", rest, ("keep", "drop", "error"))):
+            if value not in choices:
+                raise ConSinGANError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
+        self.require(run, set(keys) if rest == "error" else set(keys) & self.verdicts.keys(), path)
+        by_verdict = {
+            verdict: sorted(key for key in keys if self.verdicts.get(key, "rest") == verdict)
+            for verdict in (*VERDICTS, "rest")
+        }
+        dropped = by_verdict["reject"] + (by_verdict["unsure"] if unsure == "drop" else [])
+        dropped += by_verdict["rest"] if rest == "drop" else []
+        told = {
+            "decisions_sha256": file_sha256(Path(path)),
+            "unsure": unsure,
+            "rest": rest,
+            "accepted": len(by_verdict["accept"]),
+            "rejected_lesions": by_verdict["reject"],
+            "unsure_lesions": by_verdict["unsure"],
+            "not_decided": by_verdict["rest"],
+        }
+        return told, set(dropped)
 
 
 def read_decisions(path: str | Path) -> Decisions:

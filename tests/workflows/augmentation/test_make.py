@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -20,7 +21,7 @@ from monai_consingan.transforms import head_mask
 from monai_consingan.workflows.augmentation import AugmentSettings, augment, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.plan import plan_tasks
-from monai_consingan.workflows.augmentation.survey import survey_scan
+from monai_consingan.workflows.augmentation.survey import load_files, survey_scan
 
 Maker = Callable[..., ScanMaker]
 
@@ -49,6 +50,18 @@ def made(maker: ScanMaker, folder: Path, number: int = 0) -> tuple[dict[str, Any
 
 def stored(path: Path) -> np.ndarray:
     return np.asarray(nib.load(path).dataobj)
+
+
+def test_a_host_is_read_once_for_scans_that_are_made_in_turn(maker: Maker, tmp_path: Path) -> None:
+    tasks = [task for task in plan_tasks(maker().scans, AugmentSettings(per_scan=2)) if task.host == "image0"]
+    by, told = maker(lesions=(1, 1), seam_margin=9), []
+    with mock.patch("monai_consingan.workflows.augmentation.maker.load_files", wraps=load_files) as read:
+        for number, task in enumerate(tasks):
+            (tmp_path / str(number)).mkdir()
+            told.append(by.make(task, tmp_path / str(number)))
+    assert len(tasks) == 2 and read.call_count == 1
+    (tmp_path / "alone").mkdir()
+    assert maker(lesions=(1, 1), seam_margin=9).make(tasks[1], tmp_path / "alone") == told[1]
 
 
 @pytest.mark.parametrize("method", ["naive", "feather", "poisson", "crossfade"])
@@ -249,6 +262,7 @@ def test_inside_a_brain_mask(maker: Maker, tmp_path: Path, data_set: Path) -> No
     new = stored(tmp_path / "out" / "instances.nii.gz") > told["own_lesions"]
     assert new.any()
     assert brain[new].all()
+    by = maker(location="uniform", brain="mask")
     by.records["image0"] = replace(by.scans.records[0], entry={"mask": str(tmp_path / "none.nii.gz")})
     with pytest.raises(ConSinGANError, match="brain mask of image0"):
         made(by, tmp_path / "no mask")

@@ -42,7 +42,7 @@ class TissueBlend:
     against core, and size). The level that this leaves at the border fades out over ``fade_mm`` outside.
 
     In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
-    the blend changes is made to bend there too (:class:`Stiffness`), before the textures are matched and in the end, so
+    the blend changes is made to bend there too, before the textures are matched and in the end, so
     that it looks like what such slices would have shown. The radial profile of a lesion that stands out from the host's
     tissue is left out of that: it is as sharp as the source's within the mask, and outside fades over ``fade_mm`` from
     the source's to the host's.

@@ -118,17 +118,11 @@ class Blended:
 
 @dataclass(frozen=True)
 class RingMean:
-    """The mean of what is around.
-
-    Args:
-        ring_mm: how far that reaches.
-    """
-
-    ring_mm: float = 8.0
+    """The mean of what is within 8 mm around."""
 
     def __call__(self, case: Removal) -> np.ndarray:
         """The filled image, (H, W)."""
-        ring = (outside_distance(case.mask, case.spacing) <= self.ring_mm) & ~case.mask & (case.image > 0)
+        ring = (outside_distance(case.mask, case.spacing) <= 8.0) & ~case.mask & (case.image > 0)
         return np.where(case.mask, case.image[ring].mean(), case.image).astype(np.float64)
 
 
@@ -148,12 +142,10 @@ class OpenCV:
     """Inpainting by OpenCV.
 
     Args:
-        name: ``"TELEA"`` or ``"NS"`` (Navier-Stokes).
-        radius: pixels around a pixel that count.
+        name: ``"TELEA"`` or ``"NS"`` (Navier-Stokes); 5 pixels around a pixel count.
     """
 
     name: str
-    radius: float = 5.0
 
     def __call__(self, case: Removal) -> np.ndarray:
         """The filled image, (H, W)."""
@@ -161,7 +153,7 @@ class OpenCV:
 
         scale = float(case.image.max()) / 65535
         grey = np.rint(case.image / scale).astype(np.uint16)
-        filled = cv2.inpaint(grey, case.mask.astype(np.uint8), self.radius, getattr(cv2, f"INPAINT_{self.name}"))
+        filled = cv2.inpaint(grey, case.mask.astype(np.uint8), 5.0, getattr(cv2, f"INPAINT_{self.name}"))
         return np.where(case.mask, scale * filled, case.image)
 
 

@@ -9,16 +9,21 @@
 - *Coverage* of the real lesions of a patient left out, by 20 lesions made of all other patients, in seven features
   (standardised): the share that has a made lesion nearer than the second nearest real lesion; and the distance to the
   nearest made lesion over that to the nearest copy (median), where below 1 is better than copies.
-- *Novelty*: likeness to the nearest donor (1 is a copy); that of different real lesions is the floor.
-- *Cost*: seconds of a core for a lesion of 20 mm with four sequences.
+- *Density*: how many of the made lesions lie in the balls of coverage, over what is expected (1 is as dense as real).
+- *Frechet*: logarithm of the squared distance of the forest's features of lesions between made ones and copies, as the
+  radiomic distance has it; that of copies of one half of the donors to those of the other is the floor.
+- *Novelty*: likeness to the nearest donor (1 is a copy); that of different real lesions is the floor, and the share of
+  made ones that are above its greatest value is told.
+- *Cost*: seconds of a core for a lesion of 20 mm with four sequences, and the memory of the whole run.
 
 Of the methods that are as good as warped by both classifiers, that with the best coverage becomes the default; if there
-is none, warped. Needs scikit-learn.
+is none, warped. Needs scikit-learn. ``--no-paste`` leaves out what needs pastes, which takes nearly all of the time.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -30,6 +35,7 @@ from _generated import MAKERS, Case, Subject, case_features, case_patches, cases
 from _measure import table
 from _telling_apart import auc_interval, cnn_scores, forest_scores
 
+from monai_consingan.metrics.frd import compare_radiomics
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.generation.shapes import Outline
@@ -82,8 +88,9 @@ def coverage(
     pairs = [likeness(views[i], views[j]) for i in range(len(views)) for j in range(i)]
     rows: dict[str, dict[str, Any]] = {"real": {"likeness": float(np.median(pairs)), "most alike": max(pairs)}}
     made: dict[str, list[list[np.ndarray]]] = {}
+    features: dict[str, list[list[float]]] = {}
     for name, make in MAKERS.items():
-        alike, made[name] = [], []
+        alike, made[name], features[name] = [], [], []
         rng = np.random.RandomState(seed)
         for number, subject in enumerate(subjects):
             others = outlines[:number] + outlines[number + 1 :]
@@ -93,11 +100,17 @@ def coverage(
                 crop = make(subject.example, others, size, rng)
                 example = Example.of(crop)
                 of_donor.append(_known(example))
+                features[name].append(list(lesion_features(crop.image, crop.label).values()))
                 alike.append(max(likeness(normal_view(example), view) for view in views))
             made[name].append(of_donor)
         rows[name] = {"likeness": float(np.median(alike)), "most alike": max(alike), "n": len(alike)}
+        rows[name]["above the floor"] = float(np.mean(np.array(alike) > max(pairs)))
+    donors = np.repeat(np.arange(len(subjects)), len(features["copies"]) // len(subjects))
     for name in MAKERS:
-        hits, ratios = [], []
+        if name != "copies":
+            sets = np.array(features["copies"]), np.array(features[name])
+            rows[name]["frechet"] = compare_radiomics(*sets, real_sources=donors, synthetic_sources=donors, seed=seed)
+        hits, ratios, dense = [], [], []
         for number in range(len(subjects)):
             away = np.sort(np.linalg.norm((np.delete(real, number, 0) - real[number]) / scale, axis=1))
             nearest = {
@@ -110,8 +123,16 @@ def coverage(
                 for which in (name, "copies")
             }
             hits.append(nearest[name] <= away[1])
+            far = [
+                np.linalg.norm((point - real[number]) / scale)
+                for other, points in enumerate(made[name])
+                if other != number
+                for point in points
+            ]
+            dense.append(float(np.mean(np.array(far) <= away[1])))
             ratios.append(nearest[name] / nearest["copies"])
         rows[name] |= {"covered": float(np.mean(hits)), "nearest over copies'": float(np.median(ratios))}
+        rows[name]["density"] = sum(dense) / 2  # of balls to the second nearest
     return rows
 
 
@@ -133,6 +154,7 @@ def main() -> None:
     """Run the command."""
     parser = command_line(__doc__, "data", "seed", "json")
     parser.add_argument("--check", action="store_true", help="all patients, also those that are looked at once")
+    parser.add_argument("--no-paste", action="store_true", help="leave out what needs pastes: who is told apart")
     parser.add_argument("--draws", type=int, default=1, help="lesions for an ordered pair of patients (default 1)")
     parser.add_argument("--count", type=int, default=20, help="lesions for the coverage of a patient (default 20)")
     parser.add_argument("--diameter", type=float, nargs=2, default=(10.0, 20.0), metavar="MM")
@@ -148,12 +170,12 @@ def main() -> None:
     seconds = cost(subjects)
     print(f"  seconds {seconds}", file=sys.stderr, flush=True)
     cases = []
-    for case in cases_of(subjects, list(MAKERS), arguments.draws, sizes, arguments.seed):
+    for case in [] if arguments.no_paste else cases_of(subjects, list(MAKERS), arguments.draws, sizes, arguments.seed):
         cases.append(case)
         print(f"  case {len(cases)}", file=sys.stderr, flush=True)
-    if arguments.picture:
+    if arguments.picture and cases:
         picture(cases[:: max(1, len(cases) // 12)], arguments.picture)
-    apart = told_apart(cases, arguments.seed, arguments.epochs)
+    apart = told_apart(cases, arguments.seed, arguments.epochs) if cases else {}
     near = coverage(subjects, arguments.count, sizes, arguments.seed)
     lines = []
     for name in MAKERS:
@@ -162,12 +184,20 @@ def main() -> None:
             for key in (kind, f"{kind} less warped"):
                 value = apart.get(name, {}).get(key)
                 line[key] = "" if value is None else "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**value)
-        line |= {"covered": near[name]["covered"], "nearest over copies'": near[name]["nearest over copies'"]}
-        line |= {"likeness": near[name]["likeness"], "most alike": near[name]["most alike"]}
+        shown = ("covered", "density", "nearest over copies'", "likeness", "most alike", "above the floor")
+        line |= {key: near[name][key] for key in shown}
+        frechet = near[name].get("frechet", {})
+        line["frechet"] = "{value:.2f} ({low:.2f} to {high:.2f})".format(**frechet["frd"]) if frechet else ""
+        line["at its floor's n, floor"] = (
+            "{:.2f}, {:.2f}".format(*(frechet[key]["value"] for key in ("frd_at_n_floor", "frd_floor")))
+            if frechet.get("n_floor")
+            else ""
+        )
         line |= {"seconds": f"{seconds[name][0]:.2f} (to {seconds[name][1]:.2f})"}
         line |= {"seen by": ", ".join(apart.get(name, {}).get("seen", [])[:3])}
         lines.append(line)
     print(table(lines))
+    print(f"Memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GB at most")
     print(f"Different real lesions: likeness {near['real']['likeness']:.2f}, at most {near['real']['most alike']:.2f}")
     write_json(arguments.json, **{"told apart": apart, "coverage": near, "seconds": seconds})
 

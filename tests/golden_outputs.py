@@ -270,7 +270,7 @@ def bundles(run: Recorder) -> None:
         trained = run.bundle(f"{task}-train", configs / "train.json", **tiny)
         model = {"ckpt_path": trained / "runs" / f"consingan_{task}" / "model.pt", "device": "cpu"}
         run.bundle(f"{task}-inference", configs / "inference.json", **model)
-        run.bundle(f"{task}-evaluate", configs / "evaluate.json", **model)
+        run.bundle(f"{task}-evaluate", configs / "inference.json", configs / "evaluate.json", **model)
         run.bundle(f"{task}-shipped", configs / "inference.json", device="cpu")
         overlay = (configs / "train.json", configs / "slices.json")
         run.bundle(f"{task}-slices", *overlay, **tiny, region="slice", max_size=64)

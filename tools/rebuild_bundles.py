@@ -46,19 +46,19 @@ def rebuild_bundle(folder: str | Path, **overrides: Any) -> dict[str, float]:
     model = folder / "models" / "model.pt"
     with TemporaryDirectory() as work:
         given = {"bundle_root": str(folder), "device": "cpu", "output_dir": work}
-        _run(folder, "train", **given, **overrides)
+        _run(folder, "train.json", **given, **overrides)
         model.parent.mkdir(exist_ok=True)
         with whole_file(model) as temporary:
             shutil.copyfile(Path(work) / "model.pt", temporary)
-        evaluated = _run(folder, "evaluate", **given)
+        evaluated = _run(folder, "inference.json", "evaluate.json", **given)
     measured = {name: round(float(value), 4) for name, value in sorted(evaluated.evaluator.state.metrics.items())}
     _note(folder / "configs" / "metadata.json", model, evaluated.parser["task"], measured)
     return measured
 
 
-def _run(folder: Path, name: str, **given: Any) -> ConfigWorkflow:
-    kind = "train" if name == "train" else "infer"
-    workflow = ConfigWorkflow(str(folder / "configs" / f"{name}.json"), workflow_type=kind, **given)
+def _run(folder: Path, *names: str, **given: Any) -> ConfigWorkflow:
+    kind = "train" if names[0] == "train.json" else "infer"
+    workflow = ConfigWorkflow([str(folder / "configs" / name) for name in names], workflow_type=kind, **given)
     workflow.initialize()
     workflow.run()
     workflow.finalize()

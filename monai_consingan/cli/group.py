@@ -17,7 +17,7 @@ from monai_consingan.cli.bank import bank, cohort
 from monai_consingan.cli.challenge import challenge
 from monai_consingan.cli.evaluation import evaluate
 from monai_consingan.cli.lesions import harmonize, paste, remove
-from monai_consingan.cli.models import demo, sample, train
+from monai_consingan.cli.models import demo, paint_to_image, sample, super_resolution, train
 from monai_consingan.cli.new_lesions import lesions
 from monai_consingan.cli.nnunet import nnunet
 from monai_consingan.cli.reproduction import reproduce
@@ -94,6 +94,8 @@ for _command in (
     paste,
     train,
     sample,
+    paint_to_image,
+    super_resolution,
     bank,
     cohort,
     lesions,

@@ -127,3 +127,49 @@ def sample(
         click.echo(f"{len(report['files'])} drawn: {output}")
         click.echo(f"  size          {' x '.join(map(str, report['size']))} pixels")
         click.echo(f"  time          {report['seconds']:.0f} s")
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.argument("picture", type=PATH)
+@click.option("--output", type=PATH, help="Folder for the images [default: RUN/painted].")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many, each with other noise.")
+@seed_option("Seed of the noise of all but the first.")
+@click.option("--quiet", is_flag=True, help="Do not show the result.")
+@output_options
+def paint_to_image(run: Path, picture: Path, output: Path | None, quiet: bool, **options: Any) -> None:
+    """Make a real image of a painted one: a grey PICTURE, such as a PNG of sample that was painted over.
+
+    RUN is the folder of a training on slices of one sequence, or its model.pt; any task but animation. The picture is
+    put in at the coarsest stage: it says where things are, and the model what they look like.
+    """
+    from monai_consingan.workflows.redraw_picture import paint_to_image as paint
+
+    output = output or (run if run.is_dir() else run.parent) / "painted"
+    report = paint(run, picture, output, **options)
+    if not quiet:
+        click.echo(f"{len(report['files'])} made: {output}")
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.argument("picture", type=PATH)
+@click.option("--output", type=PATH, help="Folder for the image [default: RUN/enlarged].")
+@click.option("--factor", type=float, default=2.0, show_default=True, help="How much larger.")
+@seed_option("Seed of the noise.")
+@click.option("--quiet", is_flag=True, help="Do not show the result.")
+@output_options
+def super_resolution(run: Path, picture: Path, output: Path | None, quiet: bool, **options: Any) -> None:
+    """Make a grey PICTURE larger by a model's last stage, which is applied as often as that takes.
+
+    RUN is the folder of a training on slices of one sequence, or its model.pt; any task but animation. The picture is
+    best the image that the model was trained on, as sample would show it. The detail is invented.
+    """
+    from monai_consingan.workflows.redraw_picture import super_resolution as enlarge
+
+    output = output or (run if run.is_dir() else run.parent) / "enlarged"
+    report = enlarge(run, picture, output, **options)
+    if not quiet:
+        click.echo(f"Enlarged: {output / report['files'][0]}")
+        sizes = report["sizes"]
+        click.echo(f"  size          {' x '.join(map(str, sizes[-1]))} pixels, in {len(sizes)} steps")

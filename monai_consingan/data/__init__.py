@@ -5,7 +5,7 @@ from __future__ import annotations
 from monai_consingan.stage_sizes import stage_sizes
 
 from .bundles import BUNDLES, bundle_folder
-from .cases import find_cases
+from .cases import CASE_ITEMS, find_cases
 from .example import Example, example
 from .grid import to_host_grid
 from .intensity import IntensityScale
@@ -24,6 +24,7 @@ from .writer import HostGeometryWriter, case_file
 
 __all__ = [
     "BUNDLES",
+    "CASE_ITEMS",
     "LESION_CHOICES",
     "Example",
     "Files",

@@ -17,6 +17,12 @@ _FILES = ("host", "donor", "donor_label", "host_label", "image", "label", "lesio
 _SCANS = ("host", "donor", "image")
 _SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".png", "")  # the last is a DICOM series' folder
 
+CASE_ITEMS = (
+    *("case", "host", "image", "naive", "label", "lesion", "others", "donor", "donor_lesion", "removed"),
+    *("training", "weight", "alteration"),
+)
+"""What is kept of a case once the transforms of a bundle have prepared it."""
+
 Case = dict[str, Any]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -72,10 +72,6 @@ class Region:
     def resized(self) -> bool:
         """Whether the networks see the rectangle at another size than the image's."""
         return self.size != self.box_size
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the region in plain numbers, for reports."""
-        return asdict(self)
 
     def take(self, volume: NdarrayOrTensor, *, mode: str = "bicubic") -> torch.Tensor:
         """Cut the region out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,10 +44,6 @@ class SetComparison:
     fid_at_n_floor: float
     kid_floor: Interval
     warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for reports."""
-        return asdict(self)
 
 
 def compare_sets(

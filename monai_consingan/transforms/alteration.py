@@ -236,17 +236,19 @@ class LesionAlterationd(Transform):
     If the case has ``image``, the naive image, and ``host``, the mask has all voxels in which they differ.
 
     Args:
+        host_key: key of the host; ``None`` where the naive image may differ from it elsewhere, too.
         kwargs: the arguments of :class:`LesionAlteration`.
     """
 
     backend = LesionAlteration.backend
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, host_key: Hashable | None = "host", **kwargs: Any) -> None:
+        self.host_key = host_key
         self.alteration = LesionAlteration(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with weight and mask."""
-        weight, mask = self.alteration(data["lesion"], data.get("image"), data.get("host"))
+        weight, mask = self.alteration(data["lesion"], data.get("image"), data.get(self.host_key))
         return {**data, "weight": weight, "alteration": mask}
 
 

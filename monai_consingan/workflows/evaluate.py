@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,13 @@ def evaluate(
         progress: whether to show progress on the standard error stream.
 
     Returns:
-        The report, with ``images`` and ``results`` as far as they were asked for.
+        The report, as far as it was asked for with ``results`` and ``images``:
+        :class:`~monai_consingan.metrics.SetComparison` as a dictionary, what was used, the number of ``sources`` and
+        ``radiomics`` (:func:`~monai_consingan.metrics.compare_radiomics`).
 
     Raises:
-        ConSinGANError: nothing to evaluate, an input that is bad, or a folder that cannot be used.
+        ConSinGANError: nothing to evaluate, an input that is bad, fewer than two images in a set, no Inception
+            weights, no frd-score, or a folder that cannot be used.
     """
     begin = time.perf_counter()
     if images is None and not results:
@@ -88,19 +92,23 @@ def evaluate(
     with output_folder(output, overwrite=overwrite, inputs=inputs) as folder:
         report: dict[str, Any] = {"command": "evaluate", "versions": versions()}
         if images is not None:
-            report["images"] = evaluate_images(
-                *images,
-                inception=inception,
-                dims=dims,
-                frd=frd,
-                max_slices=max_slices,
-                axis=axis,
-                lead=lead,
-                seed=seed,
-                device=device,
-                figure=folder / FIGURE,
-                progress=progress,
-            )
+            check_device(device)
+            weights = inception or os.environ.get(INCEPTION_VARIABLE) or None
+            with tempfile.TemporaryDirectory() as working:
+                sets = _pictures(images, Path(working), axis, lead, max_slices)
+                network = load_inception(weights, dims=dims, device=device)
+                how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress}
+                compared = compare_pictures(sets["real"], sets["synthetic"], network, **how)
+                radiomics = {"radiomics": _radiomics(sets, seed, progress)} if frd else {}
+                save_contact_sheet(folder / FIGURE, {name: found.files for name, found in sets.items()})
+            report["images"] = {
+                **asdict(compared),
+                **radiomics,
+                "dims": dims,
+                "seed": seed,
+                "sources": {n: _describe(Path(path), sets[n]) for n, path in zip(sets, images, strict=True)},
+                "inception_sha256": None if weights is None else file_sha256(weights),
+            }
         if folders:
             report["results"] = [evaluate_result(place, originals=originals) for place in folders]
             names = unique_names([result["folder"] for result in report["results"]])
@@ -120,59 +128,16 @@ def _results_in(folder: Path) -> list[Path]:
     return found
 
 
-def evaluate_images(
-    real: str | Path,
-    synthetic: str | Path,
-    *,
-    inception: str | Path | None = None,
-    dims: int = 2048,
-    frd: bool = False,
-    max_slices: int | None = None,
-    axis: int | None = None,
-    lead: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    figure: str | Path | None = None,
-    progress: bool = False,
-) -> dict[str, Any]:
-    """FID and KID between real and synthetic images, and between halves of the real ones.
-
-    Args:
-        real, synthetic: folders, volumes or datalists.
-        figure: where to save some of the images, as PNG.
-        inception, dims, frd, max_slices, axis, lead, seed, device, progress: see :py:func:`evaluate`.
-
-    Returns:
-        :class:`~monai_consingan.metrics.SetComparison` as a dictionary, the number of sources, what was used, and
-        ``radiomics``, if they are asked for (:class:`~monai_consingan.metrics.RadiomicComparison`).
-
-    Raises:
-        ConSinGANError: an input is bad, fewer than two images in a set, no Inception weights, or no frd-score.
-    """
-    check_device(device)
-    weights = inception or os.environ.get(INCEPTION_VARIABLE) or None
-    paths = {"real": Path(real), "synthetic": Path(synthetic)}
-    with tempfile.TemporaryDirectory() as working:
-        sets = {name: gather_pictures(path, Path(working) / name, axis=axis, lead=lead) for name, path in paths.items()}
-        for name, found in sets.items():
-            if len(found.files) < 2:
-                raise ConSinGANError(f"{paths[name]} has {len(found.files)} {name} images: give at least two.")
-        sets = {name: found.spread(max_slices) for name, found in sets.items()}
-        network = load_inception(weights, dims=dims, device=device)
-        compared = compare_pictures(
-            sets["real"], sets["synthetic"], network, seed=seed, device=device, progress=progress
-        )
-        radiomics = {"radiomics": _radiomics(sets, seed, progress)} if frd else {}
-        if figure is not None:
-            save_contact_sheet(figure, {name: found.files for name, found in sets.items()})
-    return {
-        **compared.as_dict(),
-        **radiomics,
-        "dims": dims,
-        "seed": seed,
-        "sources": {name: _describe(paths[name], found) for name, found in sets.items()},
-        "inception_sha256": None if weights is None else file_sha256(weights),
-    }
+def _pictures(
+    images: tuple[str | Path, str | Path], working: Path, axis: int | None, lead: str | None, most: int | None
+) -> dict[str, PictureSet]:
+    """The real and the synthetic pictures, at least two of each and at most so many."""
+    paths = dict(zip(("real", "synthetic"), map(Path, images), strict=True))
+    sets = {name: gather_pictures(path, working / name, axis=axis, lead=lead) for name, path in paths.items()}
+    for name, found in sets.items():
+        if len(found.files) < 2:
+            raise ConSinGANError(f"{paths[name]} has {len(found.files)} {name} images: give at least two.")
+    return {name: found.spread(most) for name, found in sets.items()}
 
 
 def compare_pictures(

@@ -33,7 +33,7 @@ def images_table(images: Mapping[str, Any]) -> list[list[str]]:
     """Rows of FID, KID and, if it was computed, FRD, the first one the header.
 
     Args:
-        images: what :func:`~monai_consingan.workflows.evaluate.evaluate_images` returned.
+        images: ``images`` of what :func:`~monai_consingan.workflows.evaluate.evaluate` returned.
     """
 
     def with_interval(values: Mapping[str, float]) -> list[str]:

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +163,16 @@ class LesionRun:
         Raises:
             ConSinGANError: the region does not fit the model, a result does not pass, or a file cannot be written.
         """
-        image, alteration, told, seconds = case.image, _altered(case), {**case.settings}, 0.0
-        if redrawing is not None:
-            image, alteration, more, seconds = self._redraw(case, redrawing)
-            told |= more
+        image, told, seconds = case.image, {**case.settings}, 0.0
+        if redrawing is None:
+            alteration = _altered(case)
+        else:
+            made = redrawing(image, case.mask, case.host, case.training, axis=case.axis, folder=self.folder)
+            image, alteration, seconds = made.image, made.alteration, made.seconds_training
+            told |= {**redrawing.settings.as_dict(), "blend": redrawing.blend.as_dict(), **case.redrawn}
+            told |= {"region_taken": asdict(made.region), "intensities": made.scale.as_dict()}
+            if redrawing.model is None:
+                made.model.save(self.folder / MODEL_NAME)
         resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}
         told |= {"resampled": resampled} if resampled else {}
         measures = case.measures({"": image, "_naive": case.naive})
@@ -191,20 +197,6 @@ class LesionRun:
         report["seconds"] = time.perf_counter() - self.begin
         write_report(self.folder / REPORT_NAME, report)
         return report
-
-    def _redraw(self, case: LesionCase, how: Redrawing) -> tuple[MetaTensor, MetaTensor, dict[str, Any], float]:
-        """The redrawn image, where it may differ, what the report says of it, and the seconds of the training."""
-        made = how(case.image, case.mask, case.host, case.training, axis=case.axis, folder=self.folder)
-        if how.model is None:
-            made.model.save(self.folder / MODEL_NAME)
-        told = {
-            **how.settings.as_dict(),
-            "blend": how.blend.as_dict(),
-            **case.redrawn,
-            "region_taken": made.region.as_dict(),
-            "intensities": made.scale.as_dict(),
-        }
-        return made.image, made.alteration, told, made.seconds_training
 
     def _save(
         self, case: LesionCase, image: MetaTensor, alteration: MetaTensor, *, is_redrawn: bool

@@ -23,7 +23,7 @@ from monai_consingan.text_files import read_json_dictionary
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
-_MAX_SIDE = 4096
+MAX_SIDE = 4096
 _FRAME_MS = 100
 _CLOSENESS = 0.1  # how strongly every step of an animation is drawn back to the reconstruction's noise
 _SMOOTHNESS = 0.9  # how much of a step is that of the frame before
@@ -75,7 +75,7 @@ def sample(
     moving = task == "animation" if animate is None else animate
     count = count or (1 if moving else 4)
     path = model_file(run)
-    affine, axis = _view(path.with_name(REPORT_NAME))
+    affine, axis = run_view(path.with_name(REPORT_NAME))
     with output_folder(output, overwrite=overwrite, inputs=[path, path.with_name(REPORT_NAME)]) as folder:
         files = []
         for number in range(count):
@@ -95,7 +95,7 @@ def sample(
                     _save_volume(folder / files[-1], image, affine)
                 else:
                     files.append(f"sample-{number:03d}.png")
-                    _grey(oriented(image, affine, axis).values, np.uint16).save(folder / files[-1], format="PNG")
+                    grey_picture(oriented(image, affine, axis).values, np.uint16).save(folder / files[-1], format="PNG")
         sizes = _sizes(model.generator, None if moving else size)
         report = {
             "command": "sample",
@@ -140,7 +140,7 @@ def draw_images(
     sizes = _sizes(generator, size)
     images = []
     for number in range(first, first + count):
-        first_noise, *noise = [_noise(generator, stage, sizes[stage], seed, number, 0) for stage in range(len(sizes))]
+        first_noise, *noise = [noise_of(generator, stage, sizes[stage], seed, number, 0) for stage in range(len(sizes))]
         images.append(generator(first_noise, noise, sizes)[0])
     return images
 
@@ -188,7 +188,7 @@ def draw_animation(
     for frame in range(frames):
         images.append(generator(now[0], now[1:])[0])
         for stage in range(start_scale, generator.num_stages):
-            noise = _noise(generator, stage, generator.stage_sizes[stage], seed, number, frame + 1)
+            noise = noise_of(generator, stage, generator.stage_sizes[stage], seed, number, frame + 1)
             step = _SMOOTHNESS * (now[stage] - before[stage]) + (1 - _SMOOTHNESS) * noise
             if frame == 0:
                 step = 0.05 * (noise - fixed[stage])
@@ -216,7 +216,7 @@ def oriented(image: torch.Tensor, affine: Sequence[Sequence[float]] | None, axis
     return slice_view(MetaTensor(image.unsqueeze(1 + axis), affine=torch.as_tensor(affine)), axis=axis, index=0)
 
 
-def _view(report: Path) -> tuple[list[list[float]] | None, int | None]:
+def run_view(report: Path) -> tuple[list[list[float]] | None, int | None]:
     """How the slices of a run lie in space, from its report, if it is there."""
     try:
         view = read_json_dictionary(report, "report")["view"]
@@ -243,15 +243,15 @@ def _sizes(generator: ConSinGANGenerator, size: float | Sequence[int] | None) ->
         raise ConSinGANError(f"size is {tuple(target)}, but the model draws images of {len(trained[-1])} axes.")
     factors = [new / old for new, old in zip(target, trained[-1], strict=True)]
     sizes = [[round(side * factor) for side, factor in zip(stage, factors, strict=True)] for stage in trained]
-    if min(sizes[0]) < 3 or max(target) > _MAX_SIDE:
+    if min(sizes[0]) < 3 or max(target) > MAX_SIDE:
         raise ConSinGANError(
             f"size is {tuple(target)} pixels, with {tuple(sizes[0])} at the coarsest stage, but stages must have 3 "
-            f"pixels or more and images at most {_MAX_SIDE} a side: choose another size."
+            f"pixels or more and images at most {MAX_SIDE} a side: choose another size."
         )
     return sizes
 
 
-def _noise(
+def noise_of(
     generator: ConSinGANGenerator, stage: int, size: Sequence[int], seed: int, number: int, frame: int
 ) -> torch.Tensor:
     """Standard normal noise for a stage, a function of seed, number, stage and frame."""
@@ -262,7 +262,7 @@ def _noise(
     return torch.randn(shape, generator=torch.Generator().manual_seed(state))
 
 
-def _grey(values: np.ndarray, kind: type[np.unsignedinteger[Any]]) -> Image.Image:
+def grey_picture(values: np.ndarray, kind: type[np.unsignedinteger[Any]]) -> Image.Image:
     """Intensities from -1 to 1 as a picture of the whole range of a kind of numbers."""
     grey = np.rint((np.clip(values, -1, 1) + 1) / 2 * np.iinfo(kind).max)
     return Image.fromarray(np.ascontiguousarray(grey.astype(kind)))
@@ -277,5 +277,5 @@ def _save_volume(path: Path, image: torch.Tensor, affine: Sequence[Sequence[floa
 
 
 def _save_gif(path: Path, frames: Sequence[np.ndarray]) -> None:
-    first, *others = [_grey(values, np.uint8) for values in frames]
+    first, *others = [grey_picture(values, np.uint8) for values in frames]
     first.save(path, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0, optimize=False)

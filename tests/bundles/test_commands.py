@@ -56,7 +56,8 @@ def test_inference_keeps_geometry_and_all_voxels_outside_the_mask(call: Any, fol
 
 
 def test_evaluation_writes_its_metrics(call: Any, folder: Path, trained: Path) -> None:
-    call("run", "--config_file", folder / "configs" / "evaluate.json", "--ckpt_path", trained)
+    configs = [str(folder / "configs" / f"{name}.json") for name in ("inference", "evaluate")]
+    call("run", "--config_file", str(configs), "--ckpt_path", trained)
     lines = (Path("evaluation") / folder.name / "metrics.csv").read_text().splitlines()
     found = {name: float(value) for name, value in (line.split(",") for line in lines)}
     expected = json.loads((folder / "configs" / "metadata.json").read_text())["eval_metrics"]
@@ -204,8 +205,9 @@ def test_load_gives_the_shipped_generator(folder: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(("config", "kind"), [("train", "train"), ("inference", "infer"), ("evaluate", "infer")])
 def test_properties_are_complete(call: Any, folder: Path, config: str, kind: str) -> None:
-    path = str(folder / "configs" / f"{config}.json")
-    workflow = monai.bundle.create_workflow(config_file=path, workflow_type=kind, output_dir="out")
+    names = ["inference", "evaluate"] if config == "evaluate" else [config]
+    paths = [str(folder / "configs" / f"{name}.json") for name in names]
+    workflow = monai.bundle.create_workflow(config_file=paths, workflow_type=kind, output_dir="out")
     assert workflow.check_properties() == []
     optional = {"evaluator", "val_interval", "train_handlers", "train_preprocessing", "train_key_metric"}
     optional |= {"val_handlers", "val_dataset", "val_inferer", "val_preprocessing", "val_postprocessing"}

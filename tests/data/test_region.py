@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ def test_slice_region_is_the_whole_slice() -> None:
 
 def test_as_dict_makes_the_same_region() -> None:
     region = Region(2, (1, 4), (0, 0), (20, 30), (250, 250))
-    assert Region(**region.as_dict()) == region
+    assert Region(**asdict(region)) == region
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import compare_sets, inception_features, load_inception, texture
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.workflows import LesionTarget, evaluate, remove
-from monai_consingan.workflows.evaluate import evaluate_images
 from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.evaluation_page import images_table, results_table, warnings_of
 
@@ -31,16 +31,16 @@ def sets(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_images_are_compared_by_their_features(
-    sets: tuple[Path, Path], inception_file: Path, monkeypatch: pytest.MonkeyPatch
+    sets: tuple[Path, Path], inception_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    found = evaluate_images(*sets, inception=inception_file, dims=64, seed=3)
+    found = evaluate(tmp_path / "all", images=sets, inception=inception_file, dims=64, seed=3)["images"]
     network = load_inception(inception_file, dims=64)
     files = [sorted(folder.iterdir()) for folder in sets]
-    expected = compare_sets(*(inception_features(names, network) for names in files), seed=3).as_dict()
+    expected = asdict(compare_sets(*(inception_features(names, network) for names in files), seed=3))
     assert {name: found[name] for name in expected} == expected
     assert found["sources"]["synthetic"] == {"name": "synthetic", "images": 4, "sources": 4}
     monkeypatch.setenv(INCEPTION_VARIABLE, str(inception_file))
-    fewer = evaluate_images(*sets, dims=64, max_slices=3)
+    fewer = evaluate(tmp_path / "fewer", images=sets, dims=64, max_slices=3)["images"]
     assert (fewer["n_real"], fewer["n_synthetic"], fewer["n_floor"]) == (3, 3, 0)
     assert fewer["inception_sha256"] == found["inception_sha256"] is not None
 
@@ -144,7 +144,7 @@ def test_refuses_what_cannot_be_evaluated(
     with pytest.raises(ConSinGANError, match="holds no result"):
         evaluate(tmp_path / "out", results=[sets[0]])
     with pytest.raises(ConSinGANError, match=r"has 1 synthetic images"):
-        evaluate_images(sets[0], inserted[0], inception=inception_file)
+        evaluate(tmp_path / "out", images=(sets[0], inserted[0]), inception=inception_file)
     with pytest.raises(ConSinGANError, match=r"does not hold \S+ as the result was made of it"):
         evaluate_result(inserted[0], originals=tmp_path)
     folder = tmp_path / "broken"

@@ -1,9 +1,11 @@
 """Time and memory of a training against a textbook baseline, and of using a model.
 
 Everything is measured in one process, the variants in turns, and medians are given; memory and start-up in processes of
-their own. ``--processor --threads 1`` counts the processor's seconds, where other programs run.
+their own. ``--processor --threads 1`` counts the processor's seconds, where other programs run. ``--busy`` measures
+instead what two other programs cost a training that runs beside them.
 
 ``python benchmarks/speed.py [iterations] [memory] [use] [cost] [models] [--quick] [--processor] [--threads N]``
+``python benchmarks/speed.py --busy [--quick] [--threads N]``
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _busy import busy_rows
 from _command import command_line, write_json
 from _measure import interleaved, machine, ratio, table
 from _steps import Setting, Step, baseline_step, package_step
@@ -230,6 +233,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few and small ones, in a minute or two")
     parser.add_argument("--processor", action="store_true", help="count the processor's seconds")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--busy", action="store_true", help="a training beside two other programs, and alone")
     parser.add_argument("--memory-of", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", type=json.loads, help=argparse.SUPPRESS)
     parser.add_argument("--filters", type=int, help=argparse.SUPPRESS)
@@ -239,6 +243,10 @@ def main() -> None:
         print_memory(arguments.memory_of, arguments.sizes, arguments.filters)
         return
     quick = arguments.quick
+    if arguments.busy:
+        print(json.dumps(machine(), indent=1))
+        print(table(busy_rows(arguments.threads, 20 if quick else 100, 2 if quick else 5)))
+        return
     clock = processor_time if arguments.processor else time.perf_counter
     repeats = 5 if quick else 7
     small = setting_of("quick preset, top of 3 stages", "quick", "harmonization", 96)

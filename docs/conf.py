@@ -49,12 +49,14 @@ docs/cohort
 docs/review
 docs/reading
 docs/challenge
+docs/volumes
 docs/nnunet
 docs/other-loops
 docs/clusters
 docs/evaluating
 docs/pipeline
 docs/reproduce
+docs/publishing
 bundles/consingan_harmonization/docs/README
 bundles/consingan_editing/docs/README
 docs/reference/index

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _LONGEST = 150  # so that there is room for what is put before and behind a name, of 255 bytes
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -49,3 +51,8 @@ def unique_names(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
         used.add(chosen.casefold())
         given.append(chosen)
     return given
+
+
+def real_path(path: str | Path) -> Path:
+    """Where a path leads, absolute and without links; one of a link that leads to itself stays as it is."""
+    return Path(os.path.realpath(path))

@@ -57,7 +57,8 @@ def evaluate(images: tuple[Path, ...], output: Path, dims: str, quiet: bool, **o
       evaluate --results FOLDER --output OUT    measure results one by one
 
     REAL and SYNTHETIC are folders of pictures (PNG), of volumes (NIfTI, NRRD) or of results of this program, a DICOM
-    series, a volume, or a datalist (JSON). Slices of volumes are scaled to 8 bits each. Reported are FID, by
+    series, a volume, or a datalist (JSON). Files such as a_t1.nii.gz and a_flair.nii.gz are sequences of one case, of
+    which --lead chooses one. Slices of volumes are scaled to 8 bits each. Reported are FID, by
     pytorch-fid, and KID with a 95% interval, and the same of two halves of the real images as the floor; with fewer
     than 50 images or 10 volumes a ranking means nothing, and a warning says so.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConSinGANError
-from ..names import safe_name, unique_names
+from ..names import real_path, safe_name, unique_names
 from ..text_files import read_json
 from .names import public_name
 from .sequence_files import as_files
@@ -122,7 +122,7 @@ def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) ->
         given = case[name] if several else [case[name]]
         if not all(isinstance(file, (str, Path)) for file in given):
             raise ConSinGANError(f"{name} of case {number} is {case[name]!r}: give the path of one file.")
-        paths = [(folder / file).resolve() for file in given]
+        paths = [real_path(folder / file) for file in given]
         for path in paths:
             if not path.exists():
                 raise ConSinGANError(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import nibabel as nib
 import numpy as np
 from monai.data.utils import to_affine_nd
+from nibabel.imageglobals import LoggingOutputSuppressor
 
 from ..errors import ConSinGANError, is_out_of_memory
 from .itk_files import read_by_itk
@@ -122,7 +123,7 @@ def read_stored(path: str | Path, *, name: str = "image", indices: bool = False,
     """
     path = Path(path)
     kind = file_format(path, name=name)
-    with _readable(path, name):
+    with _readable(path, name), LoggingOutputSuppressor():
         if kind == "nifti":
             stored = _read_nifti(path)
         elif kind == "picture":

@@ -16,7 +16,7 @@ from monai_consingan.data.save import save_label_like
 from monai_consingan.data.sequence_files import as_files, read_sequences, save_sequences
 from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.names import safe_name
+from monai_consingan.names import real_path, safe_name
 
 
 def case_file(meta: Mapping[str, Any] | None, saver: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class HostGeometryWriter(ImageWriter):
         path = Path(filename)
         if files.suffix == ".png":
             path = path.with_name(path.name.removesuffix(".nii.gz").removesuffix(".png") + files.suffix)
-        if path.resolve() in [host.resolve() for host in self.host]:
+        if real_path(path) in [real_path(host) for host in self.host]:
             raise ConSinGANError(f"output {path} would take the place of the scan: give another folder.")
         super().write(str(path), verbose=verbose)
         if self.is_label:

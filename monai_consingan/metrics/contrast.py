@@ -9,7 +9,7 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy.stats import median_abs_deviation
 
-from monai_consingan.data.contrast import RING_MM, cnr
+from monai_consingan.data.contrast import cnr
 from monai_consingan.metrics.surroundings import Surroundings
 
 
@@ -18,7 +18,6 @@ def contrast(
     mask: NdarrayOrTensor | None = None,
     *,
     part: NDArray[np.bool_] | None = None,
-    ring_mm: tuple[float, float] = RING_MM,
     **where: Any,
 ) -> float:
     """Weber contrast of a lesion: (mean of the lesion - mean of the ring around it) / mean of the ring.
@@ -26,13 +25,9 @@ def contrast(
     It does not change when the image is multiplied by a constant, so that scans with different gains compare.
 
     Args:
-        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
-            were found before.
-        mask: channel-first mask of the lesion on the same grid.
+        image, mask, where: see :meth:`Surroundings.of`; tissue has intensities above 0.
         part: the part of the lesion that is looked at, boolean (\\*spatial), or (\\*box) of surroundings;
             None for all.
-        ring_mm: where the ring begins and ends, as distances to the lesion in mm.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The contrast, which is 0.5 for a lesion half as bright again as its surroundings, below 0 for a darker one.
@@ -40,8 +35,8 @@ def contrast(
     Raises:
         ConSinGANError: for an empty mask, shapes that differ, no tissue around, or a ring with a mean of 0 or less.
     """
-    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
-    around = case.mean(ring_mm)
+    case = Surroundings.of(image, mask, **where)
+    around = case.mean()
     return (float(case.image[case.part(part)].mean(dtype=np.float64)) - around) / around
 
 
@@ -50,7 +45,6 @@ def contrast_to_noise(
     mask: NdarrayOrTensor | None = None,
     *,
     part: NDArray[np.bool_] | None = None,
-    ring_mm: tuple[float, float] = RING_MM,
     **where: Any,
 ) -> float:
     """Contrast-to-noise ratio of a lesion: how many standard deviations of the tissue around it it stands out by.
@@ -60,12 +54,9 @@ def contrast_to_noise(
     image is multiplied by a constant or when one is added, so that normalised images will do.
 
     Args:
-        image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
-        mask: channel-first mask of the lesion on the same grid.
+        image, mask, where: see :meth:`Surroundings.of`.
         part: the part of the lesion that is looked at, such as its enhancing rim, boolean (\\*spatial); None for all.
             The ring is around the whole lesion.
-        ring_mm: where the ring begins and ends, as distances to the lesion in mm.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The ratio, below 0 for a lesion that is darker; infinite in a perfectly flat ring, NaN if the lesion is as flat.
@@ -82,8 +73,8 @@ def contrast_to_noise(
         >>> round(contrast_to_noise(image, mask), 2)
         4.05
     """
-    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
-    return cnr(case.image[case.part(part)], case.values(ring_mm))
+    case = Surroundings.of(image, mask, **where)
+    return cnr(case.image[case.part(part)], case.values())
 
 
 def _spread(values: NDArray[np.float64]) -> float:
@@ -91,13 +82,13 @@ def _spread(values: NDArray[np.float64]) -> float:
     return float(median_abs_deviation(values, scale="normal")) or float(values.std())
 
 
-def noise(case: Surroundings, ring_mm: tuple[float, float] = RING_MM) -> float:
+def noise(case: Surroundings) -> float:
     """Standard deviation of the ring around a lesion relative to its mean: what a :func:`contrast` has to exceed.
 
     Raises:
         ConSinGANError: as :func:`contrast`.
     """
-    return _spread(case.values(ring_mm).astype(np.float64)) / case.mean(ring_mm)
+    return _spread(case.values().astype(np.float64)) / case.mean()
 
 
 def kept(result: float, donor: float, noise: float = 0.0) -> float:

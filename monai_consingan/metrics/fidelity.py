@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.distance import ball_diameter, bounding_box, depth_inside, outside_distance
-from monai_consingan.metrics.contrast import RING_MM, contrast, kept, noise
+from monai_consingan.metrics.contrast import contrast, kept, noise
 from monai_consingan.metrics.surroundings import Surroundings
 
 
@@ -27,8 +27,6 @@ def _structure(ndim: int, axis: int | None) -> NDArray[np.bool_]:
 def rim_core_difference(
     image: NdarrayOrTensor | Surroundings,
     mask: NdarrayOrTensor | None = None,
-    *,
-    ring_mm: tuple[float, float] = RING_MM,
     **where: Any,
 ) -> float:
     """How much brighter the rim of a lesion is than its core, relative to the tissue around the lesion.
@@ -37,11 +35,7 @@ def rim_core_difference(
     section, if `axis` is given); the rim is the rest. A ring-enhancing lesion has a value above 0, a solid one about 0.
 
     Args:
-        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
-            were found before.
-        mask: channel-first mask of the lesion on the same grid.
-        ring_mm: where the ring around the lesion begins and ends, in mm.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
+        image, mask, where: see :meth:`Surroundings.of`; tissue has intensities above 0.
 
     Returns:
         (mean of the rim - mean of the core) / mean of the ring; NaN for a lesion too small to have both.
@@ -49,9 +43,9 @@ def rim_core_difference(
     Raises:
         ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
     """
-    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
+    case = Surroundings.of(image, mask, **where)
     array, inside, sizes, axis = case.image, case.inside, case.spacing, case.axis
-    around = case.mean(ring_mm)
+    around = case.mean()
     depth = depth_inside(inside, sizes, axis)
     components, count = ndimage.label(inside, _structure(array.ndim, axis))
     greatest = np.zeros(count + 1)
@@ -70,7 +64,6 @@ def half_maximum_size(
     mask: NdarrayOrTensor | None = None,
     *,
     margin_mm: float = 2.0,
-    ring_mm: tuple[float, float] = RING_MM,
     **where: Any,
 ) -> float:
     """Size at which a lesion appears: the equivalent diameter of what differs from its surroundings by half or more.
@@ -81,12 +74,8 @@ def half_maximum_size(
     filled, so that a necrotic core belongs to its bright rim.
 
     Args:
-        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
-            were found before.
-        mask: channel-first mask of the lesion on the same grid.
+        image, mask, where: see :meth:`Surroundings.of`; tissue has intensities above 0.
         margin_mm: how far outside the mask the lesion may reach, in mm.
-        ring_mm: where the ring around the lesion begins and ends, in mm.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         Diameter in mm of the circle (2D) or ball (3D) of the same area or volume; 0 if nothing differs.
@@ -94,9 +83,9 @@ def half_maximum_size(
     Raises:
         ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
     """
-    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
+    case = Surroundings.of(image, mask, **where)
     inside, sizes, axis = case.inside, case.spacing, case.axis
-    deviation = case.image.astype(np.float64) - case.mean(ring_mm)
+    deviation = case.image.astype(np.float64) - case.mean()
     ordered = np.sort(deviation[inside])
     dark, bright = float(ordered[: (ordered.size + 1) // 2].mean()), float(ordered[ordered.size // 2 :].mean())
     peak = bright if abs(bright) >= abs(dark) else dark
@@ -129,44 +118,23 @@ class LesionMeasures:
     noise: float = 0.0
 
     def kept_from(self, donor: LesionMeasures) -> LesionMeasures:
-        """Each measure as a share of the donor's; 1 is all of it, NaN where the donor has next to none.
-
-        Args:
-            donor: the measures of the lesion in the donor.
-
-        Returns:
-            The shares.
-        """
+        """Each measure as a share of that in the donor; 1 is all of it, NaN where the donor has next to none."""
         return LesionMeasures(
             contrast=kept(self.contrast, donor.contrast, donor.noise),
             rim_core_difference=kept(self.rim_core_difference, donor.rim_core_difference, donor.noise),
             half_maximum_size=kept(self.half_maximum_size, donor.half_maximum_size),
         )
 
-    def as_dict(self) -> dict[str, float]:
-        """The measures by name.
-
-        Returns:
-            A new dictionary.
-        """
-        return asdict(self)
-
 
 def measure_lesion(
     image: NdarrayOrTensor | Surroundings,
     mask: NdarrayOrTensor | None = None,
-    *,
-    ring_mm: tuple[float, float] = RING_MM,
     **where: Any,
 ) -> LesionMeasures:
     """Contrast, rim-to-core difference and size at half maximum of one lesion.
 
     Args:
-        image: channel-first image, (C, H, W) or (C, H, W, D), with intensities above 0 in tissue, or surroundings that
-            were found before.
-        mask: channel-first mask of the lesion on the same grid.
-        ring_mm: where the ring around the lesion begins and ends, in mm.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
+        image, mask, where: see :meth:`Surroundings.of`; tissue has intensities above 0.
 
     Returns:
         The three measures.
@@ -178,10 +146,10 @@ def measure_lesion(
 
         >>> kept = measure_lesion(result, mask).kept_from(measure_lesion(donor, donor_mask))  # doctest: +SKIP
     """
-    case = Surroundings.of(image, mask, reach_mm=ring_mm[1], **where)
+    case = Surroundings.of(image, mask, **where)
     return LesionMeasures(
-        contrast=contrast(case, ring_mm=ring_mm),
-        rim_core_difference=rim_core_difference(case, ring_mm=ring_mm),
-        half_maximum_size=half_maximum_size(case, ring_mm=ring_mm),
-        noise=noise(case, ring_mm),
+        contrast=contrast(case),
+        rim_core_difference=rim_core_difference(case),
+        half_maximum_size=half_maximum_size(case),
+        noise=noise(case),
     )

@@ -17,7 +17,6 @@ def level_jump(
     mask: NdarrayOrTensor | None = None,
     *,
     along: int,
-    outer_mm: float = 8.0,
     **where: Any,
 ) -> float:
     r"""How far slices of a mask lie above or below their neighbours, relative to the tissue around.
@@ -32,11 +31,8 @@ def level_jump(
     1 is as in the tissue around. Masks of few voxels have more of it by chance: compare the axis with the others.
 
     Args:
-        image: channel-first image, (C, H, W, D), or surroundings that were found before.
-        mask: channel-first mask on the same grid.
+        image, mask, where: see :meth:`Surroundings.of`.
         along: the spatial axis that slices are compared along.
-        outer_mm: the ring reaches this far from the mask, in mm.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`.
 
     Returns:
         The ratio, from 0; infinite in perfectly even surroundings, NaN where mask or ring have less than three slices,
@@ -54,8 +50,8 @@ def level_jump(
         >>> level_jump(image, mask, along=2) > 5 > 2 > level_jump(image, mask, along=0)
         True
     """
-    case = Surroundings.of(image, mask, reach_mm=outer_mm, **where)
-    around = case.around(outer_mm)
+    case = Surroundings.of(image, mask, **where)
+    around = case.around
     box = bounding_box(case.inside | around, [1] * case.ndim)
     array = np.moveaxis(case.image[box].astype(np.float64), along, 0)
     within, outside = (_unevenness(array, np.moveaxis(part[box], along, 0)) for part in (case.inside, around))

@@ -17,7 +17,6 @@ def seam(
     image: NdarrayOrTensor | Surroundings,
     mask: NdarrayOrTensor | None = None,
     *,
-    outer_mm: float = 8.0,
     along: int | Sequence[int] | None = None,
     **where: Any,
 ) -> float:
@@ -34,13 +33,9 @@ def seam(
     the naive paste, or with the donor's lesion in the donor. Pairs whose outer voxel is air do not count.
 
     Args:
-        image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
-        mask: channel-first mask of the lesion on the same grid.
-        outer_mm: the ring reaches this far from the mask, in mm.
+        image, mask, where: see :meth:`Surroundings.of`; with an ``axis``, pairs along it are left out.
         along: the only spatial axis to compare along, such as the one across slices, or several; None compares along
             all.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`; with an axis,
-            pairs along it are left out.
 
     Returns:
         The ratio, from 0; infinite for a step in perfectly flat surroundings, NaN if there is no border or no
@@ -58,8 +53,8 @@ def seam(
         >>> seam(image, mask)
         1.0
     """
-    case = Surroundings.of(image, mask, reach_mm=outer_mm, **where)
-    around = case.around(outer_mm)
+    case = Surroundings.of(image, mask, **where)
+    around = case.around
     box = bounding_box(case.inside | around, [1] * case.ndim)
     array, inside, countable = case.image[box].astype(np.float64), case.inside[box], case.countable[box]
     around = around[box]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from monai_consingan.arrays import as_array, check_axis, in_all, spacing_of
 from monai_consingan.background import Background, find_background
+from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import ConSinGANError
 
 AIR_FRACTION = 0.1
-_REACH_MM = 12.0  # around a lesion, that measures look at
-_MARGIN = 4  # voxels around that, which filters look at
+_MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
 
 
 def channels_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
@@ -141,7 +141,6 @@ class Surroundings:
         tissue: mask of tissue, such as a brain mask; None leaves air out by its intensity.
         levels: what tells tissue from air in each channel (:func:`tissue_levels`), such as those of a result's host;
             None finds it in the image.
-        reach_mm: distance to the mask up to which tissue can be looked at; less than 12 mm is 12 mm.
         lead: the channel that is measured, by its number or its sequence's name; None takes the one in which the mask
             stands out most (:func:`~monai_consingan.data.lead_channel`).
 
@@ -163,7 +162,7 @@ class Surroundings:
         >>> import numpy as np
         >>> image, mask = np.full((1, 32, 32), 100.0), np.zeros((1, 32, 32))
         >>> mask[0, 12:20, 12:20] = 1
-        >>> Surroundings(image, mask).mean((2.0, 8.0))
+        >>> Surroundings(image, mask).mean()
         100.0
     """
 
@@ -177,7 +176,6 @@ class Surroundings:
         exclude: NdarrayOrTensor | None = None,
         tissue: NdarrayOrTensor | None = None,
         levels: Sequence[TissueLevel] | None = None,
-        reach_mm: float = _REACH_MM,
         lead: int | str | None = None,
     ) -> None:
         whole = channels_array(image)
@@ -187,8 +185,7 @@ class Surroundings:
         self.spacing = spacing_of(image, spacing)
         self.ndim = inside.ndim
         self.axis = None if self.ndim == 2 else check_axis(axis, self.ndim)
-        self._reach_mm = max(_REACH_MM, reach_mm)
-        pads = [int(min(np.ceil(self._reach_mm / mm) + _MARGIN, n)) for mm, n in zip(self.spacing, shape, strict=True)]
+        pads = [int(min(np.ceil(RING_MM[1] / mm) + _MARGIN, n)) for mm, n in zip(self.spacing, shape, strict=True)]
         self.box = bounding_box(inside, pads)
         self.inside = inside[self.box]
         self._whole, self._channels = whole, whole[in_all(self.box)]
@@ -207,10 +204,9 @@ class Surroundings:
         """The surroundings that a measure is given, or those of the image and mask that it is given.
 
         Args:
-            image: the image, or surroundings that were found before.
-            mask: the mask; None with surroundings only.
-            where: ``spacing``, ``axis``, ``exclude``, ``tissue``, ``levels``, ``reach_mm`` and ``lead``, see
-                :class:`Surroundings`.
+            image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
+            mask: channel-first mask on the same grid, such as that of a lesion; None with surroundings only.
+            where: ``spacing``, ``axis``, ``exclude``, ``tissue``, ``levels`` and ``lead``, see :class:`Surroundings`.
         """
         if isinstance(image, Surroundings):
             return image
@@ -242,52 +238,36 @@ class Surroundings:
             found = np.logical_and.reduce([level.mask(channel) for level, channel in pairs]) & ~self.inside
         return found if self._exclude is None else found & ~self._exclude
 
-    def ring(self, limits_mm: tuple[float, float]) -> NDArray[np.bool_]:
-        """The tissue whose distance to the mask is above the first and up to the second number of mm.
+    def ring(self, limits_mm: tuple[float, float] = RING_MM) -> NDArray[np.bool_]:
+        """The tissue whose distance to the mask is above the first and up to the second number of mm, at most 8."""
+        if limits_mm not in self._rings:
+            self._rings[limits_mm] = ring(self.inside, self.spacing, limits_mm, self.axis) & self.countable
+        return self._rings[limits_mm]
 
-        Raises:
-            ConSinGANError: for limits that are negative, in the wrong order, or beyond the reach.
-        """
-        if self._reach_mm < limits_mm[1] < np.inf:
-            raise ConSinGANError(
-                f"ring_mm is {tuple(limits_mm)}, but the surroundings were found up to {self._reach_mm:g} mm from the "
-                "mask: give smaller limits, or surroundings of a larger reach_mm."
-            )
-        limits = (float(limits_mm[0]), float(limits_mm[1]))
-        if limits not in self._rings:
-            self._rings[limits] = ring(self.inside, self.spacing, limits_mm, self.axis) & self.countable
-        return self._rings[limits]
+    @property
+    def around(self) -> NDArray[np.bool_]:
+        """The tissue up to 8 mm around the mask."""
+        return self.ring((0.0, RING_MM[1]))
 
-    def around(self, outer_mm: float) -> NDArray[np.bool_]:
-        """The tissue up to a distance in mm.
-
-        Raises:
-            ConSinGANError: for a distance that is no positive number of mm.
-        """
-        if not 0 < outer_mm < np.inf:
-            raise ConSinGANError(f"outer_mm is {outer_mm}: give a positive number of mm.")
-        return self.ring((0.0, outer_mm))
-
-    def values(self, ring_mm: tuple[float, float]) -> NDArray[Any]:
-        """Intensities of a ring of tissue around the mask, one for each voxel.
+    def values(self) -> NDArray[Any]:
+        """Intensities of the ring of tissue 2 to 8 mm around the mask, one for each voxel.
 
         Raises:
             ConSinGANError: when nothing is left of the ring.
         """
-        around = self.ring(ring_mm)
-        if not around.any():
+        if not self.ring().any():
             raise ConSinGANError(
-                f"No tissue lies between {ring_mm[0]:g} and {ring_mm[1]:g} mm around the lesion: give a wider ring_mm."
+                f"No tissue lies between {RING_MM[0]:g} and {RING_MM[1]:g} mm around the lesion: give one in tissue."
             )
-        return np.asarray(self.image[around])
+        return np.asarray(self.image[self.ring()])
 
-    def mean(self, ring_mm: tuple[float, float]) -> float:
-        """Mean intensity of a ring of tissue around the mask.
+    def mean(self) -> float:
+        """Mean intensity of the ring of tissue 2 to 8 mm around the mask.
 
         Raises:
             ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
         """
-        mean = float(self.values(ring_mm).mean(dtype=np.float64))
+        mean = float(self.values().mean(dtype=np.float64))
         if mean <= 0:
             raise ConSinGANError(
                 f"The tissue around the lesion has the mean intensity {mean:.4g}: contrast needs intensities above 0, "

@@ -13,9 +13,7 @@ from monai_consingan.distance import bounding_box
 from monai_consingan.metrics.surroundings import Surroundings
 
 
-def texture(
-    image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, *, outer_mm: float = 8.0, **where: Any
-) -> float:
+def texture(image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, **where: Any) -> float:
     r"""High-frequency energy inside a mask, relative to that in the ring around it.
 
     The high frequencies of a voxel are its difference to the gaussian mean (standard deviation 1 voxel) of its
@@ -27,11 +25,7 @@ def texture(
     1 means as rough as the tissue around, below 1 smoother (blurred), above 1 rougher.
 
     Args:
-        image: channel-first image, (C, H, W) or (C, H, W, D), or surroundings that were found before.
-        mask: channel-first mask of what was altered, on the same grid.
-        outer_mm: the ring reaches this far from the mask, in mm.
-        where: ``spacing``, ``axis``, ``exclude``, ``tissue`` and ``lead``, see :class:`Surroundings`; along an axis
-            nothing is smoothed.
+        image, mask, where: see :meth:`Surroundings.of`; along an ``axis`` nothing is smoothed.
 
     Returns:
         The ratio, from 0; infinite in perfectly flat surroundings, NaN if there are none or both sides are flat.
@@ -49,8 +43,8 @@ def texture(
         >>> 0.8 < texture(image, mask) < 1.2
         True
     """
-    case = Surroundings.of(image, mask, reach_mm=outer_mm, **where)
-    around = case.around(outer_mm)
+    case = Surroundings.of(image, mask, **where)
+    around = case.around
     if not around.any():
         return float("nan")
     box = bounding_box(case.inside | around, [4] * case.ndim)

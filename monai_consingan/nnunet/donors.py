@@ -1,13 +1,19 @@
-"""The lesions of a fold's training cases, as nnU-Net preprocessed them."""
+"""Donors for a training of nnU-Net: the lesions of a fold's training cases, or those of a bank."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.data import sequence_names
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.bank import load_bank
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
@@ -63,4 +69,36 @@ def fold_donors(
             f"None of the fold's {len(dataset.identifiers)} training cases has a lesion of {min_volume:g} mm3 or more "
             "that can be seen: choose the lesions' label values, or train without nnUNetTrainerLesions."
         )
+    return found
+
+
+def bank_donors(
+    folder: str | Path, held_out: Collection[str], axes: Sequence[int], channels: Sequence[str]
+) -> list[Donor]:
+    """The lesions of one bank, their axes and channels in nnU-Net's order.
+
+    Args:
+        folder: the bank, as ``monai-consingan lesions`` writes it. Its intensities are those of scans.
+        held_out: names of the validation cases; lesions made of scans of these names are left out.
+        axes: for every axis of nnU-Net's arrays, which of the files' it is.
+        channels: names of the data set's channels. Where the bank has the same ones, they are put into this order.
+
+    Raises:
+        ConSinGANError: there is no bank, it is damaged, of another number of channels, or no lesion is left.
+    """
+    found = []
+    for donor in load_bank(folder, without=held_out):
+        image, names = donor.image, [name.casefold() for name in sequence_names(donor.image)]
+        if len(names) != len(channels):
+            raise ConSinGANError(
+                f"bank {folder} has the sequences {', '.join(names)}, but the data set the channels "
+                f"{', '.join(channels)}: give a bank of as many."
+            )
+        wanted = [name.casefold() for name in channels]
+        order = [names.index(name) for name in wanted] if sorted(names) == sorted(wanted) else list(range(len(names)))
+        spacing = [spacing_of(image)[axis] for axis in axes]
+        turned = [np.transpose(as_array(part), [0, *(1 + axis for axis in axes)]) for part in donor[:3]]
+        values = torch.from_numpy(np.ascontiguousarray(turned[0][order], np.float32))
+        affine = torch.diag(torch.tensor([*spacing, 1.0], dtype=torch.float64))
+        found.append(Donor(MetaTensor(values, affine=affine), turned[1], turned[2], donor.level))
     return found

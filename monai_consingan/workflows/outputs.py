@@ -12,6 +12,7 @@ from pathlib import Path
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import is_lock, locked
+from monai_consingan.names import real_path
 from monai_consingan.whole_file import is_leftover, sweep, unwritable
 
 REPORT_NAME = "report.json"
@@ -59,11 +60,11 @@ def check_inputs(path: str | Path, inputs: Iterable[str | Path | None]) -> None:
     Raises:
         ConSinGANError: an input is the folder itself, or lies in it under a name that results have.
     """
-    folder = Path(path).resolve()
+    folder = real_path(path)
     for given in inputs:
-        for place in () if given is None else (Path(given).absolute(), Path(given).resolve()):
+        for place in () if given is None else (Path(given).absolute(), real_path(given)):
             taken = _OWN.fullmatch(place.name) or _OF_SEQUENCES.fullmatch(place.name)
-            if place.resolve() == folder or (place.parent.resolve() == folder and taken):
+            if real_path(place) == folder or (real_path(place.parent) == folder and taken):
                 raise ConSinGANError(
                     f"output {path} would take the place of {given}, which is read: give another folder."
                 )

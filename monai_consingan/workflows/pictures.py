@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ from monai_consingan.transforms import head_slices
 from monai_consingan.workflows.result_files import read_result, result_file, result_folders, result_image
 
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+_BIDS = re.compile(r"(sub-[^_.]+)_")
+_SEQUENCE = re.compile(
+    r"(.+)[_-]((t1|t2)(c|ce|gd|n|w|f|km|post|pre)?|flair|pdw?|dwi|adc|swi|t2star|\d{4})\.[a-z.]+$", re.IGNORECASE
+)
+_LABEL = re.compile(r".+[_-](seg|dseg|label|mask|lesion)\.[a-z.]+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,10 @@ def gather_pictures(
 
     Args:
         path: a folder of pictures, of volumes, of one DICOM series or of results; a volume; or a datalist, a JSON file
-            of cases such as ``{"image": "a.nii.gz", "slices": [40, 50]}``, without ``slices`` all.
+            of cases such as ``{"image": "a.nii.gz", "slices": [40, 50]}``, without ``slices`` all. In a folder of
+            volumes, files that end in the names of sequences, such as ``a_t1.nii.gz`` and ``a_flair.nii.gz``, or in
+            nnU-Net's numbers, are one case, and so are those of a subject of BIDS, with all of its sessions; labels
+            (``a_seg.nii.gz``) are left out.
         working_folder: folder for the PNG files that are written.
         axis: spatial axis perpendicular to the slices; ``None`` finds it for each volume.
         lead: name of the sequence to show of cases that have several; ``None`` shows that of results which their
@@ -99,7 +108,27 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _volumes(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.name.lower().endswith(_VOLUMES))
+    found = sorted(file for file in folder.iterdir() if file.name.lower().endswith(_VOLUMES))
+    return [file for file in found if not _LABEL.match(file.name)]
+
+
+def _cases(files: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
+    """Name of the source, and files of the sequences, of each case of a folder."""
+    cases: dict[str, list[Path]] = {}
+    for file in files:
+        named = _SEQUENCE.match(file.name)
+        cases.setdefault(named[1] if named else file.name, []).append(file)
+    numbered = [name for name, several in cases.items() if len(several) > 1 and _numbers(several)]
+    for name, several in cases.items():
+        subject = _BIDS.match(several[0].name)
+        alone = len(several) == 1 or (numbered == [name] and len(cases) == 1)  # numbers of scans, not of sequences
+        for part in [[file] for file in several] if alone else [several]:
+            yield subject[1] if subject else part[0].name if alone else name, part
+
+
+def _numbers(files: Sequence[Path]) -> bool:
+    """Whether files are told apart by numbers."""
+    return all(re.search(r"\d{4}\.[a-z.]+$", file.name, re.IGNORECASE) for file in files)
 
 
 def _scans(path: Path, axis: int | None, lead: str | None) -> Iterator[tuple[str, MetaTensor, Sequence[int] | None]]:
@@ -122,8 +151,8 @@ def _scans(path: Path, axis: int | None, lead: str | None) -> Iterator[tuple[str
         except ConSinGANError as error:
             raise ConSinGANError(f"{path} holds no pictures, no volumes and no results, and {error}") from error
     else:
-        for file in _volumes(path) if path.is_dir() else [path]:
-            yield file.name, _shown(file, lead), None
+        for name, files in _cases(_volumes(path)) if path.is_dir() else [(path.name, [path])]:
+            yield name, _shown(files, lead, f"case {name}" if len(files) > 1 else "image"), None
 
 
 def _shown(files: Files, lead: str | None, name: str = "image") -> MetaTensor:

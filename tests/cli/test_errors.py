@@ -32,7 +32,7 @@ def nifti(path: Path, array: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
     return path
 
 
-def head_of(path: Path, source: Path, count: int) -> Path:
+def head_of(path: Path, source: Path, count: int | None) -> Path:
     path.write_bytes(source.read_bytes()[:count])
     return path
 
@@ -45,6 +45,11 @@ def with_nan(array: np.ndarray) -> np.ndarray:
 
 def colours(path: Path) -> Path:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)).save(path)
+    return path
+
+
+def linked(path: Path) -> Path:
+    path.symlink_to(path.name)
     return path
 
 
@@ -63,6 +68,8 @@ BAD_IMAGES: dict[str, tuple[Callable[[Path, Scan], Path], str]] = {
     "complex": (lambda folder, scan: nifti(folder / "c.nii", scan[0][..., :2].astype(np.complex64)), "complex"),
     "5D": (lambda folder, scan: nifti(folder / "five.nii", np.zeros((4, 5, 2, 2, 3), np.int16)), "five.nii"),
     "RGB": (lambda folder, scan: colours(folder / "rgb.png"), "rgb.png"),
+    "link to itself": (lambda folder, scan: linked(folder / "loop.nii"), "loop.nii"),
+    "gzip without the suffix": (lambda folder, scan: head_of(folder / "gz.nii", example().image, None), "gz.nii"),
 }
 
 

@@ -99,6 +99,26 @@ def test_what_does_not_fit_into_memory_is_not_damaged(
     assert "damaged" not in str(caught.value)
 
 
+def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.nii.gz").symlink_to("b.nii.gz")
+    (tmp_path / "b.nii.gz").symlink_to("a.nii.gz")
+    with pytest.raises(ConSinGANError, match=r"a\.nii\.gz is a link to b\.nii\.gz"):
+        load_scan(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize(("place", "number"), [(40, 0x7FFF), (70, 153), (108, 0x7FC0), (344, 0)])
+def test_a_damaged_header_is_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], place: int, number: int
+) -> None:
+    write_nifti(tmp_path / "a.nii")
+    data = bytearray((tmp_path / "a.nii").read_bytes())
+    data[place + 2 * (place == 108) : place + 2 + 2 * (place == 108)] = number.to_bytes(2, "little")
+    (tmp_path / "a.nii").write_bytes(data)
+    with pytest.raises(ConSinGANError, match=r"a\.nii "):
+        load_scan(tmp_path / "a.nii")
+    assert "".join(capfd.readouterr()) == ""
+
+
 def test_a_dangling_link_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").symlink_to("gone.nii.gz")
     with pytest.raises(ConSinGANError, match=r"a\.nii\.gz is a link to gone\.nii\.gz, which does not exist"):

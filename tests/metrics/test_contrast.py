@@ -65,7 +65,6 @@ def test_ring_begins_and_ends_where_told() -> None:
     assert contrast(image, mask) == pytest.approx(0.5)
     image[0, 16:24, 36] = 500  # 11 mm away
     assert contrast(image, mask) == pytest.approx(0.5)
-    assert contrast(image, mask, ring_mm=(2, 12)) < 0.5
     assert contrast(image, mask, spacing=0.5) < 0.5
 
 
@@ -113,5 +112,3 @@ def test_nothing_to_compare_with_is_an_error() -> None:
         contrast(image / 100 - 2, mask, tissue=np.ones_like(mask))
     with pytest.raises(ConSinGANError, match="exclude has the spatial shape"):
         contrast(image, mask, exclude=mask[:, 1:])
-    with pytest.raises(ConSinGANError, match=r"ring_mm is \(8, 2\)"):
-        contrast(image, mask, ring_mm=(8, 2))

@@ -53,7 +53,7 @@ def test_lesion_of_one_voxel_has_no_core() -> None:
 def test_necrotic_core_belongs_to_the_lesion() -> None:
     image, mask = enhancing_ring(rim=200, core=60)
     assert half_maximum_size(image, mask) == pytest.approx(diameter(81))
-    assert half_maximum_size(image, mask, spacing=0.5, ring_mm=(1, 4)) == pytest.approx(diameter(81) / 2)
+    assert half_maximum_size(image, mask, spacing=0.5) == pytest.approx(diameter(81) / 2)
 
 
 def test_only_what_reaches_half_of_the_maximum_counts() -> None:
@@ -106,5 +106,4 @@ def test_kept_shares() -> None:
     assert faded.half_maximum_size == pytest.approx(1.0)
     blurred = measure_lesion(ndimage.gaussian_filter(image, (0, 2, 2)), mask).kept_from(donor)
     assert abs(blurred.rim_core_difference) < 0.6
-    assert set(faded.as_dict()) == {"contrast", "rim_core_difference", "half_maximum_size", "noise"}
     assert np.isnan(donor.kept_from(LesionMeasures(0.0, 0.0, 0.0)).contrast)

@@ -43,14 +43,10 @@ def test_tissue_is_told_from_air_once_for_each_image() -> None:
     assert told.call_count == 4
 
 
-def test_only_what_is_within_reach_is_looked_at_and_all_that_a_measure_asks_for() -> None:
+def test_only_what_is_within_reach_is_looked_at() -> None:
     image, mask = case()
     found = Surroundings(image, mask, spacing=2.0)
-    assert found.image.shape == found.inside.shape == found.ring((0, 12)).shape == (31, 29)
-    with pytest.raises(ConSinGANError, match=r"found up to 12 mm.*larger reach_mm"):
-        contrast(found, ring_mm=(2, 30))
-    wide = Surroundings(image, mask, spacing=2.0, reach_mm=30)
-    assert contrast(image, mask, spacing=2.0, ring_mm=(2, 30)) == contrast(wide, ring_mm=(2, 30))
+    assert found.image.shape == found.inside.shape == found.around.shape == (27, 25)
 
 
 def test_what_is_tissue_in_a_part_of_an_image_is_tissue_in_all_of_it() -> None:

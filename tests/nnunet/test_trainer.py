@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 from _nnunet_home import DATASET, TRAIN, planned_home, started
 
+from monai_consingan.data.lesion_bank import BANK_FILE, BANK_FORMAT, BANK_VERSION, save_lesion
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
-from monai_consingan.nnunet import fold_donors, trainer_folder
+from monai_consingan.nnunet import bank_donors, fold_donors, trainer_folder
 
 pytest.importorskip("nnunetv2", reason="nnU-Net is not installed")
 pytestmark = pytest.mark.xdist_group("nnunet")
@@ -46,6 +48,38 @@ def case(value: int = 0) -> tuple[np.ndarray, np.ndarray]:
         label[0, 12:18, 12:18, 12:18] = value
         image[:, 12:18, 12:18, 12:18] += 8
     return image, label
+
+
+def bank(folder: Path) -> Path:
+    """A bank of two lesions, one made of case0 and one of case3, of two sequences and in the intensities of scans."""
+    rng = np.random.default_rng(0)
+    label = np.zeros((14, 15, 16), np.int16)
+    label[5:9, 5:10, 5:11] = 1
+    image = rng.normal(400, 20, (2, *label.shape)).astype(np.float32)
+    image[:, label > 0] += 200
+    image[1] *= 2
+    lesions = []
+    for number in (1, 2):
+        files = save_lesion(folder, number, image + number, label, np.ones(label.shape, bool), (1.0, 2.0, 3.0))
+        about = {"donors": [number - 1], "fold": None, "level": 400.0, "diameter_mm": 8.0, "kind": "solid"}
+        lesions.append({"number": number, "files": files, **about})
+    hashes = {"image_sha256": "0", "label_sha256": "1"}
+    donors = [{"scan": scan, "lesion": 1, "fold": None, **hashes} for scan in ("case0", "case3")]
+    index = {"format": BANK_FORMAT, "version": BANK_VERSION, "lead": "a", "sequences": ["a", "b"]}
+    (folder / BANK_FILE).write_text(json.dumps({**index, "donors": donors, "lesions": lesions}), encoding="utf-8")
+    return folder
+
+
+def test_donors_of_a_bank_lie_as_nnunets_arrays_and_none_is_made_of_a_validation_case(tmp_path: Path) -> None:
+    (donor,) = bank_donors(bank(tmp_path), ["case3", "case4"], [2, 1, 0], ["B", "A"])
+    assert donor.image.shape == (2, 16, 15, 14) and donor.image.pixdim.tolist() == [3.0, 2.0, 1.0]
+    assert donor.image[0].mean() > 1.9 * donor.image[1].mean()  # the second sequence of the bank goes first
+    assert np.asarray(donor.label)[0, 5:11, 5:10, 5:9].all() and (np.asarray(donor.label) > 0).sum() == 120
+    assert [len(bank_donors(tmp_path, names, [2, 1, 0], ["x", "y"])) for names in ([], ["case0"])] == [2, 1]
+    with pytest.raises(ConSinGANError, match="has no lesion that is made without the scans held out"):
+        bank_donors(tmp_path, ["case0", "case3"], [2, 1, 0], ["a", "b"])
+    with pytest.raises(ConSinGANError, match="has the sequences a, b, but the data set the channels x"):
+        bank_donors(tmp_path, [], [2, 1, 0], ["x"])
 
 
 def test_donors_are_those_of_the_cases_that_are_given() -> None:
@@ -142,6 +176,31 @@ def test_nnunet_trains_with_lesions_of_the_fold(home: Path) -> None:
     assert "Epoch 1" in text and "train_loss nan" not in text
 
 
+PATCHES = """
+import sys, torch
+from nnunetv2.run.run_training import get_trainer_from_args
+torch.set_num_threads(1)
+trainer = get_trainer_from_args("1", "3d_fullres", 0, "nnUNetTrainerLesions", device=torch.device("cpu"))
+trainer.initialize()
+loader, _ = trainer.get_dataloaders()
+transform = loader.generator.transforms if hasattr(loader, "generator") else loader.data_loader.transforms
+lesions = transform.transforms[0].transform.lesions
+for _ in range(8):
+    next(loader)
+    for told in lesions.log:
+        print("LOG", told.get("checks"), told.get("reason"))
+"""
+
+
+def test_nnunet_takes_the_lesions_of_a_bank(home: Path, tmp_path: Path) -> None:
+    given = {"nnUNet_lesions_probability": "1", "nnUNet_lesions_bank": str(bank(tmp_path))}
+    run = started(home, PATCHES, **given)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "1 lesions of" in run.stdout and "none made of a validation case, go into 1 of the patches" in run.stdout
+    told = [line for line in run.stdout.splitlines() if line.startswith("LOG {")]
+    assert told, run.stdout
+
+
 def test_settings_of_the_environment_and_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
@@ -150,6 +209,7 @@ def test_settings_of_the_environment_and_of_the_class(monkeypatch: pytest.Monkey
     trainer = object.__new__(found)
     assert trainer._asked("number", int) == found.lesions_number
     assert trainer._asked("method", str) == ("tissue",)
+    assert trainer._asked("match", str) == trainer._asked("bank", str) == ()
     monkeypatch.setenv("nnUNet_lesions_number", "2, 3")
     assert trainer._asked("number", int) == (2, 3)
     monkeypatch.setenv("nnUNet_lesions_number", "many")

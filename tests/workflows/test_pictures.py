@@ -57,6 +57,31 @@ def test_volumes_of_a_folder_are_sources(tmp_path: Path, save: Any, scan: tuple[
     assert [file.read_bytes() for file in alone.files] == [file.read_bytes() for file in found.files[:slices]]
 
 
+@pytest.mark.parametrize(
+    ("names", "sources"),
+    [
+        (["a_t1", "a_t1ce", "b_t1", "b_t1ce"], ["a", "b"]),
+        (["a_0000", "a_0001", "b_0000", "b_0001"], ["a", "b"]),
+        (["a_FLAIR", "a_seg"], ["a_FLAIR.nii.gz"]),
+        (["scan_0000", "scan_0001"], ["scan_0000.nii.gz", "scan_0001.nii.gz"]),
+        (["scan_1", "scan_2"], ["scan_1.nii.gz", "scan_2.nii.gz"]),
+        (["sub-1_ses-1_T1w", "sub-1_ses-2_T1w", "sub-2_ses-1_T1w"], ["sub-1", "sub-2"]),
+    ],
+)
+def test_sequences_of_a_case_are_one_source(
+    tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray], names: list[str], sources: list[str]
+) -> None:
+    (tmp_path / "scans").mkdir()
+    for name in names:
+        save(f"scans/{name}.nii.gz", scan[0])
+    lead = {"a_t1": "t1ce", "a_0000": "0001"}.get(names[0])
+    if lead:
+        with pytest.raises(ConSinGANError, match=r"case a \S+ has the sequences .*, of which pictures show one"):
+            gather_pictures(tmp_path / "scans", tmp_path / "none")
+    found = gather_pictures(tmp_path / "scans", tmp_path / "work", lead=lead)
+    assert list(dict.fromkeys(found.sources)) == sources
+
+
 def test_datalist_chooses_slices(tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray]) -> None:
     save("a.nii.gz", scan[0])
     cases = [{"image": "a.nii.gz", "slices": [3, 5]}, {"image": str(example().image), "case": "patient"}]

@@ -152,7 +152,7 @@ def test_what_is_left_of_next_to_no_contrast_is_not_measurable(
     image, lesion = scan[0].astype(np.float32), scan[1][..., 4] > 0
     spacing = np.abs(np.diag(nib.load(example().image).affine))[:3]
     mask = np.where(np.arange(10) == 4, scan[1], 0)[None]
-    image[lesion, 4] = Surroundings(image[None], mask, spacing=spacing, axis=2).mean((2, 8))
+    image[lesion, 4] = Surroundings(image[None], mask, spacing=spacing, axis=2).mean()
     target = replace(TARGET, image=save("faint.nii.gz", image), methods=("biharmonic",))
     report = remove(target, tmp_path / "out")
     assert np.isnan(report["contrast_kept"])

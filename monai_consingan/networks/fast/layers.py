@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch.autograd.function import Function, once_differentiable
 
-from monai_consingan.networks.fast.kernels import PARTS, layers, padded, reducer, resample
+from monai_consingan.networks.fast.kernels import PARTS, layers, padded, reducer, resample, row_scratch
+from monai_consingan.networks.fast.specialize import bits
 from monai_consingan.networks.fast.winograd import SCRATCH, filter_matrix, winograd
 
 Tensor = torch.Tensor
@@ -34,15 +35,8 @@ def one_pool() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _flat(x: Tensor | None, like: Tensor) -> np.ndarray:
-    x = like.new_empty(0) if x is None else x.detach()
-    flat: np.ndarray = x.reshape(-1).numpy()
-    return flat
-
-
-def _scratch(x: Tensor, channels: int, slots: int) -> np.ndarray:
-    scratch: np.ndarray = x.new_empty(slots, SCRATCH * channels).numpy()
-    return scratch
+def _or_empty(x: Tensor | None, like: Tensor) -> Tensor:
+    return like.new_empty(0) if x is None else x.detach().contiguous()
 
 
 @lru_cache
@@ -115,18 +109,21 @@ def convolve(
     """
     size = [side + 2 * pad - 2 for side in x.shape[1:-1]]
     y = x.new_empty(x.shape[0], *size, u.out) if out is None else out
-    source, weight, target = _flat(x, x), _flat(u.values, x), _flat(y, x)
-    after = (_flat(bias, x), _flat(like, x), source.dtype.type(slope))
-    shape = _deep(x)[:4]
+    x, after = x.detach().contiguous(), (_or_empty(bias, x), _or_empty(like, x), y)
+    shape, parts = _deep(x)[:4], numba.get_num_threads()
     if u.into == u.out:
-        scratch = _scratch(x, u.out, numba.get_num_threads())
-        winograd(u.out).convolve(source, *shape, u.taps, weight, *after, pad, target, scratch)
+        scratch = x.new_empty(parts, SCRATCH * u.out)
+        convolution = winograd(u.out, x.dtype).convolve
+        convolution(parts, x, u.values, *after, scratch, *shape, u.taps, pad, bits(slope))
     elif u.into < u.out:
-        layers(u.out).expand(source, *shape, u.taps, u.into, weight, *after, pad, target)
+        scratch = x.new_empty(parts, row_scratch(u.out, len(u.values), shape[3], u.into, pad))
+        expand = layers(u.out, x.dtype).expand
+        expand(parts, x, u.values, *after, scratch, *shape, u.taps, u.into, pad, bits(slope))
     else:
-        products = u.values.shape[1]
-        z = _flat(x.new_empty(math.prod(shape) * products), x)
-        reducer(products)(source, *shape, u.into, u.taps, u.out, weight, pad, z, target)
+        products, pixels = u.values.shape[1], math.prod(shape)
+        z, reduce = x.new_empty(pixels, products), reducer(products, x.dtype)
+        reduce.multiply(parts, x, u.values, z, pixels, u.into)
+        reduce.add_up(parts, z, y, *shape, u.taps, u.out, pad)
     return y
 
 
@@ -143,20 +140,21 @@ def weight_gradient(x: Tensor, g: Tensor, pad: int) -> Tensor:
     kernel = (3,) * (x.dim() - 2)
     if into == out:
         slots = 1 if d * h * w < 2048 else 4
-        du = x.new_zeros(slots, taps, 36, into, out)
-        given = (_flat(x, x), n, d, h, w, taps, _flat(g, x), pad)
-        winograd(out).weight_gradient(*given, du.view(slots, -1).numpy(), _scratch(x, out, slots))
+        du, scratch = x.new_zeros(slots, taps, 36, into, out), x.new_empty(slots, SCRATCH * out)
+        gradient = winograd(out, x.dtype).weight_gradient
+        gradient(slots, x.detach().contiguous(), g.contiguous(), du, scratch, n, d, h, w, taps, pad)
         spread = du.sum(0).permute(3, 2, 0, 1).reshape(-1, 36)
         return (spread @ _matrix(x.dtype).t()).view(out, into, *kernel)
     # with fewer channels out than in, the same with the roles of x and g exchanged
     less, more = (x, g) if into < out else (g, x)
     few, many = less.shape[-1], more.shape[-1]
     rows = taps * 9 * few
-    parts = x.new_empty(PARTS, padded(rows), many)
+    parts = x.new_zeros(PARTS, padded(rows), many, dtype=torch.float64)
     shape, pads = _deep(less)[:4], pad if into < out else 2 - pad
-    target = parts.view(PARTS, -1).numpy()
-    layers(many).outer(_flat(less, x), *shape, taps, few, _flat(more, x), pads, target)
-    spread = parts.sum(0)[:rows].view(*kernel, few, many)
+    scratch = x.new_empty(PARTS, row_scratch(many, padded(rows), shape[3], few, pads))
+    given = (less.detach().contiguous(), more.detach().contiguous(), parts, scratch)
+    layers(many, x.dtype).outer(PARTS, *given, *shape, taps, few, pads)
+    spread = parts.to(x.dtype).sum(0)[:rows].view(*kernel, few, many)
     axes = list(range(len(kernel)))
     if into > out:
         spread = spread.flip(axes)
@@ -179,7 +177,8 @@ class _Block(Function):
         raw = convolve(x, filters(weight), pad)  # a bias would not change what is normalized
         channels, pixels = raw.shape[-1], raw.shape[1:-1].numel()
         sums = np.zeros((PARTS, 2 * channels))
-        layers(channels).moments(_flat(raw, x), pixels, sums)
+        kernels = layers(channels, x.dtype)
+        kernels.moments(PARTS, raw, sums, raw.new_empty(sums.shape), pixels)
         shifted, squares = torch.from_numpy(sums.sum(0) / pixels).view(2, channels)
         mean = raw.view(pixels, channels)[0].double() + shifted
         deviation = (squares - shifted.square()).clamp(min=0).add(1e-5).rsqrt()
@@ -187,9 +186,7 @@ class _Block(Function):
         shift = beta.detach() - mean * scale
         numbers = torch.stack([scale, shift, mean, deviation]).to(x.dtype)
         y = torch.empty_like(raw)
-        layers(channels).activate(
-            _flat(raw, x), pixels, numbers[0].numpy(), numbers[1].numpy(), _scalar(x, slope), _flat(y, x)
-        )
+        kernels.activate(numba.get_num_threads(), raw, numbers[0], numbers[1], y, pixels, bits(slope))
         ctx.save_for_backward(x, weight, raw, numbers)
         return y
 
@@ -206,22 +203,19 @@ class _Block(Function):
             x, weight, raw, numbers = ctx.saved_tensors
             channels, pixels = raw.shape[-1], raw.shape[1:-1].numel()
             scale, shift, mean, deviation = numbers.numpy()
-            given = (_flat(raw, x), _flat(g, x), pixels, scale, shift, _scalar(x, ctx.slope))
+            given, kernels = (raw, g, scale, shift), layers(channels, x.dtype)
             parts = np.zeros((PARTS, 2 * channels))
-            layers(channels).norm_sums(*given, mean, parts)
+            kernels.norm_sums(PARTS, *given, mean, parts, raw.new_empty(parts.shape), pixels, bits(ctx.slope))
             plain, moment = parts.sum(0).reshape(2, channels)
             of_x = -scale * (deviation.astype(np.float64) ** 2 * moment / pixels)
             constant = -scale * plain / pixels - of_x * mean
             d = torch.empty_like(raw)
-            layers(channels).norm_gradient(*given, of_x.astype(scale.dtype), constant.astype(scale.dtype), _flat(d, x))
+            of_x, constant = of_x.astype(scale.dtype), constant.astype(scale.dtype)
+            kernels.norm_gradient(numba.get_num_threads(), *given, of_x, constant, d, pixels, bits(ctx.slope))
             grad_beta, grad_gamma = (torch.from_numpy(sums).to(x.dtype) for sums in (plain, moment * deviation))
         grad_x = convolve(d, filters(weight, transposed=True), 2 - ctx.pad) if ctx.needs_input_grad[0] else None
         grad_weight = weight_gradient(x, d, ctx.pad) if ctx.needs_input_grad[1] else None
         return grad_x, grad_weight, grad_bias, grad_gamma, grad_beta, None, None
-
-
-def _scalar(x: Tensor, value: float) -> Any:
-    return (np.float64 if x.dtype == torch.float64 else np.float32)(value)
 
 
 def block(x: Tensor, module: Any, slope: float, pad: int) -> Tensor:
@@ -255,22 +249,23 @@ def tail(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def _bicubic(size: int, new_size: int, dtype: torch.dtype, adjoint: bool) -> tuple[np.ndarray, ...]:
+def _bicubic(size: int, new_size: int, dtype: torch.dtype, adjoint: bool) -> tuple[Tensor, ...]:
     columns = torch.eye(size, dtype=torch.float64).view(1, size, size, 1)
     dense = torch.nn.functional.interpolate(columns, (new_size, 1), mode="bicubic", align_corners=True)[0, :, :, 0]
     matrix = dense if adjoint else dense.t()
     rows, index = matrix.nonzero(as_tuple=True)
     starts = torch.searchsorted(rows, torch.arange(len(matrix) + 1))
-    return starts.numpy(), index.numpy(), matrix[rows, index].to(dtype).numpy()
+    return starts, index.contiguous(), matrix[rows, index].to(dtype)
 
 
 def _resize(x: Tensor, axis: int, new_size: int, adjoint: bool) -> Tensor:
     shape = list(x.shape)
     size, shape[axis] = shape[axis], new_size
     y = x.new_empty(shape)
-    matrix = _bicubic(*((new_size, size) if adjoint else (size, new_size)), x.dtype, adjoint)
+    starts, index, weight = _bicubic(*((new_size, size) if adjoint else (size, new_size)), x.dtype, adjoint)
     outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
-    resample()(_flat(x, x), outer, size, inner, new_size, *matrix, _flat(y, x))
+    given = (x.detach().contiguous(), weight, y, starts, index)
+    resample(x.dtype)(numba.get_num_threads(), *given, outer, size, inner, new_size)
     return y
 
 

@@ -15,10 +15,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
+import torch
 
 from monai_consingan.networks.fast.product import product, tile_of
-from monai_consingan.networks.fast.specialize import specialize
+from monai_consingan.networks.fast.specialize import Kernel, specialize
 
 FLAT, DEEP = 32, 16
 """Tiles of a plane in a block, in the plane and in space."""
@@ -27,10 +27,12 @@ ROOM = 69
 SCRATCH = 72 * ROOM + 72
 """Values of scratch memory a thread and channel."""
 
-# Every function below is compiled for one number of channels, with the names in capitals as constants. Arrays are
-# sliced before their loops: otherwise these are not vectorized. They are copied in loops: an assignment of a slice to a
-# slice brings an error message for shapes that differ, which takes seconds to compile.
+# Every function below is compiled for one number of channels and type of numbers, with the names in capitals as
+# constants. Arrays are sliced before their loops: otherwise these are not vectorized. They are copied in loops: an
+# assignment of a slice to a slice brings an error message for shapes that differ, which takes seconds to compile.
 C = STEP = NEAR = FAR = 0
+floats: Any = None
+number: Any = None
 spread_row: Any = None
 spread_column: Any = None
 collect_row: Any = None
@@ -48,22 +50,25 @@ def filter_matrix() -> np.ndarray:
 class Winograd(NamedTuple):
     """Compiled functions for one number of channels."""
 
-    convolve: Any
-    weight_gradient: Any
+    convolve: Kernel
+    weight_gradient: Kernel
 
 
 @cache
-def winograd(channels: int) -> Winograd:
+def winograd(channels: int, dtype: torch.dtype) -> Winograd:
     """Functions for convolutions from ``channels`` to as many channels, a multiple of 4.
 
-    Returns:
-        ``convolve(x, n, d, h, w, taps, u, bias, like, slope, pad, y, scratch)``: the cross-correlation of ``x``, with
-        ``pad`` zeros on every side (if negative, cropped), by filters ``u`` (taps, 36, C in, C out), into ``y``. If
-        ``bias`` is not empty it is added, and then LeakyReLU applied; if ``like`` is not empty, the result is
-        multiplied by the slope of the LeakyReLU whose output was ``like``. ``scratch`` is (threads, SCRATCH * C).
+    Their first argument is the number of parts that the work is split in. ``scratch`` is (parts, SCRATCH * C).
 
-        ``weight_gradient(x, n, d, h, w, taps, g, pad, du, scratch)``: adds the gradient by ``u``, for the gradient
-        ``g`` by the result, to ``du`` (slots, taps, 36, C in, C out), split over slots in a fixed way.
+    Returns:
+        ``convolve(parts, x, u, bias, like, y, scratch, n, d, h, w, taps, pad, slope)``: the cross-correlation of ``x``,
+        with ``pad`` zeros on every side (if negative, cropped), by filters ``u`` (taps, 36, C in, C out), into ``y``.
+        If ``bias`` is not empty it is added, and then LeakyReLU applied; if ``like`` is not empty, the result is
+        multiplied by the slope of the LeakyReLU whose output was ``like``. ``slope`` is given by
+        :py:func:`~monai_consingan.networks.fast.specialize.bits`.
+
+        ``weight_gradient(parts, x, g, du, scratch, n, d, h, w, taps, pad)``: adds the gradient by ``u``, for the
+        gradient ``g`` by the result, to ``du`` (parts, taps, 36, C in, C out), to every part that of some tiles.
     """
     step = channels * ROOM  # from one of the 36 values of a block of tiles to the next
     row, column = {"NEAR": channels, "FAR": channels}, {"NEAR": 6 * channels, "FAR": 6 * step}
@@ -85,14 +90,14 @@ def winograd(channels: int) -> Winograd:
             "_shift",
             "_load_gradient",
             "_block",
+            "_blocks",
             "_store",
-            "_convolve_block",
-            "_gradient_block",
         ],
         ["_convolve", "_weight_gradient"],
-        suffix=str(channels),
+        dtype=dtype,
+        suffix=f"{channels}_",
     )
-    return Winograd(compiled["_convolve"], compiled["_weight_gradient"])
+    return Winograd(*compiled.values())
 
 
 def _spread(x, y):  # type: ignore[no-untyped-def]
@@ -160,7 +165,7 @@ def _load(x, h, w, top, left, tiles, v, part):  # type: ignore[no-untyped-def]
     for t in range(tiles):
         inside = top >= 0 and left >= 0 and top + 6 <= h and left + 6 <= w
         if not inside:
-            _gather(x, h, w, top, left, 6, patch)
+            _gather(x, h, w, top, left, np.int64(6), patch)
         for r in range(6):
             source = x[((top + r) * w + left) * C :] if inside else patch[r * 6 * C :]
             spread_row(source, part[r * 6 * C :])
@@ -226,7 +231,7 @@ def _load_gradient(g, h, w, top, left, tiles, m, part):  # type: ignore[no-untyp
     for t in range(tiles):
         inside = top + 4 <= h and left + 4 <= w
         if not inside:
-            _gather(g, h, w, top, left, 4, patch)
+            _gather(g, h, w, top, left, np.int64(4), patch)
         for r in range(4):
             source = g[((top + r) * w + left) * C :] if inside else patch[r * 4 * C :]
             adjoint_row(source, part[r * 6 * C :])
@@ -246,69 +251,70 @@ def _block(item, ho, wo, taps):  # type: ignore[no-untyped-def]
     return item // (down * blocks), item // blocks % down, first, tiles, max(1, (ROOM - 3) // tiles - taps + 1)
 
 
-def _convolve_block(item, x, d, h, w, taps, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
+def _blocks(n, ho, wo, taps):  # type: ignore[no-untyped-def]
+    # how many blocks there are
+    most = FLAT if taps == 1 else DEEP
+    return n * ((ho + 3) // 4) * (((wo + 3) // 4 + most - 1) // most)
+
+
+def _convolve(part, parts, table):  # type: ignore[no-untyped-def]
+    x, u, bias, like, y, scratch = (
+        floats(table, 0),
+        floats(table, 1),
+        floats(table, 2),
+        floats(table, 3),
+        floats(table, 4),
+        floats(table, 5)[part * SCRATCH * C : (part + 1) * SCRATCH * C],
+    )
+    n, d, h, w, taps, pad, slope = table[12], table[13], table[14], table[15], table[16], table[17], number(table, 18)
     deep = pad if taps == 3 else 0
     do, ho, wo = d + 2 * deep - taps + 1, h + 2 * pad - 2, w + 2 * pad - 2
-    image, row, first, tiles, planes = _block(item, ho, wo, taps)
-    v, m, part = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
-    source, ready = x[image * d * h * w * C :], 0
-    for plane in range(0, do, planes):
-        now = min(planes, do - plane)
-        count = (now * tiles + 3) // 4 * 4
-        top, left, needed = 4 * row - pad, 4 * first - pad, now + taps - 1
-        _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, needed, v, part)
-        for i in range(36):
-            b = m[i * STEP : (i + 1) * STEP]
-            b[: count * C] = 0
-            for k in range(taps):
-                f = (k * 36 + i) * C * C
-                product(v[i * STEP + k * tiles * C : (i + 1) * STEP], C, 1, u[f : f + C * C], b, count, C)
-        for p in range(now):
-            at = (image * do + plane + p) * ho * wo * C
-            _store(m[p * tiles * C :], tiles, bias, like[at:], slope, y[at:], ho, wo, 4 * row, 4 * first, part)
-        ready = taps - 1
-        for p in range(ready):
-            _shift(v[p * tiles * C :], now * tiles, tiles)
+    v, m, rest = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
+    items = _blocks(n, ho, wo, taps)
+    for item in range(part * items // parts, (part + 1) * items // parts):
+        image, row, first, tiles, planes = _block(item, ho, wo, taps)
+        source, top, left = x[image * d * h * w * C :], 4 * row - pad, 4 * first - pad
+        for plane in range(0, do, planes):
+            now, ready = min(planes, do - plane), min(plane, 1) * (taps - 1)
+            count = (now * tiles + 3) // 4 * 4
+            _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, now + taps - 1, v, rest)
+            for i in range(36):
+                b = m[i * STEP : (i + 1) * STEP]
+                b[: count * C] = 0
+                for k in range(taps):
+                    f = (k * 36 + i) * C * C
+                    product(v[i * STEP + k * tiles * C : (i + 1) * STEP], C, 1, u[f : f + C * C], b, count, C)
+            for p in range(now):
+                at = (image * do + plane + p) * ho * wo * C
+                _store(m[p * tiles * C :], tiles, bias, like[at:], slope, y[at:], ho, wo, 4 * row, 4 * first, rest)
+            for p in range(taps - 1):
+                _shift(v[p * tiles * C :], now * tiles, tiles)
 
 
-def _convolve(x, n, d, h, w, taps, u, bias, like, slope, pad, y, scratch):  # type: ignore[no-untyped-def]
-    most = FLAT if taps == 1 else DEEP
-    down, across = (h + 2 * pad + 1) // 4, (w + 2 * pad + 1) // 4
-    items, slots = n * down * ((across + most - 1) // most), scratch.shape[0]
-    for slot in prange(slots):
-        for item in range(slot * items // slots, (slot + 1) * items // slots):
-            _convolve_block(item, x, d, h, w, taps, u, bias, like, slope, pad, y, scratch[slot])
-
-
-def _gradient_block(item, x, d, h, w, taps, g, pad, du, scratch):  # type: ignore[no-untyped-def]
+def _weight_gradient(part, parts, table):  # type: ignore[no-untyped-def]
+    x, g, all_du, all_scratch = floats(table, 0), floats(table, 1), floats(table, 2), floats(table, 3)
+    n, d, h, w, taps, pad = table[8], table[9], table[10], table[11], table[12], table[13]
+    scratch = all_scratch[part * SCRATCH * C : (part + 1) * SCRATCH * C]
+    du = all_du[part * taps * 36 * C * C : (part + 1) * taps * 36 * C * C]
     deep = pad if taps == 3 else 0
     do, ho, wo = d + 2 * deep - taps + 1, h + 2 * pad - 2, w + 2 * pad - 2
-    image, row, first, tiles, planes = _block(item, ho, wo, taps)
-    v, m, part = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
-    source, ready = x[image * d * h * w * C :], 0
-    for plane in range(0, do, planes):
-        now = min(planes, do - plane)
-        count = (now * tiles + 3) // 4 * 4
-        top, left, needed = 4 * row - pad, 4 * first - pad, now + taps - 1
-        _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, needed, v, part)
-        for p in range(now):
-            at = (image * do + plane + p) * ho * wo * C
-            _load_gradient(g[at:], ho, wo, 4 * row, 4 * first, tiles, m[p * tiles * C :], part)
-        _clear(m, now * tiles, count)
-        for i in range(36):
-            b = m[i * STEP : (i + 1) * STEP]
-            for k in range(taps):
-                f = (k * 36 + i) * C * C
-                product(v[i * STEP + k * tiles * C : (i + 1) * STEP], 1, C, b, du[f : f + C * C], C, count)
-        ready = taps - 1
-        for p in range(ready):
-            _shift(v[p * tiles * C :], now * tiles, tiles)
-
-
-def _weight_gradient(x, n, d, h, w, taps, g, pad, du, scratch):  # type: ignore[no-untyped-def]
-    most = FLAT if taps == 1 else DEEP
-    down, across = (h + 2 * pad + 1) // 4, (w + 2 * pad + 1) // 4
-    items, slots = n * down * ((across + most - 1) // most), du.shape[0]
-    for slot in prange(slots):
-        for item in range(slot * items // slots, (slot + 1) * items // slots):
-            _gradient_block(item, x, d, h, w, taps, g, pad, du[slot], scratch[slot])
+    v, m, rest = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
+    items = _blocks(n, ho, wo, taps)
+    for item in range(part * items // parts, (part + 1) * items // parts):
+        image, row, first, tiles, planes = _block(item, ho, wo, taps)
+        source, top, left = x[image * d * h * w * C :], 4 * row - pad, 4 * first - pad
+        for plane in range(0, do, planes):
+            now, ready = min(planes, do - plane), min(plane, 1) * (taps - 1)
+            count = (now * tiles + 3) // 4 * 4
+            _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, now + taps - 1, v, rest)
+            for p in range(now):
+                at = (image * do + plane + p) * ho * wo * C
+                _load_gradient(g[at:], ho, wo, 4 * row, 4 * first, tiles, m[p * tiles * C :], rest)
+            _clear(m, now * tiles, count)
+            for i in range(36):
+                b = m[i * STEP : (i + 1) * STEP]
+                for k in range(taps):
+                    f = (k * 36 + i) * C * C
+                    product(v[i * STEP + k * tiles * C : (i + 1) * STEP], 1, C, b, du[f : f + C * C], C, count)
+            for p in range(taps - 1):
+                _shift(v[p * tiles * C :], now * tiles, tiles)

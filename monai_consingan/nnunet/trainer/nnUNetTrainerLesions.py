@@ -11,7 +11,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from monai_consingan.data.slices import THICK_SLICES
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.nnunet import fold_donors
+from monai_consingan.nnunet import bank_donors, fold_donors
 from monai_consingan.nnunet.transform import LesionTransform
 from monai_consingan.transforms import RandLesion
 
@@ -28,16 +28,20 @@ class nnUNetTrainerLesions(nnUNetTrainer):  # nnU-Net finds trainers by such nam
         lesions_scale: smallest and largest factor of a lesion's size.
         lesions_method: how lesions are put in, a method without a model
             (:data:`monai_consingan.workflows.INSERTION_METHODS`).
-        lesions_match: how their intensities are fitted; ``"none"`` as scans are z-scored.
+        lesions_match: how their intensities are fitted; empty for ``"none"``, as scans are z-scored, and for
+            ``"mean_std"`` with a bank, as its lesions are not.
         lesions_labels: label values that make a part of the label a lesion; empty for all.
+        lesions_bank: folder of a bank of new lesions (``monai-consingan lesions``), or several, which are taken instead
+            of the fold's.
     """
 
     lesions_probability: float = 0.5
     lesions_number: tuple[int, ...] = (1, 2)
     lesions_scale: tuple[float, ...] = (0.8, 1.2)
     lesions_method: str = "tissue"
-    lesions_match: str = "none"
+    lesions_match: str = ""
     lesions_labels: tuple[int, ...] = ()
+    lesions_bank: tuple[str, ...] = ()
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> Any:
         """nnU-Net's transforms, with that of the lesions in front.
@@ -55,23 +59,29 @@ class nnUNetTrainerLesions(nnUNetTrainer):  # nnU-Net finds trainers by such nam
         axis = int(np.argmax(spacing)) if max(spacing) > THICK_SLICES * min(spacing) else None
         labels = self._asked("labels", int) or None
         ignored = self.label_manager.ignore_label
-        training, _ = self.get_tr_and_val_datasets()
-        donors = fold_donors(training, spacing, axis=axis, lesion_labels=labels, ignore_label=ignored)
+        training, validation = self.get_tr_and_val_datasets()
+        banks = self._asked("bank", str)
+        if banks:
+            told = self.dataset_json.get("channel_names") or self.dataset_json["modality"]
+            axes = [2 - number for number in self.plans_manager.transpose_forward]  # nnU-Net reads files as (z, y, x)
+            given = validation.identifiers, axes, list(told.values())
+            donors = [donor for bank in banks for donor in bank_donors(bank, *given)]
+            told = f"lesions of {', '.join(banks)}, none made of a validation case,"
+        else:
+            donors = fold_donors(training, spacing, axis=axis, lesion_labels=labels, ignore_label=ignored)
+            told = f"lesions of {len(training.identifiers)} training cases"
         lesions = RandLesion(
             donors,
             number=self._asked("number", int),
             scale_range=self._asked("scale", float),
             method=self._asked("method", str)[0],
-            match=self._asked("match", str)[0],
+            match=(self._asked("match", str) or ("mean_std" if banks else "none",))[0],
             axis=axis,
             spacing=spacing,
             lesion_labels=labels,
         )
         share = self._asked("probability", float)[0]
-        self.print_to_log_file(
-            f"nnUNetTrainerLesions: {len(donors)} lesions of {len(training.identifiers)} training cases go into "
-            f"{share:g} of the patches"
-        )
+        self.print_to_log_file(f"nnUNetTrainerLesions: {len(donors)} {told} go into {share:g} of the patches")
         transforms.transforms.insert(0, RandomTransform(LesionTransform(lesions), apply_probability=share))
         return transforms
 
@@ -81,7 +91,7 @@ class nnUNetTrainerLesions(nnUNetTrainer):  # nnU-Net finds trainers by such nam
         given = os.environ.get(variable)
         if given is None:
             value = getattr(self, f"lesions_{name}")
-            return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+            return tuple(value) if isinstance(value, (tuple, list)) else (value,) if value != "" else ()
         try:
             return tuple(kind(part.strip()) for part in given.split(",") if part.strip())
         except ValueError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from monai_consingan.data import (
 )
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.names import real_path
 from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.move import move
@@ -258,7 +258,7 @@ def _level(lesion: np.ndarray, mm: tuple[float, ...], axis: int | None, donor: C
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:
     names = [image.meta.get(ImageMetaKey.FILENAME_OR_OBJ) for image in (first, second)]
-    return first is second or (all(names) and Path(str(names[0])).resolve() == Path(str(names[1])).resolve())
+    return first is second or (all(names) and real_path(str(names[0])) == real_path(str(names[1])))
 
 
 def _in_volume(numbers: Sequence[int] | None, axis: int | None, along: int | None, name: str) -> tuple[int, ...] | None:

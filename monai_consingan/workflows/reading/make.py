@@ -18,6 +18,7 @@ from monai_consingan.data import load_label
 from monai_consingan.data.sequences import named_sequences, sequence_names
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.figures.lesion_card import CardView, save_card
+from monai_consingan.names import real_path
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
@@ -88,8 +89,8 @@ def make_reading(
     command = folder.run["command"]
     rng = np.random.RandomState(seed)
     made = _taken(_synthetic(folder, rng), number // 2, "synthetic", result)
-    inside = folder.path.resolve()
-    records = [record for record in read_scans(real).records if inside not in record.image.resolve().parents]
+    inside = real_path(folder.path)
+    records = [record for record in read_scans(real).records if inside not in real_path(record.image).parents]
     records = [records[i] for i in rng.permutation(len(records))]
     if command == "twins":
         untouched = _taken(_untouched(records, made, rng), len(made), "real", real)

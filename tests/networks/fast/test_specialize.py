@@ -7,28 +7,36 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from monai_consingan.errors import ConSinGANWarning
 
 pytest.importorskip("numba")
 
-from numba import prange
 from numba.core import caching, config
 
-from monai_consingan.networks.fast.specialize import specialize
+from monai_consingan.networks.fast.specialize import bits, specialize
 
 N = 0
+floats: Any = None
+doubles: Any = None
+wholes: Any = None
+number: Any = None
 
 
-def _add(x):  # type: ignore[no-untyped-def]
-    for k in prange(x.size):
-        x[k] += N
+def _add(part, parts, table):  # type: ignore[no-untyped-def]
+    x, y, k = floats(table, 0), doubles(table, 1), wholes(table, 2)
+    x[part] += N * parts + number(table, 7)
+    y[part] = table[6]
+    k[part] = x.size
 
 
-def added(number: int) -> float:
-    x = np.ones(2)
-    specialize(globals(), {"N": number}, [], ["_add"], suffix=str(number))["_add"](x)
-    return float(x[1])
+def added(extra: int, dtype: torch.dtype = torch.float64) -> float:
+    x, y, k = torch.ones(2, dtype=dtype), np.zeros(3), torch.zeros(2, dtype=torch.int64)
+    add = specialize(globals(), {"N": extra}, [], ["_add"], dtype=dtype, suffix=str(extra))["_add"]
+    add(2, x, y, k, 5, bits(0.25))
+    assert y.tolist() == [5, 5, 0] and k.tolist() == [2, 2] and x[0] == x[1]
+    return float(x[1]) - 0.25
 
 
 @pytest.fixture
@@ -37,12 +45,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_single_precision_is_another_function(folder: Path) -> None:
+    assert added(7) == added(7, torch.float32) == 15
+    assert len([path for path in folder.rglob("*.nbi") if "_add_" in path.name]) == 2
+
+
 @pytest.mark.filterwarnings("error")
 def test_kept_on_the_disk_and_read_again(folder: Path) -> None:
-    assert added(3) == 4
+    assert added(3) == 7
     files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nb*")}
     assert {path.suffix for path in files} == {".nbi", ".nbc"}
-    assert added(3) == 4
+    assert added(3) == 7
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nb*")} == files
 
 
@@ -50,19 +63,19 @@ def test_kept_on_the_disk_and_read_again(folder: Path) -> None:
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 def test_damaged_files_are_replaced(folder: Path, suffix: str) -> None:
     added(4)
-    (path,) = folder.rglob(f"*{suffix}")
+    (path,) = (path for path in folder.rglob(f"*{suffix}") if "_add_" in path.name)
     path.write_bytes(path.read_bytes()[:50])
-    assert added(4) == 5
+    assert added(4) == 9
     written = path.read_bytes()
     assert len(written) > 50
-    assert added(4) == 5
+    assert added(4) == 9
     assert path.read_bytes() == written
 
 
 def test_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     with pytest.warns(ConSinGANWarning, match="NUMBA_CACHE_DIR"):
-        assert added(5) == 6
+        assert added(5) == 11
 
 
 def test_no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,4 +84,4 @@ def test_no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(caching.IndexDataCacheFile, "_dump", full)
     with pytest.warns(ConSinGANWarning, match="NUMBA_CACHE_DIR"):
-        assert added(6) == 7
+        assert added(6) == 13

@@ -157,7 +157,7 @@ class PasteLesion(Transform):
         offset: Sequence[int] | None = None,
         host_label: NdarrayOrTensor | None = None,
         donor_valid: NdarrayOrTensor | None = None,
-        airs: tuple[Sequence[Air], Sequence[Air]] | None = None,
+        airs: tuple[Sequence[Any], Sequence[Any]] | None = None,
     ) -> tuple[PastedLesion, Any, tuple[str, ...]]:
         """Paste, and also give the naive image, the same matched voxels without a blend, and how each channel's were
         matched.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -56,8 +58,46 @@ def faint_level(lowest: float, bright: float) -> float:
     return low + AIR_FRACTION * (bright - low)
 
 
+class Air(Protocol):
+    """What tells tissue from air in a channel."""
+
+    @property
+    def background(self) -> Background:
+        """The constant that fills the channel's border, or that there is none."""
+
+    @property
+    def air(self) -> float:
+        """Intensity above which there is tissue (:func:`air_level`)."""
+
+
+@dataclass(frozen=True)
+class ChannelAir:
+    """What tells tissue from air in a channel, (\\*spatial), worked out when it is first asked for."""
+
+    values: np.ndarray
+
+    @cached_property
+    def background(self) -> Background:
+        """The constant that fills the channel's border, or that there is none."""
+        return find_background(self.values)
+
+    @cached_property
+    def air(self) -> float:
+        """Intensity above which there is tissue.
+
+        Raises:
+            ConSinGANError: as :func:`air_level`.
+        """
+        return air_level(self.values, self.background)
+
+
 def tissue_in(
-    image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None, *, in_space: bool = False
+    image: np.ndarray,
+    box: tuple[slice, ...],
+    known: np.ndarray | None = None,
+    air: Air | None = None,
+    *,
+    in_space: bool = False,
 ) -> np.ndarray:
     """Voxels in a box of an image that are neither air nor mixed with it.
 
@@ -68,6 +108,7 @@ def tissue_in(
         image: one channel, array of shape (\\*spatial).
         box: the part that is wanted.
         known: boolean array of the image's shape, where its values count; None for everywhere.
+        air: what tells tissue from air in it; None finds it.
         in_space: whether the lesion is worked on in space, and not by slices or in a plane.
 
     Returns:
@@ -76,11 +117,12 @@ def tissue_in(
     Raises:
         ConSinGANError: as ``air_level``.
     """
-    background, level = find_background(image), air_level(image)
+    air = air or ChannelAir(image)
+    level = air.air
     if in_space:
-        values = background.darkest(image)
+        values = air.background.darkest(image)
         level = min(level, faint_level(float(values.min()), float(np.percentile(values, 99.5))))
-    shown = background.tissue(image[box], None if known is None else known[box])
+    shown = air.background.tissue(image[box], None if known is None else known[box])
     return np.asarray(shown & (image[box] > level))
 
 

@@ -187,7 +187,7 @@ def main() -> None:
         shown = ("covered", "density", "nearest over copies'", "likeness", "most alike", "above the floor")
         line |= {key: near[name][key] for key in shown}
         frechet = near[name].get("frechet", {})
-        line["frechet"] = "{value:.2f} ({low:.2f} to {high:.2f})".format(**frechet["frd"]) if frechet else ""
+        line["frechet"] = "{value:.2f} ({lower:.2f} to {upper:.2f})".format(**frechet["frd"]) if frechet else ""
         line["at its floor's n, floor"] = (
             "{:.2f}, {:.2f}".format(*(frechet[key]["value"] for key in ("frd_at_n_floor", "frd_floor")))
             if frechet.get("n_floor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -304,7 +305,9 @@ def _among_tissue(found: Background, tissue: NDArray[np.float64], whole: bool) -
     return replace(found, mixed=mixed, among=(whole or found.tolerance > 0) and 0.01 < below < 0.99)
 
 
-def check_in_tissue(image: Any, mask: NDArray[np.bool_], *, donor: bool = False) -> None:
+def check_in_tissue(
+    image: Any, mask: NDArray[np.bool_], *, donor: bool = False, known: Sequence[Background] | None = None
+) -> None:
     """Refuse a lesion that lies in the background of an image.
 
     Args:
@@ -312,13 +315,14 @@ def check_in_tissue(image: Any, mask: NDArray[np.bool_], *, donor: bool = False)
         mask: the lesion, boolean (\\*spatial).
         donor: whether the image is the lesion's donor, where up to half of it may be background, as labels are not as
             exact as brain masks; in a host no voxel may.
+        known: the background of each channel; None finds it.
 
     Raises:
         NoPlaceError: the lesion lies in background outside of the host's tissue, in any channel.
         ConSinGANError: the same of its donor.
     """
-    for channel in as_array(image):
-        background = find_background(channel)
+    channels = as_array(image)
+    for channel, background in zip(channels, known or map(find_background, channels), strict=True):
         inside = mask & background.mask(channel) if background else None
         if inside is None or not inside.any():
             continue

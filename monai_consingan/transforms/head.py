@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -46,13 +48,49 @@ def air_level(image: Any, background: Background | None = None) -> float:
     return darkness(values).level
 
 
-def tissue_in(image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None) -> np.ndarray:
+class Air(Protocol):
+    """What tells tissue from air in a channel."""
+
+    @property
+    def background(self) -> Background:
+        """The constant that fills the channel's border, or that there is none."""
+
+    @property
+    def air(self) -> float:
+        """Intensity above which there is tissue (:func:`air_level`)."""
+
+
+@dataclass(frozen=True)
+class ChannelAir:
+    """What tells tissue from air in a channel, (\\*spatial), worked out when it is first asked for."""
+
+    values: np.ndarray
+
+    @cached_property
+    def background(self) -> Background:
+        """The constant that fills the channel's border, or that there is none."""
+        return find_background(self.values)
+
+    @cached_property
+    def air(self) -> float:
+        """Intensity above which there is tissue.
+
+        Raises:
+            ConSinGANError: as :func:`air_level`.
+        """
+        return air_level(self.values, self.background)
+
+
+def tissue_in(
+    image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None, air: Air | None = None
+) -> np.ndarray:
     """Voxels in a box of an image that are neither air nor mixed with it.
 
     Args:
         image: one channel, array of shape (\\*spatial).
         box: the part that is wanted.
         known: boolean array of the image's shape, where its values count; None for everywhere.
+        air: what tells tissue from air in it; None finds it.
 
     Returns:
         Boolean array of the box's shape.
@@ -60,8 +98,9 @@ def tissue_in(image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | Non
     Raises:
         ConSinGANError: as ``air_level``.
     """
-    shown = find_background(image).tissue(image[box], None if known is None else known[box])
-    return np.asarray(shown & (image[box] > air_level(image)))
+    air = air or ChannelAir(image)
+    shown = air.background.tissue(image[box], None if known is None else known[box])
+    return np.asarray(shown & (image[box] > air.air))
 
 
 def head_mask(

@@ -29,12 +29,14 @@ from monai_consingan.data import (
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import real_path
+from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.oedema import bounded_oedema
 from monai_consingan.transforms.insertion.paste import PasteLesion
-from monai_consingan.transforms.insertion.placement import Placement, find_placement
+from monai_consingan.transforms.insertion.placement import Placement, find_placement, level_around
 from monai_consingan.transforms.mass_effect import Push, check_mass_effect
+from monai_consingan.transforms.room import Room
 
 
 class InsertedLesion(NamedTuple):
@@ -196,6 +198,7 @@ class InsertLesion(Transform):
             slice_offset = 0 if host_slice is None else host_slice - middle
         known = HostKnowledge.of(host, lead=lead)
         head = known.head_in_all(host)
+        airs = [ChannelAir(channel) for channel in as_array(moved_donor)]
         placement = find_placement(
             as_array(host)[lead],
             as_array(moved_donor)[lead],
@@ -207,6 +210,7 @@ class InsertLesion(Transform):
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
+            level=_level(as_array(moved_lesion)[0], spacing_of(host), across, airs[lead]),
             known=known,
             channel=lead,
         )
@@ -231,6 +235,7 @@ class InsertLesion(Transform):
             placement.offset,
             None if host_label is None else as_array(host_label),
             valid,
+            (known.channels, airs),
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
@@ -243,6 +248,12 @@ class InsertLesion(Transform):
             name = next(name for name, index in slices.items() if index is not None)
             raise ConSinGANError(f"dims is 3, but {name} is {slices[name]}: leave one of them out.")
         return 2
+
+
+def _level(lesion: np.ndarray, mm: tuple[float, ...], axis: int | None, donor: ChannelAir) -> float:
+    """Intensity of the tissue around the lesion in its donor (:func:`level_around`)."""
+    room = Room.of(donor.values, mm, background=donor.background, air=donor.air)
+    return level_around(donor.values, lesion, spacing=mm, axis=axis, room=room)
 
 
 def _same_file(first: MetaTensor, second: MetaTensor) -> bool:

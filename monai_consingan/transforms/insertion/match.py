@@ -8,7 +8,7 @@ import numpy as np
 
 from monai_consingan.distance import reach_box, ring
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.head import tissue_in
+from monai_consingan.transforms.head import Air, tissue_in
 
 _ONE_SCALE = 2.0
 """Tissue of one scan differs by less than this factor from place to place, and scans of other gain by more."""
@@ -40,6 +40,7 @@ def tissue_ring(
     spacing: Sequence[float],
     axis: int | None,
     known: np.ndarray | None = None,
+    airs: Sequence[Air | None] | None = None,
 ) -> np.ndarray:
     """Voxels around a lesion that are neither air nor mixed with it in any channel.
 
@@ -50,12 +51,14 @@ def tissue_ring(
         spacing: mm per spatial axis.
         axis: the spatial axis perpendicular to the slices to stay within them, or None.
         known: boolean array of shape (\\*spatial), where the image's values count; None for everywhere.
+        airs: what tells tissue from air in each channel; None finds it.
 
     Returns:
         Boolean array of shape (\\*spatial).
     """
     found, box = ring(lesion, spacing, ring_mm, axis), reach_box(lesion, spacing, ring_mm[1])
-    found[box] &= np.all([tissue_in(channel, box, known) for channel in image], axis=0)
+    pairs = zip(image, airs or [None] * len(image), strict=True)
+    found[box] &= np.all([tissue_in(channel, box, known, air) for channel, air in pairs], axis=0)
     return found
 
 

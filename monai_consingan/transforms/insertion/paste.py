@@ -26,13 +26,14 @@ from monai_consingan.arrays import (
     spacing_of,
     wrap_like,
 )
-from monai_consingan.background import check_in_tissue, find_background
+from monai_consingan.background import check_in_tissue
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
+from monai_consingan.transforms.head import Air, ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.crossfade import crossfade
 from monai_consingan.transforms.insertion.match import match_intensities, one_scale, tissue_ring
@@ -156,13 +157,16 @@ class PasteLesion(Transform):
         offset: Sequence[int] | None = None,
         host_label: NdarrayOrTensor | None = None,
         donor_valid: NdarrayOrTensor | None = None,
+        airs: tuple[Sequence[Any], Sequence[Any]] | None = None,
     ) -> tuple[PastedLesion, Any, tuple[str, ...]]:
         """Paste, and also give the naive image, the same matched voxels without a blend, and how each channel's were
         matched.
 
-        Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one.
+        Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one. ``airs``
+        is what tells tissue from air in each channel of host and donor, if that is known.
         """
-        pasted, image, moved, near, ways = self._paste(host, donor, donor_label, offset, host_label, donor_valid)
+        given = (host, donor, donor_label, offset, host_label, donor_valid, airs)
+        pasted, image, moved, near, ways = self._paste(*given)
         if self.blend == "hard":
             return pasted, pasted.image, ways
         naive, of_host = image.copy(), (slice(None), *near)
@@ -177,6 +181,7 @@ class PasteLesion(Transform):
         offset: Sequence[int] | None,
         host_label: NdarrayOrTensor | None,
         donor_valid: NdarrayOrTensor | None,
+        airs: tuple[Sequence[Air], Sequence[Air]] | None = None,
     ) -> tuple[PastedLesion, np.ndarray, np.ndarray, tuple[slice, ...], tuple[str, ...]]:
         """The paste, the host that it was pasted into, the donor's matched values around the new place, where that is,
         and how they were matched."""
@@ -199,17 +204,18 @@ class PasteLesion(Transform):
 
         mask = move(lesion, shift)
         image, old_labels = self._host(host, old_labels, mask)
-        check_in_tissue(image, mask)
-        check_in_tissue(other, lesion, donor=True)
+        air, donor_air = airs or ([ChannelAir(channel) for channel in part] for part in (image, other))
+        check_in_tissue(image, mask, known=[about.background for about in air])
+        check_in_tissue(other, lesion, donor=True, known=[about.background for about in donor_air])
         source, near = (reach_box(part, mm, self.reach_mm) for part in (lesion, mask))
         of_donor, of_host = ((slice(None), *box) for box in (source, near))
-        shown = self._shown(image, near, np.ones(mask.shape, bool))
-        valid = self._shown(other, source, known)
+        shown = self._shown(image, air, near, np.ones(mask.shape, bool))
+        valid = self._shown(other, donor_air, source, known)
         ring, donor_ring = None, None
         if self.match != "none":
-            ring = tissue_ring(image, mask, self.ring_mm, mm, axis)[near]
+            ring = tissue_ring(image, mask, self.ring_mm, mm, axis, airs=air)[near]
             ring = ring if old_labels is None else ring & (old_labels[0][near] <= 0)
-            donor_ring = tissue_ring(other, lesion, self.ring_mm, mm, axis, known)[source]
+            donor_ring = tissue_ring(other, lesion, self.ring_mm, mm, axis, known, donor_air)[source]
         start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
         around, ways = self.matched(image[of_host], ring, other[of_donor], donor_ring)
         moved, valid = (move(part, start, shape=size) for part in (around, valid))
@@ -274,13 +280,12 @@ class PasteLesion(Transform):
             )
         return shift
 
-    def _shown(self, image: np.ndarray, box: tuple[slice, ...], known: np.ndarray) -> np.ndarray:
+    def _shown(self, image: np.ndarray, airs: Sequence[Air], box: tuple[slice, ...], known: np.ndarray) -> np.ndarray:
         """Where all channels of a part of an image are known and show tissue."""
         shown = known[box]
-        for channel in image:
-            background = find_background(channel)
-            if background or self.blend == "tissue":
-                shown = shown & background.tissue(channel[box], known[box])
+        for channel, air in zip(image, airs, strict=True):
+            if air.background or self.blend == "tissue":
+                shown = shown & air.background.tissue(channel[box], known[box])
         return shown
 
     def blended(

@@ -38,6 +38,7 @@ def survey_bank(folder: str | Path, scans: ScanSet) -> ScanSurvey:
     lead = bank.sequences.index(bank.index["lead"])
     lesions = []
     for told in bank.lesions:
+        bank.load(told)  # a damaged lesion would be refused as a donor, again and again
         serves = scans.served(record for number in told["donors"] for record in sources[number])
         size = size_class(told["diameter_mm"])
         measures = {key: told[key] for key in ("volume_mm3", "diameter_mm", "seam", "value", "level", "contrast")}

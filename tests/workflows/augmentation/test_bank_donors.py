@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,15 @@ def test_augment_takes_a_bank_within_its_folds(data_set: Path, bank: Path, tmp_p
     assert augment(data_set, tmp_path / "out", settings, donors=bank) == summary
     with pytest.raises(ConSinGANError, match="other values for donors"):
         augment(data_set, tmp_path / "out", settings)
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_a_damaged_bank_is_refused_before_anything_is_made(
+    bank: Path, data_set: Path, tmp_path: Path, damage: str
+) -> None:
+    shutil.copytree(bank, tmp_path / "bank")
+    file = next((tmp_path / "bank").glob("lesions/0002_*"))
+    file.unlink() if damage == "gone" else file.write_bytes(b"noise")
+    with pytest.raises(ConSinGANError, match=re.escape(file.name)):
+        augment(data_set, tmp_path / "out", donors=tmp_path / "bank")
+    assert not (tmp_path / "out").exists()

@@ -21,7 +21,7 @@ _PLAN = (
 )
 
 TRAIN = """
-import sys, torch
+import sys, time, torch
 from unittest.mock import patch
 from nnunetv2.run.run_training import run_training
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name as find
@@ -31,6 +31,12 @@ class Short(trainer):
     def initialize(self):
         self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = epochs, iterations, 1
         super().initialize()
+    def on_epoch_start(self):
+        super().on_epoch_start()
+        self.begin = time.process_time()
+    def on_epoch_end(self):
+        print("Epoch processor time:", time.process_time() - self.begin, "s")
+        super().on_epoch_end()
     def perform_actual_validation(self, *given, **more):
         pass
 Short.__name__ = trainer.__name__

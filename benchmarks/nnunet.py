@@ -40,7 +40,10 @@ print("PATCH", took, "x".join(map(str, batch["data"].shape)))
 
 
 def epochs(home: Path, workers: int, count: int, iterations: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each trainer's epochs but the first of every training, the trainings in turns."""
+    """Seconds of each trainer's epochs but the first of every training, the trainings in turns.
+
+    Without workers, all of an epoch is done by one process, and the processor's seconds are counted.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in TRAINERS}
     for _ in range(rounds):
         for name in TRAINERS:
@@ -48,7 +51,8 @@ def epochs(home: Path, workers: int, count: int, iterations: int, rounds: int) -
             done = started(home, TRAIN, *given, nnUNet_n_proc_DA=str(workers), **ONE_THREAD)
             if done.returncode:
                 raise RuntimeError(done.stderr[-2000:])
-            found = [float(value) for value in re.findall(r"Epoch time: ([\d.]+) s", done.stdout)]
+            clock = "time" if workers else "processor time"
+            found = [float(value) for value in re.findall(rf"Epoch {clock}: ([\d.]+) s", done.stdout)]
             assert len(found) == count, done.stdout[-2000:]
             seconds[name] += found[1:]
             shutil.rmtree(home / "results")
@@ -79,11 +83,11 @@ def row(what: str, seconds: dict[str, list[float]]) -> dict[str, object]:
 def main() -> None:
     """Train, and print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="nnUNet_n_proc_DA; 0: no other process")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="nnUNet_n_proc_DA; 0: one process")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--batches", type=int, default=30)
+    parser.add_argument("--batches", type=int, default=30, help="to time patches by; 0: none")
     parser.add_argument("--shrink", type=int, default=4, help="every so many pixels of the packaged scan")
     asked = parser.parse_args()
     if find_spec("nnunetv2") is None:
@@ -92,11 +96,14 @@ def main() -> None:
     print(machine())
     with TemporaryDirectory() as folder:
         home = planned_home(Path(folder), asked.shrink)
-        seconds, shape = patches(home, asked.batches, asked.rounds)
-        rows = [row("a patch, processor time", seconds)]
+        rows, shape = [], "not made"
+        if asked.batches:
+            seconds, shape = patches(home, asked.batches, asked.rounds)
+            rows.append(row("a patch, processor time", seconds))
         for workers in asked.workers:
             found = epochs(home, workers, asked.epochs, asked.iterations, asked.rounds)
-            rows.append(row(f"an epoch, nnUNet_n_proc_DA={workers}", found))
+            clock = "" if workers else ", processor time"
+            rows.append(row(f"an epoch, nnUNet_n_proc_DA={workers}{clock}", found))
     print(f"a batch: {shape}; {asked.iterations} iterations an epoch")
     print(table(rows))
 

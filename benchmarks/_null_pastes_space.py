@@ -63,10 +63,10 @@ def _paste(host: Volume, donor: Volume, random: np.random.Generator) -> SpacePas
     away = ndimage.distance_transform_edt(~mask)
     near = np.argwhere(away <= REACH) - SIDE // 2
     around = (away > 0) & (away <= REACH)
-    where = _place(host, near, random)
-    here = _standing(host, crop := _crop(host, where), around)
-    options = [_crop(donor, _place(donor, near, random)) for _ in range(_PLACES)]
-    tissue = min(options, key=lambda part: float(np.abs(_standing(donor, part, around) - here).sum()))
+    where = healthy_place(host, near, random)
+    here = standing_of(host, crop := crop_of(host, where), around)
+    options = [crop_of(donor, healthy_place(donor, near, random)) for _ in range(_PLACES)]
+    tissue = min(options, key=lambda part: float(np.abs(standing_of(donor, part, around) - here).sum()))
     return SpacePaste((host.name, donor.name), crop, tissue, mask, diameter)
 
 
@@ -86,7 +86,7 @@ def _shape(donor: Volume, diameter: float, random: np.random.Generator) -> np.nd
     return np.asarray(made[box])
 
 
-def _place(volume: Volume, near: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def healthy_place(volume: Volume, near: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A random voxel of healthy brain around which all of ``near`` is healthy too."""
     voxels = np.argwhere(volume.healthy)
     low, high = near.min(axis=0), near.max(axis=0)
@@ -100,7 +100,7 @@ def _place(volume: Volume, near: np.ndarray, random: np.random.Generator) -> np.
     raise ConSinGANError(f"There is no healthy place of this size in {volume.name}: leave it out.")
 
 
-def _crop(volume: Volume, centre: np.ndarray) -> np.ndarray:
+def crop_of(volume: Volume, centre: np.ndarray) -> np.ndarray:
     """All sequences around a voxel, 0 beyond the volume."""
     out = np.zeros((len(volume.image), *(SIDE,) * 3), np.float32)
     start = centre - SIDE // 2
@@ -110,7 +110,7 @@ def _crop(volume: Volume, centre: np.ndarray) -> np.ndarray:
     return out
 
 
-def _standing(volume: Volume, image: np.ndarray, where: np.ndarray) -> np.ndarray:
+def standing_of(volume: Volume, image: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Mean of a part of an image on the scale of its brain, of every sequence."""
     pairs = zip(image, volume.levels, strict=True)
     return np.array([(float(channel[where].mean()) - median) / spread for channel, (median, spread) in pairs])

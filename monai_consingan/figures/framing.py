@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from monai_consingan.background import find_background
 from monai_consingan.figures.view import SliceView
-from monai_consingan.metrics.surroundings import AIR_FRACTION
+from monai_consingan.transforms.head import AIR_FRACTION
 
 Box = tuple[float, float, float, float]
 """Top, bottom, left and right in mm from the upper left corner of the slice."""

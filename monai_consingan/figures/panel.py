@@ -17,7 +17,7 @@ from monai_consingan.background import find_background
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.framing import Box
 from monai_consingan.figures.view import OPPOSITE, SliceView
-from monai_consingan.metrics.surroundings import AIR_FRACTION
+from monai_consingan.transforms.head import AIR_FRACTION
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.head import faint_level
 
-AIR_FRACTION = 0.1
 _MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
 
 
@@ -112,8 +112,7 @@ class TissueLevel:
         background = find_background(channel)
         shown = background.darkest(channel)
         dark, bright = np.percentile(shown, (0.5, 99.5))
-        low = min(float(shown.min()), 0.0)
-        return cls(low + AIR_FRACTION * (float(bright) - low), background, float(bright - dark))
+        return cls(faint_level(float(shown.min()), float(bright)), background, float(bright - dark))
 
     def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Voxels of the channel, or of a part of it, that hold tissue and not air: boolean, of the same shape."""

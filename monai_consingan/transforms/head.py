@@ -15,6 +15,7 @@ from monai_consingan.background import Background, darkness, find_background
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
 
+AIR_FRACTION = 0.1
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
 
@@ -46,6 +47,15 @@ def air_level(image: Any, background: Background | None = None) -> float:
     if values.min() == values.max():
         raise ConSinGANError(f"image is constant ({values.flat[0]:g}); give an image that shows a head.")
     return darkness(values).level
+
+
+def faint_level(lowest: float, bright: float) -> float:
+    """A tenth of the way from 0 (the lowest value, if that is below 0) to the 99.5th percentile, ``bright``.
+
+    Tissue is brighter, of scans with a skull, of stripped ones and of crops without any air alike.
+    """
+    low = min(lowest, 0.0)
+    return low + AIR_FRACTION * (bright - low)
 
 
 class Air(Protocol):
@@ -82,15 +92,24 @@ class ChannelAir:
 
 
 def tissue_in(
-    image: np.ndarray, box: tuple[slice, ...], known: np.ndarray | None = None, air: Air | None = None
+    image: np.ndarray,
+    box: tuple[slice, ...],
+    known: np.ndarray | None = None,
+    air: Air | None = None,
+    *,
+    in_space: bool = False,
 ) -> np.ndarray:
     """Voxels in a box of an image that are neither air nor mixed with it.
+
+    In a crop of the brain's interior, the air level may part dark tissue from bright; in space, what is brighter than
+    :func:`faint_level` is tissue in any case.
 
     Args:
         image: one channel, array of shape (\\*spatial).
         box: the part that is wanted.
         known: boolean array of the image's shape, where its values count; None for everywhere.
         air: what tells tissue from air in it; None finds it.
+        in_space: whether the lesion is worked on in space, and not by slices or in a plane.
 
     Returns:
         Boolean array of the box's shape.
@@ -99,8 +118,12 @@ def tissue_in(
         ConSinGANError: as ``air_level``.
     """
     air = air or ChannelAir(image)
+    level = air.air
+    if in_space:
+        values = air.background.darkest(image)
+        level = min(level, faint_level(float(values.min()), float(np.percentile(values, 99.5))))
     shown = air.background.tissue(image[box], None if known is None else known[box])
-    return np.asarray(shown & (image[box] > air.air))
+    return np.asarray(shown & (image[box] > level))
 
 
 def head_mask(

@@ -57,8 +57,9 @@ def tissue_ring(
         Boolean array of shape (\\*spatial).
     """
     found, box = ring(lesion, spacing, ring_mm, axis), reach_box(lesion, spacing, ring_mm[1])
-    pairs = zip(image, airs or [None] * len(image), strict=True)
-    found[box] &= np.all([tissue_in(channel, box, known, air) for channel, air in pairs], axis=0)
+    pairs, in_space = zip(image, airs or [None] * len(image), strict=True), axis is None and lesion.ndim == 3
+    shown = [tissue_in(channel, box, known, air, in_space=in_space) for channel, air in pairs]
+    found[box] &= np.all(shown, axis=0)
     return found
 
 

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter1d
+from scipy.stats import median_abs_deviation
 
 from monai_consingan.arrays import as_array, check_layers, check_shape
 from monai_consingan.distance import depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
+from monai_consingan.transforms.insertion.shells import Shells, shell_means
+from monai_consingan.transforms.insertion.stiffness import Stiffness
 from monai_consingan.transforms.poisson import poisson_blend
 
 __all__ = ["TissueBlend"]
 
-_SHELL = 4  # voxels that the innermost shell has at least
 _PRECISION = 1e-6  # of levels, far below the noise
+_UNSEEN, _SEEN = 1.25, 2.5  # spreads of the host's tissue by which a source is no lesion, or is one for sure
+_TRUST = (1.0, 0.3, 0.1)  # in a change within the mask, around it, and where there was none
 _CUT = 4.0  # standard deviations at which a gaussian ends
 
 
@@ -37,6 +41,12 @@ class TissueBlend:
     depth below the border, so that the radial profile is the source's (and with it contrast to the surroundings, rim
     against core, and size). The level that this leaves at the border fades out over ``fade_mm`` outside.
 
+    In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
+    the blend changes is made to bend there too, before the textures are matched and in the end, so
+    that it looks like what such slices would have shown. The radial profile of a lesion that stands out from the host's
+    tissue is left out of that: it is as sharp as the source's within the mask, and outside fades over ``fade_mm`` from
+    the source's to the host's.
+
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
 
@@ -48,6 +58,7 @@ class TissueBlend:
         texture: the source's fine part is made at most so many times stronger or weaker; 1 leaves it.
         ring_mm: how far around the mask the tissue reaches that this is measured in.
         keep_profile: whether the radial profile within the mask is kept.
+        extend_mm: how much further than the fade a change may reach along an axis of thick slices.
     """
 
     inner_mm: float = 0.0
@@ -57,6 +68,7 @@ class TissueBlend:
     texture: float = 2.0
     ring_mm: float = 8.0
     keep_profile: bool = True
+    extend_mm: float = 4.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -66,13 +78,16 @@ class TissueBlend:
 
     @property
     def reach_mm(self) -> float:
-        """How far from the mask the host may change, to half a voxel."""
-        return self.outer_mm + self.fade_mm
+        """How far from the mask the host may change in space, to half a voxel; in planes ``extend_mm`` less."""
+        return self._reach(3)
 
     @property
     def looks_mm(self) -> float:
         """How far from the mask the host has a say in what changes, to two voxels."""
         return max(self.ring_mm, self.reach_mm) + _CUT * self.fine_mm
+
+    def _reach(self, dims: int) -> float:
+        return self.outer_mm + self.fade_mm + (self.extend_mm if dims == 3 else 0.0)
 
     def __call__(
         self,
@@ -132,25 +147,57 @@ class TissueBlend:
         self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
         """Blend the channels within a plane, or in space."""
-        near = reach_box(mask, mm, max(self.ring_mm, self.reach_mm))
-        result, there = host.copy(), (slice(None), *near)
+        near = reach_box(mask, mm, max(self.ring_mm, self._reach(mask.ndim)))
+        there, known = (slice(None), *near), known | mask
+        where = mask[near], known[near], mm
+        mixed, old = host.copy(), host[there]
+        if mask.ndim == 2:
+            mixed[there] = self._near(old, source[there], source[there], *where, *self._bands(host, source, near, mm))
+            return mixed
+        depth, around = depth_inside(mask[near], mm), outside_distance(mask[near], mm)
+        ring = (around > 0) & (around <= self.ring_mm) & known[near]
+        stiff = [Stiffness.of(channel, known[near], ring, mm) for channel in old]
+        shells = Shells(mask[near], depth, around, mm, self.ring_mm)
+        shares = [_stands_out(*of, ring, shells) for of in zip(old, source[there], strict=True)]
+        sharp, source = source[there], source.copy()
+        for new, channel, one, share in zip(source[there], old, stiff, shares, strict=True):
+            new[...] = channel + _bent(new - channel, one, share, shells, known[near], np.ones(new.shape))
+        part = self._near(old, source[there], sharp, *where, *self._bands(host, source, near, mm))
+        touched, reachable = (part != old).any(axis=0), known[near] & (around <= self.reach_mm)
+        trust = np.select([mask[near], touched], _TRUST[:2], _TRUST[2])
+        for new, channel, one, share in zip(part, old, stiff, shares, strict=True):
+            free = touched
+            for axis in one.axes:
+                free = maximum_filter1d(free, 2 * int(self.extend_mm / mm[axis]) + 1, axis, mode="constant")
+            change = _bent(new - channel, one, share, shells, free & reachable, trust)
+            new[...] = np.where(change != 0, channel + change, channel)
+        mixed[there] = part
+        return mixed
+
+    def _bands(
+        self, host: np.ndarray, source: np.ndarray, near: tuple[slice, ...], mm: Sequence[float]
+    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Host and source in a box without what is finest, and both without what is fine."""
         coarse = self._coarse(host, near, mm), self._coarse(source, near, mm)
         half = self._coarse(host, near, mm, 0.5), self._coarse(source, near, mm, 0.5)
-        result[there] = self._near(host[there], source[there], mask[near], (known | mask)[near], mm, half, coarse)
-        return result
+        return half, coarse
 
     def _near(
         self,
         host: np.ndarray,
         source: np.ndarray,
+        pasted: np.ndarray,
         mask: np.ndarray,
         known: np.ndarray,
         mm: Sequence[float],
         half: tuple[np.ndarray, np.ndarray],
         coarse: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
-        """Blend in the box around the mask, host and source being known without their finest and their fine part."""
-        around = outside_distance(mask, mm, reach_mm=max(self.ring_mm, self.reach_mm))
+        """Blend in the box around the mask, host and source being known without their finest and their fine part.
+
+        The profile is that of what is pasted.
+        """
+        around = outside_distance(mask, mm, reach_mm=max(self.ring_mm, self._reach(mask.ndim)))
         ring = (around > 0) & (around <= self.ring_mm) & known
         bands = zip(host, source, *half, *coarse, strict=True)
         texture = np.stack([self._texture(*channel, ring) for channel in bands])
@@ -168,20 +215,20 @@ class TissueBlend:
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
         mixed = (1 - weight) * coarse[0] + weight * clone
         mixed += ((1 - weight) * (host - coarse[0]) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
-        if self.keep_profile:
-            mixed -= np.stack([self._profile(change, mask, depth, around, mm) for change in mixed - source])
+        if self.keep_profile and mask.ndim == 2:
+            mixed -= np.stack([self._profile(change, mask, depth, around, mm) for change in mixed - pasted])
+        elif self.keep_profile:
+            far = np.clip(around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.where(mask, 0.0, 1.0)
+            wanted = host + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - host)
+            shells = Shells(mask, depth, around, mm, self.fade_mm)
+            mixed -= np.stack([shells.means(change) for change in mixed - wanted])
         return np.asarray(np.where(weight > 0, mixed, host))
 
     def _profile(
         self, change: np.ndarray, mask: np.ndarray, depth: np.ndarray, around: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
         """Mean of a change at every depth below the mask's border, that at the border fading out around it."""
-        step = np.rint(depth[mask] / (0.5 * min(mm))).astype(np.int64)
-        deeper = np.cumsum(np.bincount(step)[::-1])[::-1]
-        step = np.minimum(step, np.flatnonzero(deeper >= min(_SHELL, deeper[0])).max())
-        count = np.bincount(step)
-        there = count > 0
-        depths, means = (np.bincount(step, part[mask])[there] / count[there] for part in (depth, change))
+        depths, means = shell_means(depth[mask], change[mask], mm)
         fade = np.clip(1 - around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.zeros(mask.shape)
         return np.where(mask, np.interp(depth, depths, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade)))
 
@@ -209,6 +256,29 @@ class TissueBlend:
             gain = np.clip(wanted / found, 1 / self.texture, self.texture) if found > 0 else 1.0
             result = result + gain * there
         return result
+
+
+def _stands_out(host: np.ndarray, source: np.ndarray, ring: np.ndarray, shells: Shells) -> float:
+    """Whether a source is another thing than the host's tissue around, by its radial profile: from 0 to 1."""
+    around = host[ring] if ring.any() else host
+    spread = float(median_abs_deviation(around, axis=None, scale="normal")) or float(around.std())
+    profile = shells.means(source - host)[shells.inside]
+    far = np.sqrt((profile**2).mean()) - _UNSEEN * spread
+    share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
+    return share * share * (3 - 2 * share)
+
+
+def _bent(
+    change: np.ndarray, stiff: Stiffness, share: float, shells: Shells, free: np.ndarray, trust: np.ndarray
+) -> np.ndarray:
+    """A change that bends as the host does, a share of its radial profile left as it is, the rest as far as it can."""
+    if not stiff.axes:
+        return change
+    kept = share * shells.means(change) if share else np.zeros(change.shape)
+    bent = kept + stiff.applied(change - kept, free, trust)
+    lost = shells.means(change - bent)
+    bent += share * lost + (1 - share) * stiff.applied(lost, free, trust)
+    return np.where(free, bent, 0.0)
 
 
 def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int, np.ndarray]:

@@ -10,6 +10,8 @@ from monai.data import MetaTensor
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.surroundings import Surroundings
+from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.paste_dict import PasteLesiond
@@ -332,3 +334,16 @@ def test_sequences_under_keys_of_their_own():
     shifted = MetaTensor(host[1:2], affine=torch.diag(torch.tensor([2.0, 2, 2, 1])))
     with pytest.raises(ConSinGANError, match=r"t1 lies at .* but t1ce at"):
         paste({**data, "t1ce": shifted})
+
+
+def test_the_match_in_space_is_by_what_measures_compare_with() -> None:
+    """In a crop of the brain's interior no air parts from tissue: dark and bright tissue around the lesion count."""
+    rng = np.random.default_rng(0)
+    host = np.where(np.arange(40)[:, None, None] < 20, 90.0, 160.0) + rng.normal(size=(40, 40, 40))
+    host[0, 0, 0] = 50  # fluid, not air
+    lesion = np.zeros(host.shape, bool)
+    lesion[16:24, 16:24, 16:24] = True
+    ring = tissue_ring(host[None], lesion, (2.0, 8.0), (1.0,) * 3, None)
+    around = Surroundings(host[None], lesion[None], spacing=1.0)
+    assert host[ring].mean() == pytest.approx(around.mean())
+    assert 0.4 < (host[ring] < 100).mean() < 0.6

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -165,3 +166,51 @@ def test_cut_of_several_images_is_where_all_agree() -> None:
     assert int(seam_cut(first, second, inside, between).sum()) == 6
     second[1] *= 1000  # in units of its own
     assert int(seam_cut(first, second, inside, between).sum()) == 6
+
+
+def _ball(shape: tuple[int, ...], radius: float) -> np.ndarray:
+    centre = (np.asarray(shape) - 1) / 2
+    return np.linalg.norm(np.indices(shape) - centre.reshape(-1, *[1] * len(shape)), axis=0) < radius
+
+
+def _volumes(thick_slices: Callable[..., np.ndarray], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A host of thick slices, a source of others, and a ball."""
+    shape = (40, 40, 43)
+    host, source = (100 + 10 * thick_slices(seed + k, shape) for k in (0, 1))
+    return host, np.roll(source, 3, axis=2), _ball(shape, 6.5)
+
+
+@given(st.integers(0, 100))
+@settings(max_examples=3, deadline=None)
+def test_in_space_tissue_bends_where_the_hosts_slices_are(thick_slices: Callable[..., np.ndarray], seed: int) -> None:
+    host, source, mask = _volumes(thick_slices, seed)
+    blend = TissueBlend()
+    result = blend(host, source, mask)
+    between = np.arange(1, 42) % 6 != 0
+    near = (distance_transform_edt(~mask) <= blend.reach_mm)[:, :, 1:-1] & between
+    bends = np.abs(np.diff(result, 2, axis=2))
+    hard = np.abs(np.diff(np.where(mask, source, host), 2, axis=2))
+    assert bends[near].mean() < 0.05 * hard[near].mean()
+    away = distance_transform_edt(~mask) > blend.reach_mm + 0.5
+    assert np.array_equal(result[away], host[away])
+
+
+def test_in_space_a_lesion_keeps_its_profile_on_thick_slices(thick_slices: Callable[..., np.ndarray]) -> None:
+    host, source, mask = _volumes(thick_slices, 3)
+    depth, around = distance_transform_edt(mask), distance_transform_edt(~mask)
+    source = source + np.where(depth > 3, 30.0, 60.0) * mask  # a bright rim
+    result = TissueBlend()(host, source, mask)
+    for low, high in ((0, 1), (1, 3), (3, 9)):
+        shell = mask & (depth > low) & (depth <= high)
+        assert abs((result - source)[shell].mean()) < 3
+    # and does not spill
+    assert result[(around > 0) & (around <= 2)].mean() < 110
+
+
+def test_in_space_sequences_are_as_sharp_as_the_host_is_in_each(thick_slices: Callable[..., np.ndarray]) -> None:
+    host, source, mask = _volumes(thick_slices, 5)
+    sharp = 100 + 10 * np.random.default_rng(0).normal(size=host.shape)
+    both = TissueBlend()(np.stack([host, sharp]), np.stack([source, source]), mask)
+    ring = (distance_transform_edt(~mask) <= 3)[:, :, 1:-1] & (np.arange(1, 42) % 6 != 0)
+    bends = np.abs(np.diff(both, 2, axis=3))
+    assert bends[0][ring].mean() < 0.2 * bends[1][ring].mean()

@@ -1,0 +1,106 @@
+"""How freely an image may bend along each axis, as slices thicker than voxels allow it, and changes that bend so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solveh_banded
+from scipy.ndimage import correlate1d, gaussian_filter
+
+_SHARP = 0.65  # an axis is sharp whose second differences are at least that share of those of the sharpest axis
+_STRENGTH = 4.0
+_NEAR_MM = 2.5  # standard deviation of the neighbourhood, across an axis, in which an image bends alike
+_PRIOR = 0.02  # weight of the whole image's bends among those of a neighbourhood
+_LEAST = 0.05  # share of its mean that the variance of bends has at least
+
+
+@dataclass(frozen=True)
+class Stiffness:
+    """How stiff an image is along its blunt axes, those along which it was resampled from thicker slices.
+
+    Linear interpolation between slices bends at the slices and hardly between them. Where an image bends is told from
+    its own second differences along the axis, averaged over a small neighbourhood across it, as a stack of slices may
+    be slightly oblique. A change to the image is made to bend where the image does (:meth:`applied`): it then looks
+    like something that was there when the slices were taken.
+
+    Args:
+        axes: the blunt axes.
+        weights: for each of them what a squared second difference costs, of the image's shape.
+    """
+
+    axes: tuple[int, ...]
+    weights: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, image: np.ndarray, known: np.ndarray, where: np.ndarray, mm: Sequence[float]) -> Stiffness:
+        """Measure.
+
+        Args:
+            image: one channel, (\\*spatial).
+            known: where it shows tissue, boolean.
+            where: the tissue that says which axes are blunt, boolean.
+            mm: mm per spatial axis.
+        """
+        bends = [correlate1d(image, [1.0, -2.0, 1.0], axis) for axis in range(image.ndim)]
+        whole = [_whole(known, axis) for axis in range(image.ndim)]
+        sizes = [
+            float(np.abs(bend[inner & where]).mean()) if (inner & where).any() else 0.0
+            for bend, inner in zip(bends, whole, strict=True)
+        ]
+        axes = tuple(axis for axis, size in enumerate(sizes) if 0 < size < _SHARP * max(sizes))
+        weights = []
+        for axis in axes:
+            strength = _STRENGTH * (_SHARP * max(sizes) / sizes[axis] - 1)
+            sigmas = [0.0 if along == axis else _NEAR_MM / size for along, size in enumerate(mm)]
+            square, inner = bends[axis] ** 2, whole[axis]
+            mean = float(square[inner].mean())
+            count = gaussian_filter(inner.astype(np.float64), sigmas, mode="nearest", truncate=3.0)
+            near = gaussian_filter(np.where(inner, square, 0.0), sigmas, mode="nearest", truncate=3.0)
+            share = (near / mean + _PRIOR) / (count + _PRIOR)
+            weights.append(np.where(inner, strength**2 / np.maximum(share, _LEAST), 0.0))
+        return cls(axes, tuple(weights))
+
+    def applied(self, change: np.ndarray, free: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """A change that bends as the image does: the nearest one by penalised least squares, line by line.
+
+        Args:
+            change: what is to be added to the image, (\\*spatial).
+            free: where it may be other than 0, boolean.
+            trust: how much the given change counts in each voxel, above 0.
+
+        Returns:
+            Array of the same shape, 0 where it is not free.
+        """
+        change = np.where(free, change, 0.0)
+        for axis, weights in zip(self.axes, self.weights, strict=True):
+            lines = (np.moveaxis(part, axis, -1) for part in (change, weights, trust, free))
+            change = np.moveaxis(_stiffened(*lines), -1, axis)
+        return change
+
+
+def _whole(known: np.ndarray, axis: int) -> np.ndarray:
+    """Known voxels with known neighbours on both sides along an axis."""
+    found = np.zeros_like(known)
+    middle, before, after = ((slice(None),) * axis + (part,) for part in (slice(1, -1), slice(-2), slice(2, None)))
+    found[middle] = known[middle] & known[before] & known[after]
+    return found
+
+
+def _stiffened(change: np.ndarray, weights: np.ndarray, trust: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Minimise trust * (result - change)^2 + weights * (second difference)^2 along the last axis."""
+    result = np.zeros(change.shape)
+    lines = result.reshape(-1, change.shape[-1])
+    used = np.flatnonzero(free.reshape(lines.shape).any(axis=1))
+    given, cost, trust, free = (part.reshape(lines.shape)[used] for part in (change, weights, trust, free))
+    around = np.pad(cost, [(0, 0), (1, 1)])
+    bands = np.zeros((3, *given.shape))
+    bands[0] = np.where(free, trust + 4 * cost + around[:, :-2] + around[:, 2:], 1.0)
+    bands[1, :, :-1] = np.where(free[:, :-1] & free[:, 1:], -2 * (cost[:, :-1] + cost[:, 1:]), 0.0)
+    bands[2, :, :-2] = np.where(free[:, :-2] & free[:, 2:], cost[:, 1:-1], 0.0)
+    right = np.where(free, trust * given, 0.0)
+    if right.size:
+        solved = solveh_banded(bands.reshape(3, -1), right.ravel(), lower=True, check_finite=False)
+        lines[used] = np.where(free, solved.reshape(right.shape), 0.0)
+    return result

@@ -62,8 +62,7 @@ def busy_rows(threads: int, iterations: int, rounds: int, others: int = 2) -> li
 def main() -> None:
     """In a process of its own: train, and print both times."""
     import torch
-    from _steps import package_step
-    from speed import setting_of
+    from _steps import package_step, setting_of
 
     torch.set_num_threads(int(sys.argv[1]))
     step = package_step(setting_of("quick", "quick", "harmonization", 96))

@@ -13,7 +13,7 @@ from _plain import PlainTraining
 from monai_consingan.data import image_pyramid
 from monai_consingan.engines import ConSinGANTrainer, TrainingDraws
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
 
 Step = Callable[[], dict[str, float]]
@@ -56,6 +56,16 @@ class Setting:
         total += body * sum(areas[1:]) * (3 * 10 + 2)
         total += ends * (areas[0] + areas[-1]) * (3 * 10 + 2) + ends * _voxels(self.sizes[-1], 0) * 6
         return total
+
+
+def setting_of(
+    name: str, preset: str, task: str, side: int, stage: int | None = None, filters: int | None = None
+) -> Setting:
+    """Stage ``stage`` (by default the last) of a preset for square images, or for cubes."""
+    settings = preset_settings(preset, task, channels=filters)
+    sizes = settings.sizes((side,) * settings.spatial_dims)
+    sizes = sizes if stage is None else sizes[: stage + 1]
+    return Setting(name, tuple(sizes), settings.channels, settings.concurrent_stages, settings.slope)
 
 
 def _voxels(size: tuple[int, ...], rim: int) -> int:

@@ -25,7 +25,7 @@ import torch
 from _busy import busy_rows
 from _command import command_line, write_json
 from _measure import interleaved, machine, ratio, table
-from _steps import Setting, Step, baseline_step, package_step
+from _steps import Setting, Step, baseline_step, package_step, setting_of
 
 from monai_consingan.data import example, load_label, load_scan
 from monai_consingan.inferers import ConSinGANInferer
@@ -59,16 +59,6 @@ def steps(setting: Setting, names: tuple[str, ...] = VARIANTS) -> dict[str, Step
         "default": lambda: package_step(setting),
     }
     return {name: makers[name]() for name in names}
-
-
-def setting_of(
-    name: str, preset: str, task: str, side: int, stage: int | None = None, filters: int | None = None
-) -> Setting:
-    """Stage ``stage`` (by default the last) of a preset for square images, or for cubes."""
-    settings = preset_settings(preset, task, channels=filters)
-    sizes = settings.sizes((side,) * settings.spatial_dims)
-    sizes = sizes if stage is None else sizes[: stage + 1]
-    return Setting(name, tuple(sizes), settings.channels, settings.concurrent_stages, settings.slope)
 
 
 def conv_speed(repeats: int, clock: Clock) -> float:

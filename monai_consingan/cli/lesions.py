@@ -109,9 +109,9 @@ _strict = click.option(
 def harmonize(output: Path, quiet: bool, **options: Any) -> None:
     """Put a donor's lesion into a host and blend it in.
 
-    Without --at or --offset a place is found. Without --donor-slice the whole lesion is moved, slice by slice, with one
-    model. The folder gets image, label, naive (the mere paste), alteration (where the image may differ from the host),
-    figure.png, report.json and model.pt.
+    Without --at or --offset a place is found. Without --donor-slice the whole lesion is moved, in space, or slice by
+    slice where slices are thick. The folder gets image, label, naive (the mere paste), alteration (where the image may
+    differ from the host), figure.png, report.json, and model.pt if a model was trained.
     """
     from monai_consingan.workflows import LesionSource
     from monai_consingan.workflows import harmonize as run

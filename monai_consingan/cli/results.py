@@ -23,9 +23,7 @@ def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -
     inserts = report["command"] != "remove"
     of_what = "of the donor lesion's" if inserts else "of the lesion's is left"
     click.echo(f"{done}: {output}")
-    slices = (
-        "" if place["axis"] is None else f"slices {', '.join(map(str, place['slices']))} along axis {place['axis']}, "
-    )
+    slices = "" if place["axis"] is None else f"slices {runs_of_numbers(place['slices'])} along axis {place['axis']}, "
     click.echo(f"  place         {where}{slices}{place['how']}")
     if why := place.get("slices_because"):
         click.echo(f"  slices        {why}")
@@ -33,6 +31,17 @@ def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -
     click.echo(f"  seam          {_compared(report, 'seam')}: 1 is like the tissue around")
     click.echo(f"  time          {report['seconds']:.0f} s")
     click.echo(f"  look at       {output / 'figure.png'}")
+
+
+def runs_of_numbers(numbers: Sequence[int]) -> str:
+    """Rising numbers in words, such as 3, 7 to 9."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def show_table(rows: Sequence[Sequence[str]]) -> None:

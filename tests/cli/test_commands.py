@@ -14,6 +14,7 @@ import pytest
 from monai_consingan import __version__
 from monai_consingan.cli import main
 from monai_consingan.cli.options import PRESET_NAMES
+from monai_consingan.cli.results import runs_of_numbers
 from monai_consingan.data import example, load_label, load_scan
 from monai_consingan.methods import REMOVAL_BLEND
 from monai_consingan.models import HostModels
@@ -92,6 +93,11 @@ def test_help_names_the_presets() -> None:
     assert set(names) <= set(PRESETS)
     numbered = {re.sub(r"-\d$", "", name) for name in PRESETS}
     assert {re.sub(r"-\d$", "", name) for name in names} == numbered
+
+
+def test_slices_in_a_row_are_said_as_a_range() -> None:
+    assert runs_of_numbers([6]) == "6"
+    assert runs_of_numbers([3, 7, 8, 9, 11]) == "3, 7 to 9, 11"
 
 
 def test_harmonize_says_what_it_did(call: Any, insert: list[Any], tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 _LEAST = 4  # voxels that the outermost shell has at least
+_SMOOTH_MM = 1.0  # standard deviation of the gaussian that takes the steps of voxels from distances
+_FAR = 3.0  # standard deviations at which it ends
 
 
 def shell_means(distance: np.ndarray, values: np.ndarray, mm: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +35,9 @@ def shell_means(distance: np.ndarray, values: np.ndarray, mm: Sequence[float]) -
 class Shells:
     """The shells around a mask's border, on both sides.
 
+    A border that runs in steps of voxels would show in whatever hangs on the distance to it. So most of a mean is that
+    at a distance without such steps, and only what this leaves over is that at the distance itself.
+
     Args:
         mask: boolean (\\*spatial), not empty.
         depth: distance in mm of its voxels to the outside, 0 outside.
@@ -47,6 +53,10 @@ class Shells:
         self.inside = mask
         sides = ((mask, depth), (~mask & (around <= reach_mm), around))
         self.sides = [(side, distance[side]) for side, distance in sides if side.any()]
+        used = mask | (around <= reach_mm)
+        inward = np.where(mask, depth - 0.5 * min(mm), 0.5 * min(mm) - np.minimum(around, reach_mm + _FAR * _SMOOTH_MM))
+        inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used]
+        self.smooth = (used, inward - inward.min())
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """The mean at every voxel's distance, on its side of the border; 0 beyond the reach.
@@ -54,7 +64,12 @@ class Shells:
         Args:
             values: array of the mask's shape.
         """
+        found = self._means(values, [self.smooth])
+        return found + self._means(values - found, self.sides)
+
+    def _means(self, values: np.ndarray, sides: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """The mean at every voxel's distance among those of its side."""
         found = np.zeros(values.shape)
-        for side, distance in self.sides:
+        for side, distance in sides:
             found[side] = np.interp(distance, *shell_means(distance, values[side], self.mm))
         return found

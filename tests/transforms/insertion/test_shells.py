@@ -16,11 +16,34 @@ def test_small_shells_far_away_are_one() -> None:
     assert distances.tolist() == [1, 2.5] and means.tolist() == [1.5, 5.5]
 
 
-def test_what_depends_on_distance_only_is_its_own_mean() -> None:
-    mask = np.linalg.norm(np.indices((21, 21, 21)) - 10.0, axis=0) < 5
+def _shells(mask: np.ndarray) -> tuple[Shells, np.ndarray]:
+    """Shells up to 4 mm outside, and the distance of every voxel, below 0 inside."""
     depth, around = distance_transform_edt(mask), distance_transform_edt(~mask)
-    shells = Shells(mask, depth, around, (1.0,) * 3, 4.0)
-    values = np.where(mask, 7.0, 3.0)
-    assert np.allclose(shells.means(values), np.where(around <= 4, values, 0))
+    return Shells(mask, depth, around, (1.0,) * 3, 4.0), around - depth
+
+
+def test_without_its_means_nothing_hangs_on_the_distance() -> None:
+    mask = np.linalg.norm(np.indices((21, 21, 21)) - 10.0, axis=0) < 5
+    shells, distance = _shells(mask)
     noise = np.random.default_rng(0).normal(size=mask.shape)
-    assert abs(shells.means(noise - shells.means(noise))[mask].mean()) < 0.01
+    rest = np.where(mask, 7.0, 3.0) + noise
+    rest = rest - shells.means(rest)
+    for low in (-4, -3, -2, 0, 1, 2, 3):
+        assert abs(rest[(distance > low) & (distance <= low + 1)].mean()) < 0.15
+
+
+def test_beyond_the_reach_means_are_none() -> None:
+    mask = np.zeros((15, 15, 15), bool)
+    mask[7, 7, 7] = True
+    shells, distance = _shells(mask)
+    assert (shells.means(np.ones(mask.shape))[distance > 4] == 0).all()
+
+
+def test_means_do_not_show_the_steps_of_voxels() -> None:
+    # a plane that is slightly oblique: its border steps once in 8 voxels
+    depth, along = np.indices((24, 24, 24))[:2]
+    mask = depth > 10 + along / 8
+    shells, _ = _shells(mask)
+    step = np.where(mask, 100.0, 0.0)
+    rough = [np.abs(np.diff(part, 2, axis=1)[8:16, 4:-4]).mean() for part in (shells.means(step), step)]
+    assert rough[0] < 0.5 * rough[1]

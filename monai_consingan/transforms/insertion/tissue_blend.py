@@ -22,6 +22,7 @@ __all__ = ["TissueBlend"]
 
 _PRECISION = 1e-6  # of levels, far below the noise
 _UNSEEN, _SEEN = 1.25, 2.5  # spreads of the host's tissue by which a source is no lesion, or is one for sure
+_SLACK = 0.005  # share of the host's stiffness that is left for what is a lesion for sure
 _TRUST = (1.0, 0.3, 0.1)  # in a change within the mask, around it, and where there was none
 _CUT = 4.0  # standard deviations at which a gaussian ends
 
@@ -275,6 +276,7 @@ def _bent(
     if not stiff.axes:
         return change
     kept = share * shells.means(change) if share else np.zeros(change.shape)
+    trust = trust / (1 - (1 - _SLACK) * share)
     bent = kept + stiff.applied(change - kept, free, trust)
     lost = shells.means(change - bent)
     bent += share * lost + (1 - share) * stiff.applied(lost, free, trust)

@@ -45,10 +45,16 @@ def matrix(found: list[dict[str, dict[str, float]]], directions: tuple[str, ...]
     return np.array([[value for way in directions for value in case[way].values()] for case in found])
 
 
-def measure(cases: list[SpacePaste], names: list[str], sequences: list[str], cache: Path, seed: int) -> list[dict]:
-    """A row for every method and sequence: AUC by all profiles, by those in plane, and by those through plane."""
+def measure(
+    cases: list[SpacePaste], names: list[str], sequences: list[str], cache: Path, seed: int, judged: list[str]
+) -> list[dict]:
+    """A row for every method and sequence: AUC by all profiles, by those in plane, and by those through plane.
+
+    Only pairs with a patient of ``judged`` count, if any are named; forests learn from all other pairs.
+    """
     pairs = [case.pair for case in cases] * 2
     truth = np.repeat([1, 0], len(cases))
+    counts = np.array([not judged or any(part in name for part in judged for name in pair) for pair in pairs])
     untouched = [features(case.host, case.mask) for case in cases]
     rows = []
     for name in names:
@@ -61,11 +67,11 @@ def measure(cases: list[SpacePaste], names: list[str], sequences: list[str], cac
             )
             found.append(features(image, case.mask))
         for channel, sequence in enumerate(sequences):
-            row: dict[str, Any] = {"method": name, "sequence": sequence, "n": len(truth)}
+            row: dict[str, Any] = {"method": name, "sequence": sequence, "n": int(counts.sum())}
             both = [case[channel] for case in found + untouched]
             for title, ways in {"all": DIRECTIONS, **{way: (way,) for way in DIRECTIONS}}.items():
                 scores = forest_scores(matrix(both, ways), truth, pairs, FOLDS, seed)[0]
-                row[title] = auc_interval([scores], truth, pairs, seed=seed)
+                row[title] = auc_interval([np.where(counts, scores, np.nan)], truth, pairs, seed=seed)
             rows.append(row)
     return rows
 
@@ -74,6 +80,7 @@ def main() -> None:
     """Run the command."""
     parser = command_line(__doc__, "data", "seed", "cache", "json", cache=Path("runs/seam_null_space"))
     parser.add_argument("--patients", nargs="*", default=[], help="parts of their names (default: all)")
+    parser.add_argument("--judged", nargs="*", default=[], help="parts of names: only pairs with these count")
     parser.add_argument("--sequences", nargs="*", default=list(SEQUENCES), metavar="NAME")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
@@ -83,7 +90,7 @@ def main() -> None:
         arguments.cache.mkdir(parents=True, exist_ok=True)
         volumes = read_volumes(arguments.data, arguments.sequences, arguments.patients)
         cases = list(space_pastes(volumes, per_pair=arguments.per_pair, seed=arguments.seed))
-        rows = measure(cases, arguments.methods, arguments.sequences, arguments.cache, arguments.seed)
+        rows = measure(cases, arguments.methods, arguments.sequences, arguments.cache, arguments.seed, arguments.judged)
     printed = [
         {key: shown(value, 3) if isinstance(value, dict) else value for key, value in row.items()} for row in rows
     ]

@@ -43,10 +43,10 @@ class TissueBlend:
     against core, and size). The level that this leaves at the border fades out over ``fade_mm`` outside.
 
     In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
-    the blend changes is made to bend there too, before the textures are matched and in the end, so
-    that it looks like what such slices would have shown. The radial profile of a lesion that stands out from the host's
-    tissue is left out of that: it is as sharp as the source's within the mask, and outside fades over ``fade_mm`` from
-    the source's to the host's.
+    the blend changes is made to bend there too, before the textures are matched and in the end, so that it looks like
+    what such slices would have shown. A lesion that stands out from the host's tissue may bend nearly as it did, and
+    its radial profile is left out of that: it is as sharp as the source's within the mask, and outside fades over
+    ``fade_mm`` from the source's to the host's.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.

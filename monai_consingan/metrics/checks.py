@@ -59,7 +59,7 @@ class Checks:
     """Measures that a result has to pass.
 
     Args:
-        measures: by name; NaN where there is nothing to measure.
+        measures: by name; NaN where there is nothing to measure, infinite where the surroundings are even.
         limits: what they may be.
         failed: one clause for each that is not, of all sequences.
         sequences: the checks of each sequence by its name, if there are several; the rest is then the lead's.
@@ -92,9 +92,11 @@ def beyond(measures: Mapping[str, float], limits: Limits) -> dict[str, str]:
     wrong = {}
     for name, (low, high) in limits.items():
         value = measures[name]
-        if math.isnan(value):
+        if low <= value <= high:
+            continue
+        if not math.isfinite(value):
             wrong[name] = f"{_words(name)} is not measurable"
-        elif not low <= value <= high:
+        else:
             allowed = f"not {low:.2f} to {high:.2f}"
             allowed = f"above {high:.2f}" if low == -math.inf else f"below {low:.2f}" if high == math.inf else allowed
             wrong[name] = f"{_words(name)} is {value:.2f}, {allowed}"

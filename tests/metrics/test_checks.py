@@ -121,14 +121,19 @@ def test_words_for_what_is_beyond() -> None:
         "high": (-math.inf, 2.0),
         "both": (0.0, 1.0),
         "no": (0.0, 1.0),
+        "even": (0.0, 1.0),
         "good": (0.0, 1.0),
+        "all": (1.0, math.inf),
     }
-    wrong = beyond({"low": 0.5, "high": 3.0, "both": 2.0, "no": math.nan, "good": 1.0}, limits)
+    wrong = beyond(
+        {"low": 0.5, "high": 3.0, "both": 2.0, "no": math.nan, "even": math.inf, "good": 1.0, "all": math.inf}, limits
+    )
     assert list(wrong.values()) == [
         "low is 0.50, below 1.00",
         "high is 3.00, above 2.00",
         "both is 2.00, not 0.00 to 1.00",
         "no is not measurable",
+        "even is not measurable",
     ]
 
 

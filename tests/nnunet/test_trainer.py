@@ -84,7 +84,8 @@ def test_donors_of_a_bank_lie_as_nnunets_arrays_and_none_is_made_of_a_validation
 
 def test_donors_of_a_bank_keep_what_is_the_lesion_and_what_its_oedema(tmp_path: Path) -> None:
     index = json.loads((bank(tmp_path) / BANK_FILE).read_text(encoding="utf-8"))
-    (tmp_path / BANK_FILE).write_text(json.dumps({**index, "asked": {"settings": {"lesion_labels": [1]}}}), encoding="utf-8")
+    index["asked"] = {"settings": {"lesion_labels": [1]}}
+    (tmp_path / BANK_FILE).write_text(json.dumps(index), encoding="utf-8")
     donors = bank_donors(tmp_path, [], [2, 1, 0], ["a", "b"])
     assert [donor.lesion_labels for donor in donors] == [(1,), (1,)]
 

@@ -160,7 +160,7 @@ class HostModels:
             label=lesions,
             crops=self.crops,
             side=self.side if self.start is None else self.start.image_size,
-            axis=slice_axis(as_scan(host, self.spacing), self.axis),
+            axis=self.axis,
             seed=self.seed,
         )
         how |= {"device": device, "progress": progress}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from monai_consingan.arrays import as_array
+from monai_consingan.darkness import noisy_air
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 
@@ -24,10 +24,6 @@ _FEWEST_VALUES = 8  # of what is not background: an image of tissue has more, a 
 _SAMPLE = 2**16  # voxels from which a range is told
 _MIX_REACH = 2  # voxels around background in which values may be mixed with it
 _HOLE = 27  # voxels
-_AIR_SHARE = 0.7  # of the voxels behind the border of a padded scan that are air at least: the others are cut tissue
-_NOISES = 2.5  # of air, in standard deviations, that fit between it and tissue: values at a brain's edge are wider
-_TISSUE_SHARE = 0.15  # of the voxels inside of padding that are tissue at least: what is less are bright lesions
-_FAR = 0.1  # of the way from air to tissue that padding is away from air at least: what is nearer does for air
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,7 @@ class Background:
         found = self._equal(values)
         if not (self.among or (self.within is not None and self.within.among)) or not found.any():
             return found
-        parts, _ = ndimage.label(found)
-        belongs = np.bincount(parts.ravel()) >= _HOLE
-        belongs[_at_border(parts)] = True
-        belongs[0] = False
-        return np.asarray(belongs[parts])
+        return _parts(found, _HOLE)
 
     def tissue(self, values: NDArray[Any], known: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
         """Where an image, or a part of it, is neither background nor mixed with it.
@@ -104,12 +96,7 @@ class Background:
 
     def outside(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Background of a whole image that has a connection with its border, without the holes in tissue."""
-        found = self.mask(values)
-        parts, _ = ndimage.label(found)
-        belongs = np.zeros(parts.max(initial=0) + 1, bool)
-        belongs[_at_border(parts)] = True
-        belongs[0] = False
-        return np.asarray(belongs[parts])
+        return _parts(self.mask(values), np.inf)
 
     @property
     def pads(self) -> bool:
@@ -205,62 +192,16 @@ def find_background(image: Any) -> Background:
     return _around_air(replace(_among_tissue(outer, tissue, whole), within=inner), planes)
 
 
-class Darkness(NamedTuple):
-    """What separates the dark class of some values from the bright one.
-
-    Attributes:
-        level: the threshold, lowered towards twice less where the dark values have little noise. Minus infinity where
-            these are no class of their own, as their median is nearer to that of the bright ones than to the least
-            value.
-        threshold: Otsu's threshold.
-        dark: median of the dark values.
-        bright: median of the values above their mean.
-        noise: robust standard deviation of the dark values.
-    """
-
-    level: float
-    threshold: float
-    dark: float
-    bright: float
-    noise: float
-
-
-def darkness(values: NDArray[Any]) -> Darkness:
-    """Find what separates dark values from bright ones; bright outliers such as fat and vessels are cut off for it.
-
-    Args:
-        values: array of any shape, not constant.
-    """
-    floor = float(values.min())
-    bright = float(np.median(values[values > values.mean()]))
-    threshold = float(threshold_otsu(np.minimum(values, bright).ravel()))
-    low = values[values <= threshold]
-    dark = float(np.median(low))
-    noise = 1.4826 * float(np.median(np.abs(low - dark)))
-    level = min(threshold, max(dark + 0.5 * (threshold - dark), dark + 4.0 * noise))
-    if dark - floor > 0.5 * (float(np.median(values[values > threshold])) - floor):
-        level = -np.inf
-    return Darkness(level, threshold, dark, bright, noise)
-
-
 def _around_air(found: Background, planes: list[NDArray[Any]]) -> Background:
-    """A constant, and how bright the noisy air is that it lies around, if it does.
-
-    Such air lies behind most of the constant's border; its values keep together well below those of tissue, unlike
-    those at the surface of a brain that was stripped; what is brighter are not just lesions; and the constant is
-    further from it than a little.
-    """
+    """A constant, and how bright the noisy air is that it lies around, if it does."""
     values = np.concatenate([found.apart(plane) for plane in planes])
     behind = np.concatenate([_behind(plane, found) for plane in planes])
     if not behind.size or len(np.unique(values)) < _FEWEST_VALUES:
         return found
-    _, threshold, air, bright, noise = darkness(values.astype(np.float32))
-    away = abs(air - (found if found.within is None else found.within).value)
-    compact, far = air + _NOISES * noise < threshold, away > _FAR * (bright - air)
-    shares = (values > threshold).mean() >= _TISSUE_SHARE and (behind <= threshold).mean() >= _AIR_SHARE
-    if not (compact and far and shares):
+    around = noisy_air(values, behind, (found if found.within is None else found.within).value)
+    if around is None:
         return found
-    return replace(found, air=air, mixed=max(0.0, abs(air - found.value) - 4.0 * noise))
+    return replace(found, air=around.dark, mixed=max(0.0, abs(around.dark - found.value) - 4.0 * around.noise))
 
 
 def _most_frequent(parts: list[NDArray[Any]], rounding: float) -> tuple[float, float, int]:
@@ -346,7 +287,12 @@ def _together(faces: list[NDArray[np.bool_]]) -> float:
     return both / first if first else 0.0
 
 
-def _at_border(parts: NDArray[np.int_]) -> NDArray[np.int_]:
-    """The numbers of the parts that touch a face of the array."""
-    faces = [np.take(parts, end, axis).ravel() for axis in range(parts.ndim) for end in (0, -1)]
-    return np.unique(np.concatenate(faces))
+def _parts(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """Those parts of a mask that touch a face of the array, or have so many voxels at least."""
+    parts, _ = ndimage.label(mask)
+    belongs = np.bincount(parts.ravel()) >= least
+    for axis in range(parts.ndim):
+        for end in (0, -1):
+            belongs[np.take(parts, end, axis)] = True
+    belongs[0] = False
+    return np.asarray(belongs[parts])

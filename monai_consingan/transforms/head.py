@@ -11,7 +11,8 @@ import numpy as np
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_spacing
-from monai_consingan.background import Background, darkness, find_background
+from monai_consingan.background import Background, find_background
+from monai_consingan.darkness import darkness
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
 
@@ -24,7 +25,7 @@ def air_level(image: Any, background: Background | None = None) -> float:
     """Intensity that separates air (and other places without signal) from tissue.
 
     Otsu's threshold of the image, bright outliers such as fat and vessels cut off, lowered towards twice less where
-    the air is free of noise: cerebrospinal fluid then counts as tissue (:func:`~monai_consingan.background.darkness`).
+    the air is free of noise: cerebrospinal fluid then counts as tissue (:func:`~monai_consingan.darkness.darkness`).
     The constant that fills the border of an image is taken for its darkest value, wherever it lies; one around noisy
     air is left out (:func:`~monai_consingan.background.find_background`).
 

@@ -70,6 +70,7 @@ def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState, *
     from_middle = _radius(grid, inverse) / edge
 
     def sampled(values: np.ndarray, order: int, mode: str = "nearest") -> NDArray[np.float64]:
+        """Values of the donor at the new lesion's voxels, by splines of an order."""
         return np.asarray(
             ndimage.map_coordinates(_softened(values, factor, from_middle), spots, order=order, mode=mode)
         )

@@ -73,13 +73,12 @@ def crossfade(
     weight = np.where(known | inside, fade, 0.0)
     levelled = poisson_blend(target, guide, weight > 0, axis=axis, spacing=mm, valid=known)
 
-    def mean(image: np.ndarray) -> np.ndarray:
-        sigma = [0.0 if along == axis else _TEXTURE_MM / size for along, size in enumerate(mm)]
-        return np.asarray(gaussian_filter(image, sigma, mode="nearest"))
-
-    host_mean, source_mean = mean(target), mean(levelled)
+    sigma = [0.0 if along == axis else _TEXTURE_MM / size for along, size in enumerate(mm)]
+    host_mean, source_mean, guide_mean = (
+        gaussian_filter(image, sigma, mode="nearest") for image in (target, levelled, guide)
+    )
     gain = _strength(target, target - host_mean, inside, ring_mm, mm, axis, known)
-    gain /= _strength(guide, guide - mean(guide), inside, ring_mm, mm, axis, known)
+    gain /= _strength(guide, guide - guide_mean, inside, ring_mm, mm, axis, known)
     gain = float(np.clip(gain, 1 / _MAX_GAIN, _MAX_GAIN)) if np.isfinite(gain) else 1.0
     level = (1 - weight) * host_mean + weight * source_mean
     texture = np.sqrt(1 - weight) * (target - host_mean) + np.sqrt(weight) * gain * (levelled - source_mean)

@@ -206,6 +206,7 @@ def turn_donor(
     resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
 
     def resampled(*parts: np.ndarray, mode: str, padding: str) -> list[np.ndarray]:
+        """Arrays of the donor, (C, \\*spatial), on the result's grid, all in one go."""
         stacked = np.concatenate(parts).astype(np.float32)
         stacked = stacked if mode == "nearest" else gaussian_filter(stacked, [0, *softened])
         ends = np.cumsum([len(part) for part in parts])[:-1]

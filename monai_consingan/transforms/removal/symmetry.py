@@ -126,15 +126,14 @@ def head_symmetry(
     Raises:
         ConSinGANError: neither will do, as in a crop that shows one hemisphere only.
     """
-
-    def agreement(plane: SymmetryPlane) -> float:
-        values = _clipped(image)
-        if ill is not None and not ill.all():
-            values = np.where(ill, np.median(values[~ill]), values)
-        return _match(*_shrunk(values, *_world(affine, values.ndim), side=96), plane, axis, _TRUSTED_OVERLAP)
-
     plane = find_symmetry(image, affine, symmetry, axis)
-    if symmetry not in ("centre", "estimate") or (found := agreement(plane)) >= _TRUSTED:
+    if symmetry not in ("centre", "estimate"):
+        return plane
+    values = _clipped(image)
+    if ill is not None and not ill.all():
+        values = np.where(ill, np.median(values[~ill]), values)
+    found = _match(*_shrunk(values, *_world(affine, values.ndim), side=96), plane, axis, _TRUSTED_OVERLAP)
+    if found >= _TRUSTED:
         return plane
     if symmetry == "centre":
         return head_symmetry(image, affine, "estimate", axis, ill)
@@ -187,11 +186,13 @@ def estimate_symmetry(image: NdarrayOrTensor, affine: Any, *, axis: int | None =
     reach = 0.5 * float(np.abs(columns[0]) @ np.array(values.shape))
 
     def plane_of(parameters: np.ndarray) -> SymmetryPlane:
+        """The plane of a position in mm and of angles in degrees about the turns' axes."""
         turn = np.deg2rad(parameters[1:]) @ turns[: parameters.size - 1]
         x, y, z = (float(n) for n in Rotation.from_rotvec(turn).apply((1.0, 0.0, 0.0)))
         return SymmetryPlane((x, y, z), float(np.dot((x, y, z), (parameters[0], pivot[1], pivot[2]))))
 
     def mismatch(parameters: np.ndarray, grid: tuple[np.ndarray, np.ndarray]) -> float:
+        """How badly an image mirrors at a plane, from 0 to 2."""
         if np.abs(parameters[1:]).max(initial=0) > _MAX_ANGLE:
             return 2.0
         return 1 - _match(*grid, plane_of(parameters), axis)

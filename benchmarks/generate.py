@@ -59,7 +59,7 @@ def told_apart(cases: list[Case], seed: int, epochs: int) -> dict[str, dict[str,
     for name in [name for name in MAKERS if name != "copies"]:
         features = np.array([list(values.values()) for values in shown[name] + shown["copies"]])
         scores["forest"][name], weights = forest_scores(features, truth, pairs, _FOLDS, seed)
-        both = np.concatenate([patches[name], patches["copies"]])
+        both = np.concatenate([patches[name], patches["copies"]])[:, :, None]
         scores["network"][name] = cnn_scores(both, truth, pairs, _FOLDS, seed, epochs)
         row: dict[str, Any] = {"seen": [names[k] for k in np.argsort(-weights)[:5]]}
         for kind, found in scores.items():

@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
-from monai.data import MetaTensor
 
 from monai_consingan.metrics import (
     Surroundings,
@@ -21,25 +19,7 @@ from monai_consingan.metrics import (
     seam,
 )
 
-
-def tissue(seed: int = 0) -> np.ndarray:
-    """A slab of noisy tissue around 100 in air, (1, 48, 48, 6)."""
-    image = np.zeros((1, 48, 48, 6))
-    image[:, 4:-4, 4:-4] = np.random.RandomState(seed).normal(100, 3, (1, 40, 40, 6))
-    return image
-
-
-def box(*sides: tuple[int, int]) -> np.ndarray:
-    mask = np.zeros((1, 48, 48, 6), np.uint8)
-    mask[(0, *(slice(*side) for side in sides))] = 1
-    return mask
-
-
-LESION = box((20, 28), (20, 28), (1, 5))
-
-
-def lesion_in(image: np.ndarray, value: float = 150.0) -> np.ndarray:
-    return np.where(LESION > 0, value + (image - 100), image)
+from .conftest import LESION, banded, box, lesion_in, tissue
 
 
 def inserted(result: np.ndarray, lesion: np.ndarray = LESION) -> tuple[str, ...]:
@@ -66,12 +46,6 @@ def test_a_spoilt_lesion_does_not(spoil: Callable[[np.ndarray], np.ndarray], wor
     assert any(clause.startswith(words) for clause in failed), failed
 
 
-def test_a_lesion_in_air_does_not_pass() -> None:
-    at_edge = box((0, 8), (20, 28), (1, 5))
-    found = measure_change(tissue(), tissue(), at_edge, axis=2)
-    assert found["in_tissue"] == pytest.approx(0.5)
-
-
 def test_removal_is_checked() -> None:
     ill, lesion = lesion_in(tissue()), LESION
 
@@ -83,27 +57,6 @@ def test_removal_is_checked() -> None:
     assert [clause.split(" is ")[0] for clause in failed(ill)] == ["contrast kept", "seam", "seam through"]
     hole = failed(np.where(lesion > 0, 0.0, ill))
     assert hole[0].startswith("contrast kept is -") and hole[-1].startswith("black gained is 1.00"), hole
-
-
-def test_seam_across_slices_is_that_of_the_faces() -> None:
-    image = tissue()
-    stepped = np.where(np.indices(image.shape)[3] > 2, image + 30, image)
-    lower = box((20, 28), (20, 28), (0, 3))
-    assert seam(stepped, lower, axis=2) == pytest.approx(seam(image, lower, axis=2))
-    assert seam(stepped, lower, along=2) == pytest.approx(
-        np.abs(np.diff(stepped[0, 20:28, 20:28, 2:4], axis=-1)).mean() / _steps_around(stepped, lower), rel=1e-9
-    )
-    assert math.isnan(measure_change(image, image, box((20, 28), (20, 28), (2, 3)), axis=2)["seam_through"])
-
-
-def _steps_around(image: np.ndarray, mask: np.ndarray) -> float:
-    """Mean step across the slices between voxels of the ring of 8 mm, pair by pair."""
-    places = np.argwhere(mask[0] > 0)
-    grid = np.stack(np.meshgrid(*(np.arange(n) for n in mask.shape[1:]), indexing="ij"), -1)
-    near = np.sqrt(((grid[..., None, :] - places) ** 2).sum(-1).min(-1)) <= 8
-    ring = near & (mask[0] == 0) & (image[0] > 50)
-    both = ring[..., 1:] & ring[..., :-1]
-    return float(np.abs(np.diff(image[0], axis=-1))[both].mean())
 
 
 def test_a_share_of_next_to_nothing_is_not_measurable() -> None:
@@ -137,13 +90,6 @@ def test_words_for_what_is_beyond() -> None:
     ]
 
 
-def banded(image: np.ndarray) -> np.ndarray:
-    """The image with every second slice of the lesion's place brighter."""
-    out = image.copy()
-    out[..., ::2] += 6 * LESION[..., ::2]
-    return out
-
-
 def test_bands_through_the_slices_are_found() -> None:
     ill = lesion_in(tissue())
     for dims in (2, 3):
@@ -152,12 +98,6 @@ def test_bands_through_the_slices_are_found() -> None:
             checks = check_removal(result, ill, LESION, LESION, measures, axis=2, dims=dims)
             clauses = [clause for clause in checks.failed if clause.startswith("level jump through is ")]
             assert bool(clauses) != passes, checks
-
-
-def test_levels_of_thick_slices_are_not_compared() -> None:
-    thick = MetaTensor(torch.from_numpy(banded(tissue())), affine=torch.diag(torch.tensor([1.0, 1.0, 6.0, 1.0])))
-    found = measure_change(thick, thick, LESION)
-    assert math.isnan(found["level_jump"]) and math.isnan(found["level_jump_through"])
 
 
 def test_in_space_the_seam_is_that_in_the_plane_and_the_one_through_it_beside() -> None:

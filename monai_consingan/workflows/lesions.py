@@ -138,10 +138,14 @@ def _generators(
 ) -> tuple[dict[int | None, LesionGenerator], dict[int | None, list[dict[str, Any]]]]:
     """A generator for every fold, and what is told of the lesions that it is made of."""
     of_donor: list[ScanRecord] = []
+    at_hand: list[ScanRecord] = []
 
     def donors() -> Iterator[Donor]:
+        """The scans with lesions, read one by one."""
         for record in records:
+            at_hand.append(record)
             image, label, numbers = load_pair(record, settings.lesion_labels)
+            at_hand.clear()
             if label is not None and numbers.any():
                 of_donor.append(record)
                 yield Donor(image, wrap_like(np.where(numbers > 0, label.numpy()[0], 0)[None], image))
@@ -149,9 +153,12 @@ def _generators(
     try:
         whole = LesionGenerator(donors(), settings)
     except ConSinGANError as error:
+        told = without_paths(str(error), records)
+        if at_hand:  # could not be read, which the error tells of it by its name
+            raise ConSinGANError(told) from error
         if not of_donor:
             raise ConSinGANError("The training scans have no lesion: give labels, or other --lesion-labels.") from error
-        raise ConSinGANError(f"scan {of_donor[-1].name}: {without_paths(str(error), records)}") from error
+        raise ConSinGANError(f"scan {of_donor[-1].name}: {told}") from error
     owners = [of_donor[number] for number in whole.owners]
     generators, sources = {}, {}
     for fold in sorted({record.fold for record in owners}, key=lambda fold: -1 if fold is None else fold):

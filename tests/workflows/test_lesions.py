@@ -54,6 +54,13 @@ def data_set(tmp_path: Path) -> Path:
     return folder / "list.json"
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_what_cannot_be_read_is_named(data_set: Path, tmp_path: Path, number: int) -> None:
+    (data_set.parent / f"label{number}.nii.gz").write_bytes(b"no label")
+    with pytest.raises(ConSinGANError, match=f"^label of image{number} cannot be read"):
+        make_lesions(data_set, tmp_path / "bank", 2, SETTINGS)
+
+
 def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 

@@ -13,6 +13,7 @@ class _Forgiving(io.TextIOBase):
     """The standard error stream, to which nothing is written any more once its reader has left."""
 
     def write(self, text: str) -> int:
+        """Write a text if somebody reads it."""
         try:
             if sys.stderr is not None:
                 sys.stderr.write(text)
@@ -21,6 +22,7 @@ class _Forgiving(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
+        """Pass on what was written if somebody reads it."""
         try:
             if sys.stderr is not None:
                 sys.stderr.flush()
@@ -28,6 +30,7 @@ class _Forgiving(io.TextIOBase):
             pass
 
     def isatty(self) -> bool:
+        """Whether a terminal shows it."""
         try:
             return sys.stderr is not None and sys.stderr.isatty()
         except ValueError:

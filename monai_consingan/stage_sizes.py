@@ -56,6 +56,7 @@ def stage_sizes(
     ratio = math.pow(min_size / min(full), 1 / last)
 
     def exponent(stage: int) -> float:
+        """The power of the ratio by which a stage is scaled."""
         if rule == "geometric":
             return last - stage
         if last == 1:

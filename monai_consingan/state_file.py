@@ -101,6 +101,7 @@ def _hash_of(state: Any) -> str:
     digest = hashlib.sha256()
 
     def add(value: Any) -> None:
+        """Hash a value and all that is in it."""
         if isinstance(value, torch.Tensor):
             digest.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

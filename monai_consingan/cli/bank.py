@@ -18,6 +18,7 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
+from monai_consingan.cli.results import show_training
 from monai_consingan.cli.types import NUMBERS, PATH, NumbersCommand
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.tasks import TASKS
@@ -111,13 +112,5 @@ def cohort(data_set: Path, output: Path, task: str, quiet: bool, **options: Any)
 
     settings = training_settings(options, task, dims=options.pop("dims"))
     report = cohort_run(data_set, output, task=task, settings=settings, progress=not quiet, **given_only(**options))
-    if quiet:
-        return
-    if report is None:
-        click.echo(f"{output} is finished already: nothing to do.")
-        return
-    click.echo(f"Model trained: {output / 'model.pt'}")
-    size = " x ".join(map(str, report["image_size"]))
-    click.echo(f"  task          {task}, {report['slices']} crops of {len(report['inputs'])} scans, {size} pixels")
-    click.echo(f"  time          {report['seconds']:.0f} s")
-    click.echo(f"  look at       {output / 'figure.png'}")
+    if not quiet:
+        show_training(report, output)

@@ -66,6 +66,7 @@ def _own_warnings_only() -> Iterator[None]:
     """Show this package's warnings as one line each, and those of libraries only to who asks for them (``-W``)."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        """Print a warning as one line."""
         click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
     with warnings.catch_warnings():

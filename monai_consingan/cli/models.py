@@ -17,6 +17,7 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
+from monai_consingan.cli.results import show_training
 from monai_consingan.cli.types import NUMBERS, PATH, NumbersCommand
 from monai_consingan.tasks import TASKS
 
@@ -73,20 +74,8 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
     task = options["task"]
     settings = training_settings(options, task, options["start"], dims=options.pop("dims"))
     report = train_run(images, output, settings=settings, progress=not quiet, **given_only(**options))
-    if quiet:
-        return
-    if report is None:
-        click.echo(f"{output} is finished already: nothing to do.")
-        return
-    click.echo(f"Model trained: {output / 'model.pt'}")
-    click.echo(
-        f"  task          {task}, {report['slices']} slices of {' x '.join(map(str, report['image_size']))} pixels"
-    )
-    click.echo(
-        f"  reconstruction {report['reconstruction_rmse']:.4f} root mean square error, of intensities from -1 to 1"
-    )
-    click.echo(f"  time          {report['seconds']:.0f} s")
-    click.echo(f"  look at       {output / 'figure.png'}")
+    if not quiet:
+        show_training(report, output)
 
 
 @click.command(cls=NumbersCommand)

@@ -26,6 +26,7 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function
     """Several options as one decorator, in the order in which help shows them."""
 
     def decorate(function: Function) -> Function:
+        """Add all of the options to a command."""
         for decorator in reversed(decorators):
             function = decorator(function)
         return function

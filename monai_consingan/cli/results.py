@@ -33,6 +33,24 @@ def show_case(report: Mapping[str, Any], output: Path, done: str, quiet: bool) -
     click.echo(f"  look at       {output / 'figure.png'}")
 
 
+def show_training(report: Mapping[str, Any] | None, output: Path) -> None:
+    """Print what ``train`` or ``cohort`` made; no report stands for a run that was finished before."""
+    if report is None:
+        click.echo(f"{output} is finished already: nothing to do.")
+        return
+    of_what = f"crops of {len(report['inputs'])} scans," if report["command"] == "cohort" else "slices of"
+    click.echo(f"Model trained: {output / 'model.pt'}")
+    click.echo(
+        f"  task          {report['task']}, {report['slices']} {of_what} {' x '.join(map(str, report['image_size']))} "
+        "pixels"
+    )
+    click.echo(
+        f"  reconstruction {report['reconstruction_rmse']:.4f} root mean square error, of intensities from -1 to 1"
+    )
+    click.echo(f"  time          {report['seconds']:.0f} s")
+    click.echo(f"  look at       {output / 'figure.png'}")
+
+
 def runs_of_numbers(numbers: Sequence[int]) -> str:
     """Rising numbers in words, such as 3, 7 to 9."""
     runs: list[list[int]] = []

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
 from monai.inferers import Inferer
 from scipy.ndimage import gaussian_filter
 
@@ -134,7 +133,7 @@ class ConSinGANRegionInferer(Inferer):
                 size=network.stage_sizes[-1],  # type: ignore[attr-defined]
             )
             redrawn = redraw_region(
-                _plain(naive),
+                naive.cpu().as_subclass(torch.Tensor),
                 network,
                 task=self.task,
                 region=region,
@@ -145,7 +144,3 @@ class ConSinGANRegionInferer(Inferer):
             )
             results.append(redrawn)
         return torch.stack(results).to(inputs.device)
-
-
-def _plain(image: torch.Tensor) -> torch.Tensor:
-    return (image.as_tensor() if isinstance(image, MetaTensor) else image).cpu()

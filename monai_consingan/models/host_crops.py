@@ -100,6 +100,7 @@ def _crop(
     starts = np.clip(spots[rng.randint(len(spots), size=_DRAWS)] - size // 2, 0, np.array(head.shape) - size)
 
     def rank(start: np.ndarray) -> tuple[int, int]:
+        """Voxels of lesions in a crop, and then those of the head: the least is the best."""
         inside = tuple(slice(low, low + length) for low, length in zip(start, size, strict=True))
         return int(lesions[inside].sum()), -int(head[inside].sum())
 

@@ -14,16 +14,15 @@ from monai.config import NdarrayOrTensor
 from monai_consingan.arrays import as_array, check_shape
 from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import BlendSettings
+from monai_consingan.models.anywhere import RedrawsAnywhere, as_scan
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.models.model import TrainedModel, given_model
-from monai_consingan.models.shared import as_scan, redraw_there
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.tasks import get_task
 
 
-class HostModels:
+class HostModels(RedrawsAnywhere):
     """Models of a bank that are found by a host's own voxels, to redraw any place of that host.
 
     With settings of 3 spatial dims the models are of boxes, and redraw in space.
@@ -72,6 +71,7 @@ class HostModels:
         seed: int = 0,
         keep: int = 4,
     ) -> None:
+        super().__init__(axis, spacing)
         self.bank = bank if isinstance(bank, ModelBank) else ModelBank(bank)
         self.start = None if start is None else given_model(start, task)
         if settings is None:
@@ -93,8 +93,6 @@ class HostModels:
         self.task = task
         self.crops = crops
         self.side = min(side, self.settings.max_size)
-        self.axis = axis
-        self.spacing = spacing
         self.seed = seed
         self.keep = keep
         self._models: LRUCache[str, TrainedModel] = LRUCache(keep)
@@ -160,36 +158,11 @@ class HostModels:
             label=lesions,
             crops=self.crops,
             side=self.side if self.start is None else self.start.image_size,
-            axis=slice_axis(as_scan(host, self.spacing), self.axis),
+            axis=self.axis,
             seed=self.seed,
         )
         how |= {"device": device, "progress": progress}
         return self.bank.model_for(slices, self.settings, content=content, sequences=named_sequences(host), **how)
-
-    def redraw(
-        self,
-        naive: NdarrayOrTensor,
-        mask: NdarrayOrTensor,
-        host: NdarrayOrTensor,
-        model: TrainedModel,
-        blend: BlendSettings,
-    ) -> Any:
-        """Let a host's model redraw a lesion and its surroundings.
-
-        Args:
-            naive: image with the pasted or filled lesion, (C, \\*spatial).
-            mask: where that lesion is, (1, \\*spatial).
-            host: the image before.
-            model: the host's model.
-            blend: where the redrawn image is used.
-
-        Returns:
-            An image of the kind, type and metadata of ``naive``.
-
-        Raises:
-            ConSinGANError: the lesion does not fit into the region that the model is for.
-        """
-        return redraw_there(naive, mask, host, model, blend, axis=self.axis, spacing=self.spacing)
 
     def _content(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> list[torch.Tensor]:
         """What a host's model is found by: all that its crops depend on besides the settings and the seed.

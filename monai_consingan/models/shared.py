@@ -1,24 +1,17 @@
-"""One model for all hosts, and how a model of any kind redraws a lesion anywhere in a host."""
+"""One model for all hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 from monai.config import NdarrayOrTensor
-from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, spacing_of, wrap_like
-from monai_consingan.data import named_sequences, slice_axis
-from monai_consingan.methods import BlendSettings
+from monai_consingan.models.anywhere import RedrawsAnywhere
 from monai_consingan.models.model import TrainedModel, given_model
-from monai_consingan.models.redraw import Redrawing
 
 
-class SharedModel:
+class SharedModel(RedrawsAnywhere):
     """One model for all hosts, such as a cohort's, to redraw any place of scans that it has not seen.
 
     Takes the place of :py:class:`~monai_consingan.models.HostModels` in
@@ -47,10 +40,9 @@ class SharedModel:
         axis: int | None = None,
         spacing: Sequence[float] | float | None = None,
     ) -> None:
+        super().__init__(axis, spacing)
         self.model = given_model(model, task)
         self.task = task
-        self.axis = axis
-        self.spacing = spacing
 
     def find(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> TrainedModel:
         """The model, for any host of its sequences.
@@ -60,79 +52,3 @@ class SharedModel:
         """
         self.model.check_sequences(host)
         return self.model
-
-    def redraw(
-        self,
-        naive: NdarrayOrTensor,
-        mask: NdarrayOrTensor,
-        host: NdarrayOrTensor,
-        model: TrainedModel,
-        blend: BlendSettings,
-    ) -> Any:
-        """Let the model redraw a lesion, as :py:meth:`monai_consingan.models.HostModels.redraw` does."""
-        return redraw_there(naive, mask, host, model, blend, axis=self.axis, spacing=self.spacing)
-
-
-def as_scan(image: NdarrayOrTensor, spacing: Sequence[float] | float | None = None) -> MetaTensor:
-    """An image with its spacing, and its orientation if that is known."""
-    if isinstance(image, MetaTensor) and spacing is None:
-        return image
-    affine = np.diag([*spacing_of(image, spacing), 1.0])
-    return MetaTensor(torch.from_numpy(np.ascontiguousarray(as_array(image))), affine=torch.from_numpy(affine))
-
-
-def redraw_there(
-    naive: NdarrayOrTensor,
-    mask: NdarrayOrTensor,
-    host: NdarrayOrTensor,
-    model: TrainedModel,
-    blend: BlendSettings,
-    *,
-    axis: int | None = None,
-    spacing: Sequence[float] | float | None = None,
-) -> Any:
-    """Let a model redraw a lesion; no more of the image is looked at than that needs.
-
-    Args:
-        naive: image with the pasted or filled lesion, (C, \\*spatial).
-        mask: where that lesion is, (1, \\*spatial).
-        host: the image before.
-        model: the model.
-        blend: where the redrawn image is used.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        spacing: mm per spatial axis, as of :py:func:`as_scan`.
-
-    Returns:
-        An image of the kind, type and metadata of ``naive``.
-
-    Raises:
-        ConSinGANError: the lesion does not fit into the region that the model is for.
-    """
-    scan, lesion = as_scan(naive, spacing), as_array(mask) > 0
-    axis = slice_axis(scan, axis)
-    inside = _near(lesion, axis, model.settings.spatial_dims, model.image_size)
-    parts = (_like(scan, as_array(image)[inside]) for image in (naive, lesion.astype(np.uint8), host))
-    redrawn = Redrawing(model.settings, blend, model)(*parts, axis=axis)
-    result = as_array(naive).copy()
-    result[inside] = as_array(redrawn.image)
-    return wrap_like(result, naive)
-
-
-def _near(lesion: np.ndarray, axis: int | None, dims: int, size: Sequence[int]) -> tuple[slice, ...]:
-    """What has to be looked at to redraw a lesion, (1, \\*spatial): its slices, or a box that holds the model's."""
-    near = [slice(None)] * lesion.ndim
-    for number in range(lesion.ndim - 1) if dims == 3 else [axis]:
-        if number is None:
-            continue
-        held = np.flatnonzero(lesion.any(axis=tuple(i for i in range(lesion.ndim) if i != 1 + number)))
-        wide = size[number] if dims == 3 else 0
-        near[1 + number] = slice(max(int(held[0]) - wide, 0), int(held[-1]) + 1 + wide)
-    return tuple(near)
-
-
-def _like(scan: MetaTensor, values: np.ndarray) -> MetaTensor:
-    """Values with a scan's spacing and the names of its sequences."""
-    names = named_sequences(scan)
-    like = MetaTensor(torch.from_numpy(np.ascontiguousarray(values)), affine=scan.affine)
-    like.meta |= {"sequences": list(names)} if names else {}
-    return like

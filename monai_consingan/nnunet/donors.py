@@ -18,6 +18,11 @@ from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
 
+def has_constant_channel(image: Any) -> bool:
+    """Whether a channel of an array or a tensor (C, \\*spatial) is constant, as of a sequence that is missing."""
+    return any(bool((channel == channel.reshape(-1)[0]).all()) for channel in image)
+
+
 def fold_donors(
     dataset: Any,
     spacing: Sequence[float],
@@ -57,7 +62,7 @@ def fold_donors(
         if not wanted.any():
             continue
         image = np.asarray(data[:], dtype=np.float32)
-        if any((channel == channel.flat[0]).all() for channel in image):
+        if has_constant_channel(image):
             continue
         valid = ((values >= 0) & (values != ignore_label)).astype(np.uint8)
         for crop in crop_lesions(Donor(image, label, valid), image, axis, tuple(spacing), lesion_labels):
@@ -100,5 +105,5 @@ def bank_donors(
         turned = [np.transpose(as_array(part), [0, *(1 + axis for axis in axes)]) for part in donor[:3]]
         values = torch.from_numpy(np.ascontiguousarray(turned[0][order], np.float32))
         affine = torch.diag(torch.tensor([*spacing, 1.0], dtype=torch.float64))
-        found.append(Donor(MetaTensor(values, affine=affine), turned[1], turned[2], donor.level))
+        found.append(donor._replace(image=MetaTensor(values, affine=affine), label=turned[1], valid=turned[2]))
     return found

@@ -10,6 +10,7 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 
 from monai_consingan.errors import ConSinGANWarning
+from monai_consingan.nnunet.donors import has_constant_channel
 from monai_consingan.transforms import RandLesion
 
 _PATIENCE = 50  # patches without a lesion, after which this is told
@@ -38,7 +39,7 @@ class LesionTransform(BasicTransform):
         values = segmentation.numpy()[:1]
         inside = values >= 0
         why = "nnU-Net marks all of it as outside, or a channel is constant"
-        if inside.any() and all(bool((channel != channel.flatten()[0]).any()) for channel in image):
+        if inside.any() and not has_constant_channel(image):
             self.lesions.set_random_state(seed=int(torch.randint(2**31 - 1, (1,))))
             region = None if inside.all() else inside.astype(np.uint8)
             pasted = self.lesions(image.numpy(), np.where(inside, values, 0).astype(np.int16), region)

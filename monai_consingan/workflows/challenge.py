@@ -102,9 +102,7 @@ def challenge(
         ConSinGANError: the command lacks a place for the scan or the mask, fails, or writes no mask on the scan's grid;
             the data set or the folder cannot be used.
     """
-    missing = [place for place in _PLACES if place not in command]
-    if missing:
-        raise ConSinGANError(f"command {command!r} lacks {' and '.join(missing)}: write where these paths go.")
+    words = _words(command)
     settings = settings or AugmentSettings(per_scan=1)
     folder = ResumableFolder(output, ".challenge", "challenge")
     asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins}
@@ -119,7 +117,7 @@ def challenge(
                 TwinSettings(**{name: getattr(settings, name) for name in _OF_BOTH}),
                 **work,
             )
-        segment = partial(_segmented, command, folder.path / "masks")
+        segment = partial(_segmented, words, folder.path / "masks")
         originals = {record.name: record.images for record in read_scans(scans).of("training")}
         lesions, false = [], {}
         for part in ("inserted", "removed") if twins else ("inserted",):
@@ -192,7 +190,18 @@ def _outcome(
     )
 
 
-def _segmented(command: str, masks: Path, name: str, images: Sequence[Path], image: MetaTensor) -> np.ndarray:
+def _words(command: str) -> list[str]:
+    """The words of a command line that has places for the scan and the mask."""
+    missing = [place for place in _PLACES if place not in command]
+    if missing:
+        raise ConSinGANError(f"command {command!r} lacks {' and '.join(missing)}: write where these paths go.")
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise ConSinGANError(f"command {command!r} cannot be read ({error}): close its quotation marks.") from error
+
+
+def _segmented(command: Sequence[str], masks: Path, name: str, images: Sequence[Path], image: MetaTensor) -> np.ndarray:
     """The mask that the segmenter makes of a scan; made once, and kept if it is on the scan's grid."""
     path = masks / f"{name}.nii.gz"
     if path.exists():
@@ -201,7 +210,7 @@ def _segmented(command: str, masks: Path, name: str, images: Sequence[Path], ima
     partial_mask = masks / f".{name}.partial.nii.gz"
     partial_mask.unlink(missing_ok=True)
     words = []
-    for word in shlex.split(command):
+    for word in command:
         filled = [word.replace("{image}", str(image)) for image in images] if "{image}" in word else [word]
         words += [part.replace("{mask}", str(partial_mask)) for part in filled]
     try:

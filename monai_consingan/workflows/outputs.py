@@ -19,7 +19,7 @@ REPORT_NAME = "report.json"
 _PARTIAL = ".partial"
 _OWN = re.compile(
     r"((image|label|naive|alteration)\.(nii\.gz|png)|(figure|images)\.png|(report|review)\.(json|html|pdf)|model\.pt"
-    r"|sample-\d{3,}\.(png|gif))",
+    r"|(sample|image)-\d{3,}\.(png|gif|nii\.gz))",
     re.IGNORECASE,
 )
 _OF_SEQUENCES = re.compile(r"(image|naive)_.+\.(nii\.gz|png)", re.IGNORECASE)

@@ -82,6 +82,14 @@ def test_donors_of_a_bank_lie_as_nnunets_arrays_and_none_is_made_of_a_validation
         bank_donors(tmp_path, [], [2, 1, 0], ["x"])
 
 
+def test_donors_of_a_bank_keep_what_is_the_lesion_and_what_its_oedema(tmp_path: Path) -> None:
+    index = json.loads((bank(tmp_path) / BANK_FILE).read_text(encoding="utf-8"))
+    index["asked"] = {"settings": {"lesion_labels": [1]}}
+    (tmp_path / BANK_FILE).write_text(json.dumps(index), encoding="utf-8")
+    donors = bank_donors(tmp_path, [], [2, 1, 0], ["a", "b"])
+    assert [donor.lesion_labels for donor in donors] == [(1,), (1,)]
+
+
 def test_donors_are_those_of_the_cases_that_are_given() -> None:
     fold = Fold({"a": case(1), "b": case(), "c": case(2)})
     donors = fold_donors(fold, (1.0, 1.0, 1.0))

@@ -153,7 +153,7 @@ def test_hidden_folder_that_leads_elsewhere(tmp_path: Path) -> None:
 
 
 def test_files_of_an_earlier_result_go_with_it(tmp_path: Path) -> None:
-    for name in ("model.pt", "naive.nii.gz", "image.nii.gz", "notes.txt"):
+    for name in ("model.pt", "naive.nii.gz", "image-003.png", "sample-001.nii.gz", "image.nii.gz", "notes.txt"):
         (tmp_path / name).write_text("old")
     (tmp_path / REPORT_NAME).write_text('{"command": "harmonize"}')
     with output_folder(tmp_path, overwrite=True) as folder:
@@ -168,7 +168,19 @@ def test_files_of_an_earlier_result_go_with_it(tmp_path: Path) -> None:
     assert (tmp_path / "label.nii.gz").exists()
 
 
-@pytest.mark.parametrize("name", ["image.nii.gz", "label.png", "model.pt", "report.json", "sample-001.png", "."])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "image.nii.gz",
+        "label.png",
+        "model.pt",
+        "report.json",
+        "sample-001.png",
+        "sample-001.nii.gz",
+        "image-000.png",
+        ".",
+    ],
+)
 def test_inputs_are_not_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "out")

@@ -169,6 +169,7 @@ class _Block(Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, gamma: Tensor | None, beta: Tensor, slope: float, pad: int
     ) -> Tensor:
+        """The block's result; without ``gamma`` there is no norm, and ``beta`` is not used."""
         ctx.slope, ctx.pad = slope, pad
         if gamma is None:
             y = convolve(x, filters(weight), pad, bias=bias.detach(), slope=slope)
@@ -193,6 +194,7 @@ class _Block(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients by the input and the weights; the bias has none where a norm follows."""
         g = g.contiguous()
         grad_gamma = grad_beta = grad_bias = None
         if len(ctx.saved_tensors) == 3:
@@ -231,12 +233,14 @@ class _Tail(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The convolution's result."""
         ctx.save_for_backward(x, weight)
         return convolve(x, filters(weight), 1) + bias
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients by the input, the weight and the bias."""
         x, weight = ctx.saved_tensors
         g = g.contiguous()
         return convolve(g, filters(weight, transposed=True), 1), weight_gradient(x, g, 1), g.flatten(0, -2).sum(0)
@@ -270,8 +274,11 @@ def _resize(x: Tensor, axis: int, new_size: int, adjoint: bool) -> Tensor:
 
 
 class _Upsample(Function):
+    """Cubic resizing along every axis, whose gradient is its adjoint."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: list[int]) -> Tensor:
+        """The image of another size."""
         ctx.size = x.shape[1:-1]
         for axis in range(x.dim() - 2, 0, -1):
             x = _resize(x, axis, size[axis - 1], False)
@@ -280,6 +287,7 @@ class _Upsample(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        """Gradient by the image."""
         g = g.contiguous()
         for axis, side in enumerate(ctx.size, start=1):
             g = _resize(g, axis, side, True)

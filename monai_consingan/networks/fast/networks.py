@@ -151,9 +151,8 @@ class FastDiscriminator:
         g = self._start([-1 / patches, 1 / patches], activations[-1])
         for k in range(last, -1, -1):
             below = activations[k - 1] if k else pair
-            gradients[self.convolutions[k].bias] = g[0].flatten(0, -2).sum(0) + g[1].flatten(0, -2).sum(
-                0
-            )  # which may cancel to 0
+            sums = [of_image.flatten(0, -2).sum(0) for of_image in g]
+            gradients[self.convolutions[k].bias] = sums[0] + sums[1]  # which may cancel to 0
             gradients[weights[k]] = weight_gradient(below, g, 0)
             if k:
                 g = convolve(g, back[k], 2, like=below, slope=self.slope, out=below)
@@ -201,8 +200,11 @@ class FastDiscriminator:
 
 
 class _Score(Function):
+    """The mean score of an image, of which the gradient by the image is worked out with it."""
+
     @staticmethod
     def forward(ctx: Any, image: Tensor, discriminator: FastDiscriminator) -> Tensor:
+        """The mean score."""
         mean, gradient = discriminator.score_and_gradient(image)
         ctx.save_for_backward(gradient)
         return mean
@@ -210,4 +212,5 @@ class _Score(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        """Gradient by the image."""
         return g * ctx.saved_tensors[0], None

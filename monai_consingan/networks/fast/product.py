@@ -49,10 +49,12 @@ def tile_of(columns: int) -> Any:
 
     @intrinsic
     def tile(typing: Any, a: Any, first: Any, row: Any, column: Any, b: Any, y: Any, at: Any, depth: Any) -> Any:
+        """What Numba asks for at a call of the function: its signature and what generates its code."""
         size = types.intp
         return types.void(a, size, size, size, b, y, size, size), _generate
 
     def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        """The code of a tile: that of its panels, one after the other."""
         given, first, row, column, *more = arguments
         b, y, at, depth = more
         kinds = signature.args
@@ -104,9 +106,11 @@ def _panel(
     whole = depth.type
 
     def number(value: int) -> Any:
+        """A constant of the code."""
         return ir.Constant(whole, value)
 
     def vector(base: Any, offset: Any, lanes: int) -> Any:
+        """Where some values lie side by side."""
         return builder.bitcast(builder.gep(base, [offset]), ir.VectorType(scalar, lanes).as_pointer())
 
     starts = [begin + sum(lanes_of[:k]) for k in range(len(lanes_of))]

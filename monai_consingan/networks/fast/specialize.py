@@ -91,6 +91,7 @@ def _kernel(function: FunctionType) -> Kernel:
     address, run = compiled.address, _runner()
 
     def kernel(parts: int, *given: Any) -> None:
+        """Make the table and call the function for every part."""
         table: list[int] = []
         for value in given:
             if isinstance(value, torch.Tensor):
@@ -124,7 +125,10 @@ def _run(address, parts, table):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def _call(typing: Any, address: Any, part: Any, parts: Any, table: Any) -> Any:
+    """Call the function at an address for a part."""
+
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        """The code of the call."""
         address, part, parts, given = arguments
         data = context.make_array(signature.args[3])(context, builder, given).data
         whole = part.type
@@ -142,9 +146,11 @@ def _array_of(item: Any) -> Any:
 
     @intrinsic
     def array(typing: Any, table: Any, order: Any) -> Any:
+        """What Numba asks for at a call: the signature and what generates the code."""
         return kind(table, types.intp), _generate
 
     def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        """The code that makes an array of its address and size."""
         table, order = arguments
         one, two = (ir.Constant(order.type, value) for value in (1, 2))
         place = builder.mul(order, two)
@@ -164,9 +170,11 @@ def _number_of(double: bool) -> Any:
 
     @intrinsic
     def number(typing: Any, table: Any, place: Any) -> Any:
+        """What Numba asks for at a call: the signature and what generates the code."""
         return (types.float64 if double else types.float32)(table, types.intp), _generate
 
     def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        """The code that reads a double, and rounds it where the type is single."""
         table, place = arguments
         value = builder.bitcast(builder.load(builder.gep(table, [place])), ir.DoubleType())
         return value if double else builder.fptrunc(value, ir.FloatType())

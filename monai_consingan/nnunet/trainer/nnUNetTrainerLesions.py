@@ -62,9 +62,9 @@ class nnUNetTrainerLesions(nnUNetTrainer):  # nnU-Net finds trainers by such nam
         training, validation = self.get_tr_and_val_datasets()
         banks = self._asked("bank", str)
         if banks:
-            told = self.dataset_json.get("channel_names") or self.dataset_json["modality"]
+            channels = self.dataset_json.get("channel_names") or self.dataset_json["modality"]
             axes = [2 - number for number in self.plans_manager.transpose_forward]  # nnU-Net reads files as (z, y, x)
-            given = validation.identifiers, axes, list(told.values())
+            given = validation.identifiers, axes, list(channels.values())
             donors = [donor for bank in banks for donor in bank_donors(bank, *given)]
             told = f"lesions of {', '.join(banks)}, none made of a validation case,"
         else:

@@ -25,7 +25,7 @@ from monai_consingan.workflows.augmentation import ScanRecord, read_scans
 from monai_consingan.workflows.augmentation.reviewed import left_out
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import load_pair
-from monai_consingan.workflows.outputs import output_folder
+from monai_consingan.workflows.outputs import output_folder, refuse_links
 from monai_consingan.workflows.review.page import fill_page
 from monai_consingan.workflows.run_folder import write_json
 
@@ -105,6 +105,9 @@ def make_reading(
     }
     name = hashlib.sha256(json.dumps([folder.token, seed, told], sort_keys=True).encode()).hexdigest()[:16]
     with output_folder(output, overwrite=overwrite, inputs=[result, real]) as partial:
+        before = Path(output) / "page"
+        for place in (Path(output), before):
+            refuse_links(place)
         pictures = partial / "page" / "pictures"
         pictures.mkdir(parents=True)
         for case_name, (case, _) in zip(told, cases, strict=True):
@@ -120,6 +123,9 @@ def make_reading(
         (partial / "page" / "reading.html").write_text(fill_page("reading", content), encoding="utf-8")
         key = {"format": KEY_FORMAT, "reading": name, "command": command, "seed": seed, "cases": told}
         write_json(partial / "key.json", key, indent=2)
+        for picture in (before / "pictures").glob("[0-9]*.png"):  # of an earlier reading of more cases
+            if picture.stem not in told:
+                picture.unlink()
     return Path(output) / "page" / "reading.html"
 
 

@@ -76,6 +76,7 @@ def test_a_threshold_finds_what_is_bright(pair: Path, tmp_path: Path, quick: Aug
     [
         ("python x.py {image}", r"lacks \{mask\}"),
         ("/no/such/program {image} {mask}", "cannot be started"),
+        ("python 'x.py {image} {mask}", "cannot be read .*: close its quotation marks"),
         (
             f"{sys.executable} -c 'import sys; sys.exit(\"too bad\")' {{image}} {{mask}}",
             "ended with 1 on scan .*: too bad",

@@ -62,6 +62,20 @@ def test_the_same_seed_gives_the_same_reading(
     assert json.loads((tmp_path / "other" / "key.json").read_text(encoding="utf-8"))["reading"] != read[1]["reading"]
 
 
+def test_a_new_reading_leaves_nothing_of_the_one_before(augmented: Any, data_set: Path, tmp_path: Path) -> None:
+    for number in (4, 2):
+        make_reading(augmented[0], data_set, tmp_path / "out", number=number, overwrite=True)
+    pictures = tmp_path / "out" / "page" / "pictures"
+    assert sorted(path.name for path in pictures.iterdir()) == ["001.png", "002.png"]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    pictures.rename(tmp_path / "moved")
+    pictures.symlink_to(elsewhere)
+    with pytest.raises(ConSinGANError, match="holds the link pictures, which leads out of it"):
+        make_reading(augmented[0], data_set, tmp_path / "out", number=2, overwrite=True)
+    assert not list(elsewhere.iterdir())
+
+
 def test_too_few_cases(augmented: Any, data_set: Path, tmp_path: Path) -> None:
     for number, words in ((400, "synthetic cases, but 200 are asked for"), (3, "number is 3, but must be an even")):
         with pytest.raises(ConSinGANError, match=words):

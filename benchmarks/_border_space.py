@@ -80,3 +80,20 @@ def space_features(image: np.ndarray, border: Border) -> dict[str, dict[str, flo
             curves[name] = np.array([values.ravel()[shell].mean() if shell.size else np.nan for shell in shells])
         found[direction] = named_features(curves, len(OFFSETS))
     return found
+
+
+def border_cubes(image: np.ndarray, border: Border, count: int, side: int = 16) -> np.ndarray:
+    """Cubes about random points of the border, their first axis outwards, (count, C, side, side, side), float32.
+
+    Args:
+        image: (C, X, Y, Z); each channel's intensities become relative to the tissue around.
+        border: of the mask.
+        count: cubes; fewer points than that are taken more than once.
+        side: voxels.
+    """
+    chosen = np.arange(count) % len(border.points)
+    axes = np.stack([border.normals, *border.tangents])[:, chosen]  # (3, count, 3)
+    steps = np.stack(np.meshgrid(*[np.arange(side) - (side - 1) / 2] * 3, indexing="ij"))
+    where = border.points[chosen].T[:, :, None, None, None] + np.einsum("apk,axyz->kpxyz", axes, steps)
+    cubes = [ndimage.map_coordinates(border.normalised(part), where, order=1, mode="nearest") for part in image]
+    return np.stack(cubes, axis=1).astype(np.float32)

@@ -97,7 +97,7 @@ def input_of(image: np.ndarray, patient: Patient) -> np.ndarray:
 def augmentation(seed: int, dims: int = 2) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
     """The standard augmentation: MONAI's flips, turns, zooms, noise, blur, brightness and contrast."""
     both, image = ["image", "label"], ["image"]
-    turns, zooms = (np.pi, 0.2) if dims == 2 else ((np.pi / 6,) * 3, (0.2,) * 3)
+    turns = np.pi if dims == 2 else (np.pi / 6,) * 3
     blurs = {f"sigma_{axis}": (0.3, 1.0) for axis in "xyz"[:dims]}
     given = Compose(
         [
@@ -106,7 +106,7 @@ def augmentation(seed: int, dims: int = 2) -> Callable[[dict[str, torch.Tensor]]
                 both,
                 prob=0.7,
                 rotate_range=turns,
-                scale_range=zooms,
+                scale_range=(0.2,) * dims,  # one number would zoom the first axis only
                 mode=["bilinear", "nearest"],
                 padding_mode="border",
             ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -17,18 +15,17 @@ from _detector_data import Arm, BatchSettings, Patches
 from _detector_net import NetSettings, predict, train
 from _detector_pastes import ShrunkPaste, shrunk_pastes
 from _detector_scores import MEASURES, Found
-from _kept import kept
+from _kept import kept, kept_report
 from _lesion_shapes import random_of
 from _methods import Insertion
 from _patients import Patient
 
 from monai_consingan.data import file_sha256
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.whole_file import whole_file
 
 __all__ = ["Experiment", "PasteSettings"]
 
-VERSION = 2
+VERSION = 3
 """Of the code that trains and tests: results of another version are not taken from the cache."""
 
 
@@ -107,7 +104,6 @@ class Experiment:
     def images(self, arm: Arm, pastes: Sequence[ShrunkPaste]) -> list[np.ndarray]:
         """The image that an arm's method makes of every paste."""
         folder = self.cache / "pastes"
-        folder.mkdir(parents=True, exist_ok=True)
         if arm.method is None:
             return []
         method = arm.method
@@ -146,21 +142,13 @@ class Experiment:
         return found
 
     def _kept(self, arm: Arm, fold: int, seed: int) -> dict[str, Any]:
-        folder = self.cache / "results"
-        folder.mkdir(parents=True, exist_ok=True)
         patches = self.patches(fold)
         images = self.images(arm, patches.pastes)
         given = (VERSION, arm.augment, arm.balanced, self._files, self.folds, fold, seed, self.batch, self.net)
-        key = hashlib.sha256(repr(given).encode())
-        for image, paste in zip(images, patches.pastes, strict=False):
-            key.update(np.ascontiguousarray(image).tobytes() + paste.label.tobytes())
-        path = folder / f"{key.hexdigest()[:24]}.json"
-        if path.exists():
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        result = self._result(arm, fold, seed, patches, images)
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(result), encoding="utf-8")
-        return result
+        arrays = [array for image, paste in zip(images, patches.pastes, strict=False) for array in (image, paste.label)]
+        return kept_report(
+            self.cache / "results", given, arrays, lambda: self._result(arm, fold, seed, patches, images)
+        )
 
     @cached_property
     def _files(self) -> list[tuple[str, ...]]:

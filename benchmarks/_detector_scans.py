@@ -204,7 +204,6 @@ def fresh(paint: RandLesion, owners: Sequence[str], host: CoarseScan) -> Made | 
 
 def library(kind: str, scans: Sequence[CoarseScan], count: int, folder: Path) -> list[Made]:
     """Lesions of every patient in every one, the patient's own too, ``count`` for each; kept in a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     return [made for donor in scans for made in _of_donor(kind, donor, scans, count, folder)]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,10 +14,10 @@ import numpy as np
 from _detector_net import NetSettings, train
 from _detector_scans import CoarseScan, Made, library
 from _detector_space import SpaceArm, SpaceBatch, at_false_positives, batches, found_in
+from _kept import kept_report
 from _lesion_shapes import random_of
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.whole_file import whole_file
 
 VERSION = 1
 """Of the code that trains and tests: results of another version are not taken from the cache."""
@@ -111,17 +109,9 @@ class SpaceExperiment:
         return found
 
     def _kept(self, arm: SpaceArm, fold: int, seed: int) -> dict[str, Any]:
-        folder = self.cache / "results"
-        folder.mkdir(parents=True, exist_ok=True)
         files = [scan.files for scan in self.scans]
         given = (VERSION, arm, files, self.folds, fold, seed, self.made, self.batch, self.net, self.least_ml)
-        path = folder / f"{hashlib.sha256(repr(given).encode()).hexdigest()[:24]}.json"
-        if path.exists():
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        result = self._result(arm, fold, seed)
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(result), encoding="utf-8")
-        return result
+        return kept_report(self.cache / "results", given, (), lambda: self._result(arm, fold, seed))
 
     def _result(self, arm: SpaceArm, fold: int, seed: int) -> dict[str, Any]:
         scans = self.trained(fold, seed, arm.patients)

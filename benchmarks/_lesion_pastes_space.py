@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 from _lesion_shapes import largest, random_of
-from _null_pastes_space import DIAMETERS_MM, REACH, SIDE, crop_of, healthy_place, standing_of
+from _null_pastes_space import DIAMETERS_MM, REACH, SIDE, SpacePaste, crop_of, healthy_place, standing_of
 from _sequences import Volume
 from scipy import ndimage
 
 _PLACES = 8
 
 
-@dataclass(frozen=True)
-class SpaceLesion:
-    """A lesion and the place that it goes to, in the middle of both crops.
-
-    Args:
-        pair: names of host and donor.
-        host: a crop, (C, SIDE, SIDE, SIDE), float32.
-        donor: the donor around the lesion, of the same shape.
-        lesion: where it is in the donor, and goes in the host, boolean.
-        diameter_mm: of a ball of its volume.
-    """
-
-    pair: tuple[str, str]
-    host: np.ndarray
-    donor: np.ndarray
-    lesion: np.ndarray
-    diameter_mm: float
-
-
-def space_lesions(volumes: Sequence[Volume], *, per_pair: int, seed: int) -> Iterator[SpaceLesion]:
-    """Lesions for every ordered pair of patients.
+def space_lesions(volumes: Sequence[Volume], *, per_pair: int, seed: int) -> Iterator[SpacePaste]:
+    """Lesions for every ordered pair of patients, where they lie in their donor's crop and go in the host's.
 
     The donor's largest lesion without oedema is shrunk with what is around it to a diameter drawn from 8 to 20 mm. Of 8
     random places of the host that have healthy brain up to 9 mm around, it goes to the one whose surroundings are most
@@ -58,7 +38,7 @@ def space_lesions(volumes: Sequence[Volume], *, per_pair: int, seed: int) -> Ite
             ring = (away > 2) & (away <= REACH)
             differences = [float(np.abs(standing_of(host, part, ring) - there).sum()) for part in options]
             diameter = float((6 * lesion.sum() / np.pi) ** (1 / 3))
-            yield SpaceLesion((host.name, donor.name), options[int(np.argmin(differences))], image, lesion, diameter)
+            yield SpacePaste((host.name, donor.name), options[int(np.argmin(differences))], image, lesion, diameter)
 
 
 def _shrunk(donor: Volume, diameter: float) -> tuple[np.ndarray, np.ndarray]:

@@ -25,12 +25,12 @@ _TRIES = 20_000
 
 @dataclass(frozen=True)
 class SpacePaste:
-    """Healthy tissue to be pasted, of all sequences.
+    """Tissue to be pasted, of all sequences.
 
     Args:
         pair: names of host and donor.
         host: a crop, (C, SIDE, SIDE, SIDE), float32.
-        tissue: the donor, moved so that what is to be pasted lies where it goes.
+        tissue: the donor, of the same shape, moved so that what is to be pasted lies where it goes.
         mask: where it goes, in the middle, boolean.
         diameter_mm: of a ball of its volume.
     """

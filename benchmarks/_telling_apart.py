@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from _intervals import DRAWS
+from monai.networks.layers.factories import Conv, Norm
 from torch import nn
 
 from monai_consingan.errors import ConSinGANError
@@ -94,29 +95,30 @@ def forest_scores(
 def cnn_scores(
     patches: np.ndarray, truth: np.ndarray, pairs: Sequence[Pair], folds: str, seed: int = 0, epochs: int = 12
 ) -> np.ndarray:
-    """Scores of a small convolutional network, the mean over a case's patches.
+    """Scores of a small convolutional network, in the plane or in space, the mean over a case's patches.
 
     Args:
-        patches: of the border, (cases, patches, H, W).
+        patches: of the border, (cases, patches, C, *spatial), in two or three dimensions.
         truth: 1 for a paste, 0 for a control.
         pairs: the two patients of every case.
         folds: key of :data:`FOLDS`.
         seed: of weights and order.
         epochs: passes over the patches.
     """
-    images = torch.from_numpy(patches)
+    images, dims = torch.from_numpy(patches), patches.ndim - 3
+    convolution, norm = Conv["conv", dims], Norm["batch", dims]
     labels = torch.from_numpy(truth.astype(np.float32))[:, None].expand(images.shape[:2])
     scores = np.full(len(truth), np.nan)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for train, test in FOLDS[folds](pairs):
             network = nn.Sequential(
-                *(nn.Conv2d(1, 12, 3), nn.BatchNorm2d(12), nn.ReLU()),
-                *(nn.Conv2d(12, 24, 3, stride=2), nn.BatchNorm2d(24), nn.ReLU()),
-                *(nn.Conv2d(24, 24, 3, stride=2), nn.BatchNorm2d(24), nn.ReLU()),
+                *(convolution(images.shape[2], 12, 3), norm(12), nn.ReLU()),
+                *(convolution(12, 24, 3, stride=2), norm(24), nn.ReLU()),
+                *(convolution(24, 24, 3, stride=2), norm(24), nn.ReLU()),
                 *(nn.Flatten(), nn.Dropout(0.3), nn.LazyLinear(1)),
             )
-            given, wanted = images[train].flatten(0, 1)[:, None], labels[train].flatten()
+            given, wanted = images[train].flatten(0, 1), labels[train].flatten()
             with torch.no_grad():
                 network(given[:2])  # tells the last layer its size
             optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=0.05)
@@ -132,7 +134,7 @@ def cnn_scores(
                     schedule.step()
             network.eval()
             with torch.no_grad():
-                found = network(images[test].flatten(0, 1)[:, None])[:, 0]
+                found = network(images[test].flatten(0, 1))[:, 0]
             scores[test] = found.reshape(len(test), -1).mean(dim=1).numpy()
     return scores
 

@@ -13,23 +13,22 @@ from typing import Any
 
 import numpy as np
 from _intervals import interval
-from _kept import kept
-from _lesion_pastes_space import SpaceLesion, space_lesions
+from _lesion_pastes_space import space_lesions
 from _measure import table
+from _null_pastes_space import SpacePaste
 from _sequences import SEQUENCES, read_volumes
 from fidelity import KEPT, WITHIN
-from seam_null_space import METHODS
+from seam_null_space import METHODS, result_of
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import measure_lesion
 from monai_consingan.metrics.surroundings import Surroundings
-from monai_consingan.transforms import PasteLesion
 
 
-def shares(case: SpaceLesion, image: np.ndarray) -> np.ndarray:
+def shares(case: SpacePaste, image: np.ndarray) -> np.ndarray:
     """What is left of every sequence's contrast, rim-to-core difference and size, (sequences, 3)."""
-    lesion = case.lesion[None]
-    new, old = (Surroundings(part, lesion, spacing=1.0, lead=0) for part in (image, case.donor))
+    lesion = case.mask[None]
+    new, old = (Surroundings(part, lesion, spacing=1.0, lead=0) for part in (image, case.tissue))
     found = []
     for channel in range(len(image)):
         share = measure_lesion(new.of_sequence(channel)).kept_from(measure_lesion(old.of_sequence(channel)))
@@ -48,7 +47,6 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/fidelity_space"), help="folder that keeps the pastes")
     arguments = parser.parse_args()
     try:
-        arguments.cache.mkdir(parents=True, exist_ok=True)
         volumes = read_volumes(arguments.data, SEQUENCES, arguments.patients)
         cases = list(space_lesions(volumes, per_pair=arguments.per_pair, seed=arguments.seed))
         rows = [row for name in arguments.methods for row in rows_of(name, cases, arguments.cache, arguments.seed)]
@@ -57,14 +55,9 @@ def main() -> None:
     print(table(rows))
 
 
-def rows_of(name: str, cases: list[SpaceLesion], cache: Path, seed: int) -> list[dict[str, Any]]:
+def rows_of(name: str, cases: list[SpacePaste], cache: Path, seed: int) -> list[dict[str, Any]]:
     """For each sequence the shares of lesions that are within 15%, with intervals over pairs, and the median size."""
-    paste = PasteLesion(**METHODS[name])
-    found = []
-    for case in cases:
-        given = (case.host, case.donor, case.lesion)
-        image = kept(cache, METHODS[name], given, lambda g=given: paste(g[0], g[1], np.uint8(g[2])[None]).image)
-        found.append(shares(case, image))
+    found = [shares(case, result_of(name, case, cache)) for case in cases]
     pairs = ["/".join(sorted(case.pair)) for case in cases]
     rows = []
     for channel, sequence in enumerate(SEQUENCES):

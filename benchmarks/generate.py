@@ -11,7 +11,7 @@
   nearest made lesion over that to the nearest copy (median), where below 1 is better than copies.
 - *Density*: how many of the made lesions lie in the balls of coverage, over what is expected (1 is as dense as real).
 - *Frechet*: logarithm of the squared distance of the forest's features of lesions between made ones and copies, as the
-  radiomic distance has it; that of copies of one half of the donors to those of the other is the floor.
+  radiomic distance has it; beside it that of copies of one half of the donors to copies of the other half.
 - *Novelty*: likeness to the nearest donor (1 is a copy); that of different real lesions is the floor, and the share of
   made ones that are above its greatest value is told.
 - *Cost*: seconds of a core for a lesion of 20 mm with four sequences, and the memory of the whole run.
@@ -59,7 +59,7 @@ def told_apart(cases: list[Case], seed: int, epochs: int) -> dict[str, dict[str,
     for name in [name for name in MAKERS if name != "copies"]:
         features = np.array([list(values.values()) for values in shown[name] + shown["copies"]])
         scores["forest"][name], weights = forest_scores(features, truth, pairs, _FOLDS, seed)
-        both = np.concatenate([patches[name], patches["copies"]])
+        both = np.concatenate([patches[name], patches["copies"]])[:, :, None]
         scores["network"][name] = cnn_scores(both, truth, pairs, _FOLDS, seed, epochs)
         row: dict[str, Any] = {"seen": [names[k] for k in np.argsort(-weights)[:5]]}
         for kind, found in scores.items():
@@ -188,7 +188,7 @@ def main() -> None:
         line |= {key: near[name][key] for key in shown}
         frechet = near[name].get("frechet", {})
         line["frechet"] = "{value:.2f} ({lower:.2f} to {upper:.2f})".format(**frechet["frd"]) if frechet else ""
-        line["at its floor's n, floor"] = (
+        line["of half as many, copies to copies"] = (
             "{:.2f}, {:.2f}".format(*(frechet[key]["value"] for key in ("frd_at_n_floor", "frd_floor")))
             if frechet.get("n_floor")
             else ""

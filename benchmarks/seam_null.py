@@ -81,7 +81,7 @@ def measure(
             row[folds]["seen"] = [names[k] for k in np.argsort(-weights)[:10]]
             if cnn:
                 patches = [border_patches(image, case.mask, PATCHES) for image, case in zip(images, cases, strict=True)]
-                seen = cnn_scores(np.stack(patches + plain), truth, pairs, folds, seed)
+                seen = cnn_scores(np.stack(patches + plain)[:, :, None], truth, pairs, folds, seed)
                 row[folds]["CNN"] = auc_interval([seen], truth, pairs, seed=seed)
             print(f"  {name}, {folds}: {shown(row[folds], 3)}", file=sys.stderr, flush=True)
         rows.append(row)
@@ -122,7 +122,6 @@ def main() -> None:
     arguments = parser.parse_args()
     patients = patients_of("seam_null", arguments.data, forest=True)
     with in_a_sentence("seam_null"):
-        arguments.cache.mkdir(parents=True, exist_ok=True)
         given = {"per_pair": arguments.per_pair, "windows": arguments.windows, "seed": arguments.seed}
         cases = list(null_pastes(patients, **given, limit=arguments.limit))
         print(f"  {len(patients)} patients, {len(cases)} pastes", file=sys.stderr, flush=True)

@@ -1,7 +1,8 @@
-"""Seam null test in space: healthy tissue of one patient is pasted into another; can a forest tell where?
+"""Seam null test in space: healthy tissue of one patient is pasted into another; can a classifier tell where?
 
-As ``seam_null.py``, but of whole volumes and every sequence: profiles across the border in all directions, those in
-plane and those through plane. ``python benchmarks/seam_null_space.py [--data FOLDER] [--sequences t1ce flair ...]``
+As ``seam_null.py``, but of whole volumes, every sequence and all sequences jointly: profiles across the border in all
+directions, those in plane and those through plane; with ``--cnn`` also a small network in space on cubes of the border.
+``python benchmarks/seam_null_space.py [--data FOLDER] [--sequences t1ce flair ...] [--cnn]``
 
 Results are kept in a folder (``--cache``). Needs scikit-learn.
 """
@@ -12,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _border_space import DIRECTIONS, Border, space_features
+from _border_space import DIRECTIONS, Border, border_cubes, space_features
 from _command import command_line, in_a_sentence, patients_of, write_json
 from _intervals import shown
 from _kept import kept
 from _measure import table
 from _null_pastes_space import SpacePaste, space_pastes
 from _sequences import SEQUENCES, read_volumes
-from _telling_apart import auc_interval, forest_scores
+from _telling_apart import auc_interval, cnn_scores, forest_scores
 
+from monai_consingan.arrays import as_array
 from monai_consingan.transforms import PasteLesion
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -32,6 +34,10 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """Options of :class:`monai_consingan.transforms.PasteLesion` by name."""
 FOLDS = "pair left out"
+JOINT = "joint"
+"""All sequences together."""
+CUBES = 8
+"""Cubes of a border that the network sees."""
 
 
 def features(image: np.ndarray, mask: np.ndarray) -> list[dict[str, dict[str, float]]]:
@@ -40,40 +46,70 @@ def features(image: np.ndarray, mask: np.ndarray) -> list[dict[str, dict[str, fl
     return [space_features(channel, border) for channel in image]
 
 
-def matrix(found: list[dict[str, dict[str, float]]], directions: tuple[str, ...]) -> np.ndarray:
-    """Features of all cases in some directions, one row a case."""
-    return np.array([[value for way in directions for value in case[way].values()] for case in found])
+def matrix(
+    found: list[list[dict[str, dict[str, float]]]], channels: list[int], directions: tuple[str, ...]
+) -> np.ndarray:
+    """Features of all cases in some sequences and directions, one row a case."""
+    return np.array(
+        [[value for k in channels for way in directions for value in case[k][way].values()] for case in found]
+    )
 
 
 def measure(
-    cases: list[SpacePaste], names: list[str], sequences: list[str], cache: Path, seed: int, judged: list[str]
-) -> list[dict]:
-    """A row for every method and sequence: AUC by all profiles, by those in plane, and by those through plane.
+    cases: list[SpacePaste],
+    names: list[str],
+    sequences: list[str],
+    cache: Path,
+    seed: int,
+    judged: list[str],
+    cnn: bool = False,
+) -> list[dict[str, Any]]:
+    """A row for every method and sequence, and one for all sequences of several.
 
-    Only pairs with a patient of ``judged`` count, if any are named; forests learn from all other pairs.
+    A row has the AUC by all profiles, by those in plane, by those through plane, and with ``cnn`` by the network.
+    Only pairs with a patient of ``judged`` count, if any are named; classifiers learn from all other pairs.
     """
     pairs = [case.pair for case in cases] * 2
     truth = np.repeat([1, 0], len(cases))
     counts = np.array([not judged or any(part in name for part in judged for name in pair) for pair in pairs])
+    parts = {sequence: [channel] for channel, sequence in enumerate(sequences)}
+    if len(sequences) > 1:
+        parts[JOINT] = list(range(len(sequences)))
     untouched = [features(case.host, case.mask) for case in cases]
+
+    def cubes(images: list[np.ndarray]) -> list[np.ndarray]:
+        """What the network sees of an image for every case."""
+        return [border_cubes(image, Border(case.mask), CUBES) for image, case in zip(images, cases, strict=True)]
+
+    def interval(scores: np.ndarray) -> dict[str, Any]:
+        """The AUC of the pairs that count."""
+        return auc_interval([np.where(counts, scores, np.nan)], truth, pairs, seed=seed)
+
+    plain = cubes([case.host for case in cases]) if cnn else []
     rows = []
     for name in names:
-        paste = PasteLesion(**METHODS[name])
-        found = []
-        for case in cases:
-            given = (case.host, case.tissue, case.mask)
-            image = kept(
-                cache, METHODS[name], given, lambda g=given, p=paste: p(g[0], g[1], np.uint8(g[2])[None]).image
-            )
-            found.append(features(image, case.mask))
-        for channel, sequence in enumerate(sequences):
-            row: dict[str, Any] = {"method": name, "sequence": sequence, "n": int(counts.sum())}
-            both = [case[channel] for case in found + untouched]
+        images = [result_of(name, case, cache) for case in cases]
+        both = [features(image, case.mask) for image, case in zip(images, cases, strict=True)] + untouched
+        pasted = cubes(images) if cnn else []
+        for part, channels in parts.items():
+            row: dict[str, Any] = {"method": name, "sequence": part, "n": int(counts.sum())}
             for title, ways in {"all": DIRECTIONS, **{way: (way,) for way in DIRECTIONS}}.items():
-                scores = forest_scores(matrix(both, ways), truth, pairs, FOLDS, seed)[0]
-                row[title] = auc_interval([np.where(counts, scores, np.nan)], truth, pairs, seed=seed)
+                row[title] = interval(forest_scores(matrix(both, channels, ways), truth, pairs, FOLDS, seed)[0])
+            if cnn:
+                row["CNN"] = interval(cnn_scores(np.stack(pasted + plain)[:, :, channels], truth, pairs, FOLDS, seed))
             rows.append(row)
     return rows
+
+
+def result_of(name: str, case: SpacePaste, cache: Path) -> np.ndarray:
+    """What a method makes of a case, from the cache if it is there."""
+    options = METHODS[name]
+
+    def made() -> np.ndarray:
+        """The image with the paste."""
+        return as_array(PasteLesion(**options)(case.host, case.tissue, np.uint8(case.mask)[None]).image)
+
+    return kept(cache, options, (case.host, case.tissue, case.mask), made)
 
 
 def main() -> None:
@@ -84,13 +120,14 @@ def main() -> None:
     parser.add_argument("--sequences", nargs="*", default=list(SEQUENCES), metavar="NAME")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
+    parser.add_argument("--cnn", action="store_true", help="also a small network in space on cubes of the border")
     arguments = parser.parse_args()
     patients_of("seam_null_space", arguments.data, forest=True)
     with in_a_sentence("seam_null_space"):
-        arguments.cache.mkdir(parents=True, exist_ok=True)
         volumes = read_volumes(arguments.data, arguments.sequences, arguments.patients)
         cases = list(space_pastes(volumes, per_pair=arguments.per_pair, seed=arguments.seed))
-        rows = measure(cases, arguments.methods, arguments.sequences, arguments.cache, arguments.seed, arguments.judged)
+        shared = (arguments.cache, arguments.seed, arguments.judged, arguments.cnn)
+        rows = measure(cases, arguments.methods, arguments.sequences, *shared)
     printed = [
         {key: shown(value, 3) if isinstance(value, dict) else value for key, value in row.items()} for row in rows
     ]

@@ -91,8 +91,8 @@ def train(name: str, cases: list[dict[str, str]], lesion: list[Any], given: argp
     @trainer.on(Events.ITERATION_COMPLETED)
     def count(engine: Any) -> None:
         """The crops of a batch are of one scan, whose metadata they carry."""
-        told = json.loads(engine.state.batch[0]["image"].meta.get("pasted_lesions", "[]"))
-        ways.update(entry.get("how", "no place") for entry in told)
+        records = json.loads(engine.state.batch[0]["image"].meta.get("pasted_lesions", "[]"))
+        ways.update(entry.get("how", "no place") for entry in records)
 
     trainer.run()
     return dict(ways)

@@ -122,7 +122,7 @@ def _run(
 def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:
     """Print what came of it, failures always; the exit code."""
     for name, error in summary["failed"].items():
-        click.echo(f"Failed: {name}: {error}", err=True)
+        click.echo(f"Error: {name}: {error}", err=True)
     if summary.get("missing"):
         click.echo(f"Missing: {summary['missing']} scans are still to be made.", err=True)
     if not quiet:

@@ -54,6 +54,7 @@ def frame_order(path: Path, what: str) -> tuple[np.ndarray, np.ndarray]:
     frames = list(header.get("PerFrameFunctionalGroupsSequence") or [])
 
     def of_each(group: str, name: str) -> list[Any]:
+        """An entry of a group for each frame, of its own or of all; ``None`` where there is none."""
         found = []
         for frame in frames:
             items = frame.get(group) or shared.get(group)
@@ -66,12 +67,8 @@ def frame_order(path: Path, what: str) -> tuple[np.ndarray, np.ndarray]:
     sides = of_each("PixelMeasuresSequence", "PixelSpacing")
     if len(frames) != count or any(value is None for value in (*places, *turns, *sides)):
         raise ConSinGANError(f"{what} has {count} frames that do not all say where they lie: {_REMEDY}.")
-    scalings = {
-        tuple(
-            of_each("PixelValueTransformationSequence", name)[number] for name in ("RescaleSlope", "RescaleIntercept")
-        )
-        for number in range(count)
-    }
+    slopes, shifts = (of_each("PixelValueTransformationSequence", f"Rescale{name}") for name in ("Slope", "Intercept"))
+    scalings = set(zip(slopes, shifts, strict=True))
     if len(scalings) > 1:
         raise ConSinGANError(f"{what} has frames with {len(scalings)} scalings of their values: {_REMEDY}.")
     positions, axes, spacing = (np.asarray(values, dtype=np.float64) for values in (places, turns, sides))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -110,6 +111,7 @@ def save_rows(
     FigureCanvasAgg(figure)
 
     def axes_at(left: float, down: float, wide: float, high: float) -> Axes:
+        """Axes of a size in inches, as far from the upper left corner."""
         place = (left / sheet.width, 1 - (down + high) / height, wide / sheet.width, high / height)
         return figure.add_axes(place)
 
@@ -118,17 +120,7 @@ def save_rows(
         same = [panel for other in rows if other.scale == row.scale for panel in other.panels]
         shared = grey_window([panel for panel in same if not panel.signed and panel.window == "shared"])
         extreme = max((float(np.abs(panel.image.values).max()) for panel in same if panel.signed), default=0.0) or 1.0
-
-        def draw(
-            axes: Axes,
-            panel: Panel,
-            box: Box,
-            row: PanelRow = row,
-            shared: tuple[float, float] = shared,
-            extreme: float = extreme,
-        ) -> AxesImage:
-            return draw_panel(axes, panel, box, shared, extreme, colours, top_letter=bool(row.label))
-
+        draw = partial(draw_panel, shared=shared, extreme=extreme, colours=colours, top_letter=bool(row.label))
         shown = sheet.draw_row(number, top, axes_at, draw)
         if shown is not None and row.scale not in signed:
             signed[row.scale] = shown

@@ -6,7 +6,14 @@ FID, KID and FRD compare sets of images.
 
 from __future__ import annotations
 
-from monai_consingan.metrics.case import MeasureInsertiond, MeasureRemovald, insertion_measures, removal_measures
+from monai_consingan.metrics.case import (
+    CaseTransform,
+    MeasureInsertiond,
+    MeasureRemovald,
+    insertion_measures,
+    removal_measures,
+)
+from monai_consingan.metrics.change import measure_border, measure_change
 from monai_consingan.metrics.checked_case import CheckInsertiond, CheckRemovald
 from monai_consingan.metrics.checks import (
     Checks,
@@ -14,8 +21,6 @@ from monai_consingan.metrics.checks import (
     beyond,
     check_insertion,
     check_removal,
-    measure_border,
-    measure_change,
 )
 from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
@@ -41,6 +46,7 @@ from monai_consingan.metrics.texture import texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [
+    "CaseTransform",
     "CheckInsertiond",
     "CheckRemovald",
     "Checks",

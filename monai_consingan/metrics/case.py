@@ -61,6 +61,7 @@ def insertion_measures(
     cases = [Surroundings(result, lesion, **where) for result in results.values()]
 
     def measure(of_donor: Surroundings, *cases: Surroundings) -> dict[str, float]:
+        """The measures of one sequence."""
         in_donor = measure_lesion(of_donor)
         measures = _seams(of_donor, donor_across, "_donor")
         for suffix, case in zip(results, cases, strict=True):
@@ -114,6 +115,7 @@ def removal_measures(
     cases = [Surroundings(result, mask, **where) for result in results.values() for mask in (filled, lesion)]
 
     def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:
+        """The measures of one sequence."""
         before, spread = contrast(in_host), noise(in_host)
         measures: dict[str, float] = {}
         for suffix, of_filling, of_lesion in zip(results, cases[::2], cases[1::2], strict=True):
@@ -136,11 +138,8 @@ def _seams(case: Surroundings, across: int | None, suffix: str) -> dict[str, flo
 
 
 @dataclass(eq=False)
-class MeasureInsertiond(Transform):
-    """Add :func:`insertion_measures` to a case, after its result ``pred`` was blended back.
-
-    The case has ``naive``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of the new lesion
-    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``.
+class CaseTransform(Transform):
+    """Base of what adds something to a case whose result was blended back.
 
     Args:
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
@@ -152,6 +151,16 @@ class MeasureInsertiond(Transform):
     lead: int | str | None = None
     dims: int = 2
 
+
+@dataclass(eq=False)
+class MeasureInsertiond(CaseTransform):
+    """Add :func:`insertion_measures` to a case, after its result ``pred`` was blended back.
+
+    The case has ``naive``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of the new lesion
+    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``.
+    Arguments are those of :class:`CaseTransform`.
+    """
+
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
         results = {"": data["pred"], "_naive": data["naive"]}
@@ -160,12 +169,12 @@ class MeasureInsertiond(Transform):
 
 
 @dataclass(eq=False)
-class MeasureRemovald(MeasureInsertiond):
+class MeasureRemovald(CaseTransform):
     """Add :func:`removal_measures` to a case, after its result ``pred`` was blended back.
 
     The case has ``image``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of what was filled
     and ``removed`` of the lesion; ``host``, the scan with the lesion; and maybe ``label`` of the lesions that stay.
-    Arguments are those of :class:`MeasureInsertiond`.
+    Arguments are those of :class:`CaseTransform`.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -7,15 +7,13 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monai.transforms import Transform
-
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
-from monai_consingan.metrics.case import insertion_measures, removal_measures
+from monai_consingan.metrics.case import CaseTransform, insertion_measures, removal_measures
 from monai_consingan.metrics.checks import Checks, check_insertion, check_removal
 
 
 @dataclass(eq=False)
-class CheckInsertiond(Transform):
+class CheckInsertiond(CaseTransform):
     """Add :func:`check_insertion` to a case, after its result was blended back; warn where the result does not pass.
 
     The case has the result ``pred``, the scan before as ``host``, and the new lesion's mask ``lesion``; it may have
@@ -23,17 +21,9 @@ class CheckInsertiond(Transform):
     ``checks``, as a dictionary (:meth:`Checks.as_dict`).
 
     A warning (:class:`~monai_consingan.errors.ConSinGANWarning`) is one sentence that names the ``case``. So is that of
-    a result that cannot be checked, whose checks are ``None``.
-
-    Args:
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        lead: the sequence that the lesion is measured in; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
+    a result that cannot be checked, whose checks are ``None``. Arguments are those of
+    :class:`~monai_consingan.metrics.CaseTransform`.
     """
-
-    axis: int | None = None
-    lead: int | str | None = None
-    dims: int = 2
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the checks."""

@@ -74,6 +74,7 @@ def kernel_distance(
     across, across_pairs = _by_source(_kernel(first, second), one, two), np.outer(*sizes).astype(np.float64)
 
     def distance(draws: Features, other_draws: Features) -> Features:
+        """The distance for each pair of rows of draws."""
         between = _weighted(draws, across, other_draws) / _weighted(draws, across_pairs, other_draws)
         return np.asarray(within_one.mean(draws) + within_two.mean(other_draws) - 2 * between)
 

@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
@@ -21,7 +20,6 @@ from scipy import ndimage
 from monai_consingan.data.sequences import chosen_channel, lead_channel, sequence_names
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import LesionSettings
-from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.generation.shapes import Outline
@@ -29,6 +27,7 @@ from monai_consingan.transforms.generation.textured import paint_lesion, patch_l
 from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
+from monai_consingan.workflows.new_lesion import NewLesion, lesion_measures
 
 COPY = 0.95
 """Likeness (:func:`monai_consingan.transforms.generation.likeness.likeness`) from which a lesion counts as a copy."""
@@ -36,32 +35,6 @@ COPY = 0.95
 _SIZE_NOISE = 0.15  # of diameters that are the donors', on a scale of ratios
 _SIZE_REACH = 0.6  # how far from its own size a donor is used, on a scale of ratios
 _SIZE_MISSED = 1.15
-_FEWEST_VOXELS = 4
-
-
-@dataclass(frozen=True)
-class NewLesion:
-    """A lesion that never was.
-
-    Attributes:
-        crop: image (C, \\*spatial), label, valid and spacing, in RAS.
-        source: which of the donors' lesions gave its intensities, from 0.
-        about: ``kind``, ``diameter_mm``, ``volume_mm3``, ``spacing``, ``cnr`` by sequence, ``value`` (the label value
-            that stands out most in the leading sequence), its ``value_cnr`` and ``contrast``, the border's ``seam``,
-            ``level``, the ``likeness`` to the most alike donor, and the ``attempt`` that passed.
-    """
-
-    crop: DonorCrop
-    source: int
-    about: dict[str, Any]
-
-    @property
-    def donor(self) -> Donor:
-        """The lesion as a donor, which can be pasted like any other."""
-        affine = torch.diag(torch.tensor([*self.crop.spacing, 1.0]))
-        label, valid = (MetaTensor(part[None].copy(), affine=affine) for part in (self.crop.label, self.crop.valid))
-        image, labels = MetaTensor(self.crop.image, affine=affine), self.crop.lesion_labels or None
-        return Donor(image, label, valid.to(torch.uint8), self.crop.level, labels)
 
 
 class _NotPassed(Exception):
@@ -233,7 +206,7 @@ class LesionGenerator:
             raise _NotPassed("its label is in several parts")
         try:
             made = Example.of(crop, labels, lead=self.lead, oedema=self.settings.oedema)
-            about = self._measured(made)
+            about = lesion_measures(made, self.sequences, self.lead)
         except ConSinGANError as error:
             raise _NotPassed(str(error).rstrip(".")) from error
         low, high = self.settings.diameter or (diameter, diameter)
@@ -251,52 +224,6 @@ class LesionGenerator:
         if about["likeness"] >= COPY:
             raise _NotPassed("it is a copy of a donor")
         return about
-
-    def _measured(self, made: Example) -> dict[str, Any]:
-        """Measures of a lesion, which the survey of a scan has of its lesions, too."""
-        crop = made.crop
-        affine = torch.diag(torch.tensor([*crop.spacing, 1.0]))
-        case = [
-            Surroundings(
-                MetaTensor(channel[None].copy(), affine=affine),
-                (crop.label > 0)[None],
-                tissue=(crop.valid | (crop.label > 0))[None],
-            )
-            for channel in crop.image
-        ]
-        lead = case[self.lead]
-        values = [int(value) for value in np.unique(crop.label[made.core])]
-        parts = {value: made.core & (crop.label == value) for value in values}
-        ratios = {v: contrast_to_noise(lead, part=p) for v, p in parts.items() if p.sum() >= _FEWEST_VOXELS}
-        value = max(ratios, key=lambda name: abs(ratios[name]))
-        about: dict[str, Any] = {
-            "kind": made.kind,
-            "diameter_mm": made.diameter,
-            "volume_mm3": float(made.core.sum() * math.prod(crop.spacing)),
-            "spacing": list(crop.spacing),
-            "cnr": {
-                name: contrast_to_noise(one, part=made.core) for name, one in zip(self.sequences, case, strict=True)
-            },
-            "value": value,
-            "value_cnr": ratios[value],
-            "contrast": None,
-            "seam": seam(lead),
-            "seams": [self._seam(one) for one in case] if len(case) > 1 else [],
-            "level": crop.level,
-        }
-        if not all(math.isfinite(number) for number in (about["seam"], *ratios.values())):
-            raise ConSinGANError("its border or contrast cannot be measured.")
-        with suppress(ConSinGANError):  # intensities around 0
-            about["contrast"] = contrast(lead, part=parts[value])
-        return about
-
-    @staticmethod
-    def _seam(case: Surroundings) -> float | None:
-        """The seam of the border in one sequence; ``None`` where it cannot be measured."""
-        with suppress(ConSinGANError):
-            found = seam(case)
-            return found if math.isfinite(found) else None
-        return None
 
     def of_lesions(self, numbers: Sequence[int]) -> LesionGenerator:
         """A generator that learns from some of the donors' lesions only, by their numbers in :attr:`crops`."""

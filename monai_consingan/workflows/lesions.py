@@ -30,8 +30,9 @@ from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanRecord, pick_sequences, without_paths
 from monai_consingan.workflows.augmentation.survey import load_pair
-from monai_consingan.workflows.lesion_generator import LesionGenerator, NewLesion
+from monai_consingan.workflows.lesion_generator import LesionGenerator
 from monai_consingan.workflows.lesion_review import write_lesion_review
+from monai_consingan.workflows.new_lesion import NewLesion
 from monai_consingan.workflows.run_folder import ResumableFolder, write_json
 
 __all__ = ["make_lesions"]

@@ -11,12 +11,13 @@ import detector
 import numpy as np
 import pytest
 import torch
-from _detector_data import Arm, BatchSettings, Patches
+from _detector_data import Arm, BatchSettings, Patches, augmentation
 from _detector_net import NetSettings, train
 from _detector_runs import Experiment, PasteSettings
 from _detector_scores import MEASURES, Found, difference
 from _methods import Paste
 from _patients import read_patients
+from monai.transforms import RandAffined
 
 from monai_consingan.errors import ConSinGANError
 
@@ -72,6 +73,15 @@ def test_arms_differ_in_the_synthetic_lesions_only(experiment: Experiment) -> No
         same = [np.array_equal(a.image, b.image) for a, b in zip(one, other, strict=True)]
         assert same == [True] * (count // 2) + [False] * (count // 2) + [True] * count
     assert not np.array_equal(real[0][0].image, next(patches.batches(Arm("real"), [], 1, seed=2))[0].image)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_standard_augmentation_zooms_every_axis(dims: int) -> None:
+    (affine,) = [one for one in augmentation(0, dims).transforms if isinstance(one, RandAffined)]
+    draw = affine.rand_affine.rand_affine_grid
+    draw(spatial_size=(4,) * dims)
+    zooms = np.linalg.svd(np.asarray(draw.get_transformation_matrix())[:dims, :dims], compute_uv=False)
+    assert (np.abs(zooms - 1) > 1e-4).all() and (np.abs(zooms - 1) <= 0.2001).all()
 
 
 @pytest.mark.parametrize("augment", [False, True])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import _detector_space_runs
 import detector_space
-import nibabel
 import numpy as np
 import pytest
 from _detector_net import NetSettings
@@ -22,20 +22,14 @@ SEQUENCES = ("t1ce", "flair")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, save_patient: Callable[..., None]) -> Path:
     """Four patients of two sequences: a ball of noise with a bright ball in it."""
     folder = tmp_path_factory.mktemp("space")
-    random = np.random.default_rng(0)
     grid = np.stack(np.mgrid[:72, :72, :72])
     for number in range(4):
         middle = np.array([28 + 4 * number, 36, 30])
         core = ((grid - middle[:, None, None, None]) ** 2).sum(0) < 8**2
-        brain = ((grid - 36) ** 2).sum(0) < 34**2
-        for name, bright in (("t1ce", 1.0), ("flair", 0.6)):
-            image = 100 * (number + 1) * (1 + bright * core + 0.05 * random.standard_normal(core.shape))
-            saved = nibabel.Nifti1Image(np.where(brain, image, 0).astype(np.float32), np.eye(4))
-            nibabel.save(saved, folder / f"made-up-{number}_{name}.nii.gz")
-        nibabel.save(nibabel.Nifti1Image(4 * core.astype(np.uint8), np.eye(4)), folder / f"made-up-{number}_seg.nii.gz")
+        save_patient(folder, number, core, ((grid - 36) ** 2).sum(0) < 34**2, 0.05, {"t1ce": 1.0, "flair": 0.6})
     return folder
 
 

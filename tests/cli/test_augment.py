@@ -92,9 +92,32 @@ def test_a_failure_is_told_by_the_exit_code(call: Any, data_set: Path, tmp_path:
     result = call("augment", path, "--output", tmp_path / "out", *QUICK, "--quiet")
     assert result.exit_code == 1
     assert [line.split(": ")[:2] for line in result.output.splitlines()] == [
-        ["Failed", "none"],
-        ["Failed", "none_syn-000"],
+        ["Error", "none"],
+        ["Error", "none_syn-000"],
     ]
+
+
+@pytest.mark.parametrize("command", ["augment", "twins"])
+@pytest.mark.parametrize("wrong", ["some", "all"])
+def test_an_error_names_the_file_that_is_wrong(
+    call: Any, data_set: Path, tmp_path: Path, command: str, wrong: str
+) -> None:
+    pairs = json.loads((data_set / "datalist.json").read_text())["training"]
+    full, scan = data_set / "full.nii.gz", nib.load(data_set / pairs[0]["image"])
+    nib.save(nib.Nifti1Image(np.ones(scan.shape, np.uint8), scan.affine), full)
+    pairs = [{**pair, "label": full.name} if wrong == "all" or n == 0 else pair for n, pair in enumerate(pairs)]
+    (data_set / "wrong.json").write_text(json.dumps({"training": pairs}))
+    options = QUICK if command == "augment" else ["--method", "fill"]
+    result = call(command, data_set / "wrong.json", "--output", tmp_path / "out", *options, "--quiet")
+    assert result.exit_code == 1
+    lines = [line for line in result.output.splitlines() if not line.startswith("Warning: ")]
+    name = Path(pairs[0]["image"]).name.split(".")[0]
+    wrong_file = f"label of {name} {full} has no background"
+    assert lines and all(line.startswith("Error: ") and wrong_file in line for line in lines)
+    assert not any(".):" in line for line in lines)
+    for kept in (tmp_path / "out").rglob("*.json"):
+        assert f"{full}" not in kept.read_text() or kept.name.startswith(("datalist", "run.")), kept
+        assert f"{name} {name}" not in kept.read_text()
 
 
 WRONG: dict[str, tuple[list[Any], str, int]] = {

@@ -109,7 +109,8 @@ class Run:
         """Do what is still to be done, as the only run that does this part of it.
 
         Returns:
-            The summary: that of :py:func:`merge`, or of this part.
+            The summary: that of :py:func:`merge`, or of this part; its ``failed`` names the files, which the folder's
+            own does not.
 
         Raises:
             ConSinGANError: as :py:meth:`begin`, there is no lesion in the data set, a scan has changed since it was
@@ -130,7 +131,8 @@ class Run:
         with start_workers(self.how) as workers:
             failed = self._work(workers)
         if self.how.shard is None:
-            return write_lists(self.folder)
+            summary = write_lists(self.folder)
+            return {**summary, "failed": {name: failed.get(name, why) for name, why in summary["failed"].items()}}
         part = self.how.part(self.folder.tasks)
         found = [told["status"] for task in part if (told := self.folder.outcome(task.name)) is not None]
         return {"made": found.count("made"), "dropped": found.count("dropped"), "failed": failed}
@@ -163,7 +165,7 @@ class Run:
             why = [f"{count} x {reason}" for reason, count in reasons.items()] or list(failed.values())[:1]
             raise ConSinGANError(
                 f"data set {self.scans.root} has no lesion in its training scans that is of use"
-                f"{' (' + ', '.join(why) + ')' if why else ''}: give labels"
+                f"{' (' + ', '.join(why).rstrip('.') + ')' if why else ''}: give labels"
                 f"{', or another --min-volume, --min-cnr, --sizes or --lesion-labels' if reasons else ''}."
             )
 
@@ -226,7 +228,11 @@ def _make(path: str, token: str, bank: str, device: str, task: ScanTask) -> tupl
 
 
 def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
-    """Do some work and keep what went wrong with it, so that the rest goes on."""
+    """Do some work and keep what went wrong with it, without the paths of scans, so that the rest goes on.
+
+    Returns:
+        What went wrong, with the paths, for the user who waits; ``None`` if nothing did.
+    """
     error = None
     try:
         work()

@@ -38,7 +38,8 @@ from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
-from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
+from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
+from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
 from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -242,13 +243,16 @@ def _is_dicom(path: Path) -> bool:
 
 
 def without_paths(text: str, records: Iterable[ScanRecord]) -> str:
-    """A text in which the files of scans, whose paths may name people, are replaced by the scans' names.
+    """A text in which the files of scans, and where links among them lead, are replaced by the scans' names.
 
-    Of other files in the same folders the names are left.
+    Their paths may name people. Of other files in the same folders the names are left.
     """
     paths = {path: record.name for record in records for path in (*record.images, record.label) if path}
-    for path, name in paths.items():
-        text = text.replace(str(path), name)
+    for path in sorted(paths, key=lambda path: len(str(path)), reverse=True):  # one may be the beginning of another
+        name = paths[path]
+        text = text.replace(f"{name} {path}", name).replace(str(path), name)
+        if f"{name} is a link to " in text and path.is_symlink():
+            text = text.replace(os.readlink(path), "another file")
     for path in paths:  # only now, as they are parts of the other scans' paths
         text = text.replace(f"{path.parent}/", "")
     return text

@@ -15,7 +15,8 @@ from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.metrics import TissueLevel, removal_measures, tissue_levels
 from monai_consingan.transforms import FilledLesion, FillLesion
-from monai_consingan.workflows.augmentation.maker import Case, CaseMaker, Refusal, refused, require
+from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
+from monai_consingan.workflows.augmentation.maker import CaseMaker
 
 
 class TwinMaker(CaseMaker[TwinSettings]):

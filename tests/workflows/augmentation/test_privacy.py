@@ -9,9 +9,12 @@ from typing import Any
 import itk
 import nibabel as nib
 import numpy as np
+import pytest
 
 from monai_consingan.data import load_scan
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import AugmentSettings, augment
+from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
 
 FACTS = {
     "0010|0010": "DOE^JANE",
@@ -68,3 +71,15 @@ def test_dicom(tmp_path: Path, small: Any) -> None:
     for word in ("DOE", "JANE", "JOHN", "4711", "19600102", "19991231", "HOSPITAL"):
         assert not any(word in name for name in names)
         assert not any(word.encode() in text for text in told), word
+
+
+def test_what_is_kept_of_an_error_tells_no_path(tmp_path: Path) -> None:
+    scan, longer, link = (tmp_path / name for name in ("DOE.nii", "DOE.nii.gz", "link.nii.gz"))
+    link.symlink_to("../JANE/scan.nii.gz")
+    records = [ScanRecord(f"case-{n}", path, None) for n, path in enumerate((scan, longer, link))]
+    assert without_paths(f"scan case-1 {longer} differs from {scan}.", records) == "scan case-1 differs from case-0."
+    assert without_paths(f"{tmp_path}/mask.nii is no mask.", records) == "mask.nii is no mask."
+    with pytest.raises(ConSinGANError) as error:
+        load_scan(link, name="scan case-2")
+    told = without_paths(str(error.value), records)
+    assert told == "scan case-2 is a link to another file, which does not exist: mend the link."

@@ -1,0 +1,141 @@
+"""What a change did to a scan, and how its border looks: the measures that results are checked by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from monai.config import NdarrayOrTensor
+
+from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.data import slice_axis, slices_of, thick_slices
+from monai_consingan.data.sequences import lead_channel
+from monai_consingan.distance import bounding_box
+from monai_consingan.metrics.contrast import contrast_to_noise
+from monai_consingan.metrics.level_jump import level_jump
+from monai_consingan.metrics.seam import seam
+from monai_consingan.metrics.sequences import by_sequence
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, channels_array, tissue_levels
+from monai_consingan.transforms.head import head_mask
+
+_DROP = 0.05  # of the image's range: smaller changes make nothing black
+_AROUND = 4  # voxels around what changed, in which tissue is told
+
+
+def measure_change(
+    result: NdarrayOrTensor,
+    host: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    *,
+    lesion: NdarrayOrTensor | None = None,
+    head: np.ndarray | None = None,
+    levels: Sequence[TissueLevel] | None = None,
+    **where: Any,
+) -> dict[str, Any]:
+    """What a change did to a scan.
+
+    Args:
+        result: the scan after it, (C, \\*spatial).
+        host: the scan before.
+        mask: what was put in or filled.
+        lesion: where the lesion is, or was; the mask by default.
+        head: the host's head, boolean (\\*spatial); ``None`` finds it.
+        levels: what tells tissue in the host's channels (:func:`~monai_consingan.metrics.tissue_levels`);
+            ``None`` finds it.
+        where: ``others``, ``axis``, ``dims`` and ``lead``, see :func:`measure_border`.
+
+    Returns:
+        By sequence (:func:`by_sequence`) what :func:`measure_border` finds, and ``in_tissue``, the share of the lesion
+        that lies in the host's head, and ``black_gained``, the voxels that became as dark as air, but for those of a
+        lesion that was put in, as a share of the mask's.
+    """
+    before, after = channels_array(host), channels_array(result)
+    marks, inside = as_array(mask if lesion is None else lesion)[0] > 0, as_array(mask)[0] > 0
+    head = _head(before, spacing_of(host)) if head is None else head
+    levels = tissue_levels(host) if levels is None else levels
+    in_tissue, voxels = float(head[marks].mean()), int(inside.sum())
+    changed = (before != after).any(axis=0)
+    box = bounding_box(changed, [_AROUND] * changed.ndim) if changed.any() else None
+
+    def of_channel(channel: int) -> dict[str, float]:
+        """The measures that are those of a change alone, in a channel."""
+        black = 0
+        if box is not None:
+            turned = _turned_black(before[channel][box], after[channel][box], levels[channel])
+            black = int((turned & ~inside[box] if lesion is None else turned).sum())  # a lesion may be dark
+        return {"in_tissue": in_tissue, "black_gained": black / voxels}
+
+    return measure_border(result, host, mask, lesion=lesion, levels=levels, more=of_channel, **where)
+
+
+def measure_border(
+    result: NdarrayOrTensor,
+    host: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    *,
+    lesion: NdarrayOrTensor | None = None,
+    others: NdarrayOrTensor | None = None,
+    axis: int | None = None,
+    dims: int = 2,
+    lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
+    more: Callable[[int], dict[str, float]] = lambda channel: {},
+) -> dict[str, Any]:
+    """How smooth the border of a mask is, and how far a lesion stands out.
+
+    Args:
+        result: the scan, (C, \\*spatial).
+        host: the scan before the lesion was put in or filled; the same if it is the lesion's donor.
+        mask: what was put in or filled.
+        lesion: where the lesion was; the mask by default.
+        others: other lesions, which do not count as surroundings.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 looks around the mask within the slices, 3 in space.
+        lead: the sequence that the lesion is measured in; ``None`` finds it
+            (:func:`~monai_consingan.data.lead_channel`).
+        levels: what tells tissue in the channels; ``None`` finds it.
+        more: gives further measures of a channel.
+
+    Returns:
+        By sequence (:func:`by_sequence`) ``seam`` (:func:`seam`) and, where the mask has several slices,
+        ``seam_through``, the same across them; ``level_jump`` and ``level_jump_through``, how far slices lie above or
+        below their neighbours (:func:`level_jump`), along the axis in the plane where they do most and across the
+        slices, unless these are thick; ``visibility``, how far the lesion stands out (:func:`contrast_to_noise`),
+        brighter or darker.
+    """
+    axis = slice_axis(mask, axis)
+    lead = lead_channel(result if lesion is None else host, mask if lesion is None else lesion, lead)
+    where: dict[str, Any] = {"exclude": others, "lead": lead, "levels": levels}
+    sliced = axis if dims == 2 else None
+    filled = Surroundings(result, mask, axis=sliced, **where)
+    of_lesion = filled if lesion is None else Surroundings(result, lesion, axis=sliced, **where)
+    crosses = axis is not None and len(slices_of(mask, axis)) > 1
+    in_space = Surroundings(result, mask, **where) if crosses and dims == 2 else filled
+    even = crosses and not thick_slices(host)
+    plane = tuple(along for along in range(filled.ndim) if along != axis)
+
+    def measure(filled: Surroundings, of_lesion: Surroundings, in_space: Surroundings) -> dict[str, float]:
+        """The measures in one channel."""
+        return {
+            **more(filled.channel),
+            "seam": seam(filled, along=plane),
+            "seam_through": seam(in_space, along=axis) if crosses else math.nan,
+            "level_jump": max(level_jump(in_space, along=along) for along in plane) if even else math.nan,
+            "level_jump_through": level_jump(in_space, along=axis) if even and axis is not None else math.nan,
+            "visibility": abs(contrast_to_noise(of_lesion)),
+        }
+
+    return by_sequence(measure, filled, of_lesion, in_space)
+
+
+def _head(channels: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """What lies in the head in all channels, boolean (\\*spatial)."""
+    return np.logical_and.reduce([head_mask(channel, spacing=spacing) for channel in channels])
+
+
+def _turned_black(before: np.ndarray, after: np.ndarray, level: TissueLevel) -> np.ndarray:
+    """Where tissue in a part of a channel became as dark as air by more than a little, boolean (\\*spatial)."""
+    dropped = np.abs(before.astype(np.float64) - after) > _DROP * level.span
+    return np.asarray(dropped & level.mask(before) & ~level.mask(after))

@@ -1,0 +1,103 @@
+"""A lesion that never was, and its measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
+from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.insertion.donor import Donor
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+
+_FEWEST_VOXELS = 4
+
+
+@dataclass(frozen=True)
+class NewLesion:
+    """A lesion that never was.
+
+    Attributes:
+        crop: image (C, \\*spatial), label, valid and spacing, in RAS.
+        source: which of the donors' lesions gave its intensities, from 0.
+        about: ``kind``, ``diameter_mm``, ``volume_mm3``, ``spacing``, ``cnr`` by sequence, ``value`` (the label value
+            that stands out most in the leading sequence), its ``value_cnr`` and ``contrast``, the border's ``seam``,
+            ``level``, the ``likeness`` to the most alike donor, and the ``attempt`` that passed.
+    """
+
+    crop: DonorCrop
+    source: int
+    about: dict[str, Any]
+
+    @property
+    def donor(self) -> Donor:
+        """The lesion as a donor, which can be pasted like any other."""
+        affine = torch.diag(torch.tensor([*self.crop.spacing, 1.0]))
+        label, valid = (MetaTensor(part[None].copy(), affine=affine) for part in (self.crop.label, self.crop.valid))
+        image, labels = MetaTensor(self.crop.image, affine=affine), self.crop.lesion_labels or None
+        return Donor(image, label, valid.to(torch.uint8), self.crop.level, labels)
+
+
+def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[str, Any]:
+    """Measures of a lesion, which the survey of a scan has of its lesions, too.
+
+    Args:
+        made: the lesion.
+        sequences: names of its channels.
+        lead: the channel in which it is measured.
+
+    Returns:
+        What :attr:`NewLesion.about` says, but for the likeness and the attempt.
+
+    Raises:
+        ConSinGANError: the border or the contrast cannot be measured.
+    """
+    crop = made.crop
+    affine = torch.diag(torch.tensor([*crop.spacing, 1.0]))
+    case = [
+        Surroundings(
+            MetaTensor(channel[None].copy(), affine=affine),
+            (crop.label > 0)[None],
+            tissue=(crop.valid | (crop.label > 0))[None],
+        )
+        for channel in crop.image
+    ]
+    leading = case[lead]
+    values = [int(value) for value in np.unique(crop.label[made.core])]
+    parts = {value: made.core & (crop.label == value) for value in values}
+    ratios = {v: contrast_to_noise(leading, part=p) for v, p in parts.items() if p.sum() >= _FEWEST_VOXELS}
+    value = max(ratios, key=lambda name: abs(ratios[name]))
+    about: dict[str, Any] = {
+        "kind": made.kind,
+        "diameter_mm": made.diameter,
+        "volume_mm3": float(made.core.sum() * math.prod(crop.spacing)),
+        "spacing": list(crop.spacing),
+        "cnr": {name: contrast_to_noise(one, part=made.core) for name, one in zip(sequences, case, strict=True)},
+        "value": value,
+        "value_cnr": ratios[value],
+        "contrast": None,
+        "seam": seam(leading),
+        "seams": [_seam(one) for one in case] if len(case) > 1 else [],
+        "level": crop.level,
+    }
+    if not all(math.isfinite(number) for number in (about["seam"], *ratios.values())):
+        raise ConSinGANError("its border or contrast cannot be measured.")
+    with suppress(ConSinGANError):  # intensities around 0
+        about["contrast"] = contrast(leading, part=parts[value])
+    return about
+
+
+def _seam(case: Surroundings) -> float | None:
+    """The seam of the border in one sequence; ``None`` where it cannot be measured."""
+    with suppress(ConSinGANError):
+        found = seam(case)
+        return found if math.isfinite(found) else None
+    return None

@@ -40,6 +40,12 @@ _data_set_options = together(
     training_options,
     click.option("--model", type=PATH, metavar="RUN", help="Use a trained model for all scans."),
     click.option(
+        "--start",
+        type=PATH,
+        metavar="RUN",
+        help="Start the scans' models from a trained model, as of a cohort; fewer --iterations then do.",
+    ),
+    click.option(
         "--bank", type=PATH, metavar="FOLDER", help="Folder of the scans' models [default: models in the output]."
     ),
     crop_options,
@@ -113,7 +119,7 @@ def _run(
 ) -> int:
     """Start one of the workflows and show what came of it; the exit code."""
     output, quiet = options["output"], options.pop("quiet")
-    training = training_settings(options, task, needed=False, dims=settings.dims)
+    training = training_settings(options, task, options["start"], needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
     summary = run(settings=settings, training=training, blend=blend, progress=not quiet, **given_only(**options))
     return _show(summary, output, quiet)

@@ -105,7 +105,7 @@ def cohort(data_set: Path, output: Path, task: str, quiet: bool, **options: Any)
     """Train one model on crops of the training scans of a data set: a datalist, or a folder of nnU-Net or BIDS.
 
     The RUN serves scans that it has not seen: as --model of harmonize, remove, augment and twins, as --start of
-    harmonize, remove and bank, and on the fly by SharedModel. It gets model.pt, figure.png and report.json; until then
+    these and of bank, and on the fly by SharedModel. It gets model.pt, figure.png and report.json; until then
     it holds checkpoint.pt, from which --resume goes on.
     """
     from monai_consingan.workflows.cohort import cohort_run

@@ -84,12 +84,13 @@ def upsample_by_matrices(x: torch.Tensor, size: list[int]) -> torch.Tensor:
     with torch.autocast(x.device.type, enabled=False):
         y = x if x.dtype == torch.float64 else x.float()
         for axis, new_size in enumerate(size, start=2):
-            matrix = _cubic_matrix(y.shape[axis], new_size, y.dtype, y.device)
+            matrix = cubic_matrix(y.shape[axis], new_size, y.dtype, y.device)
             y = (y.transpose(axis, -1) @ matrix).transpose(axis, -1)
         return y.to(x.dtype).contiguous()
 
 
 @lru_cache(maxsize=256)
-def _cubic_matrix(size: int, new_size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def cubic_matrix(size: int, new_size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Matrix (size, new_size) that resizes an axis as :py:func:`upsample` does, from its left."""
     columns = torch.eye(size, dtype=torch.float64).view(1, size, size, 1)
     return _bicubic(columns, [new_size, 1])[0, :, :, 0].to(device, dtype)

@@ -130,12 +130,12 @@ def _membrane(
 
 def _solve_in_space(matrix: csr_matrix, right: np.ndarray, precision: float) -> np.ndarray:
     """Conjugate gradients with the diagonal as preconditioner, all columns of the right side at once."""
-    inverse, goal = 1.0 / matrix.diagonal()[:, None], precision * np.linalg.norm(right, axis=0)
+    inverse, goal = 1.0 / matrix.diagonal()[:, None], precision**2 * np.einsum("ij,ij->j", right, right)
     solution, left = np.zeros(right.shape), right.copy()
     step = inverse * left
     weight = np.einsum("ij,ij->j", left, step)
     for _ in range(_ITERATIONS):
-        open_ = np.linalg.norm(left, axis=0) > goal
+        open_ = np.einsum("ij,ij->j", left, left) > goal
         if not open_.any():
             return solution
         image = matrix @ step

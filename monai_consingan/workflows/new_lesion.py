@@ -74,6 +74,8 @@ def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[
     values = [int(value) for value in np.unique(crop.label[made.core])]
     parts = {value: made.core & (crop.label == value) for value in values}
     ratios = {v: contrast_to_noise(leading, part=p) for v, p in parts.items() if p.sum() >= _FEWEST_VOXELS}
+    if not ratios:
+        raise ConSinGANError("its contrast cannot be measured, as no label value has enough voxels.")
     value = max(ratios, key=lambda name: abs(ratios[name]))
     about: dict[str, Any] = {
         "kind": made.kind,

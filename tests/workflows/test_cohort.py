@@ -150,6 +150,27 @@ def test_a_model_of_one_fold_serves_that_fold(cohort: Path, tmp_path: Path, tiny
     assert not any("fold 0" in str(one.message) for one in caught)
 
 
+def test_starts_the_models_of_a_data_set_and_is_warned_of(
+    trained: Any, cohort: Path, tmp_path: Path, tiny: Any
+) -> None:
+    settings = AugmentSettings(lesions=(1, 1), scale_range=(0.4, 0.5))
+    given: dict[str, Any] = {"start": trained[0], "training": tiny("harmonization", iterations=1), "crops": 1}
+    with pytest.warns(ConSinGANWarning, match="trained on 3 scans of this data set"):
+        assert augment(cohort, tmp_path / "out", settings, **given)["made"] > 0
+    told = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("images/*.json")]
+    assert all("trained on 3 scans" in one["warnings"][0] and one["training"]["iterations"] == 1 for one in told)
+    (model, *_) = (tmp_path / "out" / "models").glob("*.pt")
+    assert TrainedModel.load(model).sources == TrainedModel.load(trained[0]).sources
+    run = json.loads((tmp_path / "out" / ".augment" / "run.json").read_text())
+    assert run["start_sha256"] == file_sha256(trained[0] / "model.pt")
+    with pytest.raises(ConSinGANError, match="other values for start"):
+        augment(cohort, tmp_path / "out", settings, **{**given, "start": None})
+    for wrong, words in (({"side": 32}, "side is 32"), ({"model": trained[0]}, "give one of them")):
+        with pytest.raises(ConSinGANError, match=words):
+            augment(cohort, tmp_path / "none", settings, **given, **wrong)
+    assert not (tmp_path / "none").exists()
+
+
 def test_in_space_and_of_several_sequences(cohort: Path, tmp_path: Path, tiny: Any) -> None:
     values = np.random.default_rng(0).normal(100, 10, (40, 36, 34, 2)).astype(np.float32)
     values[:4] = values[-4:] = values[:, :4] = values[:, -4:] = 0

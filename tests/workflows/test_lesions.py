@@ -17,11 +17,14 @@ from monai_consingan.data.lesion_bank import LesionBank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import GENERATION_METHODS, LesionSettings
 from monai_consingan.transforms import load_bank
+from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.insertion.donor import read_donor
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.lesion_generator import COPY, LesionGenerator
+from monai_consingan.workflows.lesion_generator import COPY, LesionGenerator, crops_of
 from monai_consingan.workflows.lesion_review import keep_lesions
 from monai_consingan.workflows.lesions import make_lesions
+from monai_consingan.workflows.new_lesion import lesion_measures
 from monai_consingan.workflows.review.decisions import FORMAT
 
 SETTINGS = LesionSettings(diameter=(6, 10))
@@ -63,6 +66,15 @@ def test_what_cannot_be_read_is_named(data_set: Path, tmp_path: Path, number: in
 
 def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_lesion_whose_values_have_few_voxels_each_is_not_measurable() -> None:
+    image, label = _scene(0)
+    label[:] = 0
+    label[17:20, 17:20, 18] = [[1, 1, 1], [2, 2, 2], [3, 3, 3]]
+    (crop,) = crops_of(read_donor(_pair((image, label))))
+    with pytest.raises(ConSinGANError, match="contrast cannot be measured"):
+        lesion_measures(Example.of(crop), ("1",), 0)
 
 
 @pytest.mark.parametrize("method", GENERATION_METHODS)

@@ -16,11 +16,17 @@ import numpy as np
 import torch
 from torch.autograd.function import Function, once_differentiable
 
-from monai_consingan.networks.fast.kernels import PARTS, layers, padded, reducer, resample, row_scratch
+from monai_consingan.networks.blocks import cubic_matrix
+from monai_consingan.networks.fast.few_channels import expander, padded, reducer, row_scratch
+from monai_consingan.networks.fast.norm import norm
+from monai_consingan.networks.fast.resample import resample
 from monai_consingan.networks.fast.specialize import bits
 from monai_consingan.networks.fast.winograd import SCRATCH, filter_matrix, winograd
 
 Tensor = torch.Tensor
+
+PARTS = 8
+"""Parts of a sum, whatever the number of threads."""
 
 
 @contextmanager
@@ -117,7 +123,7 @@ def convolve(
         convolution(parts, x, u.values, *after, scratch, *shape, u.taps, pad, bits(slope))
     elif u.into < u.out:
         scratch = x.new_empty(parts, row_scratch(u.out, len(u.values), shape[3], u.into, pad))
-        expand = layers(u.out, x.dtype).expand
+        expand = expander(u.out, x.dtype).expand
         expand(parts, x, u.values, *after, scratch, *shape, u.taps, u.into, pad, bits(slope))
     else:
         products, pixels = u.values.shape[1], math.prod(shape)
@@ -153,7 +159,7 @@ def weight_gradient(x: Tensor, g: Tensor, pad: int) -> Tensor:
     shape, pads = _deep(less)[:4], pad if into < out else 2 - pad
     scratch = x.new_empty(PARTS, row_scratch(many, padded(rows), shape[3], few, pads))
     given = (less.detach().contiguous(), more.detach().contiguous(), parts, scratch)
-    layers(many, x.dtype).outer(PARTS, *given, *shape, taps, few, pads)
+    expander(many, x.dtype).outer(PARTS, *given, *shape, taps, few, pads)
     spread = parts.to(x.dtype).sum(0)[:rows].view(*kernel, few, many)
     axes = list(range(len(kernel)))
     if into > out:
@@ -178,7 +184,7 @@ class _Block(Function):
         raw = convolve(x, filters(weight), pad)  # a bias would not change what is normalized
         channels, pixels = raw.shape[-1], raw.shape[1:-1].numel()
         sums = np.zeros((PARTS, 2 * channels))
-        kernels = layers(channels, x.dtype)
+        kernels = norm(channels, x.dtype)
         kernels.moments(PARTS, raw, sums, raw.new_empty(sums.shape), pixels)
         shifted, squares = torch.from_numpy(sums.sum(0) / pixels).view(2, channels)
         mean = raw.view(pixels, channels)[0].double() + shifted
@@ -205,15 +211,15 @@ class _Block(Function):
             x, weight, raw, numbers = ctx.saved_tensors
             channels, pixels = raw.shape[-1], raw.shape[1:-1].numel()
             scale, shift, mean, deviation = numbers.numpy()
-            given, kernels = (raw, g, scale, shift), layers(channels, x.dtype)
+            given, kernels = (raw, g, scale, shift), norm(channels, x.dtype)
             parts = np.zeros((PARTS, 2 * channels))
-            kernels.norm_sums(PARTS, *given, mean, parts, raw.new_empty(parts.shape), pixels, bits(ctx.slope))
+            kernels.sums(PARTS, *given, mean, parts, raw.new_empty(parts.shape), pixels, bits(ctx.slope))
             plain, moment = parts.sum(0).reshape(2, channels)
             of_x = -scale * (deviation.astype(np.float64) ** 2 * moment / pixels)
             constant = -scale * plain / pixels - of_x * mean
             d = torch.empty_like(raw)
             of_x, constant = of_x.astype(scale.dtype), constant.astype(scale.dtype)
-            kernels.norm_gradient(numba.get_num_threads(), *given, of_x, constant, d, pixels, bits(ctx.slope))
+            kernels.gradient(numba.get_num_threads(), *given, of_x, constant, d, pixels, bits(ctx.slope))
             grad_beta, grad_gamma = (torch.from_numpy(sums).to(x.dtype) for sums in (plain, moment * deviation))
         grad_x = convolve(d, filters(weight, transposed=True), 2 - ctx.pad) if ctx.needs_input_grad[0] else None
         grad_weight = weight_gradient(x, d, ctx.pad) if ctx.needs_input_grad[1] else None
@@ -222,8 +228,8 @@ class _Block(Function):
 
 def block(x: Tensor, module: Any, slope: float, pad: int) -> Tensor:
     """A block of :py:func:`monai_consingan.networks.blocks.conv_block` on one image, with ``pad`` zeros around."""
-    norm = getattr(getattr(module, "adn", None), "N", None)
-    gamma, beta = (None, None) if norm is None else (norm.weight, norm.bias)
+    affine = getattr(getattr(module, "adn", None), "N", None)
+    gamma, beta = (None, None) if affine is None else (affine.weight, affine.bias)
     y: Tensor = _Block.apply(x, module.conv.weight, module.conv.bias, gamma, beta, slope, pad)
     return y
 
@@ -254,8 +260,7 @@ def tail(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _bicubic(size: int, new_size: int, dtype: torch.dtype, adjoint: bool) -> tuple[Tensor, ...]:
-    columns = torch.eye(size, dtype=torch.float64).view(1, size, size, 1)
-    dense = torch.nn.functional.interpolate(columns, (new_size, 1), mode="bicubic", align_corners=True)[0, :, :, 0]
+    dense = cubic_matrix(size, new_size, torch.float64, torch.device("cpu"))
     matrix = dense if adjoint else dense.t()
     rows, index = matrix.nonzero(as_tuple=True)
     starts = torch.searchsorted(rows, torch.arange(len(matrix) + 1))

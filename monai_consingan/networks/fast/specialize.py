@@ -83,6 +83,12 @@ def specialize(
     return compiled
 
 
+def own(values, part, parts):  # type: ignore[no-untyped-def]
+    """What of an array belongs to a part; one of the functions that others can call."""
+    size = values.size // parts
+    return values[part * size : (part + 1) * size]
+
+
 def _kernel(function: FunctionType) -> Kernel:
     """A function of a part, the parts and a table as one of the parts and what goes into the table."""
     compiled: Any = CFunc(function, _SIGNATURE, {}, {"nopython": True, **_OPTIONS})

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from monai_consingan.networks.fast.product import product, tile_of
-from monai_consingan.networks.fast.specialize import Kernel, specialize
+from monai_consingan.networks.fast.specialize import Kernel, own, specialize
 
 FLAT, DEEP = 32, 16
 """Tiles of a plane in a block, in the plane and in space."""
@@ -77,6 +77,7 @@ def winograd(channels: int, dtype: torch.dtype) -> Winograd:
         {"C": channels, "STEP": step, "tile": tile_of(channels)},
         [
             "product",
+            "own",
             ("spread_row", "_spread", row),
             ("spread_column", "_spread", column),
             ("collect_row", "_collect", row),
@@ -86,8 +87,8 @@ def winograd(channels: int, dtype: torch.dtype) -> Winograd:
             "_gather",
             "_clear",
             "_load",
-            "_load_planes",
             "_shift",
+            "_load_planes",
             "_load_gradient",
             "_block",
             "_blocks",
@@ -180,22 +181,27 @@ def _clear(v, first, last):  # type: ignore[no-untyped-def]
         v[i * STEP + first * C : i * STEP + last * C] = 0
 
 
-def _load_planes(x, d, h, w, top, left, tiles, z, ready, planes, v, part):  # type: ignore[no-untyped-def]
-    # planes z to z + planes of a row of tiles into v, of which the first are there
-    for p in range(ready, planes):
-        if 0 <= z + p < d:
-            _load(x[(z + p) * h * w * C :], h, w, top, left, tiles, v[p * tiles * C :], part)
-        else:
-            _clear(v, p * tiles, (p + 1) * tiles)
-    _clear(v, planes * tiles, planes * tiles + 3)
-
-
 def _shift(v, by, count):  # type: ignore[no-untyped-def]
     # count tiles of v (36, ROOM, C) to its front, from the one with the number by
     for i in range(36):
         target, source = v[i * STEP : i * STEP + count * C], v[i * STEP + by * C : i * STEP + (by + count) * C]
         for k in range(count * C):
             target[k] = source[k]
+
+
+def _load_planes(x, d, h, w, top, left, tiles, plane, planes, now, deep, taps, v, part):  # type: ignore[no-untyped-def]
+    # into v what now planes of results are made of, of a row of tiles, beginning with a plane; of the planes of results
+    # before it, so many at a time, v holds theirs, whose last ones are needed again
+    if plane > 0:
+        for p in range(taps - 1):
+            _shift(v[p * tiles * C :], planes * tiles, tiles)
+    for p in range(taps - 1 if plane > 0 else 0, now + taps - 1):
+        z = plane - deep + p
+        if 0 <= z < d:
+            _load(x[z * h * w * C :], h, w, top, left, tiles, v[p * tiles * C :], part)
+        else:
+            _clear(v, p * tiles, (p + 1) * tiles)
+    _clear(v, (now + taps - 1) * tiles, (now + taps - 1) * tiles + 3)
 
 
 def _store(m, tiles, bias, like, slope, y, h, w, top, left, part):  # type: ignore[no-untyped-def]
@@ -258,14 +264,8 @@ def _blocks(n, ho, wo, taps):  # type: ignore[no-untyped-def]
 
 
 def _convolve(part, parts, table):  # type: ignore[no-untyped-def]
-    x, u, bias, like, y, scratch = (
-        floats(table, 0),
-        floats(table, 1),
-        floats(table, 2),
-        floats(table, 3),
-        floats(table, 4),
-        floats(table, 5)[part * SCRATCH * C : (part + 1) * SCRATCH * C],
-    )
+    x, u, bias, like, y = floats(table, 0), floats(table, 1), floats(table, 2), floats(table, 3), floats(table, 4)
+    scratch = own(floats(table, 5), part, parts)
     n, d, h, w, taps, pad, slope = table[12], table[13], table[14], table[15], table[16], table[17], number(table, 18)
     deep = pad if taps == 3 else 0
     do, ho, wo = d + 2 * deep - taps + 1, h + 2 * pad - 2, w + 2 * pad - 2
@@ -275,9 +275,9 @@ def _convolve(part, parts, table):  # type: ignore[no-untyped-def]
         image, row, first, tiles, planes = _block(item, ho, wo, taps)
         source, top, left = x[image * d * h * w * C :], 4 * row - pad, 4 * first - pad
         for plane in range(0, do, planes):
-            now, ready = min(planes, do - plane), min(plane, 1) * (taps - 1)
+            now = min(planes, do - plane)
             count = (now * tiles + 3) // 4 * 4
-            _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, now + taps - 1, v, rest)
+            _load_planes(source, d, h, w, top, left, tiles, plane, planes, now, deep, taps, v, rest)
             for i in range(36):
                 b = m[i * STEP : (i + 1) * STEP]
                 b[: count * C] = 0
@@ -287,15 +287,12 @@ def _convolve(part, parts, table):  # type: ignore[no-untyped-def]
             for p in range(now):
                 at = (image * do + plane + p) * ho * wo * C
                 _store(m[p * tiles * C :], tiles, bias, like[at:], slope, y[at:], ho, wo, 4 * row, 4 * first, rest)
-            for p in range(taps - 1):
-                _shift(v[p * tiles * C :], now * tiles, tiles)
 
 
 def _weight_gradient(part, parts, table):  # type: ignore[no-untyped-def]
-    x, g, all_du, all_scratch = floats(table, 0), floats(table, 1), floats(table, 2), floats(table, 3)
+    x, g, du = floats(table, 0), floats(table, 1), own(floats(table, 2), part, parts)
+    scratch = own(floats(table, 3), part, parts)
     n, d, h, w, taps, pad = table[8], table[9], table[10], table[11], table[12], table[13]
-    scratch = all_scratch[part * SCRATCH * C : (part + 1) * SCRATCH * C]
-    du = all_du[part * taps * 36 * C * C : (part + 1) * taps * 36 * C * C]
     deep = pad if taps == 3 else 0
     do, ho, wo = d + 2 * deep - taps + 1, h + 2 * pad - 2, w + 2 * pad - 2
     v, m, rest = scratch[: 36 * STEP], scratch[36 * STEP : 72 * STEP], scratch[72 * STEP :]
@@ -304,9 +301,9 @@ def _weight_gradient(part, parts, table):  # type: ignore[no-untyped-def]
         image, row, first, tiles, planes = _block(item, ho, wo, taps)
         source, top, left = x[image * d * h * w * C :], 4 * row - pad, 4 * first - pad
         for plane in range(0, do, planes):
-            now, ready = min(planes, do - plane), min(plane, 1) * (taps - 1)
+            now = min(planes, do - plane)
             count = (now * tiles + 3) // 4 * 4
-            _load_planes(source, d, h, w, top, left, tiles, plane - deep, ready, now + taps - 1, v, rest)
+            _load_planes(source, d, h, w, top, left, tiles, plane, planes, now, deep, taps, v, rest)
             for p in range(now):
                 at = (image * do + plane + p) * ho * wo * C
                 _load_gradient(g[at:], ho, wo, 4 * row, 4 * first, tiles, m[p * tiles * C :], rest)
@@ -316,5 +313,3 @@ def _weight_gradient(part, parts, table):  # type: ignore[no-untyped-def]
                 for k in range(taps):
                     f = (k * 36 + i) * C * C
                     product(v[i * STEP + k * tiles * C : (i + 1) * STEP], 1, C, b, du[f : f + C * C], C, count)
-            for p in range(taps - 1):
-                _shift(v[p * tiles * C :], now * tiles, tiles)

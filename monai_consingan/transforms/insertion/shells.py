@@ -12,24 +12,36 @@ _SMOOTH_MM = 1.0  # standard deviation of the gaussian that takes the steps of v
 _FAR = 3.0  # standard deviations at which it ends
 
 
-def shell_means(distance: np.ndarray, values: np.ndarray, mm: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Means of values in shells half a voxel thick; those farthest away are one shell of four voxels or more.
+class ShellMeans:
+    """Means in shells half a voxel thick; those farthest away are one shell of four voxels or more.
 
     Args:
         distance: of every voxel, in mm, above 0.
-        values: of the same shape.
         mm: mm per spatial axis.
 
-    Returns:
-        The mean distances of the shells, rising, and the means of their values.
+    Attributes:
+        distances: the mean distance of every shell, rising.
     """
-    step = np.rint(distance / (0.5 * min(mm))).astype(np.int64)
-    deeper = np.cumsum(np.bincount(step)[::-1])[::-1]
-    step = np.minimum(step, np.flatnonzero(deeper >= min(_LEAST, deeper[0])).max())
-    count = np.bincount(step)
-    there = count > 0
-    distances, means = (np.bincount(step, part)[there] / count[there] for part in (distance, values))
-    return distances, means
+
+    def __init__(self, distance: np.ndarray, mm: Sequence[float]) -> None:
+        step = np.rint(distance / (0.5 * min(mm))).astype(np.int64)
+        deeper = np.cumsum(np.bincount(step)[::-1])[::-1]
+        step = np.minimum(step, np.flatnonzero(deeper >= min(_LEAST, deeper[0])).max())
+        count = np.bincount(step)
+        self._shell, self._count = (np.cumsum(count > 0) - 1)[step], count[count > 0]
+        self.distances = self.of(distance)
+        self._below = np.maximum(np.searchsorted(self.distances, distance, side="right") - 1, 0)
+        self._beyond = np.maximum(distance - self.distances[self._below], 0.0)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """The mean of every shell, of values in the order of the distances."""
+        return np.asarray(np.bincount(self._shell, values) / self._count)
+
+    def at(self, values: np.ndarray) -> np.ndarray:
+        """The mean at every voxel's distance, linear between shells."""
+        means = self.of(values)
+        slopes = np.append(np.diff(means) / np.diff(self.distances), 0.0)
+        return np.asarray(slopes[self._below] * self._beyond + means[self._below])
 
 
 class Shells:
@@ -49,14 +61,12 @@ class Shells:
     def __init__(
         self, mask: np.ndarray, depth: np.ndarray, around: np.ndarray, mm: Sequence[float], reach_mm: float
     ) -> None:
-        self.mm = mm
-        self.inside = mask
-        sides = ((mask, depth), (~mask & (around <= reach_mm), around))
-        self.sides = [(side, distance[side]) for side, distance in sides if side.any()]
         used = mask | (around <= reach_mm)
         inward = np.where(mask, depth - 0.5 * min(mm), 0.5 * min(mm) - np.minimum(around, reach_mm + _FAR * _SMOOTH_MM))
         inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used]
-        self.smooth = (used, inward - inward.min())
+        self._smooth = [(np.flatnonzero(used), ShellMeans(inward - inward.min(), mm))]
+        sides = ((mask, depth), (used & ~mask, around))
+        self._sides = [(np.flatnonzero(side), ShellMeans(far[side], mm)) for side, far in sides if side.any()]
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """The mean at every voxel's distance, on its side of the border; 0 beyond the reach.
@@ -64,12 +74,13 @@ class Shells:
         Args:
             values: array of the mask's shape.
         """
-        found = self._means(values, [self.smooth])
-        return found + self._means(values - found, self.sides)
+        found = _at_shells(values, self._smooth)
+        return found + _at_shells(values - found, self._sides)
 
-    def _means(self, values: np.ndarray, sides: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """The mean at every voxel's distance among those of its side."""
-        found = np.zeros(values.shape)
-        for side, distance in sides:
-            found[side] = np.interp(distance, *shell_means(distance, values[side], self.mm))
-        return found
+
+def _at_shells(values: np.ndarray, sides: list[tuple[np.ndarray, ShellMeans]]) -> np.ndarray:
+    """The mean at every voxel's distance among those of its side."""
+    found = np.zeros(values.size)
+    for side, shells in sides:
+        found[side] = shells.at(values.ravel()[side])
+    return found.reshape(values.shape)

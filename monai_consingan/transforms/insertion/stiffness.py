@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.ndimage import correlate1d, gaussian_filter
+from scipy.stats import median_abs_deviation
+
+from monai_consingan.transforms.insertion.shells import Shells
 
 _SHARP = 0.65  # an axis is sharp whose second differences are at least that share of those of the sharpest axis
-_STRENGTH = 4.0
+_UNKNOWN = 1e-3  # the same of an axis that does not bend but for rounding, or only where this is not seen
+_STRENGTH = 4.0  # stiffness of an axis that has half of what makes it sharp
 _NEAR_MM = 2.5  # standard deviation of the neighbourhood, across an axis, in which an image bends alike
-_PRIOR = 0.02  # weight of the whole image's bends among those of a neighbourhood
+_PRIOR = 0.02  # weight of the whole image's bends among those of a neighbourhood, which may hold few known voxels
 _LEAST = 0.05  # share of its mean that the variance of bends has at least
+_UNSEEN, _SEEN = 1.25, 2.5  # of its profile, in spreads of the host's tissue, with which a source is no lesion, or is
+_SLACK = 0.005  # share of the host's stiffness that is left for what is a lesion for sure
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Stiffness:
             float(np.abs(bend[inner & where]).mean()) if (inner & where).any() else 0.0
             for bend, inner in zip(bends, whole, strict=True)
         ]
-        axes = tuple(axis for axis, size in enumerate(sizes) if 0 < size < _SHARP * max(sizes))
+        axes = tuple(axis for axis, size in enumerate(sizes) if _UNKNOWN * max(sizes) < size < _SHARP * max(sizes))
         weights = []
         for axis in axes:
             strength = _STRENGTH * (_SHARP * max(sizes) / sizes[axis] - 1)
@@ -80,6 +86,54 @@ class Stiffness:
         return change
 
 
+def stands_out(host: np.ndarray, profile: np.ndarray, ring: np.ndarray, mask: np.ndarray) -> float:
+    """Whether a source is another thing than the host's tissue around, by its radial profile: from 0 to 1.
+
+    Args:
+        host: one channel.
+        profile: mean of source less host at every distance from the mask's border.
+        ring: the tissue around.
+        mask: where the lesion is.
+    """
+    around = host[ring] if ring.any() else host
+    spread = float(median_abs_deviation(around, axis=None, scale="normal")) or float(around.std())
+    far = np.sqrt((profile[mask] ** 2).mean()) - _UNSEEN * spread
+    share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
+    return share * share * (3 - 2 * share)
+
+
+def bent(
+    change: np.ndarray,
+    stiff: Stiffness,
+    share: float,
+    shells: Shells,
+    free: np.ndarray,
+    trust: np.ndarray,
+    profile: np.ndarray | None = None,
+) -> np.ndarray:
+    """A change that bends as the host does, a share of its radial profile left as it is, the rest as far as it can.
+
+    Args:
+        change: what is to be added to the host, (\\*spatial).
+        stiff: the host's stiffness.
+        share: of the profile that is left, from 0 to 1 (:func:`stands_out`); the rest bends the more freely.
+        shells: around the lesion's border.
+        free: where the change may be other than 0, boolean.
+        trust: how much it counts in each voxel, above 0.
+        profile: the change's means at every distance from the border; None finds them.
+    """
+    if not stiff.axes:
+        return change
+    kept = share * (shells.means(change) if profile is None else profile) if share else np.zeros(change.shape)
+    trust = trust / (1 - (1 - _SLACK) * share)
+    result = kept + stiff.applied(change - kept, free, trust)
+    lost = shells.means(change - result)
+    result += share * lost
+    if share < 1:
+        result += (1 - share) * stiff.applied(lost, free, trust)
+    return np.where(free, result, 0.0)
+
+
 def _whole(known: np.ndarray, axis: int) -> np.ndarray:
     """Known voxels with known neighbours on both sides along an axis."""
     found = np.zeros_like(known)
@@ -94,9 +148,11 @@ def _stiffened(change: np.ndarray, weights: np.ndarray, trust: np.ndarray, free:
     lines = result.reshape(-1, change.shape[-1])
     used = np.flatnonzero(free.reshape(lines.shape).any(axis=1))
     given, cost, trust, free = (part.reshape(lines.shape)[used] for part in (change, weights, trust, free))
-    around = np.pad(cost, [(0, 0), (1, 1)])
     bands = np.zeros((3, *given.shape))
-    bands[0] = np.where(free, trust + 4 * cost + around[:, :-2] + around[:, 2:], 1.0)
+    own = trust + 4 * cost
+    own[:, 1:] += cost[:, :-1]
+    own[:, :-1] += cost[:, 1:]
+    bands[0] = np.where(free, own, 1.0)
     bands[1, :, :-1] = np.where(free[:, :-1] & free[:, 1:], -2 * (cost[:, :-1] + cost[:, 1:]), 0.0)
     bands[2, :, :-2] = np.where(free[:, :-2] & free[:, 2:], cost[:, 1:-1], 0.0)
     right = np.where(free, trust * given, 0.0)

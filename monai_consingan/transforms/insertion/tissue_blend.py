@@ -8,22 +8,19 @@ from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter1d
-from scipy.stats import median_abs_deviation
 
-from monai_consingan.arrays import as_array, check_layers, check_shape
+from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
 from monai_consingan.distance import depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
-from monai_consingan.transforms.insertion.shells import Shells, shell_means
-from monai_consingan.transforms.insertion.stiffness import Stiffness
+from monai_consingan.transforms.insertion.shells import ShellMeans, Shells
+from monai_consingan.transforms.insertion.stiffness import Stiffness, bent, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
 
 __all__ = ["TissueBlend"]
 
 _PRECISION = 1e-6  # of levels, far below the noise
-_UNSEEN, _SEEN = 1.25, 2.5  # spreads of the host's tissue by which a source is no lesion, or is one for sure
-_SLACK = 0.005  # share of the host's stiffness that is left for what is a lesion for sure
-_TRUST = (1.0, 0.3, 0.1)  # in a change within the mask, around it, and where there was none
+_TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
 _CUT = 4.0  # standard deviations at which a gaussian ends
 
 
@@ -105,7 +102,8 @@ class TissueBlend:
         Args:
             host: array of shape (\\*spatial), 2D or 3D, or (C, \\*spatial).
             source: array of the same shape, its intensities matched to the host's.
-            mask: array of shape (\\*spatial); values above 0 are what is wanted of the source.
+            mask: array of shape (\\*spatial); values above 0 are what is wanted of the source. Where it is all of a
+                plane, or of a volume in space, the source is taken as it is.
             axis: the spatial axis perpendicular to the slices to take every slice by itself; None in 2D, or for space.
             spacing: mm per spatial axis, or one number for all.
             valid: array of the mask's shape, above 0 where host and source both show tissue (in all channels); None
@@ -147,22 +145,26 @@ class TissueBlend:
     def _blended(
         self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
-        """Blend the channels within a plane, or in space."""
+        """Blend the channels within a plane, or in space; nothing is blended where no voxel is the host's."""
+        if mask.all():
+            return source.copy()
         near = reach_box(mask, mm, max(self.ring_mm, self._reach(mask.ndim)))
         there, known = (slice(None), *near), known | mask
-        where = mask[near], known[near], mm
+        depth, around = depth_inside(mask[near], mm), outside_distance(mask[near], mm)
+        where = mask[near], known[near], depth, around, mm
         mixed, old = host.copy(), host[there]
         if mask.ndim == 2:
             mixed[there] = self._near(old, source[there], source[there], *where, *self._bands(host, source, near, mm))
             return mixed
-        depth, around = depth_inside(mask[near], mm), outside_distance(mask[near], mm)
         ring = (around > 0) & (around <= self.ring_mm) & known[near]
         stiff = [Stiffness.of(channel, known[near], ring, mm) for channel in old]
         shells = Shells(mask[near], depth, around, mm, self.ring_mm)
-        shares = [_stands_out(*of, ring, shells) for of in zip(old, source[there], strict=True)]
+        profiles = [shells.means(change) for change in source[there] - old]
+        shares = [stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True)]
         sharp, source = source[there], source.copy()
-        for new, channel, one, share in zip(source[there], old, stiff, shares, strict=True):
-            new[...] = channel + _bent(new - channel, one, share, shells, known[near], np.ones(new.shape))
+        for new, channel, one, share, profile in zip(source[there], old, stiff, shares, profiles, strict=True):
+            change = bent(new - channel, one, share, shells, known[near], np.ones(new.shape), profile)
+            new[...] = channel + change
         part = self._near(old, source[there], sharp, *where, *self._bands(host, source, near, mm))
         touched, reachable = (part != old).any(axis=0), known[near] & (around <= self.reach_mm)
         trust = np.select([mask[near], touched], _TRUST[:2], _TRUST[2])
@@ -170,7 +172,7 @@ class TissueBlend:
             free = touched
             for axis in one.axes:
                 free = maximum_filter1d(free, 2 * int(self.extend_mm / mm[axis]) + 1, axis, mode="constant")
-            change = _bent(new - channel, one, share, shells, free & reachable, trust)
+            change = bent(new - channel, one, share, shells, free & reachable, trust)
             new[...] = np.where(change != 0, channel + change, channel)
         mixed[there] = part
         return mixed
@@ -190,20 +192,20 @@ class TissueBlend:
         pasted: np.ndarray,
         mask: np.ndarray,
         known: np.ndarray,
+        depth: np.ndarray,
+        around: np.ndarray,
         mm: Sequence[float],
         half: tuple[np.ndarray, np.ndarray],
         coarse: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
         """Blend in the box around the mask, host and source being known without their finest and their fine part.
 
-        The profile is that of what is pasted.
+        The profile is that of what is pasted; depth and distance around are those of the mask.
         """
-        around = outside_distance(mask, mm, reach_mm=max(self.ring_mm, self._reach(mask.ndim)))
         ring = (around > 0) & (around <= self.ring_mm) & known
         bands = zip(host, source, *half, *coarse, strict=True)
         texture = np.stack([self._texture(*channel, ring) for channel in bands])
         outline = (around <= self.outer_mm) & known
-        depth = depth_inside(mask, mm)
         core = depth > min(self.inner_mm, 0.999 * float(depth.max()))
         given: dict[str, Any] = {"spacing": mm, "alone": 0.0, "precision": _PRECISION}
         clone = poisson_blend(*coarse, outline, valid=known, **given)
@@ -229,18 +231,21 @@ class TissueBlend:
         self, change: np.ndarray, mask: np.ndarray, depth: np.ndarray, around: np.ndarray, mm: Sequence[float]
     ) -> np.ndarray:
         """Mean of a change at every depth below the mask's border, that at the border fading out around it."""
-        depths, means = shell_means(depth[mask], change[mask], mm)
+        shells = ShellMeans(depth[mask], mm)
+        means = shells.of(change[mask])
         fade = np.clip(1 - around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.zeros(mask.shape)
-        return np.where(mask, np.interp(depth, depths, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade)))
+        return np.where(mask, np.interp(depth, shells.distances, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade)))
 
     def _coarse(self, image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float], share: float = 1.0) -> np.ndarray:
         """What is coarser than ``fine_mm``, or a share of that, of every channel in a box."""
-        for axis, (size, part) in enumerate(zip(mm, box, strict=True), start=1):
-            first, last, weights = _gaussian(share * self.fine_mm / size, part.start, part.stop, image.shape[axis])
-            near = image[(slice(None),) * axis + (slice(first, last),)]
-            lines = near.reshape(int(np.prod(near.shape[:axis])), last - first, -1)
+        sizes = zip(mm, box, image.shape[1:], strict=True)
+        along = [_gaussian(share * self.fine_mm / step, part.start, part.stop, size) for step, part, size in sizes]
+        image = image[in_all(tuple(slice(first, last) for first, last, _ in along))]
+        for axis, (_, _, weights) in enumerate(along, start=1):
+            before, count, after = image.shape[:axis], image.shape[axis], image.shape[axis + 1 :]
+            lines = image.reshape(int(np.prod(before)), count, -1)
             smooth = weights @ lines if lines.shape[2] > 1 else (lines[..., 0] @ weights.T)[..., None]
-            image = smooth.reshape(*near.shape[:axis], len(weights), *near.shape[axis + 1 :])
+            image = smooth.reshape(*before, len(weights), *after)
         return image
 
     def _texture(self, *bands: np.ndarray) -> np.ndarray:
@@ -257,30 +262,6 @@ class TissueBlend:
             gain = np.clip(wanted / found, 1 / self.texture, self.texture) if found > 0 else 1.0
             result = result + gain * there
         return result
-
-
-def _stands_out(host: np.ndarray, source: np.ndarray, ring: np.ndarray, shells: Shells) -> float:
-    """Whether a source is another thing than the host's tissue around, by its radial profile: from 0 to 1."""
-    around = host[ring] if ring.any() else host
-    spread = float(median_abs_deviation(around, axis=None, scale="normal")) or float(around.std())
-    profile = shells.means(source - host)[shells.inside]
-    far = np.sqrt((profile**2).mean()) - _UNSEEN * spread
-    share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
-    return share * share * (3 - 2 * share)
-
-
-def _bent(
-    change: np.ndarray, stiff: Stiffness, share: float, shells: Shells, free: np.ndarray, trust: np.ndarray
-) -> np.ndarray:
-    """A change that bends as the host does, a share of its radial profile left as it is, the rest as far as it can."""
-    if not stiff.axes:
-        return change
-    kept = share * shells.means(change) if share else np.zeros(change.shape)
-    trust = trust / (1 - (1 - _SLACK) * share)
-    bent = kept + stiff.applied(change - kept, free, trust)
-    lost = shells.means(change - bent)
-    bent += share * lost + (1 - share) * stiff.applied(lost, free, trust)
-    return np.where(free, bent, 0.0)
 
 
 def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int, np.ndarray]:

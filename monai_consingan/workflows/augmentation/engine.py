@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -49,6 +49,7 @@ class Run:
         training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
         blend: where a redrawn image is used.
         model: one model for all hosts.
+        start: model from which the trainings of hosts' models start.
         bank: folder of models; ``None`` for one in the output.
         rule: what a host's model is trained on.
         donors: bank of lesions to take instead of the scans' own.
@@ -62,6 +63,7 @@ class Run:
     training: TrainingSettings | None
     blend: BlendSettings | None
     model: str | Path | None
+    start: str | Path | None
     bank: str | Path | None
     rule: dict[str, int | None]
     donors: str | Path | None = None
@@ -77,26 +79,33 @@ class Run:
         """
         settings = self.settings
         dims = None if settings.redrawn is None else settings.dims
-        training, cohort, _ = given_models(_TASKS[self.command], self.training, self.model, None, dims=dims)
+        training, cohort, earlier = given_models(_TASKS[self.command], self.training, self.model, self.start, dims=dims)
         path = None if self.model is None else model_file(self.model)
-        if cohort is not None:
+        if (given := cohort or earlier) is not None:
             folds = [record.fold for record in self.scans.of("training")]
-            for leak in leaks(seen_scans(cohort, self.scans), self.scans, folds):
+            for leak in leaks(seen_scans(given, self.scans), self.scans, folds):
                 warnings.warn(leak, ConSinGANWarning, stacklevel=2)
-        self.folder.ask(
-            self.scans,
-            {
-                "command": self.command,
-                "settings": settings.as_dict(),
-                "training": training.as_dict(),
-                "blend": (self.blend or settings.redrawn or BlendSettings()).as_dict(),
-                "model": None if path is None else str(path.absolute()),
-                "model_sha256": None if path is None else file_sha256(path),
-                "rule": self.rule,
-                "maps": _hashes_of_maps(self.scans, settings),
-                **self._donors(),
-            },
-        )
+        asked: dict[str, Any] = {
+            "command": self.command,
+            "settings": settings.as_dict(),
+            "training": training.as_dict(),
+            "blend": (self.blend or settings.redrawn or BlendSettings()).as_dict(),
+            "model": None if path is None else str(path.absolute()),
+            "model_sha256": None if path is None else file_sha256(path),
+            "rule": self.rule,
+            "maps": _hashes_of_maps(self.scans, settings),
+            **self._donors(),
+        }
+        if self.start is not None:
+            start = model_file(self.start)
+            asked |= {"start": str(start.absolute()), "start_sha256": file_sha256(start)}
+        _host_models(self._bank, settings, asked)  # which refuses what does not fit together
+        self.folder.ask(self.scans, asked)
+
+    @property
+    def _bank(self) -> Path:
+        """The folder of hosts' models."""
+        return self.folder.path / "models" if self.bank is None else Path(self.bank).absolute()
 
     def _donors(self) -> dict[str, Any]:
         """The bank of lesions, if one is given, and what is known of it."""
@@ -148,8 +157,7 @@ class Run:
         todo = [task for task in tasks if folder.outcome(task.name) is None]
         todo.sort(key=lambda task: task.host)  # all scans of a host in turn, as it is then read and looked at once
         folder.check_inputs(all_there=bool(todo))
-        bank = folder.path / "models" if self.bank is None else Path(self.bank).absolute()
-        work = partial(_make, str(folder.path), folder.token, str(bank), self.how.device)
+        work = partial(_make, str(folder.path), folder.token, str(self._bank), self.how.device)
         return failed | self._all(workers, work, todo, len(tasks), "making")
 
     def _require_lesions(self, failed: dict[str, str]) -> None:
@@ -244,6 +252,17 @@ def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
     return error
 
 
+def _host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any]) -> HostModels:
+    """The models of hosts as a run asks for them.
+
+    Raises:
+        ConSinGANError: what it asks for does not fit together.
+    """
+    training = TrainingSettings.from_dict(run["training"])
+    rule = {**run["rule"], "start": run.get("start")}
+    return HostModels(bank, training.task, training, axis=settings.axis, seed=settings.seed, **rule)
+
+
 @lru_cache(maxsize=1)
 def _maker(path: str, token: str, bank: str, device: str) -> CaseMaker[Any]:
     """What makes the scans of a run, read once by every process."""
@@ -251,9 +270,7 @@ def _maker(path: str, token: str, bank: str, device: str) -> CaseMaker[Any]:
     folder = RunFolder(path)
     run, settings = folder.run, folder.settings
     cohort = None if run["model"] is None else (TrainedModel.load(run["model"]), run["model_sha256"])
-    training = TrainingSettings.from_dict(run["training"])
-    models = HostModels(bank, training.task, training, axis=settings.axis, seed=settings.seed, **run["rule"])
-    others = (models, BlendSettings(**run["blend"]), cohort, device)
+    others = (_host_models(bank, settings, run), BlendSettings(**run["blend"]), cohort, device)
     if isinstance(settings, TwinSettings):
         return TwinMaker(folder.scans, folder.surveys(), settings, *others)
     given = run.get("donors")

@@ -67,7 +67,9 @@ class CaseMaker(ABC, Generic[Settings]):
 
     @cached_property
     def _seen(self) -> list[ScanRecord]:
-        return [] if self.cohort is None else seen_scans(self.cohort[0], self.scans)
+        """The scans of the data set that the model for all hosts has seen, or that from which theirs start."""
+        given = self.models.start if self.cohort is None else self.cohort[0]
+        return [] if given is None else seen_scans(given, self.scans)
 
     def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
         """Make a synthetic scan.
@@ -209,9 +211,9 @@ class CaseMaker(ABC, Generic[Settings]):
         )
         if self.settings.redrawn is None:
             case.model = None
-        elif self.cohort is not None:
-            case.warnings += leaks(self._seen, self.scans, [record.fold])
-        else:
+            return case
+        case.warnings += leaks(self._seen, self.scans, [record.fold])
+        if self.cohort is None:
             lesions = wrap_like((numbers > 0)[None].astype(np.uint8), image)
             try:
                 model = self.models.prepare(image, lesions, device=self.device)

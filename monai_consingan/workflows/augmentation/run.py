@@ -25,6 +25,7 @@ def augment(
     training: TrainingSettings | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
+    start: str | Path | None = None,
     bank: str | Path | None = None,
     crops: int = 3,
     side: int | None = None,
@@ -51,6 +52,7 @@ def augment(
         training: settings of the trainings of hosts' models, by default the preset ``quick``.
         blend: where a redrawn image replaces the pasted one.
         model: model, or folder of a run, to use for all hosts instead.
+        start: model, or folder of a run, such as a cohort's, from which the trainings of hosts' models start.
         bank: folder of models (:py:class:`monai_consingan.models.ModelBank`), by default ``models`` in the output.
         crops, side: what a host's model is trained on (:py:class:`monai_consingan.models.HostModels`).
         channel, lesion_mask, sequences: see :py:func:`read_scans`.
@@ -73,14 +75,14 @@ def augment(
     how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     settings = _located(settings or AugmentSettings(), scans)
-    method = chosen_insertion(settings.method, training=training, blend=blend, model=model, bank=bank)
+    method = chosen_insertion(settings.method, training=training, blend=blend, model=model, start=start, bank=bank)
     settings = replace(settings, method=method)
     if settings.brain and not any(record.entry.get(settings.brain) for record in scans.records):
         raise ConSinGANError(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
     rule = {"crops": crops, "side": side}
-    return Run("augment", scans, output, settings, how, training, blend, model, bank, rule, donors).go()
+    return Run("augment", scans, output, settings, how, training, blend, model, start, bank, rule, donors).go()
 
 
 def free_twins(
@@ -91,6 +93,7 @@ def free_twins(
     training: TrainingSettings | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
+    start: str | Path | None = None,
     bank: str | Path | None = None,
     crops: int = 3,
     side: int | None = None,
@@ -110,7 +113,7 @@ def free_twins(
         settings: what the twins depend on.
         training: settings of the trainings of hosts' models for editing, by default the preset ``quick``.
         blend: where a redrawn image replaces the filled one.
-        model, bank, crops, side, channel, lesion_mask, sequences: see :py:func:`augment`.
+        model, start, bank, crops, side, channel, lesion_mask, sequences: see :py:func:`augment`.
         **execution: as of :py:func:`augment`.
 
     Returns:
@@ -124,14 +127,14 @@ def free_twins(
         summary = free_twins("datalist.json", "twins", jobs=4)
     """
     settings = settings or TwinSettings()
-    asked = any(given is not None for given in (training, blend, model, bank))
+    asked = any(given is not None for given in (training, blend, model, start, bank))
     if settings.method == "fill" and asked:
         raise ConSinGANError("method is 'fill', which uses no model, but something of one is given: leave it out.")
     settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
     how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     rule = {"crops": crops, "side": side}
-    return Run("twins", scans, output, settings, how, training, blend, model, bank, rule).go()
+    return Run("twins", scans, output, settings, how, training, blend, model, start, bank, rule).go()
 
 
 def _located(settings: AugmentSettings, scans: ScanSet) -> AugmentSettings:

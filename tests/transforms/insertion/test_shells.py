@@ -1,19 +1,30 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from monai_consingan.transforms.insertion.shells import Shells, shell_means
+from monai_consingan.transforms.insertion.shells import ShellMeans, Shells
 
 
 def test_means_of_shells() -> None:
-    distances, means = shell_means(np.array([1.0, 1, 1, 1, 2, 2, 2, 2]), np.arange(8.0), (1.0, 1.0))
-    assert distances.tolist() == [1, 2] and means.tolist() == [1.5, 5.5]
+    shells = ShellMeans(np.array([1.0, 1, 1, 1, 2, 2, 2, 2]), (1.0, 1.0))
+    assert shells.distances.tolist() == [1, 2] and shells.of(np.arange(8.0)).tolist() == [1.5, 5.5]
 
 
 def test_small_shells_far_away_are_one() -> None:
-    distances, means = shell_means(np.array([1.0, 1, 1, 1, 2, 2, 3, 3]), np.arange(8.0), (1.0, 1.0))
-    assert distances.tolist() == [1, 2.5] and means.tolist() == [1.5, 5.5]
+    shells = ShellMeans(np.array([1.0, 1, 1, 1, 2, 2, 3, 3]), (1.0, 1.0))
+    assert shells.distances.tolist() == [1, 2.5] and shells.of(np.arange(8.0)).tolist() == [1.5, 5.5]
+
+
+@given(st.integers(0, 1000), st.integers(1, 40))
+@settings(max_examples=25, deadline=None)
+def test_between_shells_means_are_interpolated(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    distance, values = rng.uniform(0.1, 4, (count,)), rng.normal(size=count)
+    shells = ShellMeans(distance, (1.0, 2.0))
+    assert np.allclose(shells.at(values), np.interp(distance, shells.distances, shells.of(values)), atol=1e-12)
 
 
 def _shells(mask: np.ndarray) -> tuple[Shells, np.ndarray]:

@@ -78,3 +78,9 @@ def test_is_the_least_squares_solution(seed: int) -> None:
     if inside.size:
         wanted[inside] = np.linalg.lstsq(matrix[:, inside], right, rcond=None)[0]
     assert np.allclose(found, wanted)
+
+
+def test_an_axis_that_bends_by_rounding_only_is_not_stiff(thick_slices: MakeSlices) -> None:
+    image = thick_slices(0)[..., 7:11]  # between two slices
+    everywhere = np.ones(image.shape, bool)
+    assert Stiffness.of(image, everywhere, everywhere, (1.0,) * 3).axes == ()

@@ -214,3 +214,29 @@ def test_in_space_sequences_are_as_sharp_as_the_host_is_in_each(thick_slices: Ca
     ring = (distance_transform_edt(~mask) <= 3)[:, :, 1:-1] & (np.arange(1, 42) % 6 != 0)
     bends = np.abs(np.diff(both, 2, axis=3))
     assert bends[0][ring].mean() < 0.2 * bends[1][ring].mean()
+
+
+@pytest.mark.parametrize("thick", [1, 2, 3])
+def test_a_few_planes_between_two_slices_are_blended(thick_slices: Callable[..., np.ndarray], thick: int) -> None:
+    host, source, mask = (part[..., 19 : 19 + thick] for part in _volumes(thick_slices, 0))
+    result = TissueBlend()(host, source + 60 * mask, mask)
+    assert np.isfinite(result).all()
+    assert abs((result - source)[mask].mean() - 60) < 1
+
+
+def test_a_lesion_of_one_voxel_is_as_bright_as_it_was(thick_slices: Callable[..., np.ndarray]) -> None:
+    host, source, mask = _volumes(thick_slices, 1)
+    for place in ((20, 20, 21), (0, 0, 0), (39, 20, 42)):
+        mask[:], source[place] = False, 160.0
+        mask[place] = True
+        assert abs(TissueBlend()(host, source, mask)[place] - 160) < 0.5
+
+
+def test_where_nothing_is_the_hosts_the_source_is_taken() -> None:
+    host, source, mask = _scene(9)
+    assert np.array_equal(TissueBlend()(host, source, np.ones_like(mask)), source)
+    volumes = [np.stack(pair, axis=2) for pair in ((host, host), (source, source), (mask, np.ones_like(mask)))]
+    result = TissueBlend()(*volumes, axis=2)
+    assert np.array_equal(result[..., 0], TissueBlend()(host, source, mask))
+    assert np.array_equal(result[..., 1], source)
+    assert np.array_equal(TissueBlend()(volumes[0], volumes[1], np.ones_like(volumes[2])), volumes[1])

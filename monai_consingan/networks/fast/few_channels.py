@@ -1,4 +1,4 @@
-"""What surrounds the convolutions of :py:mod:`monai_consingan.networks.fast.winograd`, compiled by Numba for the CPU.
+"""Convolutions between a few channels and many, compiled by Numba for the CPU.
 
 Arrays are flat and contiguous, images (N, D, H, W, C), all of one type; filters have ``taps`` planes, 1 in the plane,
 where D is 1, or 3 in space. Sums are split in as many parts as the caller says, all else gives the same in any number.
@@ -12,10 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from monai_consingan.networks.fast.product import product, tile_of
-from monai_consingan.networks.fast.specialize import Kernel, specialize
-
-PARTS = 8
-"""Parts of a sum."""
+from monai_consingan.networks.fast.specialize import Kernel, own, specialize
 
 
 def padded(count: int) -> int:
@@ -33,24 +30,19 @@ def row_scratch(channels: int, size: int, w: int, few: int, pad: int) -> int:
 C = 0
 floats: Any = None
 doubles: Any = None
-wholes: Any = None
 number: Any = None
 
 
-class Layers(NamedTuple):
+class Expander(NamedTuple):
     """Compiled functions for one number of channels."""
 
     expand: Kernel
     outer: Kernel
-    moments: Kernel
-    activate: Kernel
-    norm_sums: Kernel
-    norm_gradient: Kernel
 
 
 @cache
-def layers(channels: int, dtype: torch.dtype) -> Layers:
-    """Functions for convolutions between a few channels and ``channels``, and for instance norm with LeakyReLU.
+def expander(channels: int, dtype: torch.dtype) -> Expander:
+    """Functions for convolutions from a few channels to ``channels``.
 
     Their first argument is the number of parts that the work is split in.
 
@@ -61,38 +53,15 @@ def layers(channels: int, dtype: torch.dtype) -> Layers:
         :py:func:`~monai_consingan.networks.fast.winograd.winograd`.
 
         ``outer(parts, x, g, out, scratch, n, d, h, w, taps, few, pad)``: the gradient by the ``weight`` of ``expand``,
-        for the gradient ``g`` by its result, in parts, ``out`` (parts, padded(taps * 9 * few), C).
+        for the gradient ``g`` by its result, in parts, ``out`` (parts, padded(taps * 9 * few), C), double and filled
+        with zeros.
 
-        ``moments(parts, x, out, scratch, pixels)``: sums of the differences to the first pixel and of their squares, in
-        parts, ``out`` (parts, 2, C).
-
-        ``activate(parts, x, scale, shift, y, pixels, slope)``: LeakyReLU of ``x * scale + shift``.
-
-        ``norm_sums(parts, x, g, scale, shift, mean, out, scratch, pixels, slope)``: for the gradient ``g`` by the
-        result of ``activate``, sums of the gradient ``d`` in front of LeakyReLU and of ``d * (x - mean)``, in parts as
-        above.
-
-        ``norm_gradient(parts, x, g, scale, shift, of_x, constant, y, pixels, slope)``: ``d * scale + of_x * x +
-        constant``.
-
-        ``out`` is double, and filled with zeros. ``scratch`` is as large as ``out``, or as :py:func:`row_scratch` says.
-        ``slope`` is given by :py:func:`~monai_consingan.networks.fast.specialize.bits`.
+        ``scratch`` is as large as :py:func:`row_scratch` says.
     """
-    compiled = specialize(
-        globals(),
-        {"C": channels, "tile": tile_of(channels)},
-        ["product", "_own", "_patches", "_finish", "_moments_part", "_norm_sums_part"],
-        [f"_{name}" for name in Layers._fields],
-        dtype=dtype,
-        suffix=f"{channels}_",
-    )
-    return Layers(*compiled.values())
-
-
-def _own(values, part, parts):  # type: ignore[no-untyped-def]
-    # what of an array belongs to a part
-    size = values.size // parts
-    return values[part * size : (part + 1) * size]
+    constants = {"C": channels, "tile": tile_of(channels)}
+    functions, kernels = ["product", "own", "_patches", "_finish"], ["_expand", "_outer"]
+    compiled = specialize(globals(), constants, functions, kernels, dtype=dtype, suffix=f"{channels}_")
+    return Expander(*compiled.values())
 
 
 def _patches(x, d, h, w, taps, few, pad, plane, row, size, line, patch):  # type: ignore[no-untyped-def]
@@ -134,7 +103,7 @@ def _expand(part, parts, table):  # type: ignore[no-untyped-def]
     pad, slope = table[18], number(table, 19)
     ho, wo, size = h + 2 * pad - 2, w + 2 * pad - 2, weight.size // C
     rows, pixels = (d + 2 * pad - 2 if taps == 3 else d) * ho, (w + 2 * pad + 1) // 4 * 4
-    scratch = _own(floats(table, 5), part, parts)
+    scratch = own(floats(table, 5), part, parts)
     patch, result, line = scratch[: pixels * size], scratch[pixels * size :], scratch[pixels * (size + C) :]
     line[:] = 0
     for item in range(part * n * rows // parts, (part + 1) * n * rows // parts):
@@ -146,11 +115,11 @@ def _expand(part, parts, table):  # type: ignore[no-untyped-def]
 
 
 def _outer(part, parts, table):  # type: ignore[no-untyped-def]
-    x, g, total = floats(table, 0), floats(table, 1), _own(doubles(table, 2), part, parts)
+    x, g, total = floats(table, 0), floats(table, 1), own(doubles(table, 2), part, parts)
     n, d, h, w, taps, few, pad = table[8], table[9], table[10], table[11], table[12], table[13], table[14]
     ho, wo, size = h + 2 * pad - 2, w + 2 * pad - 2, total.size // C
     rows, pixels = (d + 2 * pad - 2 if taps == 3 else d) * ho, (w + 2 * pad + 1) // 4 * 4
-    scratch = _own(floats(table, 3), part, parts)
+    scratch = own(floats(table, 3), part, parts)
     patch, gs = scratch[: pixels * size], scratch[pixels * size : pixels * (size + C)]
     sums, line = scratch[pixels * (size + C) :], scratch[(pixels + size) * C + pixels * size :]
     gs[:] = 0
@@ -164,69 +133,6 @@ def _outer(part, parts, table):  # type: ignore[no-untyped-def]
         product(patch, 1, size, gs, sums, size, pixels)
         for k in range(size * C):
             total[k] += sums[k]
-
-
-def _moments_part(x, first, last, sums, out):  # type: ignore[no-untyped-def]
-    start = x[:C]
-    sums[:] = 0
-    for p in range(first, last):
-        xs = x[p * C : (p + 1) * C]
-        for c in range(C):
-            d = xs[c] - start[c]
-            sums[c] += d
-            sums[C + c] += d * d
-    out += sums
-
-
-def _moments(part, parts, table):  # type: ignore[no-untyped-def]
-    x, pixels, end = floats(table, 0), table[6], (part + 1) * table[6] // parts
-    out, sums = _own(doubles(table, 1), part, parts), _own(floats(table, 2), part, parts)
-    for first in range(part * pixels // parts, end, 256):
-        _moments_part(x, first, min(first + 256, end), sums, out)
-
-
-def _activate(part, parts, table):  # type: ignore[no-untyped-def]
-    x, scale, shift, y = floats(table, 0), floats(table, 1), floats(table, 2), floats(table, 3)
-    pixels, slope = table[8], number(table, 9)
-    zero = x.dtype.type(0)
-    for p in range(part * pixels // parts, (part + 1) * pixels // parts):
-        xs, ys = x[p * C : (p + 1) * C], y[p * C : (p + 1) * C]
-        for c in range(C):
-            value = xs[c] * scale[c] + shift[c]
-            ys[c] = value if value > zero else slope * value
-
-
-def _norm_sums_part(x, g, first, last, scale, shift, slope, mean, sums, out):  # type: ignore[no-untyped-def]
-    zero = x.dtype.type(0)
-    sums[:] = 0
-    for p in range(first, last):
-        xs, gs = x[p * C : (p + 1) * C], g[p * C : (p + 1) * C]
-        for c in range(C):
-            d = gs[c] if xs[c] * scale[c] + shift[c] > zero else slope * gs[c]
-            sums[c] += d
-            sums[C + c] += d * (xs[c] - mean[c])
-    out += sums
-
-
-def _norm_sums(part, parts, table):  # type: ignore[no-untyped-def]
-    x, g, scale, shift = floats(table, 0), floats(table, 1), floats(table, 2), floats(table, 3)
-    mean, out, sums = floats(table, 4), _own(doubles(table, 5), part, parts), _own(floats(table, 6), part, parts)
-    pixels, slope = table[14], number(table, 15)
-    end = (part + 1) * pixels // parts
-    for first in range(part * pixels // parts, end, 256):
-        _norm_sums_part(x, g, first, min(first + 256, end), scale, shift, slope, mean, sums, out)
-
-
-def _norm_gradient(part, parts, table):  # type: ignore[no-untyped-def]
-    x, g, scale, shift = floats(table, 0), floats(table, 1), floats(table, 2), floats(table, 3)
-    of_x, constant, y = floats(table, 4), floats(table, 5), floats(table, 6)
-    pixels, slope = table[14], number(table, 15)
-    zero = x.dtype.type(0)
-    for p in range(part * pixels // parts, (part + 1) * pixels // parts):
-        xs, gs, ys = x[p * C : (p + 1) * C], g[p * C : (p + 1) * C], y[p * C : (p + 1) * C]
-        for c in range(C):
-            d = gs[c] if xs[c] * scale[c] + shift[c] > zero else slope * gs[c]
-            ys[c] = d * scale[c] + of_x[c] * xs[c] + constant[c]
 
 
 class Reducer(NamedTuple):
@@ -286,33 +192,3 @@ def _add_up(part, parts, table):  # type: ignore[no-untyped-def]
                         k = ((q * 3 + i) * 3 + j) * few + f
                         for s in range(max(0, pad - j), min(wo, w + pad - j)):
                             ys[s * few + f] += zs[(at + s + j - pad) * C + k]
-
-
-@cache
-def resample(dtype: torch.dtype) -> Kernel:
-    """Function for sparse matrices along an axis.
-
-    Returns:
-        ``resample(parts, x, weight, y, starts, index, outer, size, inner, new_size)``: multiplies the middle axis of
-        ``x`` (outer, size, inner) by a matrix in compressed rows, into ``y`` (outer, new_size, inner): row ``k`` has
-        ``weight[p]`` in column ``index[p]`` for ``p`` from ``starts[k]`` to below ``starts[k + 1]``.
-    """
-    return specialize(globals(), {}, [], ["_resample"], dtype=dtype)["_resample"]
-
-
-def _resample(part, parts, table):  # type: ignore[no-untyped-def]
-    x, weight, y, starts, index = (
-        floats(table, 0),
-        floats(table, 1),
-        floats(table, 2),
-        wholes(table, 3),
-        wholes(table, 4),
-    )
-    outer, size, inner, new_size = table[10], table[11], table[12], table[13]
-    for item in range(part * outer * new_size // parts, (part + 1) * outer * new_size // parts):
-        image, k, ys = x[item // new_size * size * inner :], item % new_size, y[item * inner : (item + 1) * inner]
-        ys[:] = 0
-        for p in range(starts[k], starts[k + 1]):
-            value, xs = weight[p], image[index[p] * inner : (index[p] + 1) * inner]
-            for c in range(inner):
-                ys[c] += value * xs[c]

@@ -72,6 +72,8 @@ class PasteLesion(Transform):
             around the lesion, fading out over ``feather_mm``. ``"poisson"`` keeps the donor's gradients within the
             mask and takes the level from the host around it (:func:`poisson_blend`). ``"crossfade"`` also fades from
             one to the other across the border, so that neither a step nor a blur shows there (:func:`crossfade`).
+            ``"tissue"`` fits level, texture and border to the host's tissue, and keeps the lesion what it is
+            (:class:`TissueBlend`).
         feather_mm: width of the fade-out in mm; a crossfade is that wide to both sides of the border.
         match: ``"none"`` takes the donor's intensities as they are. ``"gain"`` multiplies them so that the mean around
             the lesion equals the mean around its new place in the host, which keeps the lesion's relative contrast.

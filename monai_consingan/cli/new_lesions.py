@@ -10,7 +10,7 @@ import click
 
 from monai_consingan.cli.options import (
     given_only,
-    seed_option,
+    run_options,
     sequences_option,
     settings_options,
     taken,
@@ -34,8 +34,7 @@ from monai_consingan.lesion_settings import LesionSettings
 @click.option("--channel", type=int, help="Number of the image to work on where a scan has several.")
 @sequences_option
 @click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
-@seed_option("Seed of everything random.")
-@click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
+@run_options
 def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
     """Make new lesions with their labels of those of donors: a data set, or images each followed by its label.
 

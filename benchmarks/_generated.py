@@ -99,20 +99,20 @@ class Case:
     made: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
-def donors_without(subjects: Sequence[Subject], left_out: Subject, settings: LesionSettings, bank: Path) -> Donors:
-    """All patients but one as donors, with a network of those of the other half, which has not seen that one.
+def donors_without(subjects: Sequence[Subject], settings: LesionSettings, bank: Path) -> list[Donors]:
+    """For each patient all others as donors; one network of all of them serves them all.
 
     Args:
         subjects: all.
-        left_out: the one.
         settings: sizes and seed.
-        bank: folder that keeps the networks.
+        bank: folder that keeps the network.
     """
-    examples = [other.example for other in subjects if other is not left_out]
-    donors, half = Donors(examples, settings), subjects.index(left_out) % 2
-    of_half = [other.example for number, other in enumerate(subjects) if number % 2 != half]
-    donors.painter = Donors(of_half, settings, ModelBank(bank)).painter
-    return donors
+    painter = Donors([subject.example for subject in subjects], settings, ModelBank(bank)).painter
+    known = []
+    for left_out in subjects:
+        known.append(Donors([other.example for other in subjects if other is not left_out], settings))
+        known[-1].painter = painter
+    return known
 
 
 def cases_of(

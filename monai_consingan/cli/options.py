@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -193,6 +193,23 @@ blend_options = together(
 def given_only(**options: Any) -> dict[str, Any]:
     """The options that were given: those that are neither ``None`` nor an empty choice of several."""
     return {name: value for name, value in options.items() if value is not None and value != ()}
+
+
+def refuse_given(names: Iterable[str], why: str) -> None:
+    """Refuse options of the command that were given although they mean nothing beside the others.
+
+    Args:
+        names: their parameters.
+        why: the end of the sentence that says so.
+
+    Raises:
+        click.UsageError: one was given.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) not in (None, click.core.ParameterSource.DEFAULT):
+            flag = next(parameter for parameter in context.command.params if parameter.name == name).opts[0]
+            raise click.UsageError(f"{flag} is given, {why}: leave it out", context)
 
 
 def training_settings(

@@ -138,8 +138,8 @@ def save_rows(
         handles = [Line2D([], [], color=colour, lw=2, label=name) for name, colour in colours.items()]
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=9, frameon=False, borderpad=0)
     # PNG packed in half of the time, with a quarter more bytes
-    packing: dict[str, Any] = {"compress_level": 2} if os.fspath(path).lower().endswith(".png") else {}
-    figure.savefig(os.fspath(path), dpi=dpi, **({"pil_kwargs": packing} if packing else {}))
+    packing: dict[str, Any] = {"pil_kwargs": {"compress_level": 2}}
+    figure.savefig(os.fspath(path), dpi=dpi, **(packing if os.fspath(path).lower().endswith(".png") else {}))
 
 
 class _Sheet:

@@ -29,6 +29,7 @@ from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
 
 class FilledLesion(NamedTuple):
@@ -60,7 +61,7 @@ class FillLesion(Transform):
 
     Args:
         methods: ways to fill, tried in this order (:class:`RemoveLesion`).
-        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"`` or a position in mm.
+        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"``, a position in mm or a plane.
         margin_mm: how far beyond the label is filled.
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
@@ -73,7 +74,7 @@ class FillLesion(Transform):
     """
 
     methods: str | Sequence[str] = USUAL_FILLINGS
-    symmetry: str | float = "estimate"
+    symmetry: str | float | SymmetryPlane = "estimate"
     margin_mm: float = 1.5
     train_on: str = "mirror"
     axis: int | None = None

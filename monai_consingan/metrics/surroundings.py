@@ -77,7 +77,8 @@ def spatial_mask(
     Raises:
         ConSinGANError: for another shape than the image's, or for an empty mask unless that is allowed.
     """
-    array = spatial_array(mask, name) > 0
+    array = spatial_array(mask, name)
+    array = array if array.dtype == bool else array > 0
     if array.shape != tuple(shape):
         raise ConSinGANError(
             f"{name} has the spatial shape {array.shape} but its image {tuple(shape)}: give both on one grid."
@@ -107,9 +108,9 @@ class TissueLevel:
     span: float
 
     @classmethod
-    def of(cls, channel: NDArray[Any]) -> TissueLevel:
-        """That of a channel, (\\*spatial)."""
-        background = find_background(channel)
+    def of(cls, channel: NDArray[Any], background: Background | None = None) -> TissueLevel:
+        """That of a channel, (\\*spatial), whose background may be known."""
+        background = find_background(channel) if background is None else background
         shown = background.darkest(channel)
         dark, bright = np.percentile(shown, (0.5, 99.5))
         return cls(faint_level(float(shown.min()), float(bright)), background, float(bright - dark))
@@ -120,9 +121,10 @@ class TissueLevel:
         return self.background.tissue(values) & bright if self.background else bright
 
 
-def tissue_levels(image: NdarrayOrTensor) -> tuple[TissueLevel, ...]:
-    """What tells tissue from air in each channel of an image, (C, \\*spatial)."""
-    return tuple(TissueLevel.of(channel) for channel in channels_array(image))
+def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | None = None) -> tuple[TissueLevel, ...]:
+    """What tells tissue from air in each channel of an image, (C, \\*spatial), whose backgrounds may be known."""
+    channels = channels_array(image)
+    return tuple(map(TissueLevel.of, channels, backgrounds or map(find_background, channels)))
 
 
 class Surroundings:

@@ -120,7 +120,7 @@ HOSTILE: dict[str, tuple[str, Callable[..., Path]]] = {
     "1e300": ("image", _values(lambda a: a * 1e297)),
     "1e-40": ("image", _values(lambda a: a * 1e-43)),
     "constant": ("image", _values(np.ones_like)),
-    "4D": ("image", _values(lambda a: np.stack([a, a], -1))),
+    "5D": ("image", _values(lambda a: np.stack([np.stack([a, a], -1)] * 2, -1))),
     "complex": ("image", _values(lambda a: a * (1 + 1j))),
     "label of fractions": ("label", _values(lambda a: (a > 700) * 0.4)),
     "negative label": ("label", _values(lambda a: (a > 700) * -1.0)),

@@ -312,3 +312,20 @@ def test_a_stripped_brain_with_bright_lesions_is_not_padded_air() -> None:
     image = np.where(inside, values, 0)
     image[20:36, 20:36, 12:24] = 4000
     assert find_background(image) and not find_background(image).pads
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_after_a_z_score_zero_is_not_dark(shape: tuple[int, ...]) -> None:
+    values, inside = brain(shape)
+    scores = (values - values[inside].mean()) / values[inside].std()
+    noisy = values + 4 * np.random.RandomState(2).randn(*shape)
+    for image, signed in (
+        (values, False),
+        (np.where(inside, values, -1000), False),  # padded
+        (noisy, False),  # an interpolation drives air below 0
+        (np.where(inside, scores, 0), True),
+        ((noisy - noisy.mean()) / noisy.std(), True),  # of all voxels
+        (np.where(inside, scores, scores[inside].min()), True),
+        (values - 1024, True),
+    ):
+        assert find_background(image.astype(np.float32)).signed is signed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -89,10 +89,19 @@ def _sequences(help: str) -> Callable[[Function], Function]:
     return click.option("--sequences", type=NAMES, metavar="NAMES", help=help)
 
 
-sequences_option = _sequences(
-    "Sequences to work on, by their names in the data set; of BIDS by suffixes, such as T1w,ce-gadolinium_T1w,FLAIR. "
-    "[default: all; of BIDS, T1w]"
+data_set_options = together(
+    _sequences(
+        "Sequences to work on, by their names in the data set; of BIDS by suffixes, such as "
+        "T1w,ce-gadolinium_T1w,FLAIR. [default: all; of BIDS, T1w]"
+    ),
+    click.option(
+        "--channel",
+        type=int,
+        help="Number from 0 of the one sequence to work on, which is all that the result has. [default: all of them]",
+    ),
+    click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder."),
 )
+"""What is taken of a data set."""
 
 sequence_options = together(
     _sequences(
@@ -193,6 +202,23 @@ blend_options = together(
 def given_only(**options: Any) -> dict[str, Any]:
     """The options that were given: those that are neither ``None`` nor an empty choice of several."""
     return {name: value for name, value in options.items() if value is not None and value != ()}
+
+
+def refuse_given(names: Iterable[str], why: str) -> None:
+    """Refuse options of the command that were given although they mean nothing beside the others.
+
+    Args:
+        names: their parameters.
+        why: the end of the sentence that says so.
+
+    Raises:
+        click.UsageError: one was given.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) not in (None, click.core.ParameterSource.DEFAULT):
+            flag = next(parameter for parameter in context.command.params if parameter.name == name).opts[0]
+            raise click.UsageError(f"{flag} is given, {why}: leave it out", context)
 
 
 def training_settings(

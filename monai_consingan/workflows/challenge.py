@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import shlex
+import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from monai.data import MetaTensor
@@ -24,7 +25,7 @@ from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.folder_lock import locked
 from monai_consingan.metrics.detection import detection
 from monai_consingan.transforms.head import head_mask
-from monai_consingan.workflows.augmentation import augment, free_twins, read_scans
+from monai_consingan.workflows.augmentation import ScanRecord, augment, free_twins, read_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import load_pair, size_class
 from monai_consingan.workflows.outputs import REPORT_NAME
@@ -32,10 +33,14 @@ from monai_consingan.workflows.report import shown_number, write_report
 from monai_consingan.workflows.run_folder import ResumableFolder
 
 PAGE = "report.html"
+_MASKS = "masks"
 _PLACES = ("{image}", "{mask}")
 _OF_BOTH = ("lesion_labels", "axis", "dims", "lead", "seed")  # what lesions are put in and taken out by
 _CONTRASTS = {"below 3": (-math.inf, 3.0), "3 to 6": (3.0, 6.0), "from 6": (6.0, math.inf)}
 _DEPTHS_MM = {"below 20 mm": (-math.inf, 20.0), "20 to 35 mm": (20.0, 35.0), "from 35 mm": (35.0, math.inf)}
+
+Segment: TypeAlias = Callable[[str, Sequence[Path], MetaTensor], np.ndarray]
+"""What makes a mask of a scan: of its name, its files and the image."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,9 @@ def challenge(
     *,
     settings: AugmentSettings | None = None,
     twins: bool = True,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
     jobs: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -90,6 +98,7 @@ def challenge(
             ``report.html``.
         settings: what is put in, how much and how; by default one to three lesions into each scan, once.
         twins: whether lesions are taken out too.
+        channel, lesion_mask, sequences: see :py:func:`~monai_consingan.workflows.augmentation.read_scans`.
         jobs: number of processes that make scans.
         progress: whether to show progress on the standard error stream.
 
@@ -99,16 +108,20 @@ def challenge(
         all lesions one by one.
 
     Raises:
-        ConSinGANError: the command lacks a place for the scan or the mask, fails, or writes no mask on the scan's grid;
-            the data set or the folder cannot be used.
+        ConSinGANError: the command lacks a place for the scan or the mask, fails, or writes no mask on the scan's grid,
+            which is found on the first scan, before any is made; the data set or the folder cannot be used.
     """
     words = _words(command)
     settings = settings or AugmentSettings(per_scan=1)
+    chosen: dict[str, Any] = {"channel": channel, "lesion_mask": lesion_mask, "sequences": sequences}
+    originals = {record.name: record for record in read_scans(scans, **chosen).of("training")}
     folder = ResumableFolder(output, ".challenge", "challenge")
-    asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins}
+    segment = partial(_segmented, words, folder.path / _MASKS)
+    asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins, **chosen}
     with locked(folder.path):
         folder.begin({**asked, "settings": settings.as_dict()})
-        work: dict[str, Any] = {"jobs": jobs, "progress": progress}
+        _try_out(segment, originals.values(), folder)
+        work: dict[str, Any] = {"jobs": jobs, "progress": progress, **chosen}
         augment(scans, folder.path / "inserted", settings, **work)
         if twins:
             free_twins(
@@ -117,8 +130,6 @@ def challenge(
                 TwinSettings(**{name: getattr(settings, name) for name in _OF_BOTH}),
                 **work,
             )
-        segment = partial(_segmented, words, folder.path / "masks")
-        originals = {record.name: record.images for record in read_scans(scans).of("training")}
         lesions, false = [], {}
         for part in ("inserted", "removed") if twins else ("inserted",):
             found, more = _asked(folder.path / part, segment, originals)
@@ -138,28 +149,49 @@ def challenge(
     return report
 
 
+def _try_out(segment: Segment, scans: Iterable[ScanRecord], folder: ResumableFolder) -> None:
+    """Segment the first scan that can be read, as a segmenter that fails is best known before scans are made.
+
+    Raises:
+        ConSinGANError: it fails; nothing is left of a run that has segmented nothing.
+    """
+    for record in scans:
+        try:
+            image = load_pair(record)[0]
+        except ConSinGANError:  # which the augmentation tells
+            continue
+        try:
+            segment(record.name, record.images, image)
+        except ConSinGANError:
+            masks = folder.path / _MASKS
+            if not any(masks.glob("[!.]*")):
+                shutil.rmtree(masks, ignore_errors=True)
+                folder.undo()
+            raise
+        return
+
+
 def _asked(
     part: Path,
-    segment: Callable[[str, Sequence[Path], MetaTensor], np.ndarray],
-    originals: Mapping[str, Sequence[Path]],
+    segment: Segment,
+    originals: Mapping[str, ScanRecord],
 ) -> tuple[list[_Asked], list[int]]:
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
     lesions, false = [], []
-    records = {record.name: record for record in read_scans(part / "datalist.json").records}
     for told in folder.made():
-        name, host = told["name"], told["host"]["scan"]
-        image, label, _ = load_pair(records[name])
+        record, host = folder.record(told), told["host"]["scan"]
+        image, label, _ = load_pair(record)
         marks = load_label(part / told[folder.numbers], image=image).numpy()
-        predicted = segment(name, records[name].images, image)
-        before = segment(host, originals[host], image)
+        predicted = segment(record.name, record.images, image)
+        before = segment(host, originals[host].images, image)
         known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
         head = head_mask(as_array(image)[0], spacing=spacing_of(image))
         depth = outside_distance(~head, spacing_of(image)) if not head.all() else np.full(head.shape, np.nan)
         for lesion in told["lesions"]:
             inside = marks == lesion["instance"]
-            lesions.append(_outcome(name, lesion, inside, predicted, before, depth, image))
+            lesions.append(_outcome(record.name, lesion, inside, predicted, before, depth, image))
     return lesions, false
 
 

@@ -52,6 +52,16 @@ def test_reading_makes_a_page_or_scores_answers(call: Any, monkeypatch: Any, tmp
         assert call(*wrong).exit_code == 2
 
 
+def test_reading_refuses_what_means_nothing(call: Any, tmp_path: Path) -> None:
+    score = ("reading", "--score", "a.json", "--key", "key.json")
+    for more in (("--real", "list.json"), ("--output", "out"), ("--number", 40), ("--seed", 0), ("--overwrite",)):
+        wrong = call(*score, *more)
+        assert wrong.exit_code == 2
+        assert f"{more[0]} is given, but --score makes no page: leave it out" in wrong.output
+    page = ("reading", tmp_path, "--real", "list.json", "--output", tmp_path / "out")
+    assert "--key is given, but there is no --score" in call(*page, "--key", "key.json").output
+
+
 def test_challenge_hands_on_what_it_is_given(call: Any, monkeypatch: Any, tmp_path: Path) -> None:
     asked: dict[str, Any] = {}
     row = {"lesions": 3, "found": 0.5, "dice": 0.25, "found_before": 0.0}
@@ -61,10 +71,24 @@ def test_challenge_hands_on_what_it_is_given(call: Any, monkeypatch: Any, tmp_pa
         return {"inserted": {"all": {"all": row}}, "removed": {}, "false_positives": {"inserted": 1.5}}
 
     monkeypatch.setattr("monai_consingan.workflows.challenge.challenge", run)
-    result = call("challenge", "s {image} {mask}", "list.json", "--output", tmp_path, "--lesions", "1,1", "--no-twins")
+    result = call(
+        "challenge",
+        "s {image} {mask}",
+        "list.json",
+        "--output",
+        tmp_path,
+        "--lesions",
+        "1,1",
+        "--no-twins",
+        "--sequences",
+        "t1,flair",
+        "--lesion-labels",
+        "1,4",
+    )
     assert result.exit_code == 0
     assert (asked["command"], asked["scans"], asked["twins"]) == ("s {image} {mask}", Path("list.json"), False)
-    assert asked["settings"].lesions == (1, 1)
+    assert (asked["settings"].lesions, asked["settings"].lesion_labels) == ((1, 1), (1, 4))
+    assert asked["sequences"] == ("t1", "flair")
     assert "0.500" in result.output and "inserted: 1.50" in result.output
 
 

@@ -166,7 +166,7 @@ def file_sha256(path: str | Path) -> str:
             return _digest(path)
         total = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            total.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
+            total.update(os.fsencode(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n"))
         return total.hexdigest()
     except OSError as err:
         raise ConSinGANError(f"{path} cannot be read ({err.strerror}): check the path and its permissions.") from err

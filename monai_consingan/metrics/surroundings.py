@@ -273,7 +273,7 @@ class Surroundings:
 
     @cached_property
     def has_ratios(self) -> bool:
-        """Whether intensities have ratios: the tissue around is above 0, and the image reaches not far below it.
+        """Whether intensities have ratios, as the tissue around is above 0 and the image reaches not far below it.
 
         Raises:
             ConSinGANError: when nothing is left of the ring.

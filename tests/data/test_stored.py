@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_consingan.data import load_label, load_scan
+from monai_consingan.data import file_sha256, load_label, load_scan
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.run_folder import write_json
 
 SHAPE = (12, 13, 14)
 
@@ -153,3 +156,16 @@ def test_what_a_reader_mends_in_a_header_is_not_printed(tmp_path: Path, capfd: p
     finally:
         root.handlers = handlers
     assert capfd.readouterr().err == ""
+
+
+def test_names_of_bytes_that_are_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:  # a file system that has none
+        pytest.skip("names are texts here")
+    nib.save(nib.Nifti1Image(numbers(), np.eye(4)), folder / os.fsdecode(b"\xe9.nii.gz"))
+    assert load_scan(folder / os.fsdecode(b"\xe9.nii.gz")).shape == (1, *SHAPE)
+    assert len(file_sha256(folder)) == 64
+    write_json(folder / "told.json", {"at": str(folder), "name": "é"})
+    assert json.loads((folder / "told.json").read_text(encoding="utf-8")) == {"at": str(folder), "name": "é"}

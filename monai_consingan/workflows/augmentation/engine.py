@@ -138,7 +138,13 @@ class Run:
             return self._go()
 
     def _go(self) -> dict[str, Any]:
-        with start_workers(self.how) as workers:
+        with ExitStack() as stack:
+            try:
+                workers = stack.enter_context(start_workers(self.how))
+            except ConSinGANError:
+                if self.how.shard is None:
+                    self.folder.undo_if_nothing_is_made()
+                raise
             failed = self._work(workers)
         if self.how.shard is None:
             summary = write_lists(self.folder)

@@ -323,3 +323,9 @@ def test_what_may_name_a_patient_is_not_passed_on(tmp_path: Path) -> None:
     (record,) = scans.records
     assert (record.entry, scans.head) == (entry, {"name": "set"})
     assert (record.fold, record.label) == (1, tmp_path / "l.nii.gz")
+
+
+def test_an_entry_may_hold_texts_that_are_no_paths(tmp_path: Path) -> None:
+    entry = {"image": "a.nii.gz", "comment": "seen before " * 30, "zero": "\0"}
+    (record,) = read_scans(listed(tmp_path, training=[entry])).records
+    assert record.entry == {"image": "a.nii.gz"}

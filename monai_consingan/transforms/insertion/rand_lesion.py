@@ -30,12 +30,11 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
 from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host, known_part
+from monai_consingan.transforms.insertion.canvas import Canvas
 from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
-from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
     RedrawingModels,
@@ -100,7 +99,7 @@ class RandLesion(RandomizableTransform):
 
     Attributes:
         log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
-            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.paste_crop.CropPaste.checks``), or
+            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.canvas.CropPaste.checks``), or
             the ``reason`` why it was left out. With models, ``how`` is the method or the fallback, and ``not_redrawn``
             the reason, where there is a model that could not redraw it. MetaTensor images carry it as
             JSON in ``meta["pasted_lesions"]``.
@@ -168,7 +167,6 @@ class RandLesion(RandomizableTransform):
         self.placing: dict[str, Any] = {
             "edge_mm": None if edge_mm is None else check_number(edge_mm, "edge_mm"),
             "clearance_mm": check_number(clearance_mm, "clearance_mm"),
-            "axis": axis,
         }
         self.count = len(donors)
         self.donors = Donors(
@@ -230,14 +228,14 @@ class RandLesion(RandomizableTransform):
             return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
         host = known_part(known, img, self._warn) or known_host(img, region, self.spacing, self.host_lead(img))
         model = self._model(img, host)
-        canvas = Canvas(img, label)
+        canvas = Canvas(img, label, host, self.axis)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
             before = copy(canvas)
             try:
                 crop = self.donors.turned(draw, img, self.axis)
                 entry["lesion"] = crop.number
-                entry |= self._put(canvas, host, crop, draw.seed, model)
+                entry |= self._put(canvas, crop, draw.seed, model)
             except NoPlaceError as error:
                 entry["reason"] = str(error)
                 canvas = before
@@ -269,31 +267,17 @@ class RandLesion(RandomizableTransform):
             )
         return model
 
-    def _put(
-        self, canvas: Canvas, known: HostKnowledge, crop: DonorCrop, seed: int, model: Any | None
-    ) -> dict[str, Any]:
+    def _put(self, canvas: Canvas, crop: DonorCrop, seed: int, model: Any | None) -> dict[str, Any]:
         """Find a place for one lesion and put it there; what to tell of it in the log."""
-        placement = find_placement(
-            canvas.image[crop.lead],
-            None,
-            crop.label,
-            spacing=crop.spacing,
-            rng=np.random.RandomState(seed),
-            host_label=canvas.labels[0],
-            level=crop.level,
-            known=known,
-            channel=crop.lead,
-            **self.placing,
-        )
+        placement = canvas.place(crop, seed, **self.placing)
         if self.mass_effect:
-            canvas.push(crop_push(crop, placement.offset, self.mass_effect, known, self.axis))
-        where = crop, placement.offset, known, canvas.labels[0]
+            canvas.make_room(crop, placement, self.mass_effect)
         told: dict[str, Any] = {"placement": placement.as_dict()}
         paste = self.paste
         if self.models is not None and self.redrawn is not None:
             told["how"] = self.method
             if model is not None:
-                naive = paste_crop(self.paste, canvas.image, *where)
+                naive = canvas.paste(self.paste, crop, placement)
                 try:
                     redrawn = model(*canvas.with_lesion(naive), canvas.host, self.redrawn)
                     checks = canvas.take(naive, as_array(redrawn))
@@ -305,7 +289,7 @@ class RandLesion(RandomizableTransform):
             why = told.get("not_redrawn", "The models have none of this host.")
             self._warn(f"A lesion is pasted by {self.fallback!r}, as no model redraws it: {why}")
             told["how"], paste = self.fallback, self.paste_instead
-        return {**told, "checks": canvas.take(paste_crop(paste, canvas.image, *where))}
+        return {**told, "checks": canvas.take(canvas.paste(paste, crop, placement))}
 
 
 def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import SequenceFiles
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.model import TrainedModel
-from monai_consingan.transforms.mass_effect import Push
 from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
 
@@ -107,15 +105,6 @@ class Case:
     def measured_across(self) -> int | None:
         """The axis perpendicular to the slices, within which lesions are measured; ``None`` for measures in space."""
         return self.axis if self.measured == 2 else None
-
-    def pushed(self, push: Push) -> Case:
-        """The scan when it has made room for a lesion: image, label and numbers with their tissue moved."""
-        return replace(
-            self,
-            image=wrap_like(push.image(as_array(self.image)), self.image),
-            label=wrap_like(push.label(as_array(self.label)[0])[None], self.label),
-            numbers=push.label(self.numbers),
-        )
 
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""

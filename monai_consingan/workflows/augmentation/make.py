@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache, cachedmethod
 
-from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.arrays import as_array
 from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
@@ -33,10 +33,10 @@ from monai_consingan.metrics import (
 )
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
+from monai_consingan.transforms.insertion.canvas import Canvas
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
-from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
-from monai_consingan.transforms.insertion.placement import Placement, find_placement
+from monai_consingan.transforms.insertion.placement import Placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
 from monai_consingan.workflows.augmentation.maker import CaseMaker
@@ -164,26 +164,19 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         """The lesion of a draw on the host's spacing, its volume in mm3, and a place for it."""
         with refused("donor unfit", hide=self.records.get(draw.donor.scan)):
             crop = self.donors.turned(draw, case.image, case.across)
+        crop = replace(crop, lead=draw.donor.lead)  # the sequence that the survey measured it in
         volume = float(lesion_voxels(crop.label, self.settings.lesion_labels).sum() * math.prod(crop.spacing))
         if volume < self.settings.min_volume or not (crop.label == draw.donor.value).any():
             raise Refusal("too small", f"the lesion has {volume:.1f} mm3, below {self.settings.min_volume:g}")
+        edges = {"edge_mm": self.settings.edge_mm, "clearance_mm": self.settings.clearance_mm}
         with refused("no place"):
-            placement = find_placement(
-                as_array(case.image)[draw.donor.lead],
-                crop.image[draw.donor.lead],
-                crop.label,
-                spacing=crop.spacing,
-                rng=np.random.RandomState(draw.seed),
-                host_label=as_array(case.label)[0],
-                edge_mm=self.settings.edge_mm,
-                clearance_mm=self.settings.clearance_mm,
-                axis=case.across,
-                level=crop.level,
-                prior=site.prior,
-                known=site.known,
-                channel=draw.donor.lead,
-            )
+            placement = self._canvas(case, site).place(crop, draw.seed, prior=site.prior, **edges)
         return crop, volume, placement
+
+    @staticmethod
+    def _canvas(case: Case, site: _Site) -> Canvas:
+        """The scan so far, to put a lesion in."""
+        return Canvas(case.image, case.label, site.known, case.across)
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
@@ -192,18 +185,20 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         method = insertion_method(how)
         if method.redrawn is not None:
             self.require_model(case, how)
-        mm = spacing_of(case.image)
+        canvas, host, numbers = self._canvas(case, site), case.image, case.numbers
         if self.settings.mass_effect:
-            push = crop_push(crop, placement.offset, self.settings.mass_effect, site.known, case.across)
-            case = case.pushed(push)
-        paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=mm)
-        canvas = Canvas(case.image, case.label)
+            numbers = canvas.make_room(crop, placement, self.settings.mass_effect).label(numbers)
+            host = canvas.host
+        others = canvas.labels > 0
+        paste = PasteLesion(
+            method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=site.known.spacing
+        )
         with refused("does not fit", how):
-            canvas.take(paste_crop(paste, canvas.image, crop, placement.offset, site.known, canvas.labels[0]))
+            canvas.take(canvas.paste(paste, crop, placement))
         pasted = canvas.result()
         if method.redrawn is not None:
-            pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, case.image, how))
-        mask, others = as_array(pasted.mask) > 0, as_array(case.label) > 0
+            pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, host, how))
+        mask = as_array(pasted.mask) > 0
         outside = int((mask[0] & ~site.known.head).sum())
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
@@ -211,7 +206,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             lead = draw.donor.lead
             where: dict[str, Any] = {"lead": lead, "levels": site.levels}
             found = measure_change(
-                *(pasted.image, case.image, mask),
+                *(pasted.image, host, mask),
                 head=site.known.head,
                 others=others,
                 axis=case.axis,
@@ -235,7 +230,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if self.seams:
             measures["lead"] = found["lead"]
             measures["sequences"] = self._in_each(found["sequences"], how)
-        return pasted, case.numbers, measures
+        return pasted, numbers, measures
 
     def _in_each(self, found: Mapping[str, Mapping[str, float]], how: str) -> dict[str, dict[str, float]]:
         """What is told of each sequence, whose seam and black voxels pass where they can be measured."""

@@ -83,19 +83,10 @@ def remove(
         output: folder for ``image``, ``label``, ``naive`` (the mere filling), ``alteration``, ``figure.png``,
             ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
             killed run that is started again goes on from its checkpoint there.
-        settings: settings of the training, by default the preset ``quick`` (``quick-3d`` if ``dims`` is 3).
-        blend: where the redrawn image replaces the filled one, by default ``redraw.REMOVAL_BLEND``.
-        model: model, or folder of a run, to use instead of training one; its settings are used.
-        start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
-            fewer iterations then do. It must have the same networks.
-        bank: folder of models of earlier trainings (:py:class:`monai_consingan.models.ModelBank`): the training
-            takes place only if its model is not there, and leaves it there.
-        seed: seed of the training.
-        device: where to train.
-        overwrite: whether the folder may hold something already.
-        progress: whether to show progress on the standard error stream.
-        strict: whether a result that does not pass its checks (``monai_consingan.metrics.checks``) is an error;
-            otherwise ``warnings`` of the report says so.
+        blend: where the redrawn image replaces the filled one, by default
+            :py:data:`monai_consingan.methods.REMOVAL_BLEND`.
+        settings, model, start, bank, seed, device, overwrite, progress, strict: see
+            :py:func:`monai_consingan.workflows.harmonize`.
 
     Returns:
         The report. Its ``contrast_kept`` is what is left of the lesion's contrast to the ring around it: 0 is none.

@@ -101,11 +101,6 @@ class Case:
         """The axis perpendicular to the slices, where these are worked on one by one; ``None`` for work in space."""
         return self.axis if self.dims == 2 else None
 
-    @property
-    def measured_across(self) -> int | None:
-        """The axis perpendicular to the slices, within which lesions are measured; ``None`` for measures in space."""
-        return self.axis if self.measured == 2 else None
-
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""
         self.refused.append({**about, "reason": refusal.reason, "how": refusal.how, "detail": str(refusal)})

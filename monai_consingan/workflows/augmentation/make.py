@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
@@ -19,18 +18,8 @@ from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import (
-    Limits,
-    Surroundings,
-    TissueLevel,
-    contrast,
-    contrast_to_noise,
-    kept,
-    measure_change,
-    tissue_levels,
-)
+from monai_consingan.metrics import Limits, TissueLevel, measure_new_lesion, tissue_levels
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.canvas import Canvas
@@ -203,29 +192,22 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            lead = draw.donor.lead
-            where: dict[str, Any] = {"lead": lead, "levels": site.levels}
-            found = measure_change(
+            found = measure_new_lesion(
                 *(pasted.image, host, mask),
+                part=mask[0] & (as_array(pasted.label)[0] == draw.donor.value),
+                donor_cnr=draw.donor.cnr,
+                donor_contrast=draw.donor.contrast,
                 head=site.known.head,
                 others=others,
                 axis=case.axis,
                 dims=case.measured,
-                **where,
+                lead=draw.donor.lead,
+                levels=site.levels,
             )
-            part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            around = Surroundings(pasted.image, mask, axis=case.measured_across, exclude=others, **where)
-            cnr = contrast_to_noise(around, part=part)
-        shares = [kept(cnr, draw.donor.cnr)]
-        if draw.donor.contrast is not None:
-            with suppress(ConSinGANError):
-                shares.append(kept(contrast(around, part=part), draw.donor.contrast))
         measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
         of_several_slices = ("seam_through", "level_jump_through")
         measures |= {name: found[name] for name in of_several_slices if math.isfinite(found[name])}
-        # hosts may be far smoother or noisier than the donor, or lie around 0: the fairer of both measures counts
-        shares = [share for share in shares if math.isfinite(share)] or [math.nan]
-        measures |= {"contrast_kept": min(shares, key=lambda share: abs(share - 1)), "cnr": cnr}
+        measures |= {name: found[name] for name in ("contrast_kept", "cnr")}
         require(measures, self.limits, how)
         if self.seams:
             measures["lead"] = found["lead"]

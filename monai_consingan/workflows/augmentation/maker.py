@@ -15,7 +15,7 @@ from cachetools import LRUCache, cachedmethod
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import SequenceFiles, save_label_like, save_sequences, slice_axis, work_dims
+from monai_consingan.data import SequenceFiles, save_sequences, slice_axis, work_dims
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
@@ -87,14 +87,14 @@ class CaseMaker(ABC, Generic[Settings]):
         """
         case = self._case(task)
         details = self.change(case)
-        made, suffix, redrawn = details.pop("made"), case.files.suffix, self.settings.redrawn is not None
+        made, redrawn = details.pop("made"), self.settings.redrawn is not None
         if made:
             changed = as_array(case.image) != as_array(case.original)
             paths = output_paths(self.scans, case.record, case.files, task, self.numbers)
             names = sequence_numbers(self.scans, case.files)
             save_sequences(folder, "image", case.image, case.files, alteration=changed, names=names)
-            save_label_like(folder / f"label{suffix}", case.label, case.files.parts[0])
-            save_label_like(folder / f"{self.numbers}{suffix}", case.numbers, case.files.parts[0])
+            case.files.save_label(folder, "label", case.label)
+            case.files.save_label(folder, self.numbers, case.numbers)
             for lesion in case.lesions:
                 mask = (case.numbers == lesion["instance"])[None]
                 save_cards(

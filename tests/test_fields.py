@@ -59,7 +59,7 @@ def test_choices(wrong: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("edge", [-0.1, float("nan")])
 def test_least_numbers(edge: float) -> None:
-    with pytest.raises(ConSinGANError, match="edge mm is .*, but must be 0 or more"):
+    with pytest.raises(ConSinGANError, match=r"edge mm is .*, but must be 0 or more"):
         Some(edge_mm=edge)
     assert Some(edge_mm=0).edge_mm == 0
 

@@ -29,7 +29,7 @@ from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import load_pair, size_class
 from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.report import shown_number, write_report
-from monai_consingan.workflows.run_folder import ResumableFolder
+from monai_consingan.workflows.resumable_folder import ResumableFolder
 
 PAGE = "report.html"
 _PLACES = ("{image}", "{mask}")

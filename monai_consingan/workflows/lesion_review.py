@@ -17,9 +17,9 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import locked
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.move import move
+from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, save_cards, write_review
 from monai_consingan.workflows.review.decisions import read_decisions
-from monai_consingan.workflows.run_folder import write_json
 
 _NUMBERS = ("diameter_mm", "value_cnr", "seam", "likeness", "attempt")
 

@@ -33,7 +33,7 @@ from monai_consingan.workflows.augmentation.survey import load_pair
 from monai_consingan.workflows.lesion_generator import LesionGenerator
 from monai_consingan.workflows.lesion_review import write_lesion_review
 from monai_consingan.workflows.new_lesion import NewLesion
-from monai_consingan.workflows.run_folder import ResumableFolder, write_json
+from monai_consingan.workflows.resumable_folder import ResumableFolder, write_json
 
 __all__ = ["make_lesions"]
 

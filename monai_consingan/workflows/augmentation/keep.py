@@ -10,8 +10,8 @@ from monai_consingan.folder_lock import locked
 from monai_consingan.workflows.augmentation.merge import write_lists
 from monai_consingan.workflows.augmentation.reviewed import KEPT, review_entries
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review import read_decisions
-from monai_consingan.workflows.run_folder import write_json
 
 
 def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", rest: str = "error") -> dict[str, Any]:

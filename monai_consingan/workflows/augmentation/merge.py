@@ -20,8 +20,8 @@ from monai_consingan.workflows.augmentation.plan import describe_donors
 from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.reviewed import left_out, review_entries
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review import write_review
-from monai_consingan.workflows.run_folder import write_json
 
 MANIFEST = (
     *("name", "image", "label", "host", "fold", "instance", "donor", "donor_lesion", "size", "diameter_mm"),

@@ -22,8 +22,8 @@ from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, pl
 from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.resumable_folder import ResumableFolder
 from monai_consingan.workflows.review import CARDS
-from monai_consingan.workflows.run_folder import ResumableFolder
 
 
 class RunFolder(ResumableFolder):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends
 
 from monai_consingan.arrays import (
@@ -27,7 +25,7 @@ from monai_consingan.arrays import (
 )
 from monai_consingan.data import sequence_names
 from monai_consingan.data.sequences import chosen_channel
-from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
 from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host, known_part
 from monai_consingan.transforms.insertion.canvas import Canvas
@@ -37,15 +35,14 @@ from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
+    RandRedrawnLesion,
     RedrawingModels,
-    check_blend,
-    check_models,
     host_model,
     named_model,
 )
 
 
-class RandLesion(RandomizableTransform):
+class RandLesion(RandRedrawnLesion):
     """Put lesions of random donors, randomly flipped, rotated and scaled, at random places of a host.
 
     Every lesion goes to a place found by :func:`find_placement`: inside the head or a given region, clear of the
@@ -138,12 +135,11 @@ class RandLesion(RandomizableTransform):
         lead: int | str | None = None,
         mass_effect: float = 0.0,
     ) -> None:
-        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
+        super().__init__(prob, "harmonization", models, redrawn, bank)
         if isinstance(donors, (str, Path, Mapping)) or len(donors) == 0:
             raise ConSinGANError(f"donors is {donors!r}; give a list of at least one image with its label.")
         for entry in donors if isinstance(donors, (list, tuple)) else ():
             check_entry(entry)
-        check_models(models, "harmonization", bank)
         self.method = method or (DEFAULT_INSERTION if models is None else DEFAULT_REDRAWN_INSERTION)
         self.fallback = fallback
         how, instead = insertion_method(self.method), insertion_method(fallback or DEFAULT_INSERTION)
@@ -155,8 +151,7 @@ class RandLesion(RandomizableTransform):
             )
         if instead.redrawn is not None:
             raise ConSinGANError(f"fallback {fallback!r} uses a model: choose a method that needs none.")
-        self.models = models
-        self.redrawn = check_blend(redrawn) or how.redrawn
+        self.redrawn = redrawn or how.redrawn
         self.number = int_range(number, "number", 1)
         self.turns: dict[str, Any] = {
             "flip_prob": check_number(flip_prob, "flip_prob", 0, 1),
@@ -185,7 +180,6 @@ class RandLesion(RandomizableTransform):
         self.mass_effect = check_mass_effect(mass_effect)
         self.log: list[dict[str, Any]] = []
         self._draws: list[LesionDraw] = []
-        self._warned: set[str] = set()
 
     def randomize(self, data: Any | None = None) -> None:
         """Draw everything that chance decides."""
@@ -248,12 +242,6 @@ class RandLesion(RandomizableTransform):
         """The channel of a host that its head is found in."""
         return 0 if self.donors.lead is None else chosen_channel(sequence_names(img), self.donors.lead, "the host")
 
-    def _warn(self, message: str) -> None:
-        """Warn of something once."""
-        if message not in self._warned:
-            self._warned.add(message)
-            warnings.warn(message, ConSinGANWarning, 3)
-
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
         return named_model(self.models, host, label)
@@ -280,8 +268,7 @@ class RandLesion(RandomizableTransform):
                 naive = canvas.paste(self.paste, crop, placement)
                 try:
                     redrawn = model(*canvas.with_lesion(naive), canvas.host, self.redrawn)
-                    checks = canvas.take(naive, as_array(redrawn))
-                    return {**told, "checks": checks}
+                    return {**told, "checks": canvas.take(naive, as_array(redrawn))}
                 except NoPlaceError as error:
                     if self.fallback is None:
                         raise

@@ -103,8 +103,7 @@ class AugmentSettings(CaseSettings):
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
             slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Lesions
-            are measured as without a model.
+            (:py:func:`monai_consingan.data.work_dims`). Lesions are measured as without a model.
         lead: name of the sequence in which lesions are measured and places are looked for; ``None`` takes for each
             lesion the one in which it stands out most.
         seed: seed of everything random.
@@ -219,10 +218,7 @@ class TwinSettings(CaseSettings):
         lesion_labels: label values that are removed; empty for all. Others, such as oedema, are left as they are.
         fill_labels: label values that are removed as well where they touch a lesion.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
-            slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Lesions
-            are measured as without a model.
+        dims: see :py:class:`AugmentSettings`.
         lead: name of the sequence in which lesions are measured; ``None`` takes the one in which each stands out most.
         seed: seed of the trainings.
 

@@ -73,8 +73,8 @@ def keep_lesions(
     Args:
         folder: the bank.
         decisions: the ``decisions.json`` that was saved on its ``review.html``.
-        unsure: ``"keep"`` or ``"drop"`` what was not decided for good.
-        rest: ``"keep"`` or ``"drop"`` what nothing was decided on; ``"error"`` refuses the decisions.
+        unsure, rest: what becomes of the others
+            (:py:meth:`monai_consingan.workflows.review.decisions.Decisions.outcome`).
 
     Returns:
         What ``bank.json`` then holds under ``kept``.

@@ -6,8 +6,7 @@ from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, Twi
 
 from .datalists import read_datalist
 from .folders import read_bids, read_nnunet, read_scans
-from .keep import keep
-from .merge import merge
+from .merge import keep, merge
 from .records import ScanRecord, ScanSet
 from .run import augment, free_twins
 from .survey import Lesion

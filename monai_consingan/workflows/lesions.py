@@ -27,9 +27,9 @@ from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import unwritable, whole_file
-from monai_consingan.workflows.augmentation.folders import read_scans
-from monai_consingan.workflows.augmentation.records import ScanRecord, pick_sequences, without_paths
-from monai_consingan.workflows.augmentation.survey import load_pair
+from monai_consingan.workflows.data_sets.folders import read_scans
+from monai_consingan.workflows.data_sets.load import load_pair
+from monai_consingan.workflows.data_sets.records import ScanRecord, pick_sequences, without_paths
 from monai_consingan.workflows.lesion_generator import LesionGenerator
 from monai_consingan.workflows.lesion_review import write_lesion_review
 from monai_consingan.workflows.new_lesion import NewLesion

@@ -15,7 +15,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.workflows.augmentation.plan import ScanTask
-from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
+from monai_consingan.workflows.data_sets.records import ScanRecord, without_paths
 
 
 class Refusal(ConSinGANError):

@@ -26,8 +26,9 @@ from monai_consingan.workflows.augmentation.case import Case, Refusal, refused
 from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
 from monai_consingan.workflows.augmentation.plan import ScanTask
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_files, load_lesions
+from monai_consingan.workflows.augmentation.survey import ScanSurvey
+from monai_consingan.workflows.data_sets.load import load_files, load_lesions
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 from monai_consingan.workflows.report import versions
 from monai_consingan.workflows.review import CARDS, save_cards
 

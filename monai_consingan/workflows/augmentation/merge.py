@@ -16,11 +16,11 @@ from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.folder_lock import locked
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.chosen_sequences import with_own_files
-from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.plan import describe_donors
-from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.reviewed import KEPT, left_out, review_entries
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
+from monai_consingan.workflows.data_sets.folders import SPLITS_FILE
+from monai_consingan.workflows.data_sets.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review import read_decisions, write_review
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     blend_settings,
     composite_options,
     crop_options,
     given_only,
     lesion_options,
+    of_model,
     run_options,
     sequences_option,
     settings_options,
@@ -79,10 +82,8 @@ def augment(**options: Any) -> int:
     datalist.json, datalist-fold-N.json, manifest.csv, summary.json and models. A run that was killed goes on when the
     same command is given again. The exit code is 1 if a scan failed.
     """
-    from monai_consingan.workflows.augmentation import augment as run
-
     settings = AugmentSettings(**taken(AugmentSettings, options))
-    return _run(run, settings, "harmonization", options, insertion_method(DEFAULT_REDRAWN_INSERTION).redrawn)
+    return _run("augment", settings, "harmonization", options, insertion_method(DEFAULT_REDRAWN_INSERTION).redrawn)
 
 
 @click.command(cls=NumbersCommand)
@@ -95,9 +96,7 @@ def twins(**options: Any) -> int:
     Takes the data sets of augment, and leaves the same files, with removed (numbers of the lesions that were there)
     instead of instances.
     """
-    from monai_consingan.workflows.augmentation import free_twins
-
-    return _run(free_twins, TwinSettings(**taken(TwinSettings, options)), "editing", options, REMOVAL_BLEND)
+    return _run("free_twins", TwinSettings(**taken(TwinSettings, options)), "editing", options, REMOVAL_BLEND)
 
 
 @click.command()
@@ -111,16 +110,18 @@ def merge(output: Path, quiet: bool) -> int:
 
 
 def _run(
-    run: Callable[..., dict[str, Any]],
+    workflow: str,
     settings: AugmentSettings | TwinSettings,
     task: str,
     options: dict[str, Any],
     usual: BlendSettings | None,
 ) -> int:
-    """Start one of the workflows and show what came of it; the exit code."""
+    """Start one of the workflows, by its name, and show what came of it; the exit code."""
     output, quiet = options["output"], options.pop("quiet")
     training = training_settings(options, task, options["start"], needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
+    import_monai(training=settings.redrawn is not None or of_model(options, training, blend))
+    run = getattr(import_module("monai_consingan.workflows.augmentation"), workflow)
     summary = run(settings=settings, training=training, blend=blend, progress=not quiet, **given_only(**options))
     return _show(summary, output, quiet)
 

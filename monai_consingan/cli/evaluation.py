@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import axis_option, inception_options, output_options, seed_option
+from monai_consingan.cli.options import axis_option, inception_options, output_options, refuse_given, seed_option
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
+
+_OF_IMAGES = ("inception", "dims", "frd", "max_slices", "axis", "lead", "seed", "device")
 
 
 @click.command()
@@ -67,6 +69,10 @@ def evaluate(images: tuple[Path, ...], output: Path, dims: str, quiet: bool, **o
     """
     if len(images) not in (0, 2) or not (images or options["results"]):
         raise click.UsageError("give REAL and SYNTHETIC images, or --results", click.get_current_context())
+    if not images:
+        refuse_given(_OF_IMAGES, "but no REAL and SYNTHETIC images are compared")
+    if not options["results"]:
+        refuse_given(("originals",), "but there are no --results")
     from monai_consingan.workflows import evaluate as run
     from monai_consingan.workflows.evaluation_page import images_table, results_table, warnings_of
 

@@ -16,6 +16,7 @@ from monai_consingan.cli.augment import augment, merge, twins
 from monai_consingan.cli.bank import bank, cohort
 from monai_consingan.cli.challenge import challenge
 from monai_consingan.cli.evaluation import evaluate
+from monai_consingan.cli.lean import OWN_PROCESS
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, paint_to_image, sample, super_resolution, train
 from monai_consingan.cli.new_lesions import lesions
@@ -38,6 +39,8 @@ class _Program(click.Group):
         logging.getLogger("monai_consingan.engines").setLevel(logging.CRITICAL)
         logging.getLogger("ignite").setLevel(logging.CRITICAL)
         extra["standalone_mode"] = False
+        if args is None:  # as the program that was started, and not as a function
+            extra["obj"] = OWN_PROCESS
         try:
             with _own_warnings_only():
                 code = super().main(args, prog_name, **extra)

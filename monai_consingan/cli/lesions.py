@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     blend_options,
     blend_settings,
     lesion_options,
+    of_model,
     output_options,
     run_options,
     seed_option,
@@ -113,13 +115,14 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
     slice where slices are thick. The folder gets image, label, naive (the mere paste), alteration (where the image may
     differ from the host), figure.png, report.json, and model.pt if a model was trained.
     """
+    usual = INSERTION_METHODS.get(options["method"] or DEFAULT_REDRAWN_INSERTION)
+    settings = training_settings(options, "harmonization", options["start"], needed=False, dims=options["dims"])
+    blend = blend_settings(options, None if usual is None else usual.redrawn)
+    import_monai(training=options["method"] in _REDRAWN or of_model(options, settings, blend))
     from monai_consingan.workflows import LesionSource
     from monai_consingan.workflows import harmonize as run
 
     source = LesionSource(**taken(LesionSource, options))
-    usual = INSERTION_METHODS.get(options["method"] or DEFAULT_REDRAWN_INSERTION)
-    settings = training_settings(options, "harmonization", options["start"], needed=False, dims=source.dims)
-    blend = blend_settings(options, None if usual is None else usual.redrawn)
     report = run(source, output, settings=settings, blend=blend, progress=not quiet, **options)
     show_case(report, output, "Lesion inserted", quiet)
 
@@ -134,6 +137,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 @output_options
 def paste(output: Path, quiet: bool, **options: Any) -> None:
     """Paste a donor's lesion into a host, and no more: nothing is trained."""
+    import_monai(training=False)
     from monai_consingan.workflows import LesionSource
     from monai_consingan.workflows import paste as run
 
@@ -186,11 +190,12 @@ def remove(output: Path, quiet: bool, **options: Any) -> None:
     image, label (of the lesions that stay), naive (the mere filling), alteration (where the image may differ from the
     scan), figure.png, report.json and, if one was trained, model.pt.
     """
+    settings = training_settings(options, "editing", options["start"], needed=False, dims=options["dims"])
+    blend = blend_settings(options, REMOVAL_BLEND)
+    import_monai(training=of_model(options, settings, blend))
     from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
 
     target = LesionTarget(**taken(LesionTarget, options))
-    settings = training_settings(options, "editing", options["start"], needed=False, dims=target.dims)
-    blend = blend_settings(options, REMOVAL_BLEND)
     report = run(target, output, settings=settings, blend=blend, progress=not quiet, **options)
     show_case(report, output, "Lesion removed", quiet)

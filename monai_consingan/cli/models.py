@@ -122,6 +122,13 @@ def sample(
 @click.argument("run", type=PATH)
 @click.argument("picture", type=PATH)
 @click.option("--output", type=PATH, help="Folder for the images [default: RUN/painted].")
+@click.option(
+    "--stage",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Stage that the picture goes in at; the higher, the more of it is kept.",
+)
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many, each with other noise.")
 @seed_option("Seed of the noise of all but the first.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
@@ -130,7 +137,7 @@ def paint_to_image(run: Path, picture: Path, output: Path | None, quiet: bool, *
     """Make a real image of a painted one: a grey PICTURE, such as a PNG of sample that was painted over.
 
     RUN is the folder of a training on slices of one sequence, or its model.pt; any task but animation. The picture is
-    put in at the coarsest stage: it says where things are, and the model what they look like.
+    put in at the coarsest stage, or a higher one: it says where things are, and the model what they look like.
     """
     from monai_consingan.workflows.redraw_picture import paint_to_image as paint
 

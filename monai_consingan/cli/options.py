@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -195,6 +195,23 @@ def given_only(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value != ()}
 
 
+def refuse_given(names: Iterable[str], why: str) -> None:
+    """Refuse options of the command that were given although they mean nothing beside the others.
+
+    Args:
+        names: their parameters.
+        why: the end of the sentence that says so.
+
+    Raises:
+        click.UsageError: one was given.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) not in (None, click.core.ParameterSource.DEFAULT):
+            flag = next(parameter for parameter in context.command.params if parameter.name == name).opts[0]
+            raise click.UsageError(f"{flag} is given, {why}: leave it out", context)
+
+
 def training_settings(
     options: dict[str, Any], task: str, start: Path | None = None, needed: bool = True, dims: int | None = None
 ) -> TrainingSettings | None:
@@ -230,6 +247,11 @@ def training_settings(
             )
         return None
     return preset_settings(preset, task, **chosen, **in_dims)
+
+
+def of_model(options: Mapping[str, Any], *settings: Settings | None) -> bool:
+    """Whether anything of a model is given: settings of a training or of a blend, or an option that names models."""
+    return any(given is not None for given in (*settings, *map(options.get, ("model", "start", "bank"))))
 
 
 def blend_settings(options: dict[str, Any], usual: BlendSettings | None) -> BlendSettings | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import output_options, seed_option
+from monai_consingan.cli.options import output_options, refuse_given, seed_option
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
 
@@ -82,12 +82,14 @@ def reading(
     if answers:
         if key is None or result is not None:
             raise click.UsageError("give --score with --key, and no result", click.get_current_context())
+        refuse_given(("real", "output", *options), "but --score makes no page")
         _show_scores(score_reading(answers, key))
         return
     if result is None or real is None or output is None:
         raise click.UsageError(
             "give a result with --real and --output, or --score with --key", click.get_current_context()
         )
+    refuse_given(("key",), "but there is no --score")
     click.echo(f"Page for the readers: {make_reading(result, real, output, **options)}")
     click.echo(f"Key, not for them: {output / 'key.json'}")
 

@@ -7,8 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_NORMAL = 0.6744897501960817  # median absolute deviation of a normal distribution of standard deviation 1
 RING_MM = (2.0, 8.0)
 """Where the tissue around a lesion is looked at: distances to it in mm, the first excluded."""
+
+
+def robust_spread(values: NDArray[Any]) -> float:
+    """Standard deviation taken from the median absolute deviation, or the standard deviation itself where that is 0.
+
+    What :func:`scipy.stats.median_abs_deviation` gives, bit for bit: to import SciPy's statistics takes half a second.
+
+    Args:
+        values: array of any shape.
+
+    Returns:
+        The spread; NaN where there are no values.
+    """
+    if not values.size:
+        return float("nan")
+    return float(np.median(np.abs(values - np.median(values))) / _NORMAL) or float(values.std())
 
 
 def cnr(inside: NDArray[Any], around: NDArray[Any]) -> float:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
-from scipy.stats import median_abs_deviation
 
-from monai_consingan.data.contrast import cnr
+from monai_consingan.data.contrast import cnr, robust_spread
 from monai_consingan.metrics.surroundings import Surroundings
 
 
@@ -77,18 +76,13 @@ def contrast_to_noise(
     return cnr(case.image[case.part(part)], case.values())
 
 
-def _spread(values: NDArray[np.float64]) -> float:
-    """Standard deviation, taken from the median absolute deviation."""
-    return float(median_abs_deviation(values, scale="normal")) or float(values.std())
-
-
 def noise(case: Surroundings) -> float:
     """Standard deviation of the ring around a lesion relative to its mean: what a :func:`contrast` has to exceed.
 
     Raises:
         ConSinGANError: as :func:`contrast`.
     """
-    return _spread(case.values().astype(np.float64)) / case.mean()
+    return robust_spread(case.values().astype(np.float64)) / case.mean()
 
 
 def kept(result: float, donor: float, noise: float = 0.0) -> float:

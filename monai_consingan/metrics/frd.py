@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fid import Features, check_features, frechet_distance
@@ -96,6 +95,8 @@ def radiomic_distance(
             sets[number] = sets[number][group != one]
             left.append(_distance(*sets) if len(sets[number]) >= 2 else np.nan)
         variance += (len(left) - 1) * float(np.var(left)) if len(left) > 1 else np.nan
+    from scipy import stats  # which takes half a second to import
+
     reach = float(stats.norm.ppf(0.5 + CONFIDENCE / 2) * np.sqrt(variance))
     return Interval(value, value - reach, value + reach)
 

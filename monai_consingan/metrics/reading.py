@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from monai_consingan.errors import ConSinGANError
 
@@ -78,11 +77,15 @@ def agreement(calls: NDArray[np.bool_]) -> float:
 
 
 def _share(hits: NDArray[np.bool_]) -> dict[str, float]:
+    from scipy import stats  # which takes half a second to import
+
     interval = stats.binomtest(int(hits.sum()), hits.size).proportion_ci(method="exact")
     return {"value": float(hits.mean()), "low": float(interval.low), "high": float(interval.high)}
 
 
 def _auc(made: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
+    from scipy import stats  # which takes half a second to import
+
     wins = (made[:, None] > real) + 0.5 * (made[:, None] == real)
     value = float(wins.mean())
     if min(wins.shape) < 2:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ignite.engine import Events
+from typing import TYPE_CHECKING
 
-from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from monai_consingan.engines import ConSinGANTrainer
 
 
 class TrainingProgress:
@@ -16,6 +18,8 @@ class TrainingProgress:
 
     def attach(self, engine: ConSinGANTrainer) -> None:
         """Show the progress of a trainer."""
+        from ignite.engine import Events  # which is slow to import
+
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
         engine.add_event_handler(Events.COMPLETED | Events.EXCEPTION_RAISED, self._close)

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from monai.data import DataLoader, Dataset
 
-from monai_consingan.engines import ConSinGANTrainer, TrainingCheckpoint
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.model import TrainedModel, new_networks
 from monai_consingan.models.progress import TrainingProgress
@@ -64,6 +63,8 @@ def train_model(
         ConSinGANError: slices of NaN or too small for the settings, an earlier model with other networks, a checkpoint
             of another training, or a training that does not stay finite.
     """
+    from monai_consingan.engines import ConSinGANTrainer, TrainingCheckpoint  # Ignite, which is slow to import
+
     if not bool(torch.isfinite(slices).all()):
         raise ConSinGANError("The slices to train on hold NaN or infinite values: give slices of finite numbers.")
     generator, discriminator = new_networks(settings, slices.shape[2:], seed, slices.shape[1])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import shlex
+import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from monai.data import MetaTensor
@@ -24,7 +25,7 @@ from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.folder_lock import locked
 from monai_consingan.metrics.detection import detection
 from monai_consingan.transforms.head import head_mask
-from monai_consingan.workflows.augmentation import augment, free_twins, read_scans
+from monai_consingan.workflows.augmentation import ScanRecord, augment, free_twins, read_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import size_class
 from monai_consingan.workflows.data_sets.load import load_pair
@@ -33,10 +34,14 @@ from monai_consingan.workflows.report import shown_number, write_report
 from monai_consingan.workflows.resumable_folder import ResumableFolder
 
 PAGE = "report.html"
+_MASKS = "masks"
 _PLACES = ("{image}", "{mask}")
 _OF_BOTH = ("lesion_labels", "axis", "dims", "lead", "seed")  # what lesions are put in and taken out by
 _CONTRASTS = {"below 3": (-math.inf, 3.0), "3 to 6": (3.0, 6.0), "from 6": (6.0, math.inf)}
 _DEPTHS_MM = {"below 20 mm": (-math.inf, 20.0), "20 to 35 mm": (20.0, 35.0), "from 35 mm": (35.0, math.inf)}
+
+Segment: TypeAlias = Callable[[str, Sequence[Path], MetaTensor], np.ndarray]
+"""What makes a mask of a scan: of its name, its files and the image."""
 
 
 @dataclass(frozen=True)
@@ -100,15 +105,18 @@ def challenge(
         all lesions one by one.
 
     Raises:
-        ConSinGANError: the command lacks a place for the scan or the mask, fails, or writes no mask on the scan's grid;
-            the data set or the folder cannot be used.
+        ConSinGANError: the command lacks a place for the scan or the mask, fails, or writes no mask on the scan's grid,
+            which is found on the first scan, before any is made; the data set or the folder cannot be used.
     """
     words = _words(command)
     settings = settings or AugmentSettings(per_scan=1)
+    originals = {record.name: record for record in read_scans(scans).of("training")}
     folder = ResumableFolder(output, ".challenge", "challenge")
+    segment = partial(_segmented, words, folder.path / _MASKS)
     asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins}
     with locked(folder.path):
         folder.begin({**asked, "settings": settings.as_dict()})
+        _try_out(segment, originals.values(), folder)
         work: dict[str, Any] = {"jobs": jobs, "progress": progress}
         augment(scans, folder.path / "inserted", settings, **work)
         if twins:
@@ -118,8 +126,6 @@ def challenge(
                 TwinSettings(**{name: getattr(settings, name) for name in _OF_BOTH}),
                 **work,
             )
-        segment = partial(_segmented, words, folder.path / "masks")
-        originals = {record.name: record.images for record in read_scans(scans).of("training")}
         lesions, false = [], {}
         for part in ("inserted", "removed") if twins else ("inserted",):
             found, more = _asked(folder.path / part, segment, originals)
@@ -139,10 +145,32 @@ def challenge(
     return report
 
 
+def _try_out(segment: Segment, scans: Iterable[ScanRecord], folder: ResumableFolder) -> None:
+    """Segment the first scan that can be read, as a segmenter that fails is best known before scans are made.
+
+    Raises:
+        ConSinGANError: it fails; nothing is left of a run that has segmented nothing.
+    """
+    for record in scans:
+        try:
+            image = load_pair(record)[0]
+        except ConSinGANError:  # which the augmentation tells
+            continue
+        try:
+            segment(record.name, record.images, image)
+        except ConSinGANError:
+            masks = folder.path / _MASKS
+            if not any(masks.glob("[!.]*")):
+                shutil.rmtree(masks, ignore_errors=True)
+                folder.undo()
+            raise
+        return
+
+
 def _asked(
     part: Path,
-    segment: Callable[[str, Sequence[Path], MetaTensor], np.ndarray],
-    originals: Mapping[str, Sequence[Path]],
+    segment: Segment,
+    originals: Mapping[str, ScanRecord],
 ) -> tuple[list[_Asked], list[int]]:
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
@@ -153,7 +181,7 @@ def _asked(
         image, label, _ = load_pair(records[name])
         marks = load_label(part / told[folder.numbers], image=image).numpy()
         predicted = segment(name, records[name].images, image)
-        before = segment(host, originals[host], image)
+        before = segment(host, originals[host].images, image)
         known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
         head = head_mask(as_array(image)[0], spacing=spacing_of(image))

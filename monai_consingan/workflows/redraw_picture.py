@@ -16,30 +16,40 @@ from PIL import Image, UnidentifiedImageError
 
 from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.inferers import noise_of, painted
 from monai_consingan.models.model import TrainedModel, model_file
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
-from monai_consingan.workflows.sample import MAX_SIDE, grey_picture, noise_of, oriented, run_view
+from monai_consingan.workflows.sample import MAX_SIDE, grey_picture, oriented, run_view
 
-__all__ = ["enlarged", "paint_to_image", "painted", "super_resolution"]
+__all__ = ["enlarged", "paint_to_image", "super_resolution"]
 
 
 def paint_to_image(
-    run: str | Path, picture: str | Path, output: str | Path, *, count: int = 1, seed: int = 0, overwrite: bool = False
+    run: str | Path,
+    picture: str | Path,
+    output: str | Path,
+    *,
+    stage: int = 0,
+    count: int = 1,
+    seed: int = 0,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Make a real image of a painted one (Shaham et al., SinGAN, ICCV 2019; Hinz et al., ConSinGAN, WACV 2021).
 
-    The picture, made as small as the coarsest stage, takes the place of the image that the reconstruction starts from:
-    where things are comes from the picture, what they look like from the model.
+    The picture, made as small as a stage, takes the place of the image that the reconstruction starts from: where
+    things are comes from the picture, what they look like from the model.
 
     Args:
         run: folder of a training on slices of one sequence, or its ``model.pt``; any task but animation.
         picture: a grey picture, black for -1 and white for 1, oriented as ``sample`` and ``figure.png`` show slices; of
             another size than the model's it is resized.
         output: folder for ``image-000.png`` and so on (16 bit grey) and ``report.json``.
-        count: how many images: the first with the noise of the reconstruction, others with new noise.
+        stage: at which stage, from 0, the coarsest; the higher, the more of the picture is kept.
+        count: how many images: the first with the noise of the reconstruction (of stages that have their trained
+            size), others with new noise.
         seed: seed of the new noise.
         overwrite: whether the folder may hold something already.
 
@@ -47,14 +57,16 @@ def paint_to_image(
         The report.
 
     Raises:
-        ConSinGANError: a model or a picture that cannot be used, a count below 1, or a folder that cannot be used.
+        ConSinGANError: a model or a picture that cannot be used, a stage that the model has not, a count below 1, or a
+            folder that cannot be used.
     """
     if count < 1:
         raise ConSinGANError(f"count is {count}, but must be 1 or more.")
     with _redrawing("paint-to-image", run, picture, output, seed, overwrite) as redrawing:
         generator, task = redrawing.model.generator, redrawing.model.settings.task
         for number in range(count):
-            redrawing.save(painted(generator, redrawing.picture, task, seed, number))
+            redrawing.save(painted(generator, redrawing.picture, task, seed, number, stage))
+        redrawing.report["stage"] = stage
     return redrawing.report
 
 
@@ -91,29 +103,6 @@ def super_resolution(
         redrawing.save(image)
         redrawing.report |= {"factor": factor, "sizes": sizes}
     return redrawing.report
-
-
-@torch.no_grad()
-def painted(
-    generator: ConSinGANGenerator, picture: torch.Tensor, task: str, seed: int = 0, number: int = 0
-) -> torch.Tensor:
-    """What a generator makes of a picture at its coarsest stage.
-
-    Args:
-        generator: the trained generator.
-        picture: (1, C, \\*spatial) in [-1, 1], of the trained size.
-        task: the generator's task.
-        seed: seed of new noise.
-        number: number of the image; 0 takes the noise of the reconstruction.
-
-    Returns:
-        (C, \\*spatial) in [-1, 1].
-    """
-    noise = None
-    if number > 0:
-        stages = range(1, generator.num_stages)
-        noise = [noise_of(generator, stage, generator.stage_sizes[stage], seed, number, 0) for stage in stages]
-    return generator(_coarse(generator, picture, task), noise)[0]
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import SliceView, slice_view
+from monai_consingan.inferers import noise_of
 from monai_consingan.models.model import TrainedModel, model_file
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
@@ -249,17 +250,6 @@ def _sizes(generator: ConSinGANGenerator, size: float | Sequence[int] | None) ->
             f"pixels or more and images at most {MAX_SIDE} a side: choose another size."
         )
     return sizes
-
-
-def noise_of(
-    generator: ConSinGANGenerator, stage: int, size: Sequence[int], seed: int, number: int, frame: int
-) -> torch.Tensor:
-    """Standard normal noise for a stage, a function of seed, number, stage and frame."""
-    widen = 2 * generator.num_layers if generator.noise_border and stage > 0 else 0
-    channels = torch.as_tensor(generator.body[stage].fixed_noise).shape[1]
-    shape = (1, channels, *[side + widen for side in size])
-    state = int(np.random.SeedSequence((seed, number, stage, frame)).generate_state(1, np.uint64)[0]) >> 1
-    return torch.randn(shape, generator=torch.Generator().manual_seed(state))
 
 
 def grey_picture(values: np.ndarray, kind: type[np.unsignedinteger[Any]]) -> Image.Image:

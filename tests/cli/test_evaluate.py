@@ -57,3 +57,11 @@ def test_missing_weights_end_with_one_sentence(refused: Any, tmp_path: Path) -> 
 def test_needs_two_sets_or_results(refused: Any, given: list[str], tmp_path: Path) -> None:
     sentence = refused("evaluate", *given, out=tmp_path / "o", code=2)
     assert "give REAL and SYNTHETIC images, or --results" in sentence
+
+
+def test_refuses_what_means_nothing(refused: Any, tmp_path: Path) -> None:
+    for more in (("--frd",), ("--dims", 64), ("--lead", "t1"), ("--max-slices", 9)):
+        sentence = refused("evaluate", "--results", "r", *more, out=tmp_path / "o", code=2)
+        assert f"{more[0]} is given, but no REAL and SYNTHETIC images are compared: leave it out" in sentence
+    sentence = refused("evaluate", "real", "synthetic", "--originals", "scans", out=tmp_path / "o", code=2)
+    assert "--originals is given, but there are no --results: leave it out" in sentence

@@ -52,6 +52,16 @@ def test_reading_makes_a_page_or_scores_answers(call: Any, monkeypatch: Any, tmp
         assert call(*wrong).exit_code == 2
 
 
+def test_reading_refuses_what_means_nothing(call: Any, tmp_path: Path) -> None:
+    score = ("reading", "--score", "a.json", "--key", "key.json")
+    for more in (("--real", "list.json"), ("--output", "out"), ("--number", 40), ("--seed", 0), ("--overwrite",)):
+        wrong = call(*score, *more)
+        assert wrong.exit_code == 2
+        assert f"{more[0]} is given, but --score makes no page: leave it out" in wrong.output
+    page = ("reading", tmp_path, "--real", "list.json", "--output", tmp_path / "out")
+    assert "--key is given, but there is no --score" in call(*page, "--key", "key.json").output
+
+
 def test_challenge_hands_on_what_it_is_given(call: Any, monkeypatch: Any, tmp_path: Path) -> None:
     asked: dict[str, Any] = {}
     row = {"lesions": 3, "found": 0.5, "dice": 0.25, "found_before": 0.0}

@@ -12,11 +12,12 @@ from PIL import Image
 from monai_consingan.data import example
 from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.inferers import noise_of, painted
 from monai_consingan.models import TrainedModel
 from monai_consingan.networks.blocks import upsample
 from monai_consingan.tasks import get_task
 from monai_consingan.workflows.redraw_picture import paint_to_image, super_resolution
-from monai_consingan.workflows.sample import noise_of, oriented, run_view
+from monai_consingan.workflows.sample import oriented, run_view
 from monai_consingan.workflows.train import train_run
 
 
@@ -66,6 +67,30 @@ def test_a_painted_picture_goes_in_at_the_coarsest_stage(runs: dict[str, Path], 
     assert (first != second).any()
 
 
+@pytest.mark.parametrize("task", ["generation", "editing"])
+def test_a_picture_goes_in_at_a_higher_stage(runs: dict[str, Path], tmp_path: Path, task: str) -> None:
+    generator = TrainedModel.load(runs[task]).generator
+    picture = _painting(TrainedModel.load(runs[task]))
+    _save(tmp_path / "painted.png", picture, runs[task])
+    report = paint_to_image(runs[task], tmp_path / "painted.png", tmp_path / "out", stage=1, seed=4)
+    assert report["stage"] == 1
+    size, last = generator.stage_sizes[1:]
+    noise = [noise_of(generator, 0, size, 4, 0, 0), *(generator.body[stage].fixed_noise for stage in (1, 2))]
+    coarse = get_task(task).fixed_input(resize(picture[None], size).clamp(-1, 1), noise[0])
+    with torch.no_grad():
+        made = generator(coarse, noise[1:], [size, size, last])[0]
+    expected = oriented(made, *run_view(runs[task] / "report.json")).values
+    np.testing.assert_allclose(_read(tmp_path / "out" / "image-000.png"), expected, atol=2e-3)
+
+
+def test_a_picture_of_another_size_scales_all_stages(runs: dict[str, Path]) -> None:
+    model = TrainedModel.load(runs["editing"])
+    picture = resize(_painting(model)[None], [2 * side for side in model.image_size])
+    assert painted(model.generator, picture, "editing").shape == picture.shape[1:]
+    with pytest.raises(ConSinGANError, match="too small"):
+        painted(model.generator, picture[..., :4, :4], "editing")
+
+
 @pytest.mark.parametrize("factor", [1.5, 4.0])
 def test_the_last_stage_is_applied_again_and_again(runs: dict[str, Path], tmp_path: Path, factor: float) -> None:
     model = TrainedModel.load(runs["generation"])
@@ -111,6 +136,8 @@ def test_what_cannot_be_redrawn_is_refused(runs: dict[str, Path], tmp_path: Path
         paint_to_image(runs["editing"], tmp_path / "text.png", out)
     with pytest.raises(ConSinGANError, match="count is 0"):
         paint_to_image(runs["editing"], tmp_path / "picture.png", out, count=0)
+    with pytest.raises(ConSinGANError, match=r"stage is 3, but the model has the stages 0 to 2"):
+        paint_to_image(runs["editing"], tmp_path / "picture.png", out, stage=3)
     for factor in (1.0, 1000.0, float("nan")):
         with pytest.raises(ConSinGANError, match="factor is"):
             super_resolution(runs["editing"], tmp_path / "picture.png", out, factor=factor)

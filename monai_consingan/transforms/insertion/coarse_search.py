@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.coarse_grid import LEVELS, CoarseGrid, block_means
+from monai_consingan.transforms.insertion.convolution import valid_convolution
 from monai_consingan.transforms.insertion.search_space import BEST_SHARE, RING_MM, SearchSpace
 
 _OVERLAP = 0.08  # of a template of one block with what is blocked, up to which a coarse place may be one
@@ -42,7 +42,7 @@ def search_coarsely(
         return None
     block = float(np.mean([n * mm for n, mm in zip(grid.size, place.mm, strict=True)]))
     blocked = np.clip(0.5 + (edge_mm - grid.depth) / block, 0, 1)
-    fits = fftconvolve(blocked, np.flip(cover), mode="valid") <= _OVERLAP * cover.sum() ** (2 / 3)
+    fits = valid_convolution(blocked, np.flip(cover)) <= _OVERLAP * cover.sum() ** (2 / 3)
     pads = [int(np.ceil(place.clearance_mm / (n * mm))) for n, mm in zip(grid.size, place.mm, strict=True)]
     margin = [pad * n for pad, n in zip(pads, grid.size, strict=True)]
     kept = np.pad(template, [(more, more) for more in margin])
@@ -50,7 +50,7 @@ def search_coarsely(
     others = _others(place, grid)
     if others is not None:
         there = np.pad(others, [(pad, pad) for pad in pads])
-        fits &= fftconvolve(there, np.flip(_covered(kept, grid.size)), mode="valid") <= _OVERLAP
+        fits &= valid_convolution(there, np.flip(_covered(kept, grid.size))) <= _OVERLAP
     corners = np.argwhere(fits)
     if not len(corners):
         return None
@@ -61,7 +61,7 @@ def search_coarsely(
     margins = [r * n for r, n in zip(reach, grid.size, strict=True)]
     around = _covered(place.footprint(template, margins), grid.size)
     unlike = np.pad(_between(maps, place.level), [(r, r) for r in reach], mode="edge")
-    scores = fftconvolve(unlike, np.flip(around / around.sum()), mode="valid")[tuple(corners.T)]
+    scores = valid_convolution(unlike, np.flip(around / around.sum()))[tuple(corners.T)]
     count = max(1, int(np.ceil(BEST_SHARE * len(corners))))
     best = corners[np.argpartition(scores, count - 1)[:count]]
     footprint = place.footprint(template)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
-from scipy.stats import median_abs_deviation
+
+from monai_consingan.data.contrast import robust_spread
 
 _STEPS = 1000  # of the median difference: maximum_flow takes whole numbers
 _LEAST = 0.05  # cost of a pixel without any difference, which keeps the seam short
@@ -74,6 +75,6 @@ def _added_up(difference: np.ndarray, shown: np.ndarray, where: np.ndarray) -> n
         return difference[0]
     total = np.zeros(where.shape)
     for channel, values in zip(difference, shown, strict=True):
-        spread = float(median_abs_deviation(values[where], scale="normal")) or float(values[where].std())
+        spread = robust_spread(values[where])
         total += channel / (spread or 1.0)
     return total

@@ -7,10 +7,10 @@ from itertools import product
 
 import numpy as np
 from scipy import ndimage
-from scipy.signal import fftconvolve
 
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.insertion.coarse_search import search_coarsely
+from monai_consingan.transforms.insertion.convolution import valid_convolution
 from monai_consingan.transforms.insertion.search_space import BEST_SHARE, SearchSpace
 
 _AT_ONCE = 2**22  # voxels
@@ -87,7 +87,7 @@ def _fitting(allowed: np.ndarray, template: np.ndarray) -> np.ndarray:
     fits = np.zeros([size - n + 1 for size, n in zip(blocked.shape, template.shape, strict=True)], bool)
     for corners in _blocks(fits.shape, template.shape):
         covered = tuple(slice(c.start, c.stop + n - 1) for c, n in zip(corners, template.shape, strict=True))
-        fits[corners] = fftconvolve(np.float32(blocked[covered]), kernel, mode="valid") < 0.5
+        fits[corners] = valid_convolution(np.float32(blocked[covered]), kernel) < 0.5
     starts = [b.start for b in boxes[0]]
     planes = [
         np.argwhere(plane[None]).astype(np.int32) + np.asarray([number, *starts[1:]], np.int32)
@@ -128,7 +128,7 @@ def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray) ->
         margins = [(w.start - a, b - w.stop) for w, a, b in zip(window, begin, end, strict=True)]
         unlike = np.pad(place.unlike(window), margins)
         inside = np.pad(np.ones([w.stop - w.start for w in window], np.float32), margins)
-        total = fftconvolve(unlike, footprint, mode="valid") / fftconvolve(inside, footprint, mode="valid")
+        total = valid_convolution(unlike, footprint) / valid_convolution(inside, footprint)
         # rounded, so that the order of equal places does not hang on the last bits of a Fourier transform
         scores[here] = total[tuple((starts[here] - first).T)].round(4)
     return scores

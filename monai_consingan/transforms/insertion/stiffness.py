@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.ndimage import correlate1d, gaussian_filter
-from scipy.stats import median_abs_deviation
 
+from monai_consingan.data.contrast import robust_spread
 from monai_consingan.transforms.insertion.shells import Shells
 
 _SHARP = 0.65  # an axis is sharp whose second differences are at least that share of those of the sharpest axis
@@ -96,7 +96,7 @@ def stands_out(host: np.ndarray, profile: np.ndarray, ring: np.ndarray, mask: np
         mask: where the lesion is.
     """
     around = host[ring] if ring.any() else host
-    spread = float(median_abs_deviation(around, axis=None, scale="normal")) or float(around.std())
+    spread = robust_spread(around)
     far = np.sqrt((profile[mask] ** 2).mean()) - _UNSEEN * spread
     share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
     return share * share * (3 - 2 * share)

@@ -88,7 +88,7 @@ def test_segmenters_that_fail(pair: Path, tmp_path: Path, quick: AugmentSettings
     settings: Any = replace(quick, per_scan=1)
     with pytest.raises(ConSinGANError, match=words):
         challenge(command, pair, tmp_path / "out", settings=settings, twins=False, progress=False)
-    assert not (tmp_path / "out" / "report.json").exists()
+    assert not (tmp_path / "out").exists()  # as it fails before a scan is made
 
 
 def test_a_mask_on_another_grid_is_not_kept(pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:
@@ -102,6 +102,17 @@ def test_a_mask_on_another_grid_is_not_kept(pair: Path, tmp_path: Path, quick: A
         challenge(*given, **settings)
     script.write_text(THRESHOLD.read_text(encoding="utf-8"))
     assert challenge(*given, **settings)["lesions"]
+
+
+def test_a_scan_that_cannot_be_read_is_not_what_a_segmenter_is_tried_on(
+    perfect: str, pair: Path, tmp_path: Path, quick: AugmentSettings
+) -> None:
+    content = json.loads(pair.read_text(encoding="utf-8"))
+    content["training"].insert(0, {"image": "gone.nii.gz", "label": "gone.nii.gz"})
+    pair.write_text(json.dumps(content))
+    settings = replace(quick, per_scan=1)
+    report = challenge(perfect, pair, tmp_path / "out", settings=settings, twins=False, progress=False)
+    assert report["inserted"]["all"]["all"]["found"] == 1.0
 
 
 def test_twins_are_made_as_lesions_are_put_in(perfect: str, pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:

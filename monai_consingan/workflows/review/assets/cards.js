@@ -19,6 +19,9 @@ class GreyWindow {
     this.images = images;
     this.reset();
     let from = null;
+    images[0].addEventListener("load", () => {
+      picture.style.setProperty("--shape", images[0].naturalWidth / images[0].naturalHeight);
+    });
     picture.addEventListener("pointerdown", (event) => {
       from = [event.clientX, event.clientY, this.contrast, this.brightness];
       picture.setPointerCapture(event.pointerId);
@@ -55,8 +58,11 @@ function download(name, values) {
 const kept = {
   read(name) { try { return JSON.parse(localStorage.getItem(name)); } catch { return null; } },
   write(name, values) { try { localStorage.setItem(name, JSON.stringify(values)); return true; } catch { return false; } },
+  /* What another window of this page wrote, so that neither undoes what was done in the other. */
+  follow(name, act) { window.addEventListener("storage", (event) => { if (event.key === name) act(); }); },
 };
 
-/* Whether a key is meant for the page, and not for a field that is typed into. */
+/* Whether a key is meant for the page, and not for a field that is typed into, or a slider that arrows move. */
 const isCommand = (event) => !event.ctrlKey && !event.metaKey && !event.altKey
-  && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  && !event.target.matches("select, textarea, input:not([type=range])")
+  && !(event.target.type === "range" && event.key.startsWith("Arrow"));

@@ -66,9 +66,13 @@ document.addEventListener("keydown", (event) => {
 find("question").textContent = content.question;
 find("title").textContent = content.title;
 find("sequences").replaceChildren(...(content.sequences.length > 1 ? content.sequences.map((name) => make("span", name)) : []));
-const found = kept.read(STORE);
-if (found && typeof found === "object") {
-  for (const entry of cases) if (found[entry.name]) answers[entry.name] = found[entry.name];
+function resume() { // at the first case without an answer
+  const found = kept.read(STORE);
+  if (found && typeof found === "object") {
+    for (const entry of cases) if (found[entry.name]) answers[entry.name] = found[entry.name];
+  }
+  show(Math.max(0, cases.findIndex((entry) => !answers[entry.name])));
 }
-const open = cases.findIndex((entry) => !answers[entry.name]);
-show(open < 0 ? 0 : open);
+
+kept.follow(STORE, resume);
+resume();

@@ -14,12 +14,14 @@ const rows = new Map();
 
 function restore() {
   const found = kept.read(STORE);
-  if (found && typeof found === "object") {
-    for (const [key, verdict] of Object.entries(found)) if (byKey.has(key) && SIGNS[verdict]) state.verdicts[key] = verdict;
-  }
+  if (!found || typeof found !== "object") return;
+  state.verdicts = Object.fromEntries(Object.entries(found).filter(([key, verdict]) => byKey.has(key) && SIGNS[verdict]));
 }
 
 function say(text) { find("said").textContent = text; }
+
+/* The names of measures are those of reports; people read words. */
+const words = (name) => name.replaceAll("_", " ");
 
 function number(value) {
   if (value === null || value === undefined) return "–";
@@ -39,13 +41,13 @@ function makeHeads() {
   columns.forEach(([name], place) => {
     const head = make("th");
     head.scope = "col";
-    const button = make("button", name);
+    const button = make("button", words(name));
     button.addEventListener("click", () => sortBy(place));
     head.append(button);
     find("heads").append(head);
   });
   for (const name of measures) {
-    const option = make("option", name);
+    const option = make("option", words(name));
     option.value = name;
     find("measure").append(option);
   }
@@ -116,13 +118,21 @@ function list() {
 
 /* ---- one lesion ---- */
 
+/* Scroll the list up or down to a row, and not to the side, where somebody may be reading. */
+function reveal(row) {
+  const list = row.closest(".list"), seen = list.getBoundingClientRect(), place = row.getBoundingClientRect();
+  const top = seen.top + find("heads").getBoundingClientRect().height;
+  if (place.top < top) list.scrollTop -= top - place.top;
+  else if (place.bottom > seen.bottom) list.scrollTop += place.bottom - seen.bottom;
+}
+
 function choose(key) {
   const entry = byKey.get(key);
   if (state.current) rows.get(state.current).setAttribute("aria-selected", "false");
   state.current = key;
   const row = rows.get(key);
   row.setAttribute("aria-selected", "true");
-  row.scrollIntoView({ block: "nearest" });
+  reveal(row);
   find("what").textContent = `${entry.case}, lesion ${entry.lesion}, ${entry.kind}`;
   find("sequences").replaceChildren(...(entry.sequences.length > 1 ? entry.sequences.map((name) => make("span", name)) : []));
   for (const [id, name] of [["under", "before"], ["shown", "after"], ["outline", "outline"]]) {
@@ -132,7 +142,7 @@ function choose(key) {
   find("mix").value = 100;
   draw();
   const facts = [["host", entry.host || "none"], ["donor", entry.donor || "none"]];
-  for (const name of measures) if (name in entry.numbers) facts.push([name, number(entry.numbers[name])]);
+  for (const name of measures) if (name in entry.numbers) facts.push([words(name), number(entry.numbers[name])]);
   find("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", name), make("dd", value)]));
   find("warnings").replaceChildren(...entry.warnings.map((text) => make("li", text)));
   const around = state.order.indexOf(key);
@@ -243,6 +253,10 @@ const commands = {
 };
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { // out of a field, so that keys decide again; it does not empty a search
+    event.preventDefault();
+    find("picture").focus();
+  }
   if (!isCommand(event) || !commands[event.key]) return;
   event.preventDefault();
   commands[event.key]();
@@ -264,4 +278,10 @@ makeHeads();
 for (const entry of entries) makeRow(entry);
 list();
 count();
+kept.follow(STORE, () => {
+  restore();
+  for (const key of byKey.keys()) showVerdict(key);
+  list();
+  count();
+});
 if (state.order.length) choose(state.order.find((key) => !state.verdicts[key]) || state.order[0]);

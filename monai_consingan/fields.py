@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Settings:
             values = value if isinstance(value, tuple) else () if value is entry.default else (value,)
             if choices is not None and not all(value in choices for value in values):
                 raise ConSinGANError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
-            if least is not None and value is not None and not value >= least:
-                raise ConSinGANError(f"{name} is {value}, but must be {least:g} or more.")
+            if least is not None:
+                check_least(least, **{name: value})
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, which JSON gives back alike."""

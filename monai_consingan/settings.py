@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.fields import Settings, option
 from monai_consingan.stage_sizes import stage_sizes
 from monai_consingan.tasks import PRECISIONS, get_task
@@ -77,8 +77,7 @@ class TrainingSettings(Settings):
             raise ConSinGANError("The task 'animation' makes moving slices: train it with 2 spatial dims.")
         if self.settle is not None and not 0 < self.settle < 1:
             raise ConSinGANError(f"settle is {self.settle}, but must be above 0 and below 1: a share such as 0.05.")
-        if self.precision not in PRECISIONS:
-            raise ConSinGANError(f"precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}.")
+        check_choice(PRECISIONS, precision=self.precision)
         if self.min_size is not None and self.min_size < 1:
             raise ConSinGANError(f"min size is {self.min_size}, but must be 1 or more pixels.")
         if not 0 < self.learning_rate <= 1 or not 0 <= self.lr_scale <= 1:
@@ -210,8 +209,7 @@ def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
         >>> preset_settings("quick", "editing", iterations=50).iterations
         50
     """
-    if name not in PRESETS:
-        raise ConSinGANError(f"preset is {name!r}, but must be one of {', '.join(PRESETS)}.")
+    check_choice(PRESETS, preset=name)
     chosen = {key: value for key, value in overrides.items() if value is not None}
     dims = chosen.get("spatial_dims")
     if dims == 3 and name in ("quick", "standard"):

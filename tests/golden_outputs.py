@@ -20,8 +20,8 @@ What is hashed, so that it says the same in every run:
 - JSON: values with sorted keys, without ``versions``, ``version`` and ``seconds*``; CSV: without the column
   ``versions``.
 - HTML and what a command prints (``printed.txt``, the standard output and the exit code): times in seconds, the
-  temporary folder and the hash of what hangs on its name are replaced. In ``reproduce`` the clock stands still, as its tables tell minutes. Of an error its
-  type and sentence are recorded, and its traceback is shown.
+  temporary folder and the hash of what hangs on its name are replaced. In ``reproduce`` the clock stands still, as its
+  tables tell minutes. Of an error its type and sentence are recorded, and its traceback is shown.
 - Left out: PDF (dated), TensorBoard's events, and what begins with a dot (the state of a run).
 """
 

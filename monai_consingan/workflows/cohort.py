@@ -13,7 +13,7 @@ import torch
 
 from monai_consingan.arrays import wrap_like
 from monai_consingan.data import Region, named_sequences, sliced_axis
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.models.device import check_device
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.settings import TrainingSettings
@@ -89,9 +89,7 @@ def cohort_run(
     settings = settings_for(task, settings)
     if task not in ("harmonization", "editing"):
         raise ConSinGANError(f"task is {task!r}, but a cohort's model is for 'harmonization' or 'editing'.")
-    for name, number in (("crops", crops), ("side", side)):
-        if number is not None and number < 1:
-            raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
+    check_least(1, crops=crops, side=side)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     if held_out is not None and held_out not in scans.folds:
         there = ", ".join(map(str, scans.folds)) or "none"

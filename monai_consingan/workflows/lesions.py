@@ -20,7 +20,7 @@ from monai_consingan.data.lesion_bank import (
     is_lesion_bank,
     save_lesion,
 )
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.figures import save_lesion_sheet
 from monai_consingan.folder_lock import leaving_nothing, locked
 from monai_consingan.lesion_settings import LesionSettings
@@ -81,8 +81,7 @@ def make_lesions(
         augment("datalist.json", "augmented", donors="bank")
     """
     settings = settings or LesionSettings()
-    if number < 1:
-        raise ConSinGANError(f"number is {number}, but must be 1 or more.")
+    check_least(1, number=number)
     if isinstance(donors, str | Path):
         scans = read_scans(donors, channel=channel, lesion_mask=lesion_mask, sequences=sequences).of("training")
     else:

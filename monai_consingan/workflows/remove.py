@@ -10,7 +10,7 @@ from typing import Any
 from monai.data import MetaTensor
 
 from monai_consingan.data import Files, as_files, lead_channel, slices_of
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import Checks, check_removal, removal_measures, tissue_levels
 from monai_consingan.models.device import check_device
@@ -50,8 +50,7 @@ class LesionTarget(LesionRequest):
     train_on: str = "mirror"
 
     def __post_init__(self) -> None:
-        if self.train_on not in TRAINING_TISSUES:
-            raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
+        check_choice(TRAINING_TISSUES, train_on=self.train_on)
 
     @property
     def files(self) -> list[str | Path | None]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from monai.config import NdarrayOrTensor
 from monai.transforms import RandomizableTransform
 
 from monai_consingan.arrays import as_array, check_number, wrap_like
@@ -145,6 +146,19 @@ class RandRedrawnLesion(RandomizableTransform):
             raise ConSinGANError(f"redrawn is {redrawn!r}; give BlendSettings of monai_consingan.methods.")
         self.models = models
         self._warned: set[str] = set()
+
+    def _known(self, known: HostKnowledge | None, image: NdarrayOrTensor) -> HostKnowledge | None:
+        """What is known of an image by what is known of its host (:meth:`HostKnowledge.of_image`), if that is given.
+
+        If that is of another host, a warning says so.
+        """
+        part = None if known is None else known.of_image(image)
+        if known is not None and part is None:
+            self._warn(
+                "What is known of the host is not used, as this image is no part of it, or its intensities were "
+                "changed: put this transform before those that do that."
+            )
+        return part
 
     def _warn(self, message: str, kind: str = "") -> None:
         """Warn of something once, or of a kind of thing."""

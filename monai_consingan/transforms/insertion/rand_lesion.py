@@ -27,12 +27,13 @@ from monai_consingan.data import sequence_names
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
-from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host, known_part
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.canvas import Canvas
 from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
+from monai_consingan.transforms.kept_hosts import known_host
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
     RandRedrawnLesion,
@@ -220,7 +221,7 @@ class RandLesion(RandRedrawnLesion):
             labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label
             mask = wrap_like(np.zeros((1, *img.shape[1:]), np.uint8), img)
             return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
-        host = known_part(known, img, self._warn) or known_host(img, region, self.spacing, self.host_lead(img))
+        host = self._known(known, img) or known_host(img, region, self.spacing, self.host_lead(img))
         model = self._model(img, host)
         canvas = Canvas(img, label, host, self.axis)
         for draw in self._draws:

@@ -25,7 +25,7 @@ from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.distance import ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
-from monai_consingan.transforms.host_knowledge import HostKnowledge, known_part
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.random_dict import RandomDictTransform
 from monai_consingan.transforms.redrawing import (
     RandRedrawnLesion,
@@ -122,7 +122,7 @@ class RandLesionRemoval(RandRedrawnLesion):
             which = "" if self.lesion_labels is None else f" of lesion_labels {list(self.lesion_labels)}"
             self.log = {"reason": f"label marks no lesion{which}"}
             return untouched
-        known = known_part(known, img, self._warn)
+        known = self._known(known, img)
         try:
             removed = self.remove(img, label, None if self.lesion_labels is None else present, known)
         except NoPlaceError as error:

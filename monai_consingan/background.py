@@ -289,10 +289,15 @@ def _together(faces: list[NDArray[np.bool_]]) -> float:
 
 def _parts(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     """Those parts of a mask that touch a face of the array, or have so many voxels at least."""
-    parts, _ = ndimage.label(mask)
+    if mask.all():
+        return mask
+    near = bounding_box(~mask, [1] * mask.ndim)  # what lies outside is connected with a face, and so is what reaches it
+    parts, _ = ndimage.label(mask[near])
     belongs = np.bincount(parts.ravel()) >= least
     for axis in range(parts.ndim):
         for end in (0, -1):
             belongs[np.take(parts, end, axis)] = True
     belongs[0] = False
-    return np.asarray(belongs[parts])
+    found = np.ones(mask.shape, bool)
+    found[near] = belongs[parts]
+    return found

@@ -10,11 +10,11 @@ import click
 from monai_consingan.cli.options import (
     axis_option,
     crop_options,
+    data_set_options,
     dims_option,
     given_only,
     output_options,
     run_options,
-    sequences_option,
     training_options,
     training_settings,
 )
@@ -92,9 +92,7 @@ def bank(
     metavar="1,4",
     help="For editing: label values that are lesions, which crops keep clear of [default: all].",
 )
-@sequences_option
-@click.option("--channel", type=int, help="Number of the image to work on where a scan has several.")
-@click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
+@data_set_options
 @click.option("--resume", is_flag=True, help="Go on with a training that was ended; give all else as before.")
 @axis_option
 @dims_option

@@ -89,10 +89,19 @@ def _sequences(help: str) -> Callable[[Function], Function]:
     return click.option("--sequences", type=NAMES, metavar="NAMES", help=help)
 
 
-sequences_option = _sequences(
-    "Sequences to work on, by their names in the data set; of BIDS by suffixes, such as T1w,ce-gadolinium_T1w,FLAIR. "
-    "[default: all; of BIDS, T1w]"
+data_set_options = together(
+    _sequences(
+        "Sequences to work on, by their names in the data set; of BIDS by suffixes, such as "
+        "T1w,ce-gadolinium_T1w,FLAIR. [default: all; of BIDS, T1w]"
+    ),
+    click.option(
+        "--channel",
+        type=int,
+        help="Number from 0 of the one sequence to work on, which is all that the result has. [default: all of them]",
+    ),
+    click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder."),
 )
+"""What is taken of a data set."""
 
 sequence_options = together(
     _sequences(

@@ -107,9 +107,9 @@ class TissueLevel:
     span: float
 
     @classmethod
-    def of(cls, channel: NDArray[Any]) -> TissueLevel:
-        """That of a channel, (\\*spatial)."""
-        background = find_background(channel)
+    def of(cls, channel: NDArray[Any], background: Background | None = None) -> TissueLevel:
+        """That of a channel, (\\*spatial), whose background may be known."""
+        background = find_background(channel) if background is None else background
         shown = background.darkest(channel)
         dark, bright = np.percentile(shown, (0.5, 99.5))
         return cls(faint_level(float(shown.min()), float(bright)), background, float(bright - dark))
@@ -120,9 +120,10 @@ class TissueLevel:
         return self.background.tissue(values) & bright if self.background else bright
 
 
-def tissue_levels(image: NdarrayOrTensor) -> tuple[TissueLevel, ...]:
-    """What tells tissue from air in each channel of an image, (C, \\*spatial)."""
-    return tuple(TissueLevel.of(channel) for channel in channels_array(image))
+def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | None = None) -> tuple[TissueLevel, ...]:
+    """What tells tissue from air in each channel of an image, (C, \\*spatial), whose backgrounds may be known."""
+    channels = channels_array(image)
+    return tuple(map(TissueLevel.of, channels, backgrounds or map(find_background, channels)))
 
 
 class Surroundings:

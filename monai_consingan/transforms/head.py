@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_spacing
 from monai_consingan.background import Background, find_background
-from monai_consingan.darkness import darkness
+from monai_consingan.darkness import darkness, median
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
 
@@ -227,7 +227,7 @@ def is_skull_stripped(
     around, shell = image[~head], image[head & (distance > 1.0) & (distance <= 12.0)]
     if around.size == 0 or shell.size == 0:
         return around.size > 0
-    floor = float(np.median(around))
+    floor = median(around)
     if np.mean(np.abs(around - floor) <= background.tolerance) < 0.95:
         return False
     relative = (shell - floor) / (tissue_level(image, head, distance)[0] - floor)

@@ -80,6 +80,9 @@ def challenge(
     *,
     settings: AugmentSettings | None = None,
     twins: bool = True,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
     jobs: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -96,6 +99,7 @@ def challenge(
             ``report.html``.
         settings: what is put in, how much and how; by default one to three lesions into each scan, once.
         twins: whether lesions are taken out too.
+        channel, lesion_mask, sequences: see :py:func:`~monai_consingan.workflows.augmentation.read_scans`.
         jobs: number of processes that make scans.
         progress: whether to show progress on the standard error stream.
 
@@ -110,14 +114,15 @@ def challenge(
     """
     words = _words(command)
     settings = settings or AugmentSettings(per_scan=1)
-    originals = {record.name: record for record in read_scans(scans).of("training")}
+    chosen: dict[str, Any] = {"channel": channel, "lesion_mask": lesion_mask, "sequences": sequences}
+    originals = {record.name: record for record in read_scans(scans, **chosen).of("training")}
     folder = ResumableFolder(output, ".challenge", "challenge")
     segment = partial(_segmented, words, folder.path / _MASKS)
-    asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins}
+    asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins, **chosen}
     with locked(folder.path):
         folder.begin({**asked, "settings": settings.as_dict()})
         _try_out(segment, originals.values(), folder)
-        work: dict[str, Any] = {"jobs": jobs, "progress": progress}
+        work: dict[str, Any] = {"jobs": jobs, "progress": progress, **chosen}
         augment(scans, folder.path / "inserted", settings, **work)
         if twins:
             free_twins(
@@ -175,12 +180,11 @@ def _asked(
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
     lesions, false = [], []
-    records = {record.name: record for record in read_scans(part / "datalist.json").records}
     for told in folder.made():
-        name, host = told["name"], told["host"]["scan"]
-        image, label, _ = load_pair(records[name])
+        record, host = folder.record(told), told["host"]["scan"]
+        image, label, _ = load_pair(record)
         marks = load_label(part / told[folder.numbers], image=image).numpy()
-        predicted = segment(name, records[name].images, image)
+        predicted = segment(record.name, record.images, image)
         before = segment(host, originals[host].images, image)
         known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
@@ -188,7 +192,7 @@ def _asked(
         depth = outside_distance(~head, spacing_of(image)) if not head.all() else np.full(head.shape, np.nan)
         for lesion in told["lesions"]:
             inside = marks == lesion["instance"]
-            lesions.append(_outcome(name, lesion, inside, predicted, before, depth, image))
+            lesions.append(_outcome(record.name, lesion, inside, predicted, before, depth, image))
     return lesions, false
 
 

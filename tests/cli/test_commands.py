@@ -38,7 +38,8 @@ OPTIONS = {
     "merge": "--quiet",
     "keep": "--decisions --unsure --rest --quiet",
     "reading": "--real --output --number --seed --overwrite --score --key",
-    "challenge": "--output --per-scan --lesions --method --on-failure --sizes --twins --jobs --quiet",
+    "challenge": "--output --per-scan --lesions --method --on-failure --sizes --twins --jobs --quiet "
+    "--lesion-labels --axis --dims --sequences --channel --lesion-mask",
     "lesions": "--output --number --diameter --method --kind --oedema --lead --lesion-labels --channel --lesion-mask "
     "--seed --quiet",
     "nnunet": "--trainer-folder",

@@ -109,9 +109,10 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     @cachedmethod(attrgetter("last_site"), key=lambda self, case: case.record.name)
     def _site(self, case: Case) -> _Site:
         """Where in a host lesions may go, found once for scans that are made in turn."""
+        known = HostKnowledge.of(case.original, self._brain(case))
         return _Site(
-            known=HostKnowledge.of(case.original, self._brain(case)),
-            levels=tissue_levels(case.original),
+            known=known,
+            levels=tissue_levels(case.original, [about.background for about in known.channels]),
             prior=self._prior(case),
             donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )

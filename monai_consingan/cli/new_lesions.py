@@ -11,7 +11,7 @@ import click
 from monai_consingan.cli.options import (
     data_set_options,
     given_only,
-    seed_option,
+    run_options,
     settings_options,
     taken,
 )
@@ -32,8 +32,7 @@ from monai_consingan.lesion_settings import LesionSettings
 @click.option("--lead", metavar="SEQUENCE", help="The sequence that lesions are measured in. [default: found]")
 @click.option("--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all].")
 @data_set_options
-@seed_option("Seed of everything random.")
-@click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
+@run_options
 def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
     """Make new lesions with their labels of those of donors: a data set, or images each followed by its label.
 

@@ -34,6 +34,7 @@ def train_model(
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
     start: TrainedModel | None = None,
+    stage_input: torch.Tensor | None = None,
     fine_tune_input: torch.Tensor | None = None,
     sequences: Sequence[str] = (),
     sources: Sequence[str] = (),
@@ -49,6 +50,8 @@ def train_model(
         device: where to train.
         checkpoint: file that is kept up to date, and from which a killed training goes on if it exists.
         start: an earlier model to start from; its settings must have the same networks.
+        stage_input: images like ``slices``, whose coarse versions the first stage takes instead of those of the slices,
+            which are augmented otherwise.
         fine_tune_input: naive images like ``slices``: instead of a whole training, the last stage of ``start`` is
             trained once more with them as its input, as published.
         sequences: names of the channels, which the model keeps, where they are known.
@@ -68,7 +71,7 @@ def train_model(
     if not bool(torch.isfinite(slices).all()):
         raise ConSinGANError("The slices to train on hold NaN or infinite values: give slices of finite numbers.")
     generator, discriminator = new_networks(settings, slices.shape[2:], seed, slices.shape[1])
-    more = [] if fine_tune_input is None else [fine_tune_input]
+    more = [given for given in (stage_input, fine_tune_input) if given is not None]
     if start is not None:
         _copy_weights(start, generator, discriminator)
         more += start.weights
@@ -85,7 +88,7 @@ def train_model(
         seed=seed,
         warm_start=start is not None,
         first_stage=0 if fine_tune_input is None else settings.stages - 1,
-        stage_input=fine_tune_input,
+        stage_input=stage_input if fine_tune_input is None else fine_tune_input,
         train_handlers=[*handlers, TrainingProgress()] if progress else handlers,
     ).run()
     seen = dict.fromkeys([*sources, *(() if start is None else start.sources)])

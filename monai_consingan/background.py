@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import RLock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array
+from monai_consingan.arrays import as_array, image_identity
 from monai_consingan.darkness import noisy_air
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
@@ -24,6 +26,7 @@ _FEWEST_VALUES = 8  # of what is not background: an image of tissue has more, a 
 _SAMPLE = 2**16  # voxels from which a range is told
 _MIX_REACH = 2  # voxels around background in which values may be mixed with it
 _HOLE = 27  # voxels
+_KEPT = 64  # images whose background is kept in memory
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class Background:
         return np.asarray(found if self.within is None else found | self.within._near(values, share))
 
 
+@cached(LRUCache(_KEPT), key=image_identity, lock=RLock())
 def find_background(image: Any) -> Background:
     """Find the constant that fills the border of an image.
 
@@ -143,7 +147,7 @@ def find_background(image: Any) -> Background:
     them have it, nine of ten of these beside others that have it (which tells a constant from noise), and the other
     voxels of the image have several values. A second constant that half of the voxels right inside of it have, as where
     a scan was padded, is background too. Where it is noisy air that lies right inside, the constant is known to be
-    mere padding (``pads``).
+    mere padding (``pads``). Of the last images, which are told by all of their voxels, it is kept in memory.
 
     Args:
         image: one channel, array of any shape; axes of one voxel do not count.

@@ -77,7 +77,8 @@ def spatial_mask(
     Raises:
         ConSinGANError: for another shape than the image's, or for an empty mask unless that is allowed.
     """
-    array = spatial_array(mask, name) > 0
+    array = spatial_array(mask, name)
+    array = array if array.dtype == bool else array > 0
     if array.shape != tuple(shape):
         raise ConSinGANError(
             f"{name} has the spatial shape {array.shape} but its image {tuple(shape)}: give both on one grid."

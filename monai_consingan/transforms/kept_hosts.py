@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import RLock
 from typing import Any
-from zlib import crc32
 
-import numpy as np
 from cachetools import LRUCache, cached
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.arrays import as_array, image_identity, spacing_of
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 
 KEPT = 4
 """How many hosts."""
-
-
-def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
-    """What tells an image from others: its shape, type and a checksum of all voxels."""
-    if image is None:
-        return ()
-    values = np.ascontiguousarray(as_array(image))
-    return values.shape, values.dtype.str, crc32(values.data)
 
 
 def _told(

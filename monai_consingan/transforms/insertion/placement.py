@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
-from monai_consingan.distance import outside_distance, reach_box
+from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.host_knowledge import HostKnowledge
@@ -194,7 +194,9 @@ def _as_prior(prior: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _centre(lesion: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(np.floor(c + 0.5)) for c in ndimage.center_of_mass(lesion))
+    box = bounding_box(lesion)
+    middle = ndimage.center_of_mass(lesion[box])
+    return tuple(side.start + int(np.floor(c + 0.5)) for side, c in zip(box, middle, strict=True))
 
 
 def _given_shift(

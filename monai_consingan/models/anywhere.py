@@ -73,7 +73,8 @@ class SharedModel(RedrawsAnywhere):
     Args:
         model: the model, its file, or the folder of a run.
         task: ``"harmonization"`` or ``"editing"``: what it must be for.
-        axis, spacing: see :py:class:`RedrawsAnywhere`.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        spacing: mm per spatial axis; ``None`` takes it from a MetaTensor's affine, and 1 mm for other arrays.
 
     Raises:
         ConSinGANError: no model, or one for another task.

@@ -41,11 +41,7 @@ class RandomDictTransform(RandomizableTransform, MapTransform):
 class AlikeTransform(RandomDictTransform):
     """Dictionary version of a random transform that changes the images of all keys alike, by one draw for the first.
 
-    Args:
-        keys: keys of images of equal spatial shape.
-        prob: probability that anything is done.
-        allow_missing_keys: whether a missing key is passed over.
-        kwargs: the other arguments of the array version.
+    Arguments are those of the base; more are those of the array version.
     """
 
     array_version: ClassVar[type[RandomizableTransform]]

@@ -73,8 +73,7 @@ def keep_lesions(
     Args:
         folder: the bank.
         decisions: the ``decisions.json`` that was saved on its ``review.html``.
-        unsure, rest: what becomes of the others
-            (:py:meth:`monai_consingan.workflows.review.decisions.Decisions.outcome`).
+        unsure, rest: see :py:func:`monai_consingan.workflows.augmentation.keep`.
 
     Returns:
         What ``bank.json`` then holds under ``kept``.

@@ -82,8 +82,8 @@ def remove(
         output: folder for ``image``, ``label``, ``naive`` (the mere filling), ``alteration``, ``figure.png``,
             ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
             killed run that is started again goes on from its checkpoint there.
-        blend: where the redrawn image replaces the filled one, by default
-            :py:data:`monai_consingan.methods.REMOVAL_BLEND`.
+        blend: where the redrawn image replaces the filled one, by default ``REMOVAL_BLEND`` of
+            ``monai_consingan.methods``.
         settings, model, start, bank, seed, device, overwrite, progress, strict: see
             :py:func:`monai_consingan.workflows.harmonize`.
 

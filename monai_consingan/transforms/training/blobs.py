@@ -201,7 +201,11 @@ def _content(image: np.ndarray, here: np.ndarray, blob: _Blob, low: float, span:
 class RandLesionBlobd(AlikeTransform):
     """Dictionary version of :class:`RandLesionBlob`: all keys get the same blobs, placed by the first one's tissue.
 
-    Arguments are those of :class:`monai_consingan.transforms.random_dict.AlikeTransform`.
+    Args:
+        keys: keys of images of equal spatial shape.
+        prob: probability that anything is done.
+        allow_missing_keys: whether a missing key is passed over.
+        kwargs: the other arguments of :class:`RandLesionBlob`.
     """
 
     backend = RandLesionBlob.backend

@@ -112,7 +112,11 @@ class RandShuffleTiles(RandomizableTransform):
 class RandShuffleTilesd(AlikeTransform):
     """Dictionary version of :class:`RandShuffleTiles`: all keys are shuffled alike.
 
-    Arguments are those of :class:`monai_consingan.transforms.random_dict.AlikeTransform`.
+    Args:
+        keys: keys of images of equal spatial shape.
+        prob: probability that anything is done.
+        allow_missing_keys: whether a missing key is passed over.
+        kwargs: the other arguments of :class:`RandShuffleTiles`.
     """
 
     backend = RandShuffleTiles.backend

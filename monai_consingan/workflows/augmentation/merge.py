@@ -64,8 +64,8 @@ def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", res
     Args:
         output: the output folder of :py:func:`augment` or :py:func:`free_twins`.
         decisions: the ``decisions.json`` that was saved on its ``review.html``.
-        unsure, rest: what becomes of the others
-            (:py:meth:`monai_consingan.workflows.review.decisions.Decisions.outcome`).
+        unsure: ``"keep"`` or ``"drop"`` what was not decided for good.
+        rest: ``"keep"`` or ``"drop"`` what nothing was decided on; ``"error"`` refuses the decisions.
 
     Returns:
         What ``kept.json`` holds.

@@ -243,9 +243,10 @@ def training_settings(
     if not needed and not chosen and not has_preset:
         return None
     if start is not None and not has_preset:
-        from monai_consingan.models import TrainedModel
+        from monai_consingan.models.model import TrainedModel, fold_models
 
-        return replace(TrainedModel.load(start, task=task).settings, **chosen, **in_dims)
+        file = next(iter(fold_models(start).values()), start)
+        return replace(TrainedModel.load(file, task=task).settings, **chosen, **in_dims)
     if options.get("model") is not None:
         chosen |= {"preset": preset} if has_preset else {}
         if chosen:

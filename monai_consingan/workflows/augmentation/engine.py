@@ -21,6 +21,7 @@ from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, fold_models, given_models, model_file, model_for_fold
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
+from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.augmentation.bank_donors import survey_bank
 from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
@@ -160,7 +161,13 @@ class Run:
             return self._go()
 
     def _go(self) -> dict[str, Any]:
-        with start_workers(self.how) as workers:
+        with ExitStack() as stack:
+            try:
+                workers = stack.enter_context(start_workers(self.how))
+            except ConSinGANError:
+                if self.how.shard is None:
+                    self.folder.undo_if_nothing_is_made()
+                raise
             failed = self._work(workers)
         if self.how.shard is None:
             summary = write_lists(self.folder)
@@ -269,8 +276,10 @@ def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
     try:
         work()
     except Exception as exception:  # of one scan, whatever it is
+        if isinstance(exception, OSError):  # of what is written, as what is read has sentences of its own
+            exception = unwritable(folder.path, exception)
         error = " ".join(f"{exception}".split()) or type(exception).__name__
-        if not isinstance(exception, (ConSinGANError, OSError)):
+        if not isinstance(exception, ConSinGANError):
             error = f"{type(exception).__name__}: {error}"
     folder.keep_error(name, None if error is None else without_paths(error, folder.scans.records))
     return error

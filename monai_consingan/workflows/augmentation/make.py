@@ -25,6 +25,7 @@ from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.canvas import Canvas
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
+from monai_consingan.transforms.insertion.match import check_gain
 from monai_consingan.transforms.insertion.placement import Placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
@@ -173,6 +174,9 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     ) -> tuple[PastedLesion, np.ndarray, dict[str, Any]]:
         """The host with the lesion by one method, the others' numbers, and its measures, which pass the checks."""
         method = insertion_method(how)
+        match = self.settings.match or method.match
+        signed = [about.background.signed for about in site.known.channels]
+        check_gain([match] * len(signed), signed)  # which is so for all lesions
         if method.redrawn is not None:
             self.require_model(case, how)
         canvas, host, numbers = self._canvas(case, site), case.image, case.numbers
@@ -180,9 +184,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             numbers = canvas.make_room(crop, placement, self.settings.mass_effect).label(numbers)
             host = canvas.host
         others = canvas.labels > 0
-        paste = PasteLesion(
-            method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=site.known.spacing
-        )
+        paste = PasteLesion(method.paste_blend, match=match, axis=case.across, spacing=site.known.spacing)
         with refused("does not fit", how):
             canvas.take(canvas.paste(paste, crop, placement))
         pasted = canvas.result()

@@ -249,7 +249,7 @@ def _entry(record: ScanRecord, root: Path, output: Path) -> Any:
             return str(path)
 
     others = {
-        key: moved(root / value) if isinstance(value, str) and value and (root / value).exists() else value
+        key: moved(root / value) if isinstance(value, str) and value and os.path.exists(root / value) else value
         for key, value in record.entry.items()
     }
     images = [moved(path) for path in record.images]

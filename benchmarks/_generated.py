@@ -129,7 +129,7 @@ def cases_of(
                 entropy = [seed, draw, subjects.index(host), subjects.index(donor)]
                 rng = np.random.RandomState(np.random.SeedSequence(entropy).generate_state(1)[0])
                 size = float(np.exp(rng.uniform(*np.log(donors.settings.diameter))))
-                crops = {name: MAKERS[name](donor.example, donors, size, _own(rng)) for name in makers}
+                crops = {name: MAKERS[name](donor.example, donors, size, _own(entropy, name)) for name in makers}
                 made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
                 while len(made) < len(makers):
                     window, made = host.window(size, rng), {}
@@ -145,8 +145,9 @@ def cases_of(
                 yield Case(host.name, donor.name, made)
 
 
-def _own(rng: np.random.RandomState) -> np.random.RandomState:
-    return np.random.RandomState(rng.randint(2**31))
+def _own(entropy: Sequence[int], name: str) -> np.random.RandomState:
+    """What a maker draws by, whichever other makers there are."""
+    return np.random.RandomState(np.random.SeedSequence([*entropy, list(MAKERS).index(name)]).generate_state(1)[0])
 
 
 def lesion_features(image: np.ndarray, label: np.ndarray) -> dict[str, float]:

@@ -219,6 +219,7 @@ class Surroundings:
         """The same surroundings in another channel."""
         _ = self.countable, self._away  # found once for all
         other = copy(self)
+        other.__dict__.pop("has_ratios", None)
         other.channel, other.image = channel, self._channels[channel]
         return other
 
@@ -272,12 +273,32 @@ class Surroundings:
         """Mean intensity of the ring of tissue 2 to 8 mm around the mask.
 
         Raises:
-            ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
+            ConSinGANError: when nothing is left of the ring.
         """
-        mean = float(self.values().mean(dtype=np.float64))
-        if mean <= 0:
+        return float(self.values().mean(dtype=np.float64))
+
+    @cached_property
+    def has_ratios(self) -> bool:
+        """Whether intensities have ratios, as the tissue around is above 0 and the image reaches not far below it.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring.
+        """
+        if self._levels is None:
+            signed = find_background(self._whole[self.channel]).signed
+        else:
+            signed = self._levels[self.channel].background.signed
+        return self.mean() > 0 and not signed
+
+    def unit(self) -> float:
+        """Mean intensity of the ring, which contrasts are ratios to.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring, or intensities have no ratios.
+        """
+        if not self.has_ratios:
             raise ConSinGANError(
-                f"The tissue around the lesion has the mean intensity {mean:.4g}: contrast needs intensities above 0, "
-                "so give the image before it was normalised."
+                f"The tissue around the lesion has the mean intensity {self.mean():.4g}: contrast needs intensities "
+                "above 0, so give the image before it was normalised."
             )
-        return mean
+        return self.mean()

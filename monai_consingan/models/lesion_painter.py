@@ -27,7 +27,7 @@ from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
 _TASK = "harmonization"
-_SIDE = 40
+_SIDE = 32
 _PAIRS = 24
 _REACH_MM = 8.0  # of what the network sees around a lesion
 _REDRAWN_MM = 1.0  # how far its border is redrawn
@@ -40,7 +40,7 @@ class LesionPainter:
     """One ConSinGAN of a few donors' lesions, in space, which makes painted lesions real.
 
     Its images have the sequences and, as more channels, where each label value is. It is trained on the donors'
-    lesions, each warped again and again, in boxes of 40 voxels; the input of stage 0 is the same lesion painted without
+    lesions, each warped again and again, in boxes of 32 voxels; the input of stage 0 is the same lesion painted without
     texture, amid its tissue. Then it is given lesions of new outlines, which are painted in the same way: what they are
     and where comes from the painting, what they look like from the network.
 
@@ -153,7 +153,7 @@ def _scale(example: Example) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _box(image: torch.Tensor, middle: np.ndarray) -> torch.Tensor:
-    """40 voxels a side around a voxel; beyond the end the last voxel goes on."""
+    """32 voxels a side around a voxel; beyond the end the last voxel goes on."""
     for axis, (at, size) in enumerate(zip(middle, image.shape[1:], strict=True), start=1):
         places = (torch.arange(_SIDE) + int(at) - _SIDE // 2).clamp(0, size - 1)
         image = image.index_select(axis, places)

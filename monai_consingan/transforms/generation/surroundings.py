@@ -18,7 +18,7 @@ _MIXED_MM, _SMOOTH_MM = 1.0, 4.0
 def tissue_around(
     example: Example, shape: tuple[int, ...], diameter: float, rng: np.random.RandomState
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The tissue around a donor's lesion, warped, on the grid of a new one.
+    """The tissue around a donor's lesion, turned, on the grid of a new one.
 
     The donor's lesion is made a little smaller than the new one, and what is left of it, with 1 mm around, is filled
     smoothly with the tissue nearby.
@@ -32,13 +32,13 @@ def tissue_around(
     Returns:
         Intensities (C, \\*shape), and where they are those of tissue, boolean (\\*shape).
     """
-    warped = warp_lesion(example, _COVERED * diameter, rng)
-    known = outside_distance(warped.label > 0, warped.spacing) > _MIXED_MM
-    sigma = [_SMOOTH_MM / mm for mm in warped.spacing]
+    turned = warp_lesion(example, _COVERED * diameter, rng, strength=0.0)
+    known = outside_distance(turned.label > 0, turned.spacing) > _MIXED_MM
+    sigma = [_SMOOTH_MM / mm for mm in turned.spacing]
     share = ndimage.gaussian_filter(known.astype(np.float64), sigma)
-    off = np.where(known, warped.image - example.level[:, None, None, None], 0.0)
+    off = np.where(known, turned.image - example.level[:, None, None, None], 0.0)
     smooth = ndimage.gaussian_filter(off, [0, *sigma]) / np.maximum(share, 1e-3)
     away = np.where(known, off, smooth)
     offset = [(new - old) // 2 for new, old in zip(shape, known.shape, strict=True)]
     image = move(away, offset, shape=shape) + example.level[:, None, None, None]
-    return image, move(warped.valid | (warped.label > 0), offset, shape=shape)
+    return image, move(turned.valid | (turned.label > 0), offset, shape=shape)

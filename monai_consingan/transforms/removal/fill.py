@@ -24,7 +24,7 @@ from monai_consingan.data import (
     unstack_keys,
     work_dims,
 )
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
@@ -83,8 +83,7 @@ class FillLesion(Transform):
     backend = [TransformBackends.NUMPY]
 
     def __post_init__(self) -> None:
-        if self.train_on not in TRAINING_TISSUES:
-            raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
+        check_choice(TRAINING_TISSUES, train_on=self.train_on)
 
     def __call__(  # type: ignore[override]
         self,

@@ -11,7 +11,7 @@ from nibabel.orientations import aff2axcodes
 
 from ..arrays import as_array
 from ..errors import ConSinGANError
-from .names import source_name
+from .stored import source_name
 
 THICK_SLICES = 2.5
 """How many times the largest side of a voxel may be the smallest for a volume to be worked on in space."""
@@ -102,7 +102,8 @@ def sliced_axis(image: NdarrayOrTensor, axis: int | None, dims: int) -> int | No
 
 def slices_of(mask: NdarrayOrTensor, axis: int | None) -> list[int]:
     """Indices of the slices that hold a voxel of a mask, (1, \\*spatial) (``[0]`` in 2D)."""
-    array = as_array(mask)[0] > 0
+    array = as_array(mask)[0]
+    array = array if array.dtype == bool else array > 0
     if axis is None:
         return [0] if array.any() else []
     return [int(i) for i in np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis)))]

@@ -19,11 +19,11 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name
 from monai_consingan.whole_file import sweep, whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.resumable_folder import ResumableFolder
 from monai_consingan.workflows.review import CARDS
-from monai_consingan.workflows.run_folder import ResumableFolder
 
 
 class RunFolder(ResumableFolder):
@@ -197,6 +197,17 @@ class RunFolder(ResumableFolder):
         """The provenance of all synthetic scans that were made."""
         found = (self.outcome(task.name) for task in self.tasks)
         return [told for told in found if told is not None and told["status"] == "made"]
+
+    def record(self, told: Mapping[str, Any]) -> ScanRecord:
+        """A synthetic scan that was made, to be read like a scan of a data set.
+
+        Args:
+            told: its provenance.
+        """
+        first, *more = (self.path / image for image in told["images"])
+        known: dict[str, Any] = {"more": tuple(more), "sequences": tuple(told["sequences"])}
+        ignored = self.scans.records[0].ignored
+        return ScanRecord(told["name"], first, self.path / told["label"], fold=told["fold"], ignored=ignored, **known)
 
     @property
     def numbers(self) -> str:

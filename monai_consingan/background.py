@@ -24,6 +24,7 @@ _TOGETHER = 0.9  # of the constant's voxels there, how many have the constant be
 _ROUNDING = 1e-5  # of the range of values
 _FEWEST_VALUES = 8  # of what is not background: an image of tissue has more, a drawing of shapes may have fewer
 _SAMPLE = 2**16  # voxels from which a range is told
+_BELOW_0 = 0.1  # of the brightest: how far below 0 the darkest may lie where 0 is dark, as an interpolation drives them
 _MIX_REACH = 2  # voxels around background in which values may be mixed with it
 _HOLE = 27  # voxels
 _KEPT = 64  # images whose background is kept in memory
@@ -47,6 +48,8 @@ class Background:
             as well. ``None`` where there is no such.
         air: how bright the noisy air is that lies inside of the constant, as where a whole head was padded or turned,
             or only a circle of it is shown. Such a constant tells nothing of what is dark. NaN where there is no air.
+        signed: whether what is not background reaches far below 0, as after a z-score: 0 is then not dark, and no
+            intensity is so many times another.
     """
 
     value: float
@@ -56,6 +59,7 @@ class Background:
     among: bool = False
     within: Background | None = None
     air: float = float("nan")
+    signed: bool = False
 
     def __str__(self) -> str:
         return f"{self.value:g}" if self.within is None else f"{self.value:g} or {self.within}"
@@ -185,7 +189,7 @@ def find_background(image: Any) -> Background:
     outer = constant(faces, _BORDER_SHARE, faces)
     rest = sample if outer is None else sample[~outer._equal(sample)]
     if outer is None or len(np.unique(rest)) < _FEWEST_VALUES:
-        return none
+        return replace(none, signed=_is_signed(sample))
     planes = _planes(values)
     inner = constant([_behind(plane, outer) for plane in planes], _INNER_SHARE, planes)
     tissue = rest if inner is None else rest[~inner._equal(rest)]
@@ -193,7 +197,14 @@ def find_background(image: Any) -> Background:
         inner, tissue = None, rest
     if inner is not None:
         inner = _among_tissue(inner, tissue, whole)
-    return _around_air(replace(_among_tissue(outer, tissue, whole), within=inner), planes)
+    found = replace(_among_tissue(outer, tissue, whole), within=inner, signed=_is_signed(tissue))
+    return _around_air(found, planes)
+
+
+def _is_signed(values: NDArray[np.float64]) -> bool:
+    """Whether values reach far below 0."""
+    low, high = np.percentile(values, [1, 99])
+    return bool(low < -_BELOW_0 * abs(high))
 
 
 def _around_air(found: Background, planes: list[NDArray[Any]]) -> Background:

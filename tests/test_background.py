@@ -315,6 +315,23 @@ def test_a_stripped_brain_with_bright_lesions_is_not_padded_air() -> None:
     assert find_background(image) and not find_background(image).pads
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_after_a_z_score_zero_is_not_dark(shape: tuple[int, ...]) -> None:
+    values, inside = brain(shape)
+    scores = (values - values[inside].mean()) / values[inside].std()
+    noisy = values + 4 * np.random.RandomState(2).randn(*shape)
+    for image, signed in (
+        (values, False),
+        (np.where(inside, values, -1000), False),  # padded
+        (noisy, False),  # an interpolation drives air below 0
+        (np.where(inside, scores, 0), True),
+        ((noisy - noisy.mean()) / noisy.std(), True),  # of all voxels
+        (np.where(inside, scores, scores[inside].min()), True),
+        (values - 1024, True),
+    ):
+        assert find_background(image.astype(np.float32)).signed is signed
+
+
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=3), st.floats(0.3, 1.0), st.integers(0, 2**32 - 1))
 def test_parts_are_those_of_the_whole_array(shape: list[int], share: float, seed: int) -> None:
     mask = np.pad(np.random.default_rng(seed).random(shape) < share, 2, constant_values=True)

@@ -35,12 +35,18 @@ _data_set_options = together(
     data_set_options,
     lesion_options,
     training_options,
-    click.option("--model", type=PATH, metavar="RUN", help="Use a trained model for all scans."),
+    click.option(
+        "--model",
+        type=PATH,
+        metavar="RUN",
+        help="Use a trained model for all scans, or those of cohort --each-fold for the scans of each fold.",
+    ),
     click.option(
         "--start",
         type=PATH,
         metavar="RUN",
-        help="Start the scans' models from a trained model, as of a cohort; fewer --iterations then do.",
+        help="Start the scans' models from a trained model, as of a cohort, or from those of cohort --each-fold; fewer "
+        "--iterations then do.",
     ),
     click.option(
         "--bank", type=PATH, metavar="FOLDER", help="Folder of the scans' models [default: models in the output]."

@@ -143,7 +143,7 @@ def settings_options(settings: type[Settings]) -> Callable[[Function], Function]
     """The options of the fields of settings that have a help text, in their order; without a default of their own."""
     hints, options = get_type_hints(settings), []
     for entry in fields(settings):
-        how = dict(entry.metadata)
+        how = {key: value for key, value in entry.metadata.items() if key != "at_least"}
         if not how:
             continue
         hint = hints[entry.name]
@@ -243,9 +243,10 @@ def training_settings(
     if not needed and not chosen and not has_preset:
         return None
     if start is not None and not has_preset:
-        from monai_consingan.models import TrainedModel
+        from monai_consingan.models.model import TrainedModel, fold_models
 
-        return replace(TrainedModel.load(start, task=task).settings, **chosen, **in_dims)
+        file = next(iter(fold_models(start).values()), start)
+        return replace(TrainedModel.load(file, task=task).settings, **chosen, **in_dims)
     if options.get("model") is not None:
         chosen |= {"preset": preset} if has_preset else {}
         if chosen:

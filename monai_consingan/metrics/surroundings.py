@@ -16,7 +16,7 @@ from monai_consingan.arrays import as_array, check_axis, in_all, spacing_of
 from monai_consingan.background import Background, find_background
 from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
-from monai_consingan.distance import bounding_box, ring
+from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import faint_level
 
@@ -217,8 +217,9 @@ class Surroundings:
 
     def of_sequence(self, channel: int) -> Surroundings:
         """The same surroundings in another channel."""
-        _ = self.countable  # found once for all
+        _ = self.countable, self._away  # found once for all
         other = copy(self)
+        other.__dict__.pop("has_ratios", None)
         other.channel, other.image = channel, self._channels[channel]
         return other
 
@@ -239,10 +240,16 @@ class Surroundings:
             found = np.logical_and.reduce([level.mask(channel) for level, channel in pairs]) & ~self.inside
         return found if self._exclude is None else found & ~self._exclude
 
+    @cached_property
+    def _away(self) -> NDArray[np.float64]:
+        """Distance to the mask in mm, infinite beyond 8."""
+        return outside_distance(self.inside, self.spacing, self.axis, reach_mm=RING_MM[1])
+
     def ring(self, limits_mm: tuple[float, float] = RING_MM) -> NDArray[np.bool_]:
         """The tissue whose distance to the mask is above the first and up to the second number of mm, at most 8."""
         if limits_mm not in self._rings:
-            self._rings[limits_mm] = ring(self.inside, self.spacing, limits_mm, self.axis) & self.countable
+            inner, outer = limits_mm
+            self._rings[limits_mm] = (self._away > inner) & (self._away <= outer) & self.countable
         return self._rings[limits_mm]
 
     @property
@@ -266,12 +273,32 @@ class Surroundings:
         """Mean intensity of the ring of tissue 2 to 8 mm around the mask.
 
         Raises:
-            ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
+            ConSinGANError: when nothing is left of the ring.
         """
-        mean = float(self.values().mean(dtype=np.float64))
-        if mean <= 0:
+        return float(self.values().mean(dtype=np.float64))
+
+    @cached_property
+    def has_ratios(self) -> bool:
+        """Whether intensities have ratios, as the tissue around is above 0 and the image reaches not far below it.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring.
+        """
+        if self._levels is None:
+            signed = find_background(self._whole[self.channel]).signed
+        else:
+            signed = self._levels[self.channel].background.signed
+        return self.mean() > 0 and not signed
+
+    def unit(self) -> float:
+        """Mean intensity of the ring, which contrasts are ratios to.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring, or intensities have no ratios.
+        """
+        if not self.has_ratios:
             raise ConSinGANError(
-                f"The tissue around the lesion has the mean intensity {mean:.4g}: contrast needs intensities above 0, "
-                "so give the image before it was normalised."
+                f"The tissue around the lesion has the mean intensity {self.mean():.4g}: contrast needs intensities "
+                "above 0, so give the image before it was normalised."
             )
-        return mean
+        return self.mean()

@@ -27,10 +27,11 @@ from monai_consingan.metrics.detection import detection
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.workflows.augmentation import ScanRecord, augment, free_twins, read_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.survey import load_pair, size_class
+from monai_consingan.workflows.augmentation.survey import size_class
+from monai_consingan.workflows.data_sets.load import load_pair
 from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.report import shown_number, write_report
-from monai_consingan.workflows.run_folder import ResumableFolder
+from monai_consingan.workflows.resumable_folder import ResumableFolder
 
 PAGE = "report.html"
 _MASKS = "masks"
@@ -290,10 +291,20 @@ Lesions of known size and place were put into real scans, and lesions were taken
 segmenter made of them. A lesion counts as found if what was segmented touches it.
 """
 
+_MEASURES = {"cnr": "contrast to noise", "depth": "depth in the head"}
+
 _HEADS = {
     "inserted": ("Lesions that were put in", "found", "found there before: chance and what the scan had already"),
     "removed": ("Lesions that were taken out", "still found: false positives", "found before the removal"),
 }
+
+
+def _sized(name: str) -> str:
+    """A class of sizes with its diameters; any other class as it is."""
+    low, high = SIZE_CLASSES.get(name, (math.nan, math.nan))
+    if math.isnan(low):
+        return name
+    return f"{name}, below {high:g} mm" if low == 0 else f"{name}, from {low:g} mm"
 
 
 def _sections(report: Mapping[str, Any]) -> list[ReportSection]:
@@ -303,7 +314,7 @@ def _sections(report: Mapping[str, Any]) -> list[ReportSection]:
         for title, classes in report[part].items():
             for name, row in classes.items():
                 shares = (shown_number(row[key], 3, "-") for key in ("found", "dice", "found_before"))
-                rows.append([title, name, int(row["lesions"]), *shares])
+                rows.append([_MEASURES.get(title, title), _sized(name), int(row["lesions"]), *shares])
         if len(rows) > 1:
             sections.append(ReportSection(heading, table=rows))
     rows = [["scans with", "false positives a scan"]]

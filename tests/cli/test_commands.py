@@ -54,8 +54,8 @@ OPTIONS = {
     "reproduce": "DATASET --output --settings --slices --iterations --channels --inception --dims --seed --device "
     "--quiet",
     "bank": f"--output --task --label --crops --side --start --axis {TRAINING} --quiet",
-    "cohort": f"--output --task --crops --side --held-out --lesion-labels --sequences --channel --lesion-mask --resume "
-    f"--axis --dims {TRAINING} --overwrite --quiet",
+    "cohort": f"--output --task --crops --side --held-out --each-fold --lesion-labels --sequences --channel "
+    f"--lesion-mask --resume --axis --dims {TRAINING} --overwrite --quiet",
     "paint-to-image": "--output --count --seed --quiet --overwrite",
     "super-resolution": "--output --factor --seed --quiet --overwrite",
     "sample": "--output --count --scale --size --animate --frames --start-scale --seed --overwrite",

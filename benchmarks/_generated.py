@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,15 +19,17 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array
 from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.methods import DEFAULT_INSERTION, insertion_method
+from monai_consingan.models import ModelBank
 from monai_consingan.transforms import PasteLesion
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.shapes import Outline
-from monai_consingan.transforms.generation.textured import paint_lesion, patch_lesion
 from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
+from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 from monai_consingan.transforms.insertion.move import move
+from monai_consingan.workflows.lesion_makers import MAKERS as OF_PACKAGE
+from monai_consingan.workflows.lesion_makers import Donors, Maker
 
 SEQUENCES = ("t1ce", "t1", "t2", "flair")
 """The first leads."""
@@ -36,12 +38,9 @@ CORE = (1, 4)
 _WINDOW = 32
 _PATCH = 32
 
-Maker = Callable[[Example, Sequence[Outline], float, np.random.RandomState], DonorCrop]
-MAKERS: dict[str, Maker] = {
-    "copies": lambda example, outlines, diameter, rng: warp_lesion(example, diameter, rng, strength=0.0),
-    "warped": lambda example, outlines, diameter, rng: warp_lesion(example, diameter, rng),
-    "procedural": paint_lesion,
-    "patches": patch_lesion,
+MAKERS: Mapping[str, Maker] = {
+    "copies": lambda example, donors, diameter, rng: warp_lesion(example, diameter, rng, strength=0.0),
+    **OF_PACKAGE,
 }
 """Copies are real lesions, turned and scaled."""
 
@@ -100,22 +99,37 @@ class Case:
     made: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
+def donors_without(subjects: Sequence[Subject], settings: LesionSettings, bank: Path) -> list[Donors]:
+    """For each patient all others as donors; one network of all of them serves them all.
+
+    Args:
+        subjects: all.
+        settings: sizes and seed.
+        bank: folder that keeps the network.
+    """
+    painter = Donors([subject.example for subject in subjects], settings, ModelBank(bank)).painter
+    known = []
+    for left_out in subjects:
+        known.append(Donors([other.example for other in subjects if other is not left_out], settings))
+        known[-1].painter = painter
+    return known
+
+
 def cases_of(
-    subjects: Sequence[Subject], makers: Sequence[str], draws: int, diameter: tuple[float, float], seed: int
+    subjects: Sequence[Subject], makers: Sequence[str], draws: int, known: Sequence[Donors], seed: int
 ) -> Iterator[Case]:
-    """Cases of all ordered pairs of patients, ``draws`` for each."""
+    """Cases of all ordered pairs of patients, ``draws`` for each, of the donors that are known for each host."""
     how = insertion_method(DEFAULT_INSERTION)
     paste = PasteLesion(how.paste_blend, match=how.match, spacing=1.0)
-    for host in subjects:
+    for host, donors in zip(subjects, known, strict=True):
         for donor in subjects:
             if host is donor:
                 continue
-            others = [Outline.of(other.example) for other in subjects if other is not host]
             for draw in range(draws):
                 entropy = [seed, draw, subjects.index(host), subjects.index(donor)]
                 rng = np.random.RandomState(np.random.SeedSequence(entropy).generate_state(1)[0])
-                size = float(np.exp(rng.uniform(*np.log(diameter))))
-                crops = {name: MAKERS[name](donor.example, others, size, _own(rng)) for name in makers}
+                size = float(np.exp(rng.uniform(*np.log(donors.settings.diameter))))
+                crops = {name: MAKERS[name](donor.example, donors, size, _own(entropy, name)) for name in makers}
                 made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
                 while len(made) < len(makers):
                     window, made = host.window(size, rng), {}
@@ -131,8 +145,9 @@ def cases_of(
                 yield Case(host.name, donor.name, made)
 
 
-def _own(rng: np.random.RandomState) -> np.random.RandomState:
-    return np.random.RandomState(rng.randint(2**31))
+def _own(entropy: Sequence[int], name: str) -> np.random.RandomState:
+    """What a maker draws by, whichever other makers there are."""
+    return np.random.RandomState(np.random.SeedSequence([*entropy, list(MAKERS).index(name)]).generate_state(1)[0])
 
 
 def lesion_features(image: np.ndarray, label: np.ndarray) -> dict[str, float]:

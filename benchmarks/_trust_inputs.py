@@ -63,9 +63,11 @@ def _flipped(data: bytes, random: np.random.Generator) -> bytes:
     return bytes(raw)
 
 
-def _values(change: Callable[[np.ndarray], np.ndarray], name: str = "x.nii.gz") -> Callable[..., Path]:
+def _values(
+    change: Callable[[np.ndarray], np.ndarray], name: str = "x.nii.gz", affine: np.ndarray = AFFINE
+) -> Callable[..., Path]:
     def make(folder: Path, source: Path, random: np.random.Generator) -> Path:
-        nib.save(nib.Nifti1Image(change(np.asarray(nib.load(source).dataobj, np.float64)), AFFINE), folder / name)
+        nib.save(nib.Nifti1Image(change(np.asarray(nib.load(source).dataobj, np.float64)), affine), folder / name)
         return folder / name
 
     return make
@@ -107,6 +109,9 @@ def _nnunet(head: Any) -> Callable[..., Path]:
 HOSTILE: dict[str, tuple[str, Callable[..., Path]]] = {
     "cut .nii.gz": ("image", _bytes(_cut, "x.nii.gz")),
     "flipped bit in .nii.gz": ("image", _bytes(_flipped, "x.nii.gz")),
+    "bytes behind .nii.gz": ("image", _bytes(lambda data, random: data + random.bytes(50), "x.nii.gz")),
+    ".nii.gz called .nii": ("image", _bytes(lambda data, random: data, "x.nii")),
+    "voxels in metres": ("image", _values(lambda a: a, affine=np.diag([0.002, 0.002, 0.005, 1.0]))),
     "noise as .nii.gz": ("image", _bytes(lambda data, random: random.bytes(3000), "x.nii.gz")),
     "noise as .nrrd": ("image", _bytes(lambda data, random: random.bytes(3000), "x.nrrd")),
     "noise as .mha": ("image", _bytes(lambda data, random: random.bytes(3000), "x.mha")),
@@ -120,10 +125,12 @@ HOSTILE: dict[str, tuple[str, Callable[..., Path]]] = {
     "1e300": ("image", _values(lambda a: a * 1e297)),
     "1e-40": ("image", _values(lambda a: a * 1e-43)),
     "constant": ("image", _values(np.ones_like)),
-    "4D": ("image", _values(lambda a: np.stack([a, a], -1))),
+    "5D": ("image", _values(lambda a: np.stack([np.stack([a, a], -1)] * 2, -1))),
     "complex": ("image", _values(lambda a: a * (1 + 1j))),
     "label of fractions": ("label", _values(lambda a: (a > 700) * 0.4)),
     "negative label": ("label", _values(lambda a: (a > 700) * -1.0)),
+    "label all over": ("label", _values(np.ones_like)),
+    "label somewhere else": ("label", _values(lambda a: (a > 700) * 1.0, affine=AFFINE + np.eye(4, k=3) * 40)),
     "label of another shape": ("label", _values(lambda a: (a > 700)[:-1] * 1.0)),
     "empty label": ("label", _values(lambda a: a * 0)),
     "cut label": ("label", _bytes(_cut, "x.nii.gz")),
@@ -131,6 +138,10 @@ HOSTILE: dict[str, tuple[str, Callable[..., Path]]] = {
     "deep list": ("data set", _listed(lambda _: b"[" * 100_000)),
     "list in Latin-1": ("data set", _listed(lambda _: '{"training": [{"image": "Müller"}]}'.encode("latin-1"))),
     "list of noise": ("data set", _listed(lambda random: random.bytes(200))),
+    "scan in two folds": (
+        "data set",
+        _listed(lambda _: b'{"training": [{"image": "a.nii", "fold": 0}, {"image": "a.nii", "fold": 1}]}'),
+    ),
     "list of numbers": ("data set", _listed(lambda _: b'{"training": [1, 2]}')),
     "image that is a number": ("data set", _listed(lambda _: b'{"training": [{"image": 5}]}')),
     "table of noise": ("data set", _table(np.random.default_rng(0).bytes(200))),

@@ -8,12 +8,15 @@
   *warped*: a candidate is as good if the upper end of its paired difference to it stays below +0.03.
 - *Coverage* of the real lesions of a patient left out, by 20 lesions made of all other patients, in seven features
   (standardised): the share that has a made lesion nearer than the second nearest real lesion; and the distance to the
-  nearest made lesion over that to the nearest copy (median), where below 1 is better than copies.
+  nearest made lesion over that to the nearest copy (median), where below 1 is better than copies. Real lesions are
+  larger than made ones, which some features tell; *at one size* is the same of real lesions of the sizes of made ones.
 - *Density*: how many of the made lesions lie in the balls of coverage, over what is expected (1 is as dense as real).
 - *Frechet*: logarithm of the squared distance of the forest's features of lesions between made ones and copies, as the
   radiomic distance has it; beside it that of copies of one half of the donors to copies of the other half.
 - *Novelty*: likeness to the nearest donor (1 is a copy); that of different real lesions is the floor, and the share of
   made ones that are above its greatest value is told.
+- *Painted* lesions are by one network of all patients, also of those left out, which is in its favour. It is trained
+  first, and kept in ``--bank``.
 - *Cost*: seconds of a core for a lesion of 20 mm with four sequences, and the memory of the whole run.
 
 Of the methods that are as good as warped by both classifiers, that with the best coverage becomes the default; if there
@@ -31,14 +34,26 @@ from typing import Any
 
 import numpy as np
 from _command import command_line, patients_of, write_json
-from _generated import MAKERS, Case, Subject, case_features, case_patches, cases_of, lesion_features, picture
+from _generated import (
+    MAKERS,
+    Case,
+    Subject,
+    case_features,
+    case_patches,
+    cases_of,
+    donors_without,
+    lesion_features,
+    picture,
+)
 from _measure import table
 from _telling_apart import auc_interval, cnn_scores, forest_scores
 
+from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.metrics.frd import compare_radiomics
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
-from monai_consingan.transforms.generation.shapes import Outline
+from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.workflows.lesion_makers import Donors
 
 CHECK = ("Brats18_CBICA_AQN", "Brats18_TCIA02_606")
 """Patients that are looked at once."""
@@ -47,16 +62,16 @@ SPACE = ("long", "flat", "surface", "t1ce mean", "t1ce middle", "flair mean", "t
 _FOLDS = "patients left out"
 
 
-def told_apart(cases: list[Case], seed: int, epochs: int) -> dict[str, dict[str, Any]]:
+def told_apart(cases: list[Case], makers: list[str], seed: int, epochs: int) -> dict[str, dict[str, Any]]:
     """AUC of both classifiers for every maker but copies, and the paired difference to that of warped."""
     pairs = [(case.host, case.donor) for case in cases] * 2
     truth = np.repeat([1, 0], len(cases))
-    shown = {name: [case_features(*case.made[name]) for case in cases] for name in MAKERS}
-    patches = {name: np.stack([case_patches(*case.made[name]) for case in cases]) for name in MAKERS}
+    shown = {name: [case_features(*case.made[name]) for case in cases] for name in makers}
+    patches = {name: np.stack([case_patches(*case.made[name]) for case in cases]) for name in makers}
     names = list(shown["copies"][0])
     scores: dict[str, dict[str, np.ndarray]] = {"forest": {}, "network": {}}
     rows: dict[str, dict[str, Any]] = {}
-    for name in [name for name in MAKERS if name != "copies"]:
+    for name in [name for name in makers if name != "copies"]:
         features = np.array([list(values.values()) for values in shown[name] + shown["copies"]])
         scores["forest"][name], weights = forest_scores(features, truth, pairs, _FOLDS, seed)
         both = np.concatenate([patches[name], patches["copies"]])[:, :, None]
@@ -78,26 +93,31 @@ def _known(example: Example) -> np.ndarray:
 
 
 def coverage(
-    subjects: list[Subject], count: int, diameter: tuple[float, float], seed: int
+    subjects: list[Subject], makers: list[str], count: int, known: list[Donors], seed: int
 ) -> dict[str, dict[str, Any]]:
     """How near made lesions come to those of a patient left out, and how alike they are to their donors."""
     real = np.array([_known(subject.example) for subject in subjects])
-    scale = real.std(axis=0)
     views = [normal_view(subject.example) for subject in subjects]
-    outlines = [Outline.of(subject.example) for subject in subjects]
     pairs = [likeness(views[i], views[j]) for i in range(len(views)) for j in range(i)]
     rows: dict[str, dict[str, Any]] = {"real": {"likeness": float(np.median(pairs)), "most alike": max(pairs)}}
     made: dict[str, list[list[np.ndarray]]] = {}
     features: dict[str, list[list[float]]] = {}
-    for name, make in MAKERS.items():
+
+    def drawn(name: str, number: int, rng: np.random.RandomState) -> DonorCrop:
+        donors = known[number]
+        assert donors.settings.diameter is not None
+        size = float(np.exp(rng.uniform(*np.log(donors.settings.diameter))))
+        return MAKERS[name](subjects[number].example, donors, size, rng)
+
+    other = np.random.RandomState(seed + 1)
+    as_small = np.array([_known(Example.of(drawn("copies", number, other))) for number in range(len(subjects))])
+    for name in makers:
         alike, made[name], features[name] = [], [], []
         rng = np.random.RandomState(seed)
-        for number, subject in enumerate(subjects):
-            others = outlines[:number] + outlines[number + 1 :]
+        for number in range(len(subjects)):
             of_donor = []
             for _ in range(max(1, count // (len(subjects) - 1))):
-                size = float(np.exp(rng.uniform(*np.log(diameter))))
-                crop = make(subject.example, others, size, rng)
+                crop = drawn(name, number, rng)
                 example = Example.of(crop)
                 of_donor.append(_known(example))
                 features[name].append(list(lesion_features(crop.image, crop.label).values()))
@@ -106,45 +126,43 @@ def coverage(
         rows[name] = {"likeness": float(np.median(alike)), "most alike": max(alike), "n": len(alike)}
         rows[name]["above the floor"] = float(np.mean(np.array(alike) > max(pairs)))
     donors = np.repeat(np.arange(len(subjects)), len(features["copies"]) // len(subjects))
-    for name in MAKERS:
+    for name in makers:
         if name != "copies":
             sets = np.array(features["copies"]), np.array(features[name])
             rows[name]["frechet"] = compare_radiomics(*sets, real_sources=donors, synthetic_sources=donors, seed=seed)
-        hits, ratios, dense = [], [], []
-        for number in range(len(subjects)):
-            away = np.sort(np.linalg.norm((np.delete(real, number, 0) - real[number]) / scale, axis=1))
-            nearest = {
-                which: min(
-                    float(np.linalg.norm((point - real[number]) / scale))
-                    for other, points in enumerate(made[which])
-                    if other != number
-                    for point in points
-                )
-                for which in (name, "copies")
-            }
-            hits.append(nearest[name] <= away[1])
-            far = [
-                np.linalg.norm((point - real[number]) / scale)
-                for other, points in enumerate(made[name])
-                if other != number
-                for point in points
-            ]
-            dense.append(float(np.mean(np.array(far) <= away[1])))
-            ratios.append(nearest[name] / nearest["copies"])
-        rows[name] |= {"covered": float(np.mean(hits)), "nearest over copies'": float(np.median(ratios))}
-        rows[name]["density"] = sum(dense) / 2  # of balls to the second nearest
+        rows[name] |= _covered(made[name], made["copies"], real)
+        rows[name]["covered at one size"] = _covered(made[name], made["copies"], as_small)["covered"]
     return rows
 
 
-def cost(subjects: list[Subject]) -> dict[str, tuple[float, float]]:
-    """Mean and longest seconds of a core for a lesion of 20 mm with all sequences."""
-    outlines = [Outline.of(subject.example) for subject in subjects]
+def _covered(made: list[list[np.ndarray]], copies: list[list[np.ndarray]], real: np.ndarray) -> dict[str, float]:
+    """Coverage and density of the real lesions of each patient by what was made of the others, all in features."""
+    scale = real.std(axis=0)
+    hits, ratios, dense = [], [], []
+    for number, wanted in enumerate(real):
+        away = np.sort(np.linalg.norm((np.delete(real, number, 0) - wanted) / scale, axis=1))
+        ours, theirs = (
+            np.linalg.norm((np.concatenate(points[:number] + points[number + 1 :]) - wanted) / scale, axis=1)
+            for points in (made, copies)
+        )
+        hits.append(ours.min() <= away[1])
+        dense.append(float(np.mean(ours <= away[1])))
+        ratios.append(float(ours.min() / theirs.min()))
+    return {
+        "covered": float(np.mean(hits)),
+        "nearest over copies'": float(np.median(ratios)),
+        "density": sum(dense) / 2,  # of balls to the second nearest
+    }
+
+
+def cost(subjects: list[Subject], makers: list[str], known: list[Donors]) -> dict[str, tuple[float, float]]:
+    """Mean and longest seconds of a core for a lesion of 20 mm with all sequences, of a method that is trained."""
     found = {}
-    for name, make in MAKERS.items():
+    for name in makers:
         seconds = []
-        for subject in subjects:
+        for subject, donors in zip(subjects, known, strict=True):
             begin = time.process_time()
-            make(subject.example, outlines, 20.0, np.random.RandomState(0))
+            MAKERS[name](subject.example, donors, 20.0, np.random.RandomState(0))
             seconds.append(time.process_time() - begin)
         found[name] = (float(np.mean(seconds)), max(seconds))
     return found
@@ -159,32 +177,48 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="lesions for the coverage of a patient (default 20)")
     parser.add_argument("--diameter", type=float, nargs=2, default=(10.0, 20.0), metavar="MM")
     parser.add_argument("--epochs", type=int, default=12, help="of the network (default 12)")
+    parser.add_argument("--methods", nargs="+", choices=[name for name in MAKERS if name != "copies"], metavar="METHOD")
+    parser.add_argument("--bank", type=Path, default=Path("build/painters"), help="folder that keeps the network")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also show some cases")
     arguments = parser.parse_args()
     found = patients_of("generate", arguments.data, forest=True)
     subjects = [Subject(patient) for patient in found if arguments.check or not patient.name.startswith(CHECK)]
-    sizes = (arguments.diameter[0], arguments.diameter[1])
+    makers = ["copies", *(arguments.methods or [name for name in MAKERS if name != "copies"])]
+    settings = LesionSettings(diameter=tuple(arguments.diameter), seed=arguments.seed)
+    known = donors_without(subjects, settings, arguments.bank)
+    if "painted" in makers:
+        begin = time.process_time()
+        known[0].painter.model  # noqa: B018 - trained now, if it is not in the bank
+        print(f"  network: {time.process_time() - begin:.0f} s of a core", file=sys.stderr, flush=True)
     print(
         f"  {[(s.name, round(s.example.diameter, 1), s.example.kind) for s in subjects]}", file=sys.stderr, flush=True
     )
-    seconds = cost(subjects)
+    seconds = cost(subjects, makers, known)
     print(f"  seconds {seconds}", file=sys.stderr, flush=True)
     cases = []
-    for case in [] if arguments.no_paste else cases_of(subjects, list(MAKERS), arguments.draws, sizes, arguments.seed):
+    for case in [] if arguments.no_paste else cases_of(subjects, makers, arguments.draws, known, arguments.seed):
         cases.append(case)
         print(f"  case {len(cases)}", file=sys.stderr, flush=True)
     if arguments.picture and cases:
         picture(cases[:: max(1, len(cases) // 12)], arguments.picture)
-    apart = told_apart(cases, arguments.seed, arguments.epochs) if cases else {}
-    near = coverage(subjects, arguments.count, sizes, arguments.seed)
+    apart = told_apart(cases, makers, arguments.seed, arguments.epochs) if cases else {}
+    near = coverage(subjects, makers, arguments.count, known, arguments.seed)
     lines = []
-    for name in MAKERS:
+    for name in makers:
         line: dict[str, Any] = {"method": name}
         for kind in ("forest", "network"):
             for key in (kind, f"{kind} less warped"):
                 value = apart.get(name, {}).get(key)
                 line[key] = "" if value is None else "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**value)
-        shown = ("covered", "density", "nearest over copies'", "likeness", "most alike", "above the floor")
+        shown = (
+            "covered",
+            "covered at one size",
+            "density",
+            "nearest over copies'",
+            "likeness",
+            "most alike",
+            "above the floor",
+        )
         line |= {key: near[name][key] for key in shown}
         frechet = near[name].get("frechet", {})
         line["frechet"] = "{value:.2f} ({lower:.2f} to {upper:.2f})".format(**frechet["frd"]) if frechet else ""

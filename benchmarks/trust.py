@@ -5,8 +5,8 @@ failed, and ends with 1 if anything did. All scans are made up.
 
 - voxels: random pastes and removals in the plane and in space, of one and several channels, and from file to file in
   several types of numbers; no voxel outside the alteration mask may change.
-- kills: ``train``, ``harmonize``, ``augment`` and ``twins`` are killed at a random time, started again alike, and must
-  end with the bytes of a run that was let alone.
+- kills: ``train``, ``cohort``, ``harmonize``, ``augment``, ``twins`` and ``lesions`` are killed at a random time,
+  started again alike, and must end with the bytes of a run that was let alone.
 - pairs: two runs that differ start at once in one folder, which must end as that of one of them.
 - hostile: each bad file must end a command with 1 or 2, one sentence, and nothing written.
 """
@@ -102,6 +102,8 @@ def commands(folder: Path) -> dict[str, list[Any]]:
         "harmonize": ["harmonize", "--host", host, "--donor", donor, "--donor-label", label, "--quiet", *SMALL],
         "augment": ["augment", data, "--per-scan", 2, "--lesions", "1,1", "--quiet"],
         "twins": ["twins", data, "--quiet"],
+        "lesions": ["lesions", data, "--number", 6, "--quiet"],
+        "cohort": ["cohort", data, "--crops", 1, "--side", 40, "--quiet", *SMALL],
     }
 
 
@@ -121,7 +123,9 @@ def kills(count: int, random: np.random.Generator, folder: Path) -> list[str]:
             os.kill(pid, signal.SIGKILL)
             wait(pid)
             if unlike(contents(out), wanted):
-                code = wait(start([*args, *(["--resume"] if name == "train" else []), "--output", out], log))
+                code = wait(
+                    start([*args, *(["--resume"] if name in ("train", "cohort") else []), "--output", out], log)
+                )
                 if code:
                     failures.append(f"{name}, killed, then ends with {code}: {log.read_text().strip()}")
                     continue
@@ -268,7 +272,7 @@ def trust(counts: dict[str, int], seed: int = 0) -> int:
         begin = time.perf_counter()
         with TemporaryDirectory() as folder:
             failures = PARTS[part][0](count, np.random.default_rng(seed), Path(folder))
-        tried = 4 * count if part == "kills" else count
+        tried = 6 * count if part == "kills" else count
         print(f"{part:8} n = {tried:4}, failures = {len(failures)} ({time.perf_counter() - begin:.0f} s)", flush=True)
         for failure in failures:
             print(f"  {failure}", flush=True)

@@ -49,6 +49,7 @@ docs/cohort
 docs/review
 docs/reading
 docs/challenge
+docs/one-scan
 docs/volumes
 docs/nnunet
 docs/other-loops

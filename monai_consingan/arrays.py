@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -20,6 +21,14 @@ from monai_consingan.errors import ConSinGANError
 def as_array(values: Any) -> np.ndarray:
     """The values of an array, tensor or MetaTensor as a plain numpy array (on the CPU, without metadata)."""
     return np.asarray(convert_to_numpy(values))
+
+
+def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
+    """What tells an image from others: its shape, type and a checksum of all voxels."""
+    if image is None:
+        return ()
+    values = np.ascontiguousarray(as_array(image))
+    return values.shape, values.dtype.str, crc32(values.data)
 
 
 def as_mask(mask: Any, *, name: str = "mask") -> np.ndarray:

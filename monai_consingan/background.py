@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import RLock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array
+from monai_consingan.arrays import as_array, image_identity
 from monai_consingan.darkness import noisy_air
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
@@ -22,8 +24,10 @@ _TOGETHER = 0.9  # of the constant's voxels there, how many have the constant be
 _ROUNDING = 1e-5  # of the range of values
 _FEWEST_VALUES = 8  # of what is not background: an image of tissue has more, a drawing of shapes may have fewer
 _SAMPLE = 2**16  # voxels from which a range is told
+_BELOW_0 = 0.1  # of the brightest: how far below 0 the darkest may lie where 0 is dark, as an interpolation drives them
 _MIX_REACH = 2  # voxels around background in which values may be mixed with it
 _HOLE = 27  # voxels
+_KEPT = 64  # images whose background is kept in memory
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Background:
             as well. ``None`` where there is no such.
         air: how bright the noisy air is that lies inside of the constant, as where a whole head was padded or turned,
             or only a circle of it is shown. Such a constant tells nothing of what is dark. NaN where there is no air.
+        signed: whether what is not background reaches far below 0, as after a z-score: 0 is then not dark, and no
+            intensity is so many times another.
     """
 
     value: float
@@ -53,6 +59,7 @@ class Background:
     among: bool = False
     within: Background | None = None
     air: float = float("nan")
+    signed: bool = False
 
     def __str__(self) -> str:
         return f"{self.value:g}" if self.within is None else f"{self.value:g} or {self.within}"
@@ -136,6 +143,7 @@ class Background:
         return np.asarray(found if self.within is None else found | self.within._near(values, share))
 
 
+@cached(LRUCache(_KEPT), key=image_identity, lock=RLock())
 def find_background(image: Any) -> Background:
     """Find the constant that fills the border of an image.
 
@@ -143,7 +151,7 @@ def find_background(image: Any) -> Background:
     them have it, nine of ten of these beside others that have it (which tells a constant from noise), and the other
     voxels of the image have several values. A second constant that half of the voxels right inside of it have, as where
     a scan was padded, is background too. Where it is noisy air that lies right inside, the constant is known to be
-    mere padding (``pads``).
+    mere padding (``pads``). Of the last images, which are told by all of their voxels, it is kept in memory.
 
     Args:
         image: one channel, array of any shape; axes of one voxel do not count.
@@ -181,7 +189,7 @@ def find_background(image: Any) -> Background:
     outer = constant(faces, _BORDER_SHARE, faces)
     rest = sample if outer is None else sample[~outer._equal(sample)]
     if outer is None or len(np.unique(rest)) < _FEWEST_VALUES:
-        return none
+        return replace(none, signed=_is_signed(sample))
     planes = _planes(values)
     inner = constant([_behind(plane, outer) for plane in planes], _INNER_SHARE, planes)
     tissue = rest if inner is None else rest[~inner._equal(rest)]
@@ -189,7 +197,14 @@ def find_background(image: Any) -> Background:
         inner, tissue = None, rest
     if inner is not None:
         inner = _among_tissue(inner, tissue, whole)
-    return _around_air(replace(_among_tissue(outer, tissue, whole), within=inner), planes)
+    found = replace(_among_tissue(outer, tissue, whole), within=inner, signed=_is_signed(tissue))
+    return _around_air(found, planes)
+
+
+def _is_signed(values: NDArray[np.float64]) -> bool:
+    """Whether values reach far below 0."""
+    low, high = np.percentile(values, [1, 99])
+    return bool(low < -_BELOW_0 * abs(high))
 
 
 def _around_air(found: Background, planes: list[NDArray[Any]]) -> Background:
@@ -289,10 +304,15 @@ def _together(faces: list[NDArray[np.bool_]]) -> float:
 
 def _parts(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     """Those parts of a mask that touch a face of the array, or have so many voxels at least."""
-    parts, _ = ndimage.label(mask)
+    if mask.all():
+        return mask
+    near = bounding_box(~mask, [1] * mask.ndim)  # what lies outside is connected with a face, and so is what reaches it
+    parts, _ = ndimage.label(mask[near])
     belongs = np.bincount(parts.ravel()) >= least
     for axis in range(parts.ndim):
         for end in (0, -1):
             belongs[np.take(parts, end, axis)] = True
     belongs[0] = False
-    return np.asarray(belongs[parts])
+    found = np.ones(mask.shape, bool)
+    found[near] = belongs[parts]
+    return found

@@ -44,12 +44,18 @@ def darkness(values: NDArray[Any]) -> Darkness:
     bright = float(np.median(values[values > values.mean()]))
     threshold = float(threshold_otsu(np.minimum(values, bright).ravel()))
     low = values[values <= threshold]
-    dark = float(np.median(low))
-    noise = 1.4826 * float(np.median(np.abs(low - dark)))
+    dark = median(low)
+    noise = 1.4826 * median(np.abs(low - dark))
     level = min(threshold, max(dark + 0.5 * (threshold - dark), dark + 4.0 * noise))
     if dark - floor > 0.5 * (float(np.median(values[values > threshold])) - floor):
         level = -np.inf
     return Darkness(level, threshold, dark, bright, noise)
+
+
+def median(values: NDArray[Any]) -> float:
+    """The median of some values, told at once where more than half of them are the least, as around a brain."""
+    least = values.min()
+    return float(least if 2 * np.count_nonzero(values == least) > values.size else np.median(values))
 
 
 def noisy_air(values: NDArray[Any], behind: NDArray[Any], constant: float) -> Darkness | None:

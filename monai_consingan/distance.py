@@ -11,13 +11,16 @@ from scipy import ndimage
 from monai_consingan.errors import ConSinGANError
 
 _AT_ONCE = 2**20  # voxels
+_LARGE = 2**18  # voxels of a volume from which on whole numbers are quicker
+_UNIT = 1 / 16  # mm, of which spacings are multiples where distances can be found in whole numbers
 
 
 def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | None = None) -> np.ndarray:
     """Distance in mm from every voxel's centre to the nearest voxel centre outside of a mask.
 
     What :func:`scipy.ndimage.distance_transform_edt` gives, bit for bit, in a third of its memory: distances are worked
-    out of the nearest voxels' indices part by part.
+    out of the nearest voxels' indices part by part; or, where a large volume's spacings are multiples of a sixteenth of
+    a mm (such as 1 or 0.5), in whole numbers, which takes a third of the time.
 
     Args:
         mask: boolean array of shape (\\*spatial) that is not True everywhere.
@@ -27,6 +30,11 @@ def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | N
     Returns:
         Array of the same shape, float64 if none is given, 0 outside of the mask.
     """
+    steps_in_units = [round(mm / _UNIT) for mm in spacing]
+    far = sum((step * size) ** 2 for step, size in zip(steps_in_units, mask.shape, strict=True))
+    exact = all(step * _UNIT == mm for step, mm in zip(steps_in_units, spacing, strict=True)) and 2 * far < 2**31
+    if exact and mask.ndim == 3 and mask.size >= _LARGE:
+        return _depth_in_units(mask, steps_in_units, far, np.empty(mask.shape) if out is None else out)
     nearest = ndimage.distance_transform_edt(mask, sampling=spacing, return_distances=False, return_indices=True)
     depth = np.empty(mask.shape) if out is None else out
     step = max(1, _AT_ONCE * len(mask) // max(1, mask.size))
@@ -38,6 +46,49 @@ def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | N
         np.multiply(steps, steps, steps)
         depth[part] = np.sqrt(np.add.reduce(steps, axis=0))
     return depth
+
+
+def _depth_in_units(mask: np.ndarray, steps: Sequence[int], far: int, out: np.ndarray) -> np.ndarray:
+    """What :func:`depth_within` gives of a volume whose spacings are whole numbers of :data:`_UNIT`.
+
+    Squared distances are found along one axis after the other: of all voxels on a line that with the least sum of what
+    was found before and the square of the way to it (Saito and Toriwaki).
+
+    Args:
+        mask: boolean (H, W, D), not True everywhere.
+        steps: the spacings in units.
+        far: more than any squared distance, in units.
+        out: where the result, in mm, is written.
+    """
+    none = sum(mask.shape)
+    near = np.empty(mask.shape, np.int32)  # in voxels along the first axis
+    for planes in (range(len(mask)), range(len(mask) - 1, -1, -1)):
+        run = np.full(mask.shape[1:], none, np.int32)
+        for index in planes:
+            run += 1
+            run *= mask[index]
+            near[index] = run if planes.step > 0 else np.minimum(near[index], run)
+    for plane, found in zip(near, out, strict=True):
+        squares = np.where(plane < none, (plane * steps[0]) ** 2, far).astype(np.int32)
+        squares = _least_sums(np.ascontiguousarray(_least_sums(squares, steps[1]).T), steps[2]).T
+        found[...] = np.sqrt(squares * _UNIT**2)
+    return out
+
+
+def _least_sums(lines: np.ndarray, step: int) -> np.ndarray:
+    """For each place along the first axis the least of all values there, each plus the square of the way to it."""
+    least, moved = lines.copy(), np.empty_like(lines)
+    most = int(lines.max())
+    for way in range(1, len(lines)):
+        cost = (way * step) ** 2
+        if way % 4 == 0:  # nothing further away than the largest that is left can be the least
+            most = int(least.max())
+        if cost >= most:
+            break
+        np.add(lines, cost, out=moved)
+        np.minimum(least[way:], moved[:-way], out=least[way:])
+        np.minimum(least[:-way], moved[way:], out=least[:-way])
+    return least
 
 
 def _indices(shape: Sequence[int], part: slice) -> np.ndarray:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.fields import Settings, option
 
-GENERATION_METHODS = ("warped", "procedural", "patches")
-"""Ways to make a lesion: a donor's, deformed; or a new outline with the donor's profile, and texture of its spectrum or
-patches of its texture."""
+GENERATION_METHODS = ("warped", "procedural", "patches", "painted")
+"""Ways to make a lesion: a donor's, deformed; or a new outline with the donor's profile, and texture of its spectrum,
+patches of its texture, or that of a ConSinGAN of all donors."""
 
 KINDS = ("solid", "ring", "necrotic")
 """What lesions look like in the leading sequence: alike throughout, dark inside a rim, or with dark parts elsewhere."""
@@ -30,6 +30,7 @@ class LesionSettings(Settings):
         min_cnr: smallest contrast-to-noise ratio in the leading sequence, brighter or darker.
         attempts: how often a lesion that does not pass its checks is drawn again.
         lesion_labels: label values that are lesion; empty for all.
+        preset: how long the network of the method ``"painted"`` is trained: ``"quick"`` or ``"standard"``.
         seed: seed of everything random.
 
     Raises:
@@ -46,6 +47,7 @@ class LesionSettings(Settings):
     min_cnr: float = option(2.0, "Smallest contrast-to-noise ratio. [default: 2]")
     attempts: int = option(20, "Draws that a lesion gets until it passes its checks. [default: 20]")
     lesion_labels: tuple[int, ...] = ()
+    preset: str = option("quick", "How long --method painted trains. [default: quick]", choices=("quick", "standard"))
     seed: int = 0
 
     def __post_init__(self) -> None:

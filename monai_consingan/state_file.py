@@ -73,6 +73,8 @@ def _unpickled(path: str | Path, name: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on pickles of other programs, which are refused below
             state = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise ConSinGANError(f"{name} {path} cannot be opened ({error.strerror}): check its permissions.") from error
     except Exception as error:  # torch raises many kinds on files that are truncated, malicious or something else
         if is_out_of_memory(error):
             raise ConSinGANError(f"{name} {path} does not fit into memory: use a machine with more.") from error

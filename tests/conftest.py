@@ -53,3 +53,13 @@ def tiny() -> Callable[..., TrainingSettings]:
         return TrainingSettings(task, **{"stages": 2, "iterations": 2, "channels": 4, **other})
 
     return of_task
+
+
+@pytest.fixture
+def tiny_painter(monkeypatch: pytest.MonkeyPatch, tiny: Callable[..., TrainingSettings]) -> None:
+    """Painters of lesions that are trained in a second."""
+    from monai_consingan.models import lesion_painter
+
+    monkeypatch.setattr(lesion_painter, "preset_settings", lambda preset, task, **how: tiny(task, **how))
+    monkeypatch.setattr(lesion_painter, "_SIDE", 24)
+    monkeypatch.setattr(lesion_painter, "_PAIRS", 3)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from monai_consingan import background
 from monai_consingan.background import check_in_tissue, find_background
 from monai_consingan.data import IntensityScale
 from monai_consingan.errors import ConSinGANError
@@ -312,3 +313,38 @@ def test_a_stripped_brain_with_bright_lesions_is_not_padded_air() -> None:
     image = np.where(inside, values, 0)
     image[20:36, 20:36, 12:24] = 4000
     assert find_background(image) and not find_background(image).pads
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_after_a_z_score_zero_is_not_dark(shape: tuple[int, ...]) -> None:
+    values, inside = brain(shape)
+    scores = (values - values[inside].mean()) / values[inside].std()
+    noisy = values + 4 * np.random.RandomState(2).randn(*shape)
+    for image, signed in (
+        (values, False),
+        (np.where(inside, values, -1000), False),  # padded
+        (noisy, False),  # an interpolation drives air below 0
+        (np.where(inside, scores, 0), True),
+        ((noisy - noisy.mean()) / noisy.std(), True),  # of all voxels
+        (np.where(inside, scores, scores[inside].min()), True),
+        (values - 1024, True),
+    ):
+        assert find_background(image.astype(np.float32)).signed is signed
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=3), st.floats(0.3, 1.0), st.integers(0, 2**32 - 1))
+def test_parts_are_those_of_the_whole_array(shape: list[int], share: float, seed: int) -> None:
+    mask = np.pad(np.random.default_rng(seed).random(shape) < share, 2, constant_values=True)
+    parts, count = ndimage.label(mask)
+    faces = [np.unique(np.take(parts, end, axis)) for axis in range(mask.ndim) for end in (0, -1)]
+    for least in (3, np.inf):
+        kept = [n for n in range(1, count + 1) if n in np.concatenate(faces) or (parts == n).sum() >= least]
+        np.testing.assert_array_equal(background._parts(mask, least), np.isin(parts, kept))
+        np.testing.assert_array_equal(background._parts(mask[2:-2], np.inf), _touching(mask[2:-2]))
+
+
+def _touching(mask: np.ndarray) -> np.ndarray:
+    """What is connected with a face through a mask."""
+    frame = np.pad(mask, 1, constant_values=True)
+    parts, _ = ndimage.label(frame)
+    return np.asarray(parts == parts.flat[0])[(slice(1, -1),) * mask.ndim]

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from monai_consingan.darkness import darkness, noisy_air
+from monai_consingan.darkness import darkness, median, noisy_air
 
 
 def _values(dark: float, noise: float) -> np.ndarray:
@@ -36,3 +38,8 @@ def test_air_is_noisy_and_lies_behind_the_padding() -> None:
     assert noisy_air(values, tissue, -50.0) is None  # tissue lies behind it
     assert noisy_air(values, air, 12.0) is None  # that does for air itself
     assert noisy_air(np.concatenate([np.tile(air, 10), tissue]), air, -50.0) is None  # all but a few are dark
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=9))
+def test_the_median_is_numpys(values: list[int]) -> None:
+    assert median(np.asarray(values, np.float32)) == np.median(values)

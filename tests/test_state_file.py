@@ -159,3 +159,14 @@ def test_every_kind_of_value_is_hashed_as_it_is_read(tmp_path: Path) -> None:
 def test_without_a_hash_as_written_before(tmp_path: Path) -> None:
     torch.save(STATE, tmp_path / "old.pt")
     assert load_state(tmp_path / "old.pt", "a format")["numbers"] == STATE["numbers"]
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_state(STATE, tmp_path / "state.pt")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("zipfile.is_zipfile", refuse)
+    with pytest.raises(ConSinGANError, match=r"state\.pt cannot be opened \(Permission denied\): check"):
+        load_state(tmp_path / "state.pt", "a format")

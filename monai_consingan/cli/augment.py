@@ -15,11 +15,11 @@ from monai_consingan.cli.options import (
     blend_settings,
     composite_options,
     crop_options,
+    data_set_options,
     given_only,
     lesion_options,
     of_model,
     run_options,
-    sequences_option,
     settings_options,
     taken,
     together,
@@ -32,21 +32,21 @@ from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, Bl
 
 _data_set_options = together(
     click.option("--output", type=PATH, required=True, help="Folder for the result, in which a killed run goes on."),
-    sequences_option,
-    click.option(
-        "--channel",
-        type=int,
-        help="Number from 0 of the one sequence to work on, which is all that the result has. [default: all of them]",
-    ),
-    click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder."),
+    data_set_options,
     lesion_options,
     training_options,
-    click.option("--model", type=PATH, metavar="RUN", help="Use a trained model for all scans."),
+    click.option(
+        "--model",
+        type=PATH,
+        metavar="RUN",
+        help="Use a trained model for all scans, or those of cohort --each-fold for the scans of each fold.",
+    ),
     click.option(
         "--start",
         type=PATH,
         metavar="RUN",
-        help="Start the scans' models from a trained model, as of a cohort; fewer --iterations then do.",
+        help="Start the scans' models from a trained model, as of a cohort, or from those of cohort --each-fold; fewer "
+        "--iterations then do.",
     ),
     click.option(
         "--bank", type=PATH, metavar="FOLDER", help="Folder of the scans' models [default: models in the output]."

@@ -10,11 +10,12 @@ import click
 from monai_consingan.cli.options import (
     axis_option,
     crop_options,
+    data_set_options,
     dims_option,
     given_only,
     output_options,
+    refuse_given,
     run_options,
-    sequences_option,
     training_options,
     training_settings,
 )
@@ -87,30 +88,41 @@ def bank(
     "--held-out", type=int, metavar="FOLD", help="Leave out the scans that this fold is validated with. [default: none]"
 )
 @click.option(
+    "--each-fold",
+    is_flag=True,
+    help="Train a model for each fold, on its own scans only: RUN/fold-0 and so on. augment and twins take RUN.",
+)
+@click.option(
     "--lesion-labels",
     type=NUMBERS,
     metavar="1,4",
     help="For editing: label values that are lesions, which crops keep clear of [default: all].",
 )
-@sequences_option
-@click.option("--channel", type=int, help="Number of the image to work on where a scan has several.")
-@click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
+@data_set_options
 @click.option("--resume", is_flag=True, help="Go on with a training that was ended; give all else as before.")
 @axis_option
 @dims_option
 @training_options
 @run_options
 @output_options
-def cohort(data_set: Path, output: Path, task: str, quiet: bool, **options: Any) -> None:
+def cohort(data_set: Path, output: Path, task: str, each_fold: bool, quiet: bool, **options: Any) -> None:
     """Train one model on crops of the training scans of a data set: a datalist, or a folder of nnU-Net or BIDS.
 
     The RUN serves scans that it has not seen: as --model of harmonize, remove, augment and twins, as --start of
     these and of bank, and on the fly by SharedModel. It gets model.pt, figure.png and report.json; until then
     it holds checkpoint.pt, from which --resume goes on.
     """
-    from monai_consingan.workflows.cohort import cohort_run
+    from monai_consingan.workflows.cohort import cohort_folds, cohort_run
 
+    if each_fold:
+        refuse_given(("held_out",), "but --each-fold takes the scans of each fold only")
     settings = training_settings(options, task, dims=options.pop("dims"))
-    report = cohort_run(data_set, output, task=task, settings=settings, progress=not quiet, **given_only(**options))
-    if not quiet:
-        show_training(report, output)
+    given = {"task": task, "settings": settings, "progress": not quiet, **given_only(**options)}
+    if each_fold:
+        reports = {f"fold-{fold}": report for fold, report in cohort_folds(data_set, output, **given).items()}
+    else:
+        reports = {"": cohort_run(data_set, output, **given)}
+    if quiet:
+        return
+    for name, report in reports.items():
+        show_training(report, output / name)

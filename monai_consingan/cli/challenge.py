@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from monai_consingan.cli.options import settings_options, taken
+from monai_consingan.cli.options import data_set_options, given_only, lesion_options, settings_options, taken
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH, NumbersCommand
 from monai_consingan.data_set_settings import AugmentSettings
@@ -18,6 +18,8 @@ from monai_consingan.data_set_settings import AugmentSettings
 @click.argument("scans", type=PATH, metavar="DATALIST_OR_FOLDER")
 @click.option("--output", type=PATH, required=True, help="Folder for the result, in which a killed run goes on.")
 @settings_options(AugmentSettings)
+@data_set_options
+@lesion_options
 @click.option("--twins/--no-twins", default=True, show_default=True, help="Whether lesions are taken out too.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes that make scans.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
@@ -31,7 +33,8 @@ def challenge(segmenter: str, scans: Path, output: Path, twins: bool, jobs: int,
     from monai_consingan.workflows.challenge import challenge as run
 
     settings = AugmentSettings(**taken(AugmentSettings, options))
-    report = run(segmenter, scans, output, settings=settings, twins=twins, jobs=jobs, progress=not quiet)
+    how: dict[str, Any] = {"twins": twins, "jobs": jobs, "progress": not quiet}
+    report = run(segmenter, scans, output, settings=settings, **how, **given_only(**options))
     if quiet:
         return
     click.echo(f"Challenge: {output}")

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from monai_consingan.cli.options import (
+    data_set_options,
     given_only,
-    seed_option,
-    sequences_option,
+    run_options,
     settings_options,
     taken,
 )
@@ -31,11 +31,8 @@ from monai_consingan.lesion_settings import LesionSettings
 @settings_options(LesionSettings)
 @click.option("--lead", metavar="SEQUENCE", help="The sequence that lesions are measured in. [default: found]")
 @click.option("--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all].")
-@click.option("--channel", type=int, help="Number of the image to work on where a scan has several.")
-@sequences_option
-@click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder.")
-@seed_option("Seed of everything random.")
-@click.option("--quiet", is_flag=True, help="Show neither progress nor result.")
+@data_set_options
+@run_options
 def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
     """Make new lesions with their labels of those of donors: a data set, or images each followed by its label.
 

@@ -89,10 +89,19 @@ def _sequences(help: str) -> Callable[[Function], Function]:
     return click.option("--sequences", type=NAMES, metavar="NAMES", help=help)
 
 
-sequences_option = _sequences(
-    "Sequences to work on, by their names in the data set; of BIDS by suffixes, such as T1w,ce-gadolinium_T1w,FLAIR. "
-    "[default: all; of BIDS, T1w]"
+data_set_options = together(
+    _sequences(
+        "Sequences to work on, by their names in the data set; of BIDS by suffixes, such as "
+        "T1w,ce-gadolinium_T1w,FLAIR. [default: all; of BIDS, T1w]"
+    ),
+    click.option(
+        "--channel",
+        type=int,
+        help="Number from 0 of the one sequence to work on, which is all that the result has. [default: all of them]",
+    ),
+    click.option("--lesion-mask", metavar="NAME", help="Part of the name of the lesions' masks in a BIDS folder."),
 )
+"""What is taken of a data set."""
 
 sequence_options = together(
     _sequences(
@@ -234,9 +243,10 @@ def training_settings(
     if not needed and not chosen and not has_preset:
         return None
     if start is not None and not has_preset:
-        from monai_consingan.models import TrainedModel
+        from monai_consingan.models.model import TrainedModel, fold_models
 
-        return replace(TrainedModel.load(start, task=task).settings, **chosen, **in_dims)
+        file = next(iter(fold_models(start).values()), start)
+        return replace(TrainedModel.load(file, task=task).settings, **chosen, **in_dims)
     if options.get("model") is not None:
         chosen |= {"preset": preset} if has_preset else {}
         if chosen:

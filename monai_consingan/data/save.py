@@ -135,8 +135,8 @@ def save_label_like(
     """
     path, stored = Path(path), _stored(host)
     array = _spatial(label, stored.raw.shape, "label")
-    whole = np.rint(array)
-    if not np.array_equal(whole, array) or whole.min() < 0:
+    whole = array if array.dtype.kind in "biu" else np.rint(array)
+    if (whole is not array and not np.array_equal(whole, array)) or whole.min() < 0:
         raise ConSinGANError(f"The label for {path} has values other than 0, 1, 2, ...: give whole numbers from 0.")
     choices = (np.uint8, np.uint16) if stored.format == "picture" else (np.uint8, np.int16, np.int32)
     largest = int(whole.max())

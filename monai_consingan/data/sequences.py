@@ -146,6 +146,8 @@ def stack_sequences(images: Mapping[str, MetaTensor], *, name: str = "image") ->
         channels.append(as_array(image))
         if channels[-1].min() == channels[-1].max():
             raise ConSinGANError(f"{what} is constant there ({channels[-1].flat[0]:g}): leave it out.")
+    if len(names) == 1:
+        return main
     bodies = [_body(values[0]) for values in channels]
     for sequence, body in zip(names, bodies, strict=True):
         if (body & bodies[0]).sum() < _TOGETHER * min(body.sum(), bodies[0].sum()):
@@ -153,8 +155,6 @@ def stack_sequences(images: Mapping[str, MetaTensor], *, name: str = "image") ->
                 f"sequence {sequence} of the {name}{_file(images[sequence])} does not show the body that {names[0]}"
                 f"{_file(main)} shows, as they overlap by less than half: give sequences of one session, aligned."
             )
-    if len(names) == 1:
-        return main
     stacked: MetaTensor = wrap_like(np.concatenate(channels), main)
     stacked.meta[SEQUENCES] = names
     return stacked

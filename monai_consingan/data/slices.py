@@ -102,7 +102,8 @@ def sliced_axis(image: NdarrayOrTensor, axis: int | None, dims: int) -> int | No
 
 def slices_of(mask: NdarrayOrTensor, axis: int | None) -> list[int]:
     """Indices of the slices that hold a voxel of a mask, (1, \\*spatial) (``[0]`` in 2D)."""
-    array = as_array(mask)[0] > 0
+    array = as_array(mask)[0]
+    array = array if array.dtype == bool else array > 0
     if axis is None:
         return [0] if array.any() else []
     return [int(i) for i in np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis)))]

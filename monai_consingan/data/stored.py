@@ -14,7 +14,7 @@ from typing import Any, Literal
 import nibabel as nib
 import numpy as np
 from monai.data.utils import to_affine_nd
-from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.imageglobals import logger as nibabel_logger
 
 from ..errors import ConSinGANError, is_out_of_memory
 from .itk_files import read_by_itk
@@ -28,6 +28,9 @@ _SUFFIXES: dict[Format, tuple[str, ...]] = {
     "dicom": (".dcm",),
     "picture": (".png", ".jpg", ".jpeg"),
 }
+
+
+_VOXEL_MM = (0.01, 100.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,7 @@ def read_stored(path: str | Path, *, name: str = "image", indices: bool = False,
     """
     path = Path(path)
     kind = file_format(path, name=name)
-    with _readable(path, name), LoggingOutputSuppressor():
+    with _readable(path, name), _nibabel_silent():
         if kind == "nifti":
             stored = _read_nifti(path)
         elif kind == "picture":
@@ -163,7 +166,7 @@ def file_sha256(path: str | Path) -> str:
             return _digest(path)
         total = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            total.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
+            total.update(os.fsencode(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n"))
         return total.hexdigest()
     except OSError as err:
         raise ConSinGANError(f"{path} cannot be read ({err.strerror}): check the path and its permissions.") from err
@@ -175,6 +178,16 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def _nibabel_silent() -> Iterator[None]:
+    """Keep nibabel from telling what it mends in a header, which Python would print even without any handler."""
+    before, nibabel_logger.disabled = nibabel_logger.disabled, True
+    try:
+        yield
+    finally:
+        nibabel_logger.disabled = before
 
 
 @contextmanager
@@ -220,6 +233,12 @@ def _usable_affine(affine: np.ndarray, ndim: int, what: str) -> np.ndarray:
     if not usable or np.linalg.matrix_rank(columns / lengths, tol=1e-6) < ndim:
         raise ConSinGANError(
             f"{what} has an affine that cannot be inverted ({np.round(affine[:3], 4).tolist()}): repair its header."
+        )
+    if lengths.min() < _VOXEL_MM[0] or lengths.max() > _VOXEL_MM[1]:
+        sides = " x ".join(f"{length:g}" for length in lengths)
+        raise ConSinGANError(
+            f"{what} has voxels of {sides} mm, but sides may be {_VOXEL_MM[0]:g} to {_VOXEL_MM[1]:g} mm: repair its "
+            "header, which has to be in mm."
         )
     if ndim == 2 and abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         affine[:3, 2] = np.cross(columns[:, 0] / lengths[0], columns[:, 1] / lengths[1])

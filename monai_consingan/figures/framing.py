@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,20 @@ from monai_consingan.transforms.head import AIR_FRACTION
 
 Box = tuple[float, float, float, float]
 """Top, bottom, left and right in mm from the upper left corner of the slice."""
+
+
+class Cell(NamedTuple):
+    """Where something is drawn on a sheet, in inches from its upper left corner."""
+
+    left: float
+    down: float
+    wide: float
+    high: float
+
+    def middle(self, wide: float, high: float) -> Cell:
+        """A cell of another size about the same middle."""
+        return Cell(self.left + (self.wide - wide) / 2, self.down + (self.high - high) / 2, wide, high)
+
 
 MARGIN_MM, FOCUS_MARGIN_MM = 3.0, 10.0
 

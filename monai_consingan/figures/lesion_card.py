@@ -55,7 +55,7 @@ class CardView:
         centre = ndimage.center_of_mass(inside[box])
         middle = tuple(round(float(c) + side.start) for c, side in zip(centre, box, strict=True))
         axes = [axis for axis in plane_axes(image).values() if inside.shape[axis] > 1] if inside.ndim == 3 else []
-        planes = [(axis, widest_slice(inside[None], axis)) for axis in axes]
+        planes = [(axis, box[axis].start + widest_slice(inside[box][None], axis)) for axis in axes]
         if inside.ndim == 3 and not all(n > 1 for n in inside.shape):  # one slice: it alone is a picture
             planes = [(axis, 0) for axis in range(3) if inside.shape[axis] == 1][:1]
         view = cls(tuple(planes), middle, 0.0)

@@ -10,12 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import Affine2D
 
 from monai_consingan.background import find_background
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures.framing import Box
+from monai_consingan.figures.framing import Box, Cell
 from monai_consingan.figures.view import OPPOSITE, SliceView
 from monai_consingan.transforms.head import AIR_FRACTION
 
@@ -87,10 +88,10 @@ def difference_panel(
 
 def draw_panel(
     axes: Axes,
+    cell: Cell,
     panel: Panel,
     box: Box,
-    shared: tuple[float, float],
-    extreme: float,
+    limits: tuple[float, float],
     colours: Mapping[str, str],
     *,
     top_letter: bool = False,
@@ -98,11 +99,11 @@ def draw_panel(
     """Draw what a box shows of a slice, with its contours, the sides of the patient and a scale bar.
 
     Args:
-        axes: where to draw.
+        axes: the sheet, whose coordinates are inches to the right and down.
+        cell: where on it; a box of another shape fills its height or its width.
         panel: the slice.
         box: the part that is shown, in mm.
-        shared: darkest and brightest value of the shared grey scale.
-        extreme: the largest difference of the colours' scale.
+        limits: darkest and brightest value, or least and largest difference.
         colours: colours of contours by their names.
         top_letter: whether a letter tells what lies beyond the upper edge too.
 
@@ -111,57 +112,68 @@ def draw_panel(
     """
     view = panel.image
     high, wide = view.size_mm
-    if panel.signed:
-        limits, colour_map, background, ink = (-extreme, extreme), "RdBu_r", "#f7f7f7", "black"
-    else:
-        chosen = {"shared": shared, "own": grey_window([panel])}
-        limits = chosen[panel.window] if isinstance(panel.window, str) else panel.window
-        colour_map, background, ink = "gray", "black", "white"
-    axes.set_facecolor(background)
+    top, bottom, left, right = box
+    scale = min(cell.wide / (right - left), cell.high / (bottom - top))
+    cell = cell.middle(scale * (right - left), scale * (bottom - top))
+    in_mm = Affine2D().translate(-left, -top).scale(scale).translate(cell.left, cell.down) + axes.transData
+    ground, ink = ("#f7f7f7", "black") if panel.signed else ("black", "white")
+    corner, size = (cell.left, cell.down), (cell.wide, cell.high)
+    inside = Rectangle(corner, *size, facecolor=ground, zorder=-1)
+    axes.add_patch(inside)
     shown = axes.imshow(
-        view.values, cmap=colour_map, vmin=limits[0], vmax=limits[1], extent=(0, wide, high, 0), interpolation="nearest"
+        view.values,
+        cmap="RdBu_r" if panel.signed else "gray",
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(0, wide, high, 0),
+        interpolation="nearest",
+        aspect="auto",
+        transform=in_mm,
     )
+    shown.set_clip_path(inside)
     rows = (np.arange(view.values.shape[0]) + 0.5) * view.pixel_mm[0]
     columns = (np.arange(view.values.shape[1]) + 0.5) * view.pixel_mm[1]
     for name, mask in panel.contours.items():
-        inside = (mask.values > 0).astype(np.float64)
-        if min(inside.shape) > 1 and inside.any() and not inside.all():
-            axes.contour(columns, rows, inside, levels=[0.5], colors=[colours[name]], linewidths=1.0)
-    top, bottom, left, right = box
-    axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
-    for spine in axes.spines.values():
-        spine.set_color("0.7")
+        marked = (mask.values > 0).astype(np.float64)
+        if min(marked.shape) > 1 and marked.any() and not marked.all():
+            look: dict[str, Any] = {"colors": [colours[name]], "linewidths": 1.0, "transform": in_mm}
+            axes.contour(columns, rows, marked, levels=[0.5], **look).set_clip_path(inside)
+    axes.add_patch(Rectangle(corner, *size, fill=False, ec="0.7", lw=0.8, zorder=2.5))
     letters = [(0.04, view.left), (0.96, OPPOSITE.get(view.left, "")), (0.5, view.top if top_letter else "")]
-    for x, letter in letters:
-        _write(axes, (x, 1), (0, -4), letter, ink, background, "top")
-    _scale_bar(axes, right - left, ink, background)
+    for share, letter in letters:
+        _write(axes, (cell.left + share * cell.wide, cell.down + 4 / 72), letter, ink, ground, "top")
+    _scale_bar(axes, cell, right - left, ink, ground)
     return shown
 
 
+def draw_frame(axes: Axes, cell: Cell, outer: Box, inner: Box) -> None:
+    """Draw a dashed box, in mm, into a cell that shows an outer one of the cell's shape."""
+    scale = cell.wide / (outer[3] - outer[2])
+    up, low, start, stop = (scale * (edge - outer[i // 2 * 2]) for i, edge in enumerate(inner))
+    place, dashed = (cell.left + start, cell.down + up), (0, (3, 3))
+    frame = Rectangle(place, stop - start, low - up, fill=False, ec="0.65", lw=0.9, ls=dashed, zorder=2)
+    axes.add_patch(frame)
+    frame.set_clip_path(Rectangle((cell.left, cell.down), cell.wide, cell.high, transform=axes.transData))
+
+
 def _write(
-    axes: Axes,
-    place: tuple[float, float],
-    points: tuple[float, float],
-    text: str,
-    ink: str,
-    background: str,
-    vertical: str,
+    axes: Axes, place: tuple[float, float], text: str, ink: str, ground: str, vertical: Literal["top", "bottom"]
 ) -> None:
-    """Text some points from a place given as a share of the axes, readable on any ground."""
-    effects = [withStroke(linewidth=2, foreground=background)]
-    where: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center", "va": vertical}
-    axes.annotate(text, place, points, color=ink, fontsize=8, path_effects=effects, **where)
+    """Text that is readable on any ground."""
+    if text:
+        effects = [withStroke(linewidth=2, foreground=ground)]
+        axes.text(*place, text, color=ink, fontsize=8, path_effects=effects, ha="center", va=vertical)
 
 
-def _scale_bar(axes: Axes, width_mm: float, ink: str, background: str) -> None:
+def _scale_bar(axes: Axes, cell: Cell, width_mm: float, ink: str, ground: str) -> None:
     """A bar of a round length, at most two fifths of the width, in the lower right corner."""
     length = max((mm for mm in (1, 2, 5, 10, 20, 50, 100, 200) if mm <= 0.4 * width_mm), default=0.4 * width_mm)
-    share = length / width_mm
-    line = axes.transAxes + ScaledTranslation(0, 0.1, axes.figure.dpi_scale_trans)
-    bar = Line2D([0.95 - share, 0.95], [0, 0], color=ink, lw=2, transform=line, solid_capstyle="butt")
-    bar.set_path_effects([withStroke(linewidth=3.5, foreground=background)])
+    right, low = cell.left + 0.95 * cell.wide, cell.down + cell.high
+    left = right - length / width_mm * cell.wide
+    bar = Line2D([left, right], [low - 0.1] * 2, color=ink, lw=2, solid_capstyle="butt")
+    bar.set_path_effects([withStroke(linewidth=3.5, foreground=ground)])
     axes.add_line(bar)
-    _write(axes, (0.95 - share / 2, 0), (0, 10), f"{length:g} mm", ink, background, "bottom")
+    _write(axes, ((left + right) / 2, low - 10 / 72), f"{length:g} mm", ink, ground, "bottom")
 
 
 def grey_window(panels: Sequence[Panel]) -> tuple[float, float]:

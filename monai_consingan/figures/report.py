@@ -65,7 +65,7 @@ def write_html_report(
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
-    Path(path).write_text(page, encoding="utf-8")
+    Path(path).write_text(page, encoding="utf-8", errors="replace")
 
 
 def _paragraphs(text: str) -> list[str]:

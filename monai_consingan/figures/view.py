@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from monai_consingan.arrays import as_array
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.surroundings import spatial_array
 
@@ -113,4 +114,8 @@ def plane_axes(image: NdarrayOrTensor) -> dict[str, int]:
 def widest_slice(mask: NdarrayOrTensor, axis: int) -> int:
     """The slice across an axis that holds most of a mask, (1, H, W, D); the first of several."""
     inside = spatial_array(mask) > 0
-    return int(np.argmax(inside.sum(axis=tuple(other for other in range(inside.ndim) if other != axis))))
+    if not inside.any():
+        return 0
+    box = bounding_box(inside)
+    counts = inside[box].sum(axis=tuple(other for other in range(inside.ndim) if other != axis))
+    return box[axis].start + int(np.argmax(counts))

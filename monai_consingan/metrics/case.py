@@ -10,7 +10,7 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 
 from monai_consingan.data import slice_axis
-from monai_consingan.metrics.contrast import contrast, kept, noise
+from monai_consingan.metrics.contrast import contrast_kept
 from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
@@ -67,7 +67,7 @@ def insertion_measures(
         for suffix, case in zip(results, cases, strict=True):
             share = measure_lesion(case).kept_from(in_donor)
             measures |= _seams(case, across, suffix)
-            measures[f"contrast_kept{suffix}"] = share.contrast
+            measures[f"contrast_kept{suffix}"] = contrast_kept(case, of_donor)
             measures[f"rim_core_kept{suffix}"] = share.rim_core_difference
             measures[f"size_kept{suffix}"] = share.half_maximum_size
         return measures
@@ -116,11 +116,10 @@ def removal_measures(
 
     def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:
         """The measures of one sequence."""
-        before, spread = contrast(in_host), noise(in_host)
         measures: dict[str, float] = {}
         for suffix, of_filling, of_lesion in zip(results, cases[::2], cases[1::2], strict=True):
             measures |= _seams(of_filling, across, suffix)
-            measures[f"contrast_kept{suffix}"] = kept(contrast(of_lesion), before, spread)
+            measures[f"contrast_kept{suffix}"] = contrast_kept(of_lesion, in_host)
         return measures
 
     return by_sequence(measure, in_host, *cases)

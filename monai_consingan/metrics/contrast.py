@@ -32,10 +32,11 @@ def contrast(
         The contrast, which is 0.5 for a lesion half as bright again as its surroundings, below 0 for a darker one.
 
     Raises:
-        ConSinGANError: for an empty mask, shapes that differ, no tissue around, or a ring with a mean of 0 or less.
+        ConSinGANError: for an empty mask, shapes that differ, no tissue around, or intensities that have no ratios, as
+            after a z-score.
     """
     case = Surroundings.of(image, mask, **where)
-    around = case.mean()
+    around = case.unit()
     return (float(case.image[case.part(part)].mean(dtype=np.float64)) - around) / around
 
 
@@ -82,7 +83,7 @@ def noise(case: Surroundings) -> float:
     Raises:
         ConSinGANError: as :func:`contrast`.
     """
-    return robust_spread(case.values().astype(np.float64)) / case.mean()
+    return robust_spread(case.values().astype(np.float64)) / case.unit()
 
 
 def kept(result: float, donor: float, noise: float = 0.0) -> float:
@@ -97,3 +98,24 @@ def kept(result: float, donor: float, noise: float = 0.0) -> float:
         result / donor; NaN, which is not measurable, when the donor's is below half of the noise, or 0.
     """
     return result / donor if abs(donor) > 0.5 * noise else float("nan")
+
+
+def contrast_kept(result: Surroundings, donor: Surroundings) -> float:
+    """A lesion's contrast as a share of that in its donor, or of that before; 1 is all of it.
+
+    It is that of :func:`contrast`, and of :func:`contrast_to_noise` where one of the images has no ratios of
+    intensities, as after a z-score.
+
+    Args:
+        result: surroundings of the lesion in the result.
+        donor: those in its donor.
+
+    Returns:
+        The share (:func:`kept`).
+
+    Raises:
+        ConSinGANError: no tissue around the lesion.
+    """
+    if result.has_ratios and donor.has_ratios:
+        return kept(contrast(result), contrast(donor), noise(donor))
+    return kept(contrast_to_noise(result), contrast_to_noise(donor), 1.0)

@@ -45,7 +45,7 @@ def rim_core_difference(
     """
     case = Surroundings.of(image, mask, **where)
     array, inside, sizes, axis = case.image, case.inside, case.spacing, case.axis
-    around = case.mean()
+    around = case.unit()
     depth = depth_inside(inside, sizes, axis)
     components, count = ndimage.label(inside, _structure(array.ndim, axis))
     greatest = np.zeros(count + 1)
@@ -81,7 +81,7 @@ def half_maximum_size(
         Diameter in mm of the circle (2D) or ball (3D) of the same area or volume; 0 if nothing differs.
 
     Raises:
-        ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
+        ConSinGANError: for an empty mask, shapes that differ, or no tissue around.
     """
     case = Surroundings.of(image, mask, **where)
     inside, sizes, axis = case.inside, case.spacing, case.axis
@@ -106,7 +106,8 @@ class LesionMeasures:
     """What makes a lesion look as it does.
 
     Attributes:
-        contrast: Weber contrast to the ring around it.
+        contrast: Weber contrast to the ring around it; NaN, as the next and the noise, where intensities have no
+            ratios, as after a z-score.
         rim_core_difference: how much brighter the rim is than the core, relative to the ring around the lesion.
         half_maximum_size: equivalent diameter at half maximum, in mm.
         noise: standard deviation of the ring relative to its mean.
@@ -140,16 +141,17 @@ def measure_lesion(
         The three measures.
 
     Raises:
-        ConSinGANError: as :func:`~monai_consingan.metrics.contrast`.
+        ConSinGANError: for an empty mask, shapes that differ, or no tissue around.
 
     Example:
 
         >>> kept = measure_lesion(result, mask).kept_from(measure_lesion(donor, donor_mask))  # doctest: +SKIP
     """
     case = Surroundings.of(image, mask, **where)
+    unknown = float("nan")
     return LesionMeasures(
-        contrast=contrast(case),
-        rim_core_difference=rim_core_difference(case),
+        contrast=contrast(case) if case.has_ratios else unknown,
+        rim_core_difference=rim_core_difference(case) if case.has_ratios else unknown,
         half_maximum_size=half_maximum_size(case),
-        noise=noise(case),
+        noise=noise(case) if case.has_ratios else unknown,
     )

@@ -37,8 +37,8 @@ def radiomic_features(files: Sequence[str | os.PathLike[str]], *, progress: bool
     try:
         from frd_score.frd import get_feature_extractor, process_image_mask_pair
 
-        logging.getLogger("radiomics").setLevel(logging.CRITICAL)
         extractor = get_feature_extractor(frd_version="v1", image_dim=2)
+        logging.getLogger("radiomics").setLevel(logging.CRITICAL)  # only now, as pyradiomics sets it when it is loaded
     except ImportError as error:
         raise ConSinGANError(
             f"The Frechet radiomic distance needs frd-score and pyradiomics ({error}): pip install frd-score, and "

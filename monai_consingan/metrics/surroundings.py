@@ -77,7 +77,8 @@ def spatial_mask(
     Raises:
         ConSinGANError: for another shape than the image's, or for an empty mask unless that is allowed.
     """
-    array = spatial_array(mask, name) > 0
+    array = spatial_array(mask, name)
+    array = array if array.dtype == bool else array > 0
     if array.shape != tuple(shape):
         raise ConSinGANError(
             f"{name} has the spatial shape {array.shape} but its image {tuple(shape)}: give both on one grid."
@@ -107,9 +108,9 @@ class TissueLevel:
     span: float
 
     @classmethod
-    def of(cls, channel: NDArray[Any]) -> TissueLevel:
-        """That of a channel, (\\*spatial)."""
-        background = find_background(channel)
+    def of(cls, channel: NDArray[Any], background: Background | None = None) -> TissueLevel:
+        """That of a channel, (\\*spatial), whose background may be known."""
+        background = find_background(channel) if background is None else background
         shown = background.darkest(channel)
         dark, bright = np.percentile(shown, (0.5, 99.5))
         return cls(faint_level(float(shown.min()), float(bright)), background, float(bright - dark))
@@ -120,9 +121,10 @@ class TissueLevel:
         return self.background.tissue(values) & bright if self.background else bright
 
 
-def tissue_levels(image: NdarrayOrTensor) -> tuple[TissueLevel, ...]:
-    """What tells tissue from air in each channel of an image, (C, \\*spatial)."""
-    return tuple(TissueLevel.of(channel) for channel in channels_array(image))
+def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | None = None) -> tuple[TissueLevel, ...]:
+    """What tells tissue from air in each channel of an image, (C, \\*spatial), whose backgrounds may be known."""
+    channels = channels_array(image)
+    return tuple(map(TissueLevel.of, channels, backgrounds or map(find_background, channels)))
 
 
 class Surroundings:
@@ -217,6 +219,7 @@ class Surroundings:
         """The same surroundings in another channel."""
         _ = self.countable  # found once for all
         other = copy(self)
+        other.__dict__.pop("has_ratios", None)
         other.channel, other.image = channel, self._channels[channel]
         return other
 
@@ -264,12 +267,32 @@ class Surroundings:
         """Mean intensity of the ring of tissue 2 to 8 mm around the mask.
 
         Raises:
-            ConSinGANError: when nothing is left of the ring, or its mean is not above 0, so that no contrast exists.
+            ConSinGANError: when nothing is left of the ring.
         """
-        mean = float(self.values().mean(dtype=np.float64))
-        if mean <= 0:
+        return float(self.values().mean(dtype=np.float64))
+
+    @cached_property
+    def has_ratios(self) -> bool:
+        """Whether intensities have ratios, as the tissue around is above 0 and the image reaches not far below it.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring.
+        """
+        if self._levels is None:
+            signed = find_background(self._whole[self.channel]).signed
+        else:
+            signed = self._levels[self.channel].background.signed
+        return self.mean() > 0 and not signed
+
+    def unit(self) -> float:
+        """Mean intensity of the ring, which contrasts are ratios to.
+
+        Raises:
+            ConSinGANError: when nothing is left of the ring, or intensities have no ratios.
+        """
+        if not self.has_ratios:
             raise ConSinGANError(
-                f"The tissue around the lesion has the mean intensity {mean:.4g}: contrast needs intensities above 0, "
-                "so give the image before it was normalised."
+                f"The tissue around the lesion has the mean intensity {self.mean():.4g}: contrast needs intensities "
+                "above 0, so give the image before it was normalised."
             )
-        return mean
+        return self.mean()

@@ -85,6 +85,8 @@ class ModelBank:
         try:
             return TrainedModel.load(path)
         except ConSinGANError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise
             raise ConSinGANError(f"model {path} of the bank is damaged: delete it, and it is trained anew.") from error
 
     def model_for(
@@ -131,16 +133,16 @@ class ModelBank:
     def _locked(self, key: str) -> Iterator[Path]:
         """Be the only one that trains a model, and get the place of its checkpoint.
 
-        The system frees the lock of a process that ends, however it ends. The lock's file is deleted once the model is
-        stored: who still waits for that file, or makes it anew, finds the model.
+        The system frees the lock of a process that ends, however it ends. The lock's file is deleted then: who still
+        waits for that file, or makes it anew, finds the model, or trains it if there is none after an error.
         """
         lock = self.folder / f"{key}.lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
                 yield self.folder / f"{key}.checkpoint"
-            if self.path(key).exists():
-                with suppress(OSError):
-                    lock.unlink(missing_ok=True)
         except OSError as error:
             raise unwritable(self.folder, error) from error
+        finally:
+            with suppress(OSError):
+                lock.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from monai.config import NdarrayOrTensor
 from monai_consingan.arrays import as_array, check_shape
 from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.anywhere import RedrawsAnywhere, as_scan
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import host_crops
@@ -224,13 +225,14 @@ def prepare_bank(
     if models.task != task:
         raise ConSinGANError(f"The bank is for task {models.task!r}, but {task!r} is asked for: give one of them.")
     names = []
-    for item in hosts:
-        pair: Any = (item[image_key], item.get(label_key)) if isinstance(item, Mapping) else (item, None)
-        image, label = _read(*pair, needs_label=models.task == "editing")
-        if label is not None and not (as_array(label) > 0).any():
-            continue
-        models.prepare(image, label, device=device, progress=progress)
-        names.append(models.key(image, label))
+    with leaving_nothing(models.bank.folder):
+        for item in hosts:
+            pair: Any = (item[image_key], item.get(label_key)) if isinstance(item, Mapping) else (item, None)
+            image, label = _read(*pair, needs_label=models.task == "editing")
+            if label is not None and not (as_array(label) > 0).any():
+                continue
+            models.prepare(image, label, device=device, progress=progress)
+            names.append(models.key(image, label))
     return names
 
 

@@ -62,8 +62,43 @@ def _networks(
 
 
 def model_file(path: str | Path) -> Path:
-    """The file of a model that is given by itself or as the folder of a run."""
+    """The file of a model that is given by itself or as the folder of a run.
+
+    Raises:
+        ConSinGANError: it is a folder with a model for each fold.
+    """
+    if files := fold_models(path):
+        one = next(iter(files.values())).parent
+        raise ConSinGANError(f"model {path} holds a model for each fold: give one of them, such as {one}.")
     return Path(path) / MODEL_NAME if Path(path).is_dir() else Path(path)
+
+
+def fold_models(path: str | Path) -> dict[int, Path]:
+    """The files of the models in a folder with one for each fold, by fold; empty for anything else."""
+    files = Path(path).glob(f"fold-*/{MODEL_NAME}") if not (Path(path) / MODEL_NAME).exists() else ()
+    found = {file.parent.name.removeprefix("fold-"): file for file in files}
+    return {int(number): found[number] for number in sorted(filter(str.isdecimal, found), key=int)}
+
+
+def model_for_fold(path: str | Path, fold: int | None) -> Path:
+    """The file of the model that redraws what is made of a fold's scans: the fold's, or the one that is given for all.
+
+    Args:
+        path: a model, the folder of a run, or a folder with a model for each fold.
+        fold: the fold; ``None`` for scans without one.
+
+    Raises:
+        ConSinGANError: there are models for other folds only.
+    """
+    if not (files := fold_models(path)):
+        return model_file(path)
+    if fold not in files:
+        which = "scans without a fold" if fold is None else f"fold {fold}"
+        raise ConSinGANError(
+            f"model {path} holds a model for each of the folds {', '.join(map(str, files))}, but none for {which}: "
+            "make them of this data set, by cohort --each-fold."
+        )
+    return files[fold]
 
 
 @dataclass

@@ -34,7 +34,7 @@ def train_model(
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
     start: TrainedModel | None = None,
-    fine_tune_input: torch.Tensor | None = None,
+    stage_input: torch.Tensor | None = None,
     sequences: Sequence[str] = (),
     sources: Sequence[str] = (),
     handlers: Sequence[Any] = (),
@@ -49,8 +49,9 @@ def train_model(
         device: where to train.
         checkpoint: file that is kept up to date, and from which a killed training goes on if it exists.
         start: an earlier model to start from; its settings must have the same networks.
-        fine_tune_input: naive images like ``slices``: instead of a whole training, the last stage of ``start`` is
-            trained once more with them as its input, as published.
+        stage_input: images like ``slices``, such as naive or painted ones, of which the input of stage 0 is made
+            instead of the augmented slice. With ``start`` only the last stage is trained, once more: the published
+            fine-tuning.
         sequences: names of the channels, which the model keeps, where they are known.
         sources: hashes of the scans of a cohort, which the model keeps, beside those of ``start``.
         handlers: more handlers of MONAI or Ignite for the trainer.
@@ -68,12 +69,10 @@ def train_model(
     if not bool(torch.isfinite(slices).all()):
         raise ConSinGANError("The slices to train on hold NaN or infinite values: give slices of finite numbers.")
     generator, discriminator = new_networks(settings, slices.shape[2:], seed, slices.shape[1])
-    more = [] if fine_tune_input is None else [fine_tune_input]
+    more = [] if stage_input is None else [stage_input]
     if start is not None:
         _copy_weights(start, generator, discriminator)
         more += start.weights
-    elif fine_tune_input is not None:
-        raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
     if checkpoint is not None:
         handlers = [*handlers, TrainingCheckpoint(checkpoint, fingerprint(slices, settings, seed, *more), resume=True)]
     ConSinGANTrainer(
@@ -84,8 +83,8 @@ def train_model(
         settings,
         seed=seed,
         warm_start=start is not None,
-        first_stage=0 if fine_tune_input is None else settings.stages - 1,
-        stage_input=fine_tune_input,
+        first_stage=0 if start is None or stage_input is None else settings.stages - 1,
+        stage_input=stage_input,
         train_handlers=[*handlers, TrainingProgress()] if progress else handlers,
     ).run()
     seen = dict.fromkeys([*sources, *(() if start is None else start.sources)])

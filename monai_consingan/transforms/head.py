@@ -5,29 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import RLock
 from typing import Any, Protocol
 
 import numpy as np
+from cachetools import LRUCache, cached
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array, as_spacing
+from monai_consingan.arrays import as_array, as_spacing, image_identity
 from monai_consingan.background import Background, find_background
-from monai_consingan.darkness import darkness
+from monai_consingan.darkness import darkness, median
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
 
 AIR_FRACTION = 0.1
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
+_KEPT = 64  # images of which the level of air is kept in memory
 
 
+def _asked(image: Any, background: Background | None = None) -> tuple[Any, ...]:
+    return *image_identity(image), repr(background)
+
+
+@cached(LRUCache(_KEPT), key=_asked, lock=RLock())
 def air_level(image: Any, background: Background | None = None) -> float:
     """Intensity that separates air (and other places without signal) from tissue.
 
     Otsu's threshold of the image, bright outliers such as fat and vessels cut off, lowered towards twice less where
     the air is free of noise: cerebrospinal fluid then counts as tissue (:func:`~monai_consingan.darkness.darkness`).
     The constant that fills the border of an image is taken for its darkest value, wherever it lies; one around noisy
-    air is left out (:func:`~monai_consingan.background.find_background`).
+    air is left out (:func:`~monai_consingan.background.find_background`). The levels of the last images, which are told
+    by all of their voxels, are kept in memory.
 
     Args:
         image: array of any shape, in any intensity units.
@@ -227,7 +236,7 @@ def is_skull_stripped(
     around, shell = image[~head], image[head & (distance > 1.0) & (distance <= 12.0)]
     if around.size == 0 or shell.size == 0:
         return around.size > 0
-    floor = float(np.median(around))
+    floor = median(around)
     if np.mean(np.abs(around - floor) <= background.tolerance) < 0.95:
         return False
     relative = (shell - floor) / (tissue_level(image, head, distance)[0] - floor)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import RLock
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from cachetools import LRUCache, cached
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacing_of
+from monai_consingan.arrays import as_array, as_mask, check_host, image_identity, in_all, spacing_of
 from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, coarse_grid, coarse_unlikeness
@@ -315,11 +314,3 @@ def known_part(
             "put this transform before those that do that."
         )
     return part
-
-
-def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
-    """What tells an image from others: its shape, type and a checksum of all voxels."""
-    if image is None:
-        return ()
-    values = np.ascontiguousarray(as_array(image))
-    return values.shape, values.dtype.str, crc32(values.data)

@@ -16,7 +16,7 @@ from monai_consingan.models import (
 )
 from monai_consingan.settings import PRESETS, TrainingSettings, preset_settings
 
-from .cohort import cohort_run
+from .cohort import cohort_folds, cohort_run
 from .evaluate import evaluate
 from .harmonize import LesionSource, harmonize, paste
 from .remove import LesionTarget, remove
@@ -38,6 +38,7 @@ __all__ = [
     "TrainedModel",
     "TrainingProgress",
     "TrainingSettings",
+    "cohort_folds",
     "cohort_run",
     "evaluate",
     "fingerprint",

@@ -79,6 +79,9 @@ def challenge(
     *,
     settings: AugmentSettings | None = None,
     twins: bool = True,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
     jobs: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -95,6 +98,7 @@ def challenge(
             ``report.html``.
         settings: what is put in, how much and how; by default one to three lesions into each scan, once.
         twins: whether lesions are taken out too.
+        channel, lesion_mask, sequences: see :py:func:`~monai_consingan.workflows.augmentation.read_scans`.
         jobs: number of processes that make scans.
         progress: whether to show progress on the standard error stream.
 
@@ -109,14 +113,15 @@ def challenge(
     """
     words = _words(command)
     settings = settings or AugmentSettings(per_scan=1)
-    originals = {record.name: record for record in read_scans(scans).of("training")}
+    chosen: dict[str, Any] = {"channel": channel, "lesion_mask": lesion_mask, "sequences": sequences}
+    originals = {record.name: record for record in read_scans(scans, **chosen).of("training")}
     folder = ResumableFolder(output, ".challenge", "challenge")
     segment = partial(_segmented, words, folder.path / _MASKS)
-    asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins}
+    asked = {"command": command, "scans": str(Path(scans).absolute()), "twins": twins, **chosen}
     with locked(folder.path):
         folder.begin({**asked, "settings": settings.as_dict()})
         _try_out(segment, originals.values(), folder)
-        work: dict[str, Any] = {"jobs": jobs, "progress": progress}
+        work: dict[str, Any] = {"jobs": jobs, "progress": progress, **chosen}
         augment(scans, folder.path / "inserted", settings, **work)
         if twins:
             free_twins(
@@ -174,12 +179,11 @@ def _asked(
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
     lesions, false = [], []
-    records = {record.name: record for record in read_scans(part / "datalist.json").records}
     for told in folder.made():
-        name, host = told["name"], told["host"]["scan"]
-        image, label, _ = load_pair(records[name])
+        record, host = folder.record(told), told["host"]["scan"]
+        image, label, _ = load_pair(record)
         marks = load_label(part / told[folder.numbers], image=image).numpy()
-        predicted = segment(name, records[name].images, image)
+        predicted = segment(record.name, record.images, image)
         before = segment(host, originals[host].images, image)
         known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
@@ -187,7 +191,7 @@ def _asked(
         depth = outside_distance(~head, spacing_of(image)) if not head.all() else np.full(head.shape, np.nan)
         for lesion in told["lesions"]:
             inside = marks == lesion["instance"]
-            lesions.append(_outcome(name, lesion, inside, predicted, before, depth, image))
+            lesions.append(_outcome(record.name, lesion, inside, predicted, before, depth, image))
     return lesions, false
 
 
@@ -286,10 +290,20 @@ Lesions of known size and place were put into real scans, and lesions were taken
 segmenter made of them. A lesion counts as found if what was segmented touches it.
 """
 
+_MEASURES = {"cnr": "contrast to noise", "depth": "depth in the head"}
+
 _HEADS = {
     "inserted": ("Lesions that were put in", "found", "found there before: chance and what the scan had already"),
     "removed": ("Lesions that were taken out", "still found: false positives", "found before the removal"),
 }
+
+
+def _sized(name: str) -> str:
+    """A class of sizes with its diameters; any other class as it is."""
+    low, high = SIZE_CLASSES.get(name, (math.nan, math.nan))
+    if math.isnan(low):
+        return name
+    return f"{name}, below {high:g} mm" if low == 0 else f"{name}, from {low:g} mm"
 
 
 def _sections(report: Mapping[str, Any]) -> list[ReportSection]:
@@ -299,7 +313,7 @@ def _sections(report: Mapping[str, Any]) -> list[ReportSection]:
         for title, classes in report[part].items():
             for name, row in classes.items():
                 shares = (shown_number(row[key], 3, "-") for key in ("found", "dice", "found_before"))
-                rows.append([title, name, int(row["lesions"]), *shares])
+                rows.append([_MEASURES.get(title, title), _sized(name), int(row["lesions"]), *shares])
         if len(rows) > 1:
             sections.append(ReportSection(heading, table=rows))
     rows = [["scans with", "false positives a scan"]]

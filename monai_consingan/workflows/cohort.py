@@ -14,12 +14,14 @@ import torch
 from monai_consingan.arrays import wrap_like
 from monai_consingan.data import Region, named_sequences, sliced_axis
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.device import check_device
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.folders import read_scans
 from monai_consingan.workflows.augmentation.records import ScanRecord
 from monai_consingan.workflows.augmentation.survey import load_files, load_lesions
+from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.train import TrainingFolder, settings_for
 from monai_consingan.workflows.training_slices import TrainingSlices, scaled_affine
 
@@ -33,6 +35,7 @@ def cohort_run(
     crops: int = 3,
     side: int | None = None,
     held_out: int | None = None,
+    fold: int | None = None,
     lesion_labels: Sequence[int] = (),
     axis: int | None = None,
     channel: int | None = None,
@@ -62,6 +65,7 @@ def cohort_run(
         crops: number of crops of a scan.
         side: height and width (and depth) of a crop in pixels; ``None`` for 96, of boxes 48.
         held_out: the fold whose scans are left out.
+        fold: the only fold whose scans are taken.
         lesion_labels: label values that are lesions; empty for all.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         channel, lesion_mask, sequences: see :py:func:`monai_consingan.workflows.augmentation.read_scans`.
@@ -93,10 +97,12 @@ def cohort_run(
         if number is not None and number < 1:
             raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
-    if held_out is not None and held_out not in scans.folds:
-        there = ", ".join(map(str, scans.folds)) or "none"
-        raise ConSinGANError(f"held out is fold {held_out}, but the folds of data set {data_set} are {there}.")
+    for name, number in (("held out", held_out), ("taken", fold)):
+        if number is not None and number not in scans.folds:
+            there = ", ".join(map(str, scans.folds)) or "none"
+            raise ConSinGANError(f"{name} is fold {number}, but the folds of data set {data_set} are {there}.")
     records = [one for one in scans.of("training") if held_out is None or one.fold != held_out]
+    records = [one for one in records if fold is None or one.fold == fold]
     unlabelled = next((one.name for one in records if one.label is None), None)
     if task == "editing" and unlabelled is not None:
         raise ConSinGANError(f"scan {unlabelled} has no label, but crops for editing keep clear of lesions: give one.")
@@ -107,6 +113,54 @@ def cohort_run(
     sources = [digest for told in found.inputs.values() for digest in told["sha256"]]
     how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress, "begin": begin}
     return folder.train("cohort", found, settings, sources=sources, **how)
+
+
+def cohort_folds(
+    data_set: str | Path,
+    output: str | Path,
+    *,
+    channel: int | None = None,
+    lesion_mask: str | None = None,
+    sequences: Sequence[str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    **given: Any,
+) -> dict[int, dict[str, Any] | None]:
+    """Train a model for each fold of a data set, on the scans of this fold only.
+
+    Synthetic scans of a fold are trained on wherever its own scans are not validated with. So what redraws them may
+    have learned of no other fold. ``augment`` and ``twins`` take the folder as ``model`` or ``start``, and in it for
+    each synthetic scan the model of its fold.
+
+    Args:
+        data_set, channel, lesion_mask, sequences: see :py:func:`cohort_run`.
+        output: folder that gets ``fold-0``, ``fold-1`` and so on, each as that of :py:func:`cohort_run`.
+        resume: whether to go on; folds that are finished are left as they are.
+        overwrite: whether the folder may hold something already.
+        **given: more arguments of :py:func:`cohort_run`.
+
+    Returns:
+        By fold the report, or ``None`` if it is finished already.
+
+    Raises:
+        ConSinGANError: as :py:func:`cohort_run`, or a training scan has no fold.
+
+    Example::
+
+        cohort_folds("datalist.json", "cohorts")
+        augment("datalist.json", "augmented", start="cohorts")
+    """
+    chosen: dict[str, Any] = {"channel": channel, "lesion_mask": lesion_mask, "sequences": sequences}
+    scans = read_scans(data_set, **chosen)
+    free = next((record.name for record in scans.of("training") if record.fold is None), None)
+    if free is not None:
+        raise ConSinGANError(
+            f"scan {free} has no fold, but a model for each fold is asked for: give every scan a fold."
+        )
+    check_output(output, overwrite=overwrite or resume)
+    how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, **chosen, **given}
+    with leaving_nothing(output):
+        return {fold: cohort_run(data_set, Path(output) / f"fold-{fold}", fold=fold, **how) for fold in scans.folds}
 
 
 def _crops(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import example, file_sha256, load_label, load_scan
+from monai_consingan.distance import ball_diameter
 from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
@@ -133,7 +135,11 @@ def _write_review(folder: Path, reports: Mapping[str, Mapping[str, Any]]) -> Non
         save_cards(folder / CARDS, part, 1, before=scan, after=result, mask=mask)
         numbers = {name: float(report[name]) for name in ("contrast_kept", "seam")}
         kind = "put in" if part == "insert" else "taken out"
-        entries.append(ReviewEntry(part, 1, kind, "example", numbers=numbers, warnings=tuple(report["warnings"])))
+        numbers["diameter_mm"] = ball_diameter(float(mask.sum() * math.prod(spacing_of(scan))), 3)
+        donor = "example" if part == "insert" else ""
+        entries.append(
+            ReviewEntry(part, 1, kind, "example", donor, numbers=numbers, warnings=tuple(report["warnings"]))
+        )
     results = [file_sha256(path) for path in sorted((folder / CARDS).iterdir())]
     run = sha256("".join(results).encode()).hexdigest()  # another demo has other decisions
     write_review(folder, run, entries, title="The lesions of the demo to look at")

@@ -134,7 +134,7 @@ def _pasted(
         "axis": source.axis,
         "dims": found.dims,
         "others": found.host_label,
-        "levels": tissue_levels(host),
+        "levels": tissue_levels(host, found.backgrounds),
         "donor_levels": tissue_levels(donor),
     }
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,12 @@ from scipy import ndimage
 from monai_consingan.data.sequences import chosen_channel, lead_channel, sequence_names
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import LesionSettings
+from monai_consingan.models.bank import ModelBank
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
-from monai_consingan.transforms.generation.shapes import Outline
-from monai_consingan.transforms.generation.textured import paint_lesion, patch_lesion
-from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
+from monai_consingan.workflows.lesion_makers import MAKERS, Donors
 from monai_consingan.workflows.new_lesion import NewLesion, lesion_measures
 
 COPY = 0.95
@@ -67,6 +67,10 @@ class LesionGenerator:
             :class:`monai_consingan.transforms.insertion.donor.Donor`. All have the same sequences in the same order.
             Every lesion of theirs is learnt from that has 8 voxels or more.
         settings: what is asked for.
+        models: folder for models, of methods that train one: one that is there is not trained again, and a training
+            that was killed goes on.
+        device: where to train.
+        progress: whether to show a training's progress.
 
     Attributes:
         crops: the donors' lesions.
@@ -87,6 +91,9 @@ class LesionGenerator:
 
     donors: InitVar[Iterable[Any]]
     settings: LesionSettings = field(default_factory=LesionSettings)
+    models: str | Path | None = None
+    device: str = "cpu"
+    progress: bool = False
 
     def __post_init__(self, donors: Iterable[Any]) -> None:
         self.crops: list[DonorCrop] = []
@@ -146,9 +153,10 @@ class LesionGenerator:
         return found
 
     @cached_property
-    def outlines(self) -> list[Outline]:
-        """The outlines of all of them."""
-        return [Outline.of(example) for example in self.examples.values()]
+    def known(self) -> Donors:
+        """What is known of all of them together."""
+        bank = None if self.models is None else ModelBank(self.models)
+        return Donors(list(self.examples.values()), self.settings, bank, self.device, self.progress)
 
     @cached_property
     def _views(self) -> list[NDArray[np.float64]]:
@@ -190,14 +198,8 @@ class LesionGenerator:
         off = np.array([math.log(diameter / size) / _SIZE_REACH for size in sizes.values()])
         chances = np.exp(-0.5 * (off**2 - (off**2).min()))
         source = self.sources[int(rng.choice(len(off), p=chances / chances.sum()))]
-        crop = self._made(self.examples[source], diameter, rng)
+        crop = MAKERS[self.settings.method](self.examples[source], self.known, diameter, rng)
         return NewLesion(crop, source, self._checked(crop, self.examples[source], diameter))
-
-    def _made(self, example: Example, diameter: float, rng: np.random.RandomState) -> DonorCrop:
-        if self.settings.method == "warped":
-            return warp_lesion(example, diameter, rng)
-        make: Callable[..., DonorCrop] = paint_lesion if self.settings.method == "procedural" else patch_lesion
-        return make(example, self.outlines, diameter, rng)
 
     def _checked(self, crop: DonorCrop, donor: Example, diameter: float) -> dict[str, Any]:
         """What is told of a lesion that passes all checks."""
@@ -229,6 +231,6 @@ class LesionGenerator:
         """A generator that learns from some of the donors' lesions only, by their numbers in :attr:`crops`."""
         other = copy(self)
         other.crops = [self.crops[number] for number in numbers]
-        for name in ("examples", "sources", "outlines", "_views"):
+        for name in ("examples", "sources", "known", "_views"):
             other.__dict__.pop(name, None)
         return other

@@ -24,6 +24,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import save_lesion_sheet
 from monai_consingan.folder_lock import leaving_nothing, locked
 from monai_consingan.lesion_settings import LesionSettings
+from monai_consingan.models.device import check_device
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import unwritable, whole_file
@@ -49,6 +50,7 @@ def make_lesions(
     channel: int | None = None,
     lesion_mask: str | None = None,
     sequences: Sequence[str] | None = None,
+    device: str = "cpu",
     progress: bool = False,
 ) -> dict[str, Any]:
     """Make a bank of new lesions of those of a data set's training scans.
@@ -66,6 +68,7 @@ def make_lesions(
         number: how many lesions.
         settings: what they depend on.
         channel, lesion_mask, sequences: see :py:func:`monai_consingan.workflows.augmentation.read_scans`.
+        device: where to train, if the method does.
         progress: whether to show progress on the standard error stream.
 
     Returns:
@@ -81,6 +84,7 @@ def make_lesions(
         augment("datalist.json", "augmented", donors="bank")
     """
     settings = settings or LesionSettings()
+    check_device(device)
     if number < 1:
         raise ConSinGANError(f"number is {number}, but must be 1 or more.")
     if isinstance(donors, str | Path):
@@ -97,7 +101,8 @@ def make_lesions(
             return folder.complete(asked)
         folder.begin(asked)
         try:
-            generators, sources = _generators(records, settings)
+            how = {"models": folder.state / "models", "device": device, "progress": progress}
+            generators, sources = _generators(records, settings, how)
             with progress_bar(number, 0, "lesions", show=progress) as bar:
                 for index in range(number):
                     group = list(generators)[index % len(generators)]
@@ -134,7 +139,7 @@ def _source(record: ScanRecord) -> dict[str, Any]:
 
 
 def _generators(
-    records: list[ScanRecord], settings: LesionSettings
+    records: list[ScanRecord], settings: LesionSettings, how: Mapping[str, Any]
 ) -> tuple[dict[int | None, LesionGenerator], dict[int | None, list[dict[str, Any]]]]:
     """A generator for every fold, and what is told of the lesions that it is made of."""
     of_donor: list[ScanRecord] = []
@@ -151,7 +156,7 @@ def _generators(
                 yield Donor(image, wrap_like(np.where(numbers > 0, label.numpy()[0], 0)[None], image))
 
     try:
-        whole = LesionGenerator(donors(), settings)
+        whole = LesionGenerator(donors(), settings, **how)
     except ConSinGANError as error:
         told = without_paths(str(error), records)
         if at_hand:  # could not be read, which the error tells of it by its name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from functools import cached_property
@@ -119,8 +120,12 @@ class ResumableFolder:
 
 
 def write_json(path: Path, values: Any, *, indent: int = 1) -> None:
-    """Write plain values as a JSON file that appears whole or not at all, and clean up what a kill left of it."""
+    """Write plain values as a JSON file that appears whole or not at all, and clean up what a kill left of it.
+
+    Paths may hold bytes that are no UTF-8, which Python stands surrogates for: those are escaped.
+    """
     for rest in leftovers(path):
         rest.unlink(missing_ok=True)
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(values, indent=indent, ensure_ascii=False) + "\n"
+        temporary.write_bytes(re.sub("[\ud800-\udfff]", lambda one: f"\\u{ord(one[0]):04x}", text).encode())

@@ -81,6 +81,8 @@ def train_run(
     folder = TrainingFolder(output, resume, overwrite)
     folder.check([*images, start, *(fine_tune or ())])
     check_device(device)
+    if fine_tune and start is None:
+        raise ConSinGANError("Fine-tuning needs a trained model to start from: give one.")
     earlier = None if start is None else TrainedModel.load(start, task=task)
     settings = settings_for(task, settings, earlier)
     found = take_slices(images, fine_tune, slices, axis, settings)
@@ -181,7 +183,7 @@ class TrainingFolder:
                     device=device,
                     checkpoint=checkpoint,
                     start=earlier,
-                    fine_tune_input=found.naive,
+                    stage_input=found.naive,
                     sequences=found.sequences,
                     sources=sources,
                     progress=progress,

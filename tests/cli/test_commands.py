@@ -38,7 +38,8 @@ OPTIONS = {
     "merge": "--quiet",
     "keep": "--decisions --unsure --rest --quiet",
     "reading": "--real --output --number --seed --overwrite --score --key",
-    "challenge": "--output --per-scan --lesions --method --on-failure --sizes --twins --jobs --quiet",
+    "challenge": "--output --per-scan --lesions --method --on-failure --sizes --twins --jobs --quiet "
+    "--lesion-labels --axis --dims --sequences --channel --lesion-mask",
     "lesions": "--output --number --diameter --method --kind --oedema --lead --lesion-labels --channel --lesion-mask "
     "--seed --quiet",
     "nnunet": "--trainer-folder",
@@ -53,8 +54,8 @@ OPTIONS = {
     "reproduce": "DATASET --output --settings --slices --iterations --channels --inception --dims --seed --device "
     "--quiet",
     "bank": f"--output --task --label --crops --side --start --axis {TRAINING} --quiet",
-    "cohort": f"--output --task --crops --side --held-out --lesion-labels --sequences --channel --lesion-mask --resume "
-    f"--axis --dims {TRAINING} --overwrite --quiet",
+    "cohort": f"--output --task --crops --side --held-out --each-fold --lesion-labels --sequences --channel "
+    f"--lesion-mask --resume --axis --dims {TRAINING} --overwrite --quiet",
     "paint-to-image": "--output --count --seed --quiet --overwrite",
     "super-resolution": "--output --factor --seed --quiet --overwrite",
     "sample": "--output --count --scale --size --animate --frames --start-scale --seed --overwrite",

@@ -71,10 +71,24 @@ def test_challenge_hands_on_what_it_is_given(call: Any, monkeypatch: Any, tmp_pa
         return {"inserted": {"all": {"all": row}}, "removed": {}, "false_positives": {"inserted": 1.5}}
 
     monkeypatch.setattr("monai_consingan.workflows.challenge.challenge", run)
-    result = call("challenge", "s {image} {mask}", "list.json", "--output", tmp_path, "--lesions", "1,1", "--no-twins")
+    result = call(
+        "challenge",
+        "s {image} {mask}",
+        "list.json",
+        "--output",
+        tmp_path,
+        "--lesions",
+        "1,1",
+        "--no-twins",
+        "--sequences",
+        "t1,flair",
+        "--lesion-labels",
+        "1,4",
+    )
     assert result.exit_code == 0
     assert (asked["command"], asked["scans"], asked["twins"]) == ("s {image} {mask}", Path("list.json"), False)
-    assert asked["settings"].lesions == (1, 1)
+    assert (asked["settings"].lesions, asked["settings"].lesion_labels) == ((1, 1), (1, 4))
+    assert asked["sequences"] == ("t1", "flair")
     assert "0.500" in result.output and "inserted: 1.50" in result.output
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_consingan.data import load_label, load_scan
+from monai_consingan.data import file_sha256, load_label, load_scan
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.workflows.run_folder import write_json
 
 SHAPE = (12, 13, 14)
 
@@ -131,3 +135,37 @@ def test_values_beyond_what_can_be_computed_with(tmp_path: Path, factor: float) 
     nib.save(nib.Nifti1Image(numbers() / 1999 * factor, np.eye(4), dtype=np.float64), tmp_path / "a.nii")
     with pytest.raises(ConSinGANError, match=r"a\.nii (has values from 0 to .*|is constant .*)"):
         load_scan(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize("mm", [0.002, 300.0])
+def test_voxels_in_another_unit_are_refused(tmp_path: Path, mm: float) -> None:
+    nib.save(nib.Nifti1Image(numbers(), np.diag([mm, mm, mm, 1])), tmp_path / "a.nii.gz")
+    with pytest.raises(ConSinGANError, match=f"a.nii.gz has voxels of {mm:g} x {mm:g} x {mm:g} mm, .* has to be in mm"):
+        load_scan(tmp_path / "a.nii.gz")
+
+
+def test_what_a_reader_mends_in_a_header_is_not_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    image = nib.Nifti1Image(numbers(), None)
+    image.header["pixdim"][1:4] = 0
+    nib.save(image, tmp_path / "a.nii.gz")
+    capfd.readouterr()
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, []  # as pytest has some, and a command has none
+    try:
+        load_scan(tmp_path / "a.nii.gz")
+    finally:
+        root.handlers = handlers
+    assert capfd.readouterr().err == ""
+
+
+def test_names_of_bytes_that_are_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:  # a file system that has none
+        pytest.skip("names are texts here")
+    nib.save(nib.Nifti1Image(numbers(), np.eye(4)), folder / os.fsdecode(b"\xe9.nii.gz"))
+    assert load_scan(folder / os.fsdecode(b"\xe9.nii.gz")).shape == (1, *SHAPE)
+    assert len(file_sha256(folder)) == 64
+    write_json(folder / "told.json", {"at": str(folder), "name": "é"})
+    assert json.loads((folder / "told.json").read_text(encoding="utf-8")) == {"at": str(folder), "name": "é"}

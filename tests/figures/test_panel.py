@@ -85,6 +85,12 @@ def test_same_input_gives_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 
+@pytest.mark.parametrize("suffix", ["pdf", "svg", "JPG"])
+def test_the_suffix_decides_the_format(tmp_path: Path, suffix: str) -> None:
+    save_panel(tmp_path / f"figure.{suffix}", [Panel("a", head())], dpi=40)
+    assert (tmp_path / f"figure.{suffix}").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("values", [np.zeros((20, 30)), np.full((20, 30), 7), np.ones((1, 40)), -np.eye(20)])
 def test_dull_images_are_drawn_too(values: np.ndarray, tmp_path: Path) -> None:
     view = SliceView(values)

@@ -59,6 +59,13 @@ def test_removal_is_checked() -> None:
     assert hole[0].startswith("contrast kept is -") and hole[-1].startswith("black gained is 1.00"), hole
 
 
+def test_removal_is_checked_after_a_z_score() -> None:
+    ill, healthy = (np.where(image > 0, (image - 101) / 10, 0) for image in (lesion_in(tissue()), tissue()))
+    left = [removal_measures({"": done}, LESION, LESION, ill, axis=2) for done in (healthy, ill)]
+    assert [measures["contrast_kept"] for measures in left] == pytest.approx([0, 1], abs=0.02)
+    assert check_removal(ill, ill, LESION, LESION, left[1], axis=2).failed[0].startswith("contrast kept is 1.0")
+
+
 def test_a_share_of_next_to_nothing_is_not_measurable() -> None:
     assert math.isnan(kept(0.5, 0.0)) and math.isnan(kept(0.1, 0.005, noise=0.03))
     assert kept(0.1, 0.2, noise=0.03) == 0.5

@@ -9,6 +9,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, kept
+from monai_consingan.metrics.contrast import contrast_kept
 
 
 def lesion(value: float = 150.0, size: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -112,3 +113,23 @@ def test_nothing_to_compare_with_is_an_error() -> None:
         contrast(image / 100 - 2, mask, tissue=np.ones_like(mask))
     with pytest.raises(ConSinGANError, match="exclude has the spatial shape"):
         contrast(image, mask, exclude=mask[:, 1:])
+
+
+@given(gain=st.floats(0.01, 100.0), level=st.floats(-1e3, 1e3), share=st.floats(0.2, 2.0))
+def test_what_is_kept_of_a_contrast_whatever_gain_and_level(gain: float, level: float, share: float) -> None:
+    donor, mask = lesion()
+    donor += np.random.default_rng(0).normal(0, 5, donor.shape)
+    result = donor + (share - 1) * 50 * mask
+    where = {"tissue": np.ones_like(mask)}
+    cases = [Surroundings(image * gain + level, mask, **where) for image in (result, donor)]
+    assert contrast_kept(*cases) == pytest.approx(share, abs=0.03)
+
+
+def test_what_is_kept_after_a_z_score_is_measured_in_units_of_noise() -> None:
+    donor, mask = lesion()
+    donor += np.random.default_rng(0).normal(0, 5, donor.shape)
+    scores = (donor - donor.mean()) / donor.std()
+    with pytest.raises(ConSinGANError, match="before it was normalised"):
+        contrast(scores + 0.3, mask)  # tissue around is above 0 by chance
+    cases = [Surroundings(image, mask, tissue=np.ones_like(mask)) for image in (scores + 0.3, scores, 1 + donor)]
+    assert [contrast_kept(case, other) for case in cases for other in cases] == pytest.approx([1.0] * 9)

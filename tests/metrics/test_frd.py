@@ -83,6 +83,12 @@ def test_it_is_the_number_of_frd_score(tmp_path: Path) -> None:
 
 
 @needs_frd
+def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    radiomic_features(pictures(tmp_path, 1, 150, 0))
+    assert "LoG" not in "".join(capfd.readouterr())
+
+
+@needs_frd
 def test_a_picture_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(ConSinGANError, match=r"broken\.png"):

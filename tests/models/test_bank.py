@@ -108,6 +108,19 @@ def test_a_failed_training_leaves_no_model(tmp_path: Path) -> None:
     with pytest.raises(ConSinGANError, match="patches"):
         bank.model_for(SLICES[:, :, :5], SMALL)
     assert bank.keys() == [] and bank.load(bank.key(SLICES[:, :, :5], SMALL)) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = ModelBank(tmp_path)
+    bank.model_for(SLICES, SMALL)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("zipfile.is_zipfile", refuse)
+    with pytest.raises(ConSinGANError, match=r"cannot be opened .*: check its permissions"):
+        bank.load(bank.key(SLICES, SMALL))
 
 
 PROCESSES = """

@@ -172,27 +172,33 @@ def test_fine_tuning_changes_the_last_stage_only(tmp_path: Path) -> None:
     naive[..., 4:8, 4:8] = 0.9
     count = Count()
     tuned = train_model(
-        SLICES, chosen, start=start, fine_tune_input=naive, handlers=[count], checkpoint=tmp_path / "checkpoint.pt"
+        SLICES, chosen, start=start, stage_input=naive, handlers=[count], checkpoint=tmp_path / "checkpoint.pt"
     )
     assert count.iterations == 3
-    other = train_model(SLICES, chosen, start=start, fine_tune_input=SLICES)
+    other = train_model(SLICES, chosen, start=start, stage_input=SLICES)
     ours, theirs, others = (model.generator.state_dict() for model in (tuned, start, other))
     for key in ours:
         trained = "body.2.layers" in key or "tail" in key
         assert torch.equal(ours[key], theirs[key]) is not trained, key
     assert not torch.equal(ours["tail.0.weight"], others["tail.0.weight"])
-    again = train_model(SLICES, chosen, start=start, fine_tune_input=naive, checkpoint=tmp_path / "checkpoint.pt")
+    again = train_model(SLICES, chosen, start=start, stage_input=naive, checkpoint=tmp_path / "checkpoint.pt")
     assert content(again) == content(tuned)
 
 
-def test_fine_tuning_needs_a_model() -> None:
-    with pytest.raises(ConSinGANError, match="Fine-tuning needs a trained model"):
-        train_model(SLICES, settings(), fine_tune_input=SLICES)
+def test_a_training_on_other_inputs_trains_every_stage() -> None:
+    painted, count = -SLICES, Count()
+    made, plain = (train_model(SLICES, settings(), stage_input=given, handlers=[count]) for given in (painted, SLICES))
+    assert count.iterations == 2 * 2 * 3
+    ours, theirs = (model.generator.state_dict() for model in (made, plain))
+    for key in ("head.conv.weight", "body.0.layers.0.conv.weight", "body.1.layers.0.conv.weight"):
+        assert not torch.equal(ours[key], theirs[key]), key
+    unaugmented = train_model(SLICES, settings(augment=False))
+    assert torch.equal(theirs["head.conv.weight"], unaugmented.generator.state_dict()["head.conv.weight"])
 
 
 def test_fine_tuning_needs_images_like_the_slices() -> None:
     with pytest.raises(ConSinGANError, match=r"stage_input has shape \(1, 1, 14, 12\), but the slices have \(2, 1"):
-        train_model(SLICES, settings(), start=_whole(3), fine_tune_input=SLICES[:1])
+        train_model(SLICES, settings(), start=_whole(3), stage_input=SLICES[:1])
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def _importable() -> dict[str, str]:
 def _full_disk() -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (26_000, before[1]))
     try:
         yield
     finally:
@@ -121,7 +121,7 @@ def _full_disk() -> Iterator[None]:
 
 @pytest.fixture
 def full_disk() -> Callable[[], AbstractContextManager[None]]:
-    """``with full_disk():`` no file can grow beyond 20 kB; no longer than that, as pytest's own output may be one."""
+    """``with full_disk():`` no file can grow beyond 26 kB; no longer than that, as pytest's own output may be one."""
     return _full_disk
 
 

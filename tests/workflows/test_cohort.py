@@ -16,7 +16,7 @@ from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.models import HostModels, SharedModel, TrainedModel
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.transforms import RandLesiond
-from monai_consingan.workflows import LesionSource, LesionTarget, cohort_run, harmonize, remove
+from monai_consingan.workflows import LesionSource, LesionTarget, cohort_folds, cohort_run, harmonize, remove
 from monai_consingan.workflows.augmentation import AugmentSettings, augment
 
 SIDE = 64
@@ -169,6 +169,55 @@ def test_starts_the_models_of_a_data_set_and_is_warned_of(
         with pytest.raises(ConSinGANError, match=words):
             augment(cohort, tmp_path / "none", settings, **given, **wrong)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_model_for_each_fold_serves_all_without_a_leak(
+    cohort: Path, tmp_path: Path, tiny: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    given: dict[str, Any] = {"settings": tiny("harmonization"), "crops": 1, "side": SIDE}
+    reports = cohort_folds(cohort, tmp_path / "folds", **given)
+    assert {fold: len(report["inputs"]) for fold, report in reports.items() if report} == {0: 2, 1: 1}
+    assert cohort_folds(cohort, tmp_path / "folds", resume=True, **given) == {0: None, 1: None}
+    scans = [file_sha256(cohort.parent / f"image{number}.nii.gz") for number in range(3)]
+    settings = AugmentSettings(lesions=(1, 1), scale_range=(0.4, 0.5))
+    started: dict[str, Any] = {"training": tiny("harmonization", iterations=1), "crops": 1, "start": tmp_path / "folds"}
+    for name, how in (("used", {"model": tmp_path / "folds"}), ("started", started)):
+        assert augment(cohort, tmp_path / name, settings, **how)["made"] == 3
+        told = {path.stem: json.loads(path.read_text()) for path in (tmp_path / name).glob("images/*.json")}
+        assert all(one["warnings"] == [] and one["lesions"][0]["how"] == "tissue-consingan" for one in told.values())
+        for one in told.values():
+            file = tmp_path / name / "models" / f"{one['model']}.pt"
+            file = tmp_path / "folds" / f"fold-{one['fold']}" / "model.pt" if name == "used" else file
+            assert one["model"] == (file_sha256(file) if name == "used" else file.stem)
+            assert list(TrainedModel.load(file).sources) == (scans[:2] if one["fold"] == 0 else scans[2:])
+    assert not [warning for warning in recwarn if issubclass(warning.category, ConSinGANWarning)]
+
+
+def test_models_of_folds_are_refused_where_they_do_not_fit(
+    trained: Any, cohort: Path, source: LesionSource, tmp_path: Path, tiny: Any
+) -> None:
+    folds = tmp_path / "folds"
+    (folds / "fold-0").mkdir(parents=True)
+    shutil.copy(trained[0] / "model.pt", folds / "fold-0")
+    settings = AugmentSettings(lesions=(1, 1))
+    with pytest.raises(ConSinGANError, match="each of the folds 0, but none for fold 1: make them"):
+        augment(cohort, tmp_path / "out", settings, model=folds)
+    with pytest.raises(ConSinGANError, match=r"holds a model for each fold: give one of them, such as .*fold-0"):
+        harmonize(source, tmp_path / "out", model=folds)
+    (folds / "fold-1").mkdir()
+    other = TrainedModel.load(trained[0])
+    other.settings = tiny("harmonization", iterations=7)
+    other.save(folds / "fold-1" / "model.pt")
+    with pytest.raises(ConSinGANError, match=r"models of folds in .* have different settings"):
+        augment(cohort, tmp_path / "out", settings, model=folds)
+    content = json.loads(cohort.read_text())
+    del content["training"][0]["fold"]
+    bare = cohort.parent / "bare.json"
+    bare.write_text(json.dumps(content))
+    with pytest.raises(ConSinGANError, match="scan image0 has no fold, but a model for each fold"):
+        cohort_folds(bare, tmp_path / "out")
+    bare.unlink()
+    assert not (tmp_path / "out").exists()
 
 
 def test_in_space_and_of_several_sequences(cohort: Path, tmp_path: Path, tiny: Any) -> None:

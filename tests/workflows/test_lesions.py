@@ -16,12 +16,15 @@ from monai_consingan.cli import main
 from monai_consingan.data.lesion_bank import LesionBank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import GENERATION_METHODS, LesionSettings
+from monai_consingan.models import bank as bank_of_models
 from monai_consingan.transforms import load_bank
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.insertion.donor import read_donor
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion
+from monai_consingan.workflows import lesions
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.lesion_generator import COPY, LesionGenerator, crops_of
+from monai_consingan.workflows.lesion_makers import MAKERS
 from monai_consingan.workflows.lesion_review import keep_lesions
 from monai_consingan.workflows.lesions import make_lesions
 from monai_consingan.workflows.new_lesion import lesion_measures
@@ -77,6 +80,11 @@ def test_a_lesion_whose_values_have_few_voxels_each_is_not_measurable() -> None:
         lesion_measures(Example.of(crop), ("1",), 0)
 
 
+def test_every_method_has_a_maker() -> None:
+    assert tuple(MAKERS) == GENERATION_METHODS
+
+
+@pytest.mark.usefixtures("tiny_painter")
 @pytest.mark.parametrize("method", GENERATION_METHODS)
 def test_new_lesions_of_one_donor(method: str) -> None:
     generate = LesionGenerator([_pair(_scene(0, hollow=3.0), _scene(1))], LesionSettings(method, (6, 9)))
@@ -137,7 +145,15 @@ def test_what_never_passes_is_told() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"method": "x"}, {"kind": "x"}, {"diameter": (5, 4)}, {"diameter": (0, 4)}, {"attempts": 0}, {"min_cnr": -1}],
+    [
+        {"method": "x"},
+        {"kind": "x"},
+        {"preset": "x"},
+        {"diameter": (5, 4)},
+        {"diameter": (0, 4)},
+        {"attempts": 0},
+        {"min_cnr": -1},
+    ],
 )
 def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConSinGANError, match=f"{next(iter(wrong)).replace('_', ' ')} is"):
@@ -272,6 +288,35 @@ def test_a_complete_bank_is_given_or_refused(data_set: Path, tmp_path: Path) -> 
     with pytest.raises(ConSinGANError, match="made otherwise"):
         make_lesions(data_set, tmp_path / "bank", 2, SETTINGS)
     assert _bytes(tmp_path / "bank") == before
+
+
+@pytest.mark.usefixtures("tiny_painter")
+def test_a_network_of_each_fold_paints_and_is_not_trained_again(
+    data_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = LesionSettings("painted", (7, 9))
+    make_lesions(data_set, tmp_path / "whole", 3, settings)
+    trained: list[int] = []
+    train = bank_of_models.train_model
+
+    def counted(slices: torch.Tensor, *args: Any, **how: Any) -> Any:
+        trained.append(len(slices))
+        return train(slices, *args, **how)
+
+    def killed(self: Any, number: int, *args: Any) -> None:
+        if number == 2:
+            raise KeyboardInterrupt
+        keep(self, number, *args)
+
+    monkeypatch.setattr(bank_of_models, "train_model", counted)
+    keep = lesions._Folder.keep
+    monkeypatch.setattr(lesions._Folder, "keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make_lesions(data_set, tmp_path / "killed", 3, settings)
+    monkeypatch.setattr(lesions._Folder, "keep", keep)
+    make_lesions(data_set, tmp_path / "killed", 3, settings)
+    assert trained == [3, 3]  # one for each of two folds
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("part", ["image", "label"])

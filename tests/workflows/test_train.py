@@ -110,6 +110,7 @@ def test_bad_input_leaves_nothing(tiny: Any, tmp_path: Path) -> None:
         ([example().image], {"settings": tiny("generation")}, "task is 'editing'"),
         ([example().image], {"device": "nowhere"}, "nowhere"),
         ([example().image], {"fine_tune": []}, "0 naive images"),
+        ([example().image], {"fine_tune": [example().image]}, "Fine-tuning needs a trained model"),
         ([example().image], {"start": tmp_path / "no.pt"}, "no.pt does not exist"),
     ):
         with pytest.raises(ConSinGANError, match=words):

@@ -14,13 +14,14 @@ from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.patches import patch_texture
 from monai_consingan.transforms.generation.profile import Profile
 from monai_consingan.transforms.generation.shapes import Outline, draw_label, draw_outline
+from monai_consingan.transforms.generation.surroundings import tissue_around
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
-_SOFT_MM, _FINE_MM = 0.6, 2.0
+_SOFT_MM = 0.6
 _CONTRAST = 0.1
 
 
-def paint_lesion(
+def procedural_lesion(
     example: Example, outlines: Sequence[Outline], diameter: float, rng: np.random.RandomState
 ) -> DonorCrop:
     """A new lesion of a new outline, with a donor's profile, and texture of the donor's spectrum.
@@ -33,13 +34,14 @@ def paint_lesion(
         diameter: in mm, of the ball of the lesion's volume.
         rng: what chance is drawn by.
     """
-    label, guide, near, left = _guide(example, outlines, diameter, rng)
+    label, guide = draw_guide(example, outlines, diameter, rng)
+    near, left = _texture_of(example)
     ill = near.label > 0
     inner = spectrum_texture(left, ill, label.shape, rng)
     for value in np.unique(label[label > 0]):
         own, all_of_it = (left[:, part].std(axis=1) + 1e-9 for part in (near.label == value, ill))
         inner[:, label == value] *= (own / all_of_it)[:, None]
-    return _finished(example, label, guide, inner, rng)
+    return _finished(example, label, guide, inner, diameter, rng)
 
 
 def patch_lesion(
@@ -48,27 +50,57 @@ def patch_lesion(
     """A new lesion of a new outline, with a donor's profile, and patches of the donor's texture, coarse to fine.
 
     Args:
-        example, outlines, diameter, rng: see :func:`paint_lesion`.
+        example, outlines, diameter, rng: see :func:`procedural_lesion`.
     """
-    label, guide, near, left = _guide(example, outlines, diameter, rng)
+    label, guide = draw_guide(example, outlines, diameter, rng)
+    near, left = _texture_of(example)
     box = reach_box(label > 0, near.spacing, 2 * _SOFT_MM)
     inside, inner = (slice(None), *box), np.zeros_like(guide)
     inner[inside] = patch_texture(guide[inside], label[box], near.image - left, left, near, example.spread, rng)
-    return _finished(example, label, guide, inner, rng)
+    return _finished(example, label, guide, inner, diameter, rng)
 
 
-def _guide(
+def draw_guide(
     example: Example, outlines: Sequence[Outline], diameter: float, rng: np.random.RandomState
-) -> tuple[NDArray[np.int64], NDArray[np.float64], DonorCrop, NDArray[np.float64]]:
-    """Label and picture without texture of a new lesion; the donor's lesion alone, and its texture."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Label of a new lesion, (\\*spatial), and its picture without texture, (C, \\*spatial).
+
+    Args:
+        example, outlines, diameter, rng: see :func:`procedural_lesion`.
+    """
+    label, profile = draw_label(example, draw_outline(outlines, rng), diameter, rng), Profile.of(example)
+    contrast, level = np.exp(rng.normal(0, _CONTRAST)), example.level[:, None, None, None]
+    return label, level + contrast * (profile.painted(label, example.crop.spacing) - level)
+
+
+def _texture_of(example: Example) -> tuple[DonorCrop, NDArray[np.float64]]:
+    """A donor's lesion alone, and its texture."""
     crop = example.crop
     box = reach_box(crop.label > 0, crop.spacing, 3 * _SOFT_MM)
     inside = (slice(None), *box)
     near = replace(crop, image=crop.image[inside], label=crop.label[box], valid=crop.valid[box])
-    label, profile = draw_label(example, draw_outline(outlines, rng), diameter, rng), Profile.of(example)
-    contrast, level = np.exp(rng.normal(0, _CONTRAST)), example.level[:, None, None, None]
-    guide = level + contrast * (profile.painted(label, crop.spacing) - level)
-    return label, guide, near, near.image - profile.painted(near.label, crop.spacing)
+    return near, near.image - Profile.of(example).painted(near.label, crop.spacing)
+
+
+def in_tissue(
+    example: Example,
+    label: np.ndarray,
+    guide: NDArray[np.float64],
+    tissue: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A painted lesion amid tissue.
+
+    Args:
+        example: the donor.
+        label: label of the lesion, (\\*spatial).
+        guide: its picture without texture, (C, \\*spatial).
+        tissue: likewise the tissue around it, of any intensities in the lesion.
+
+    Returns:
+        The picture, and how much of a voxel is lesion, from 0 to 1.
+    """
+    soft = ndimage.gaussian_filter((label > 0).astype(np.float64), [_SOFT_MM / mm for mm in example.crop.spacing])
+    return guide + (1 - soft) * (tissue - example.level[:, None, None, None]), soft
 
 
 def _finished(
@@ -76,30 +108,31 @@ def _finished(
     label: NDArray[np.int64],
     guide: NDArray[np.float64],
     inner: NDArray[np.float64],
+    diameter: float,
     rng: np.random.RandomState,
 ) -> DonorCrop:
-    """The new lesion with its texture, amid tissue with the donor's fine texture, within the donor's own range."""
+    """The new lesion with its texture, amid tissue of the donor."""
+    tissue, valid = tissue_around(example, label.shape, diameter, rng)
+    picture, soft = in_tissue(example, label, guide, tissue)
+    return within_range(example, label, picture + soft * inner, valid)
+
+
+def within_range(
+    example: Example, label: NDArray[np.int64], picture: NDArray[np.float64], valid: NDArray[np.bool_]
+) -> DonorCrop:
+    """A new lesion of a donor, whose intensities are held within the donor's.
+
+    Args:
+        example: the donor.
+        label: label of the lesion, (\\*spatial).
+        picture: intensities, (C, \\*spatial).
+        valid: where there is tissue, boolean (\\*spatial).
+    """
     crop = example.crop
-    free = crop.valid & (crop.label == 0)
-    outer = (
-        spectrum_texture(_fine_texture(example, free), free, label.shape, rng) if free.any() else np.zeros_like(inner)
-    )
-    soft = ndimage.gaussian_filter((label > 0).astype(np.float64), [_SOFT_MM / mm for mm in crop.spacing])
-    picture = guide + soft * inner + (1 - soft) * outer
     known = crop.image[:, crop.valid | (crop.label > 0)]
     low, high = (part[:, None, None, None] for part in (known.min(axis=1), known.max(axis=1)))
     image = np.clip(picture, low, high).astype(np.float32)
-    return replace(crop, image=image, label=label.astype(crop.label.dtype), valid=np.ones(label.shape, bool))
-
-
-def _fine_texture(example: Example, free: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What is left of the tissue around a donor without anatomy: all that is finer than 2 mm, without outliers."""
-    sigma = [_FINE_MM / mm for mm in example.crop.spacing]
-    share = np.maximum(ndimage.gaussian_filter(free.astype(np.float64), sigma), 1e-3)
-    image = np.where(free, example.crop.image, 0.0)
-    fine = np.where(free, image - ndimage.gaussian_filter(image, [0, *sigma]) / share, 0.0)
-    most = 3 * 1.4826 * np.median(np.abs(fine[:, free]), axis=1)[:, None, None, None]
-    return np.clip(fine, -most, most)
+    return replace(crop, image=image, label=label.astype(crop.label.dtype), valid=valid | (label > 0))
 
 
 def spectrum_texture(

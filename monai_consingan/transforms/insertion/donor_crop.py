@@ -47,6 +47,7 @@ class DonorCrop:
         visibility: how far it stands out there (``monai_consingan.data.contrast.visibility``).
         air: of each channel, intensity above which the donor shows tissue.
         lesion_labels: label values that are the lesion itself, others being oedema; empty for all.
+        signed: of each channel, whether the donor has values far below 0 (``monai_consingan.background.Background``).
     """
 
     image: np.ndarray
@@ -60,6 +61,7 @@ class DonorCrop:
     visibility: float = float("nan")
     air: tuple[float, ...] = (-math.inf,)
     lesion_labels: tuple[int, ...] = ()
+    signed: tuple[bool, ...] = (False,)
 
     @property
     def volume_mm3(self) -> float:
@@ -146,7 +148,10 @@ def crop_lesions(
             around = level_around(values[own], numbers == number, **given)
         seen = stands_out[own]
         crops.append(
-            DonorCrop(values[inside].copy(), label, valid, mm, around, number, own, *seen, air, lesion_labels or ())
+            DonorCrop(
+                *(values[inside].copy(), label, valid, mm, around, number, own, *seen, air, lesion_labels or ()),
+                signed=tuple(about.signed for about in backgrounds),
+            )
         )
     return crops
 

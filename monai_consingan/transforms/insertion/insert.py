@@ -12,6 +12,7 @@ from monai.transforms import Transform
 from monai.utils import ImageMetaKey, TransformBackends
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
+from monai_consingan.background import Background
 from monai_consingan.data import (
     check_lesion,
     check_slice,
@@ -73,6 +74,8 @@ class InsertedLesion(NamedTuple):
     """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
     head: np.ndarray
     """The host's head in all channels, boolean (\\*spatial)."""
+    backgrounds: tuple[Background, ...]
+    """The background of each of the host's channels."""
 
 
 @dataclass(eq=False)
@@ -239,7 +242,8 @@ class InsertLesion(Transform):
         )
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head)
+        backgrounds = tuple(about.background for about in known.channels)
+        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head, backgrounds)
         return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *told)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:

@@ -14,6 +14,25 @@ _ONE_SCALE = 2.0
 """Tissue of one scan differs by less than this factor from place to place, and scans of other gain by more."""
 
 
+def check_gain(ways: Sequence[str], signed: Sequence[bool]) -> None:
+    """Refuse a match by gain of intensities that have no ratio.
+
+    Args:
+        ways: how each channel is matched.
+        signed: whether host or donor has values far below 0 there (``monai_consingan.background.Background``).
+
+    Raises:
+        ConSinGANError: a channel that has them is matched by gain.
+    """
+    for channel, (way, below) in enumerate(zip(ways, signed, strict=True)):
+        if way == "gain" and below:
+            where = f"in channel {channel} " if len(signed) > 1 else ""
+            raise ConSinGANError(
+                f'match="gain" needs intensities whose 0 is dark, but {where}much of the host or donor lies below 0, '
+                'as after a z-score; use match="mean_std".'
+            )
+
+
 def one_scale(host: np.ndarray, ring: np.ndarray, donor: np.ndarray, donor_ring: np.ndarray) -> list[bool]:
     """Whether a donor's intensities mean the same in the host: their means around the lesion differ by no factor of 2.
 

@@ -36,7 +36,7 @@ from monai_consingan.transforms.blend import blend_arrays
 from monai_consingan.transforms.head import Air, ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.crossfade import crossfade
-from monai_consingan.transforms.insertion.match import match_intensities, one_scale, tissue_ring
+from monai_consingan.transforms.insertion.match import check_gain, match_intensities, one_scale, tissue_ring
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
@@ -219,7 +219,8 @@ class PasteLesion(Transform):
             ring = ring if old_labels is None else ring & (old_labels[0][near] <= 0)
             donor_ring = tissue_ring(other, lesion, self.ring_mm, mm, axis, known, donor_air)[source]
         start, size = [a.start + b - c.start for a, b, c in zip(source, shift, near, strict=True)], mask[near].shape
-        around, ways = self.matched(image[of_host], ring, other[of_donor], donor_ring)
+        signed = [a.background.signed or b.background.signed for a, b in zip(air, donor_air, strict=True)]
+        around, ways = self.matched(image[of_host], ring, other[of_donor], donor_ring, signed)
         moved, valid = (move(part, start, shape=size) for part in (around, valid))
         valid = valid & shown
         result = image.copy()
@@ -244,19 +245,30 @@ class PasteLesion(Transform):
         return push.image(image), None if labels is None else push.label(labels[0])[None]
 
     def matched(
-        self, host: np.ndarray, ring: np.ndarray | None, donor: np.ndarray, donor_ring: np.ndarray | None
+        self,
+        host: np.ndarray,
+        ring: np.ndarray | None,
+        donor: np.ndarray,
+        donor_ring: np.ndarray | None,
+        signed: Sequence[bool],
     ) -> tuple[np.ndarray, tuple[str, ...]]:
         """The donor's values as the host has them, and how each channel's were matched.
 
         Args:
             host, donor: arrays of shape (C, \\*spatial).
             ring, donor_ring: the tissue around the lesion in each, boolean (\\*spatial); None where nothing is matched.
+            signed: whether host or donor has values far below 0, in each channel.
+
+        Raises:
+            ConSinGANError: the intensities do not allow the match.
         """
         ways = [self.match] * len(host)
         if ring is None or donor_ring is None:
             return donor, tuple(ways)
         if self.match == "scale":
-            ways = ["none" if one else "gain" for one in one_scale(host, ring, donor, donor_ring)]
+            alike = one_scale(host, ring, donor, donor_ring)
+            ways = ["none" if one or below else "gain" for one, below in zip(alike, signed, strict=True)]
+        check_gain(ways, signed)
         return match_intensities(host, ring, donor, donor_ring, ways), tuple(ways)
 
     @property

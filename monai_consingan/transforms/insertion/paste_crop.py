@@ -185,7 +185,8 @@ def paste_crop(
     if paste.match != "none":
         around = ring(mask, mm, paste.ring_mm, paste.axis)
         donor_lit = valid & np.all([part > air for part, air in zip(donor, crop.air, strict=True)], axis=0)
-        donor, _ = paste.matched(host, around & lit, donor, around & donor_lit)
+        signed = [about.background.signed or below for (_, about), below in zip(channels, crop.signed, strict=True)]
+        donor, _ = paste.matched(host, around & lit, donor, around & donor_lit, signed)
     result = paste.blended(host, donor, mask, valid & shown, mm, paste.axis)
     return CropPaste(
         box=box,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
-from monai_consingan.distance import outside_distance, reach_box
+from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
 from monai_consingan.transforms.host_knowledge import HostKnowledge
@@ -173,9 +173,9 @@ def find_placement(
     place = SearchSpace(values, known, axis, others, level, clearance_mm, channel)
     centre = _centre(lesion)
     if shift is not None:
-        spots = _check_shift(place, lesion, shift)
-        unlikeness, candidates, kept = float(place.unlike()[spots].mean()), 1, 0.0
         how = "at" if at is not None else "offset"
+        spots = _check_shift(place, lesion, shift, f"{how} {shift if at is None else tuple(at)}")
+        unlikeness, candidates, kept = float(place.unlike()[spots].mean()), 1, 0.0
     else:
         edges = known.edges if edge_mm is None else (float(edge_mm),)
         chances = None if prior is None else _as_prior(prior, values.shape)
@@ -194,7 +194,9 @@ def _as_prior(prior: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _centre(lesion: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(np.floor(c + 0.5)) for c in ndimage.center_of_mass(lesion))
+    box = bounding_box(lesion)
+    middle = ndimage.center_of_mass(lesion[box])
+    return tuple(side.start + int(np.floor(c + 0.5)) for side, c in zip(box, middle, strict=True))
 
 
 def _given_shift(
@@ -224,24 +226,24 @@ def _given_shift(
     return shift
 
 
-def _check_shift(place: SearchSpace, lesion: np.ndarray, shift: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """Indices of the moved lesion's voxels, when the place will do."""
+def _check_shift(place: SearchSpace, lesion: np.ndarray, shift: tuple[int, ...], asked: str) -> tuple[np.ndarray, ...]:
+    """Indices of the moved lesion's voxels, when the place that was asked for will do."""
     spots = np.argwhere(lesion) + np.asarray(shift)
     lost = ((spots < 0) | (spots >= place.values.shape)).any(axis=1)
     if lost.any():
         raise NoPlaceError(
-            f"offset {shift} moves {lost.sum()} of the lesion's {len(spots)} voxels out of the host of shape "
+            f"{asked} moves {lost.sum()} of the lesion's {len(spots)} voxels out of the host of shape "
             f"{place.values.shape}; choose a place further inside."
         )
     where = tuple(spots.T)
     outside = int((~place.known.head[where]).sum())
     if outside:
         raise NoPlaceError(
-            f"offset {shift} puts {outside} of the lesion's {len(spots)} voxels outside the {place.known.name}; "
+            f"{asked} puts {outside} of the lesion's {len(spots)} voxels outside the {place.known.name}; "
             "choose a place further inside."
         )
     covered = np.unique(place.others[where])
     if covered.any():
         names = ", ".join(f"{v:g}" for v in covered[covered != 0])
-        raise NoPlaceError(f"offset {shift} puts the lesion over another lesion (label {names}); choose another place.")
+        raise NoPlaceError(f"{asked} puts the lesion over another lesion (label {names}); choose another place.")
     return where

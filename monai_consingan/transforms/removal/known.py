@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache, cached
 
+from monai_consingan.arrays import image_identity
 from monai_consingan.background import find_background
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.head import head_mask
-from monai_consingan.transforms.host_knowledge import KEPT, HostKnowledge, image_identity
+from monai_consingan.transforms.host_knowledge import KEPT, HostKnowledge
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, head_symmetry
 
 
@@ -25,7 +26,7 @@ def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, 
     """The head of a host, as :class:`monai_consingan.transforms.HostKnowledge` has it.
 
     Args:
-        mark: what tells the host (:func:`monai_consingan.transforms.host_knowledge.image_identity`).
+        mark: what tells the host (:func:`monai_consingan.arrays.image_identity`).
         values: the host, (C, \\*spatial).
         spacing: mm per spatial axis.
 

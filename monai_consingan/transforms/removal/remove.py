@@ -21,6 +21,7 @@ from monai_consingan.arrays import (
     check_host,
     check_number,
     check_spacing,
+    image_identity,
     in_all,
     spacing_of,
     wrap_like,
@@ -30,7 +31,7 @@ from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
-from monai_consingan.transforms.host_knowledge import HostKnowledge, image_identity
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.removal.known import found_plane, known_head, known_plane, plane_fact
 from monai_consingan.transforms.removal.site import Site
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry

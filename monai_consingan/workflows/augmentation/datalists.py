@@ -78,7 +78,7 @@ def _record(
     if not all(isinstance(image, str) and image for image in images):
         raise ConSinGANError(f"{what} has the image {entry['image']!r}: give the path of a file, or a list of paths.")
     fold = entry.get("fold")
-    if isinstance(fold, str) and fold.strip().isdecimal():
+    if (isinstance(fold, str) and fold.strip().isdecimal()) or (isinstance(fold, float) and fold.is_integer()):
         fold = int(fold)
     if fold is not None and (isinstance(fold, bool) or not isinstance(fold, int) or fold < 0):
         raise ConSinGANError(f"{what} has the fold {fold!r}: give a whole number.")

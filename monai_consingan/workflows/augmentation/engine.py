@@ -18,9 +18,10 @@ from monai_consingan.folder_lock import leaving_nothing, locked, locked_part
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
 from monai_consingan.models.hosts import HostModels
-from monai_consingan.models.model import TrainedModel, given_models, model_file
+from monai_consingan.models.model import TrainedModel, fold_models, given_models, model_file, model_for_fold
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
+from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.augmentation.bank_donors import survey_bank
 from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
@@ -48,8 +49,8 @@ class Run:
         how: how the work is done.
         training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
         blend: where a redrawn image is used.
-        model: one model for all hosts.
-        start: model from which the trainings of hosts' models start.
+        model: one model for all hosts, or a folder with one for each fold.
+        start: model from which the trainings of hosts' models start, or a folder with one for each fold.
         bank: folder of models; ``None`` for one in the output.
         rule: what a host's model is trained on.
         donors: bank of lesions to take instead of the scans' own.
@@ -78,29 +79,52 @@ class Run:
             ConSinGANError: as :py:meth:`RunFolder.ask`, or the model cannot be used.
         """
         settings = self.settings
-        dims = None if settings.redrawn is None else settings.dims
-        training, cohort, earlier = given_models(_TASKS[self.command], self.training, self.model, self.start, dims=dims)
-        path = None if self.model is None else model_file(self.model)
-        if (given := cohort or earlier) is not None:
-            folds = [record.fold for record in self.scans.of("training")]
-            for leak in leaks(seen_scans(given, self.scans), self.scans, folds):
-                warnings.warn(leak, ConSinGANWarning, stacklevel=2)
         asked: dict[str, Any] = {
             "command": self.command,
             "settings": settings.as_dict(),
-            "training": training.as_dict(),
+            "training": self._training_of_models().as_dict(),
             "blend": (self.blend or settings.redrawn or BlendSettings()).as_dict(),
-            "model": None if path is None else str(path.absolute()),
-            "model_sha256": None if path is None else file_sha256(path),
+            **_named("model", self.model),
             "rule": self.rule,
             "maps": _hashes_of_maps(self.scans, settings),
             **self._donors(),
         }
         if self.start is not None:
-            start = model_file(self.start)
-            asked |= {"start": str(start.absolute()), "start_sha256": file_sha256(start)}
-        _host_models(self._bank, settings, asked)  # which refuses what does not fit together
+            asked |= _named("start", self.start)
+        _host_models(self._bank, settings, asked, self._folds[0])  # which refuses what does not fit together
         self.folder.ask(self.scans, asked)
+
+    @property
+    def _folds(self) -> list[int | None]:
+        """The folds of the training scans; ``None`` for those without one."""
+        return list(dict.fromkeys(record.fold for record in self.scans.of("training")))
+
+    def _training_of_models(self) -> TrainingSettings:
+        """The settings of what redraws, models that are given included; warns of those that leak between folds.
+
+        Raises:
+            ConSinGANError: what is given cannot be used, or does not fit together.
+        """
+        task, dims = _TASKS[self.command], None if self.settings.redrawn is None else self.settings.dims
+        if (self.model is None) == (self.start is None):
+            return given_models(task, self.training, self.model, self.start, dims=dims)[0]
+        by_file: dict[Path, list[int | None]] = {}
+        for fold in self._folds:
+            by_file.setdefault(model_for_fold(self.model or self.start or "", fold), []).append(fold)
+        found = []
+        for file, folds in by_file.items():
+            model, start = (None, file) if self.model is None else (file, None)
+            training, used, begun = given_models(task, self.training, model, start, dims=dims)
+            found.append(training)
+            seen = [seen_scans(given, self.scans) for given in (used, begun) if given is not None]
+            for leak in leaks(seen[0], self.scans, folds):
+                warnings.warn(leak, ConSinGANWarning, stacklevel=3)
+        if any(training != found[0] for training in found):
+            raise ConSinGANError(
+                f"models of folds in {self.model or self.start} have different settings: make them by one cohort "
+                "--each-fold."
+            )
+        return found[0]
 
     @property
     def _bank(self) -> Path:
@@ -137,7 +161,13 @@ class Run:
             return self._go()
 
     def _go(self) -> dict[str, Any]:
-        with start_workers(self.how) as workers:
+        with ExitStack() as stack:
+            try:
+                workers = stack.enter_context(start_workers(self.how))
+            except ConSinGANError:
+                if self.how.shard is None:
+                    self.folder.undo_if_nothing_is_made()
+                raise
             failed = self._work(workers)
         if self.how.shard is None:
             summary = write_lists(self.folder)
@@ -155,7 +185,8 @@ class Run:
         self._require_lesions(failed)
         tasks = self.how.part(folder.tasks)
         todo = [task for task in tasks if folder.outcome(task.name) is None]
-        todo.sort(key=lambda task: task.host)  # all scans of a host in turn, as it is then read and looked at once
+        # a fold after the other, whose model and donors are read once, and all scans of a host in turn
+        todo.sort(key=lambda task: (-1 if task.fold is None else task.fold, task.host))
         folder.check_inputs(all_there=bool(todo))
         work = partial(_make, str(folder.path), folder.token, str(self._bank), self.how.device)
         return failed | self._all(workers, work, todo, len(tasks), "making")
@@ -230,7 +261,7 @@ def _make(path: str, token: str, bank: str, device: str, task: ScanTask) -> tupl
 
     def make() -> None:
         with folder.workplace(task.name) as place:
-            folder.complete(place, _maker(path, token, bank, device).make(task, place))
+            folder.complete(place, _maker(path, token, bank, device, task.fold).make(task, place))
 
     return task.name, _told(folder, task.name, make)
 
@@ -245,32 +276,47 @@ def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
     try:
         work()
     except Exception as exception:  # of one scan, whatever it is
+        if isinstance(exception, OSError):  # of what is written, as what is read has sentences of its own
+            exception = unwritable(folder.path, exception)
         error = " ".join(f"{exception}".split()) or type(exception).__name__
-        if not isinstance(exception, (ConSinGANError, OSError)):
+        if not isinstance(exception, ConSinGANError):
             error = f"{type(exception).__name__}: {error}"
     folder.keep_error(name, None if error is None else without_paths(error, folder.scans.records))
     return error
 
 
-def _host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any]) -> HostModels:
-    """The models of hosts as a run asks for them.
+def _named(name: str, model: str | Path | None) -> dict[str, Any]:
+    """What is noted of a model, or of a folder with one for each fold: its path and its hash, or theirs."""
+    if model is None:
+        return {name: None, f"{name}_sha256": None}
+    if files := fold_models(model):
+        hashes = {str(fold): file_sha256(file) for fold, file in files.items()}
+        return {name: str(Path(model).absolute()), f"{name}_sha256": hashes}
+    file = model_file(model)
+    return {name: str(file.absolute()), f"{name}_sha256": file_sha256(file)}
+
+
+def _host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any], fold: int | None) -> HostModels:
+    """The models of a fold's hosts as a run asks for them.
 
     Raises:
         ConSinGANError: what it asks for does not fit together.
     """
     training = TrainingSettings.from_dict(run["training"])
-    rule = {**run["rule"], "start": run.get("start")}
+    start = run.get("start")
+    rule = {**run["rule"], "start": None if start is None else model_for_fold(start, fold)}
     return HostModels(bank, training.task, training, axis=settings.axis, seed=settings.seed, **rule)
 
 
 @lru_cache(maxsize=1)
-def _maker(path: str, token: str, bank: str, device: str) -> CaseMaker[Any]:
-    """What makes the scans of a run, read once by every process."""
+def _maker(path: str, token: str, bank: str, device: str, fold: int | None) -> CaseMaker[Any]:
+    """What makes the scans of a fold of a run, read once by every process."""
     check_device(device)
     folder = RunFolder(path)
     run, settings = folder.run, folder.settings
-    cohort = None if run["model"] is None else (TrainedModel.load(run["model"]), run["model_sha256"])
-    others = (_host_models(bank, settings, run), BlendSettings(**run["blend"]), cohort, device)
+    file = None if run["model"] is None else model_for_fold(run["model"], fold)
+    cohort = None if file is None else (TrainedModel.load(file), file_sha256(file))
+    others = (_host_models(bank, settings, run, fold), BlendSettings(**run["blend"]), cohort, device)
     if isinstance(settings, TwinSettings):
         return TwinMaker(folder.scans, folder.surveys(), settings, *others)
     given = run.get("donors")

@@ -35,6 +35,7 @@ from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
+from monai_consingan.transforms.insertion.match import check_gain
 from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
@@ -120,9 +121,10 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     @cachedmethod(attrgetter("last_site"), key=lambda self, case: case.record.name)
     def _site(self, case: Case) -> _Site:
         """Where in a host lesions may go, found once for scans that are made in turn."""
+        known = HostKnowledge.of(case.original, self._brain(case))
         return _Site(
-            known=HostKnowledge.of(case.original, self._brain(case)),
-            levels=tissue_levels(case.original),
+            known=known,
+            levels=tissue_levels(case.original, [about.background for about in known.channels]),
             prior=self._prior(case),
             donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )
@@ -190,13 +192,16 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     ) -> tuple[PastedLesion, np.ndarray, dict[str, Any]]:
         """The host with the lesion by one method, the others' numbers, and its measures, which pass the checks."""
         method = insertion_method(how)
+        match = self.settings.match or method.match
+        signed = [about.background.signed for about in site.known.channels]
+        check_gain([match] * len(signed), signed)  # which is so for all lesions
         if method.redrawn is not None:
             self.require_model(case, how)
         mm = spacing_of(case.image)
         if self.settings.mass_effect:
             push = crop_push(crop, placement.offset, self.settings.mass_effect, site.known, case.across)
             case = case.pushed(push)
-        paste = PasteLesion(method.paste_blend, match=self.settings.match or method.match, axis=case.across, spacing=mm)
+        paste = PasteLesion(method.paste_blend, match=match, axis=case.across, spacing=mm)
         canvas = Canvas(case.image, case.label)
         with refused("does not fit", how):
             canvas.take(paste_crop(paste, canvas.image, crop, placement.offset, site.known, canvas.labels[0]))

@@ -19,6 +19,7 @@ from monai_consingan.data import SequenceFiles, save_label_like, save_sequences,
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures.lesion_card import grey_range
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel
@@ -95,6 +96,7 @@ class CaseMaker(ABC, Generic[Settings]):
             save_sequences(folder, "image", case.image, case.files, alteration=changed, names=names)
             save_label_like(folder / f"label{suffix}", case.label, case.files.parts[0])
             save_label_like(folder / f"{self.numbers}{suffix}", case.numbers, case.files.parts[0])
+            ranges = grey_range(case.original) if case.lesions else None
             for lesion in case.lesions:
                 mask = (case.numbers == lesion["instance"])[None]
                 save_cards(
@@ -104,6 +106,7 @@ class CaseMaker(ABC, Generic[Settings]):
                     before=case.original,
                     after=case.image,
                     mask=wrap_like(mask.astype(np.uint8), case.original),
+                    ranges=ranges,
                 )
         return {
             "name": task.name,

@@ -124,9 +124,9 @@ def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for lesion in told["lesions"]:
         row = {**shared, "warnings": "; ".join([*told["warnings"], *lesion["warnings"]])}
-        row |= {key: lesion[key] for key in ("instance", "how", "seam", "contrast_kept")}
+        row |= {key: lesion[key] for key in ("instance", "diameter_mm", "how", "seam", "contrast_kept")}
         if "donor" in lesion:
-            row |= {key: lesion[key] for key in ("size", "diameter_mm", "volume_mm3", "cnr", "degrees", "scale")}
+            row |= {key: lesion[key] for key in ("size", "volume_mm3", "cnr", "degrees", "scale")}
             row |= {"donor": lesion["donor"]["scan"], "donor_lesion": lesion["donor"]["lesion"]}
             row["position"] = " ".join(map(str, lesion["placement"]["position"]))
             row["flips"] = " ".join(str(int(flip)) for flip in lesion["flips"])
@@ -212,7 +212,7 @@ def _entry(record: ScanRecord, root: Path, output: Path) -> Any:
             return str(path)
 
     others = {
-        key: moved(root / value) if isinstance(value, str) and value and (root / value).exists() else value
+        key: moved(root / value) if isinstance(value, str) and value and os.path.exists(root / value) else value
         for key, value in record.entry.items()
     }
     images = [moved(path) for path in record.images]

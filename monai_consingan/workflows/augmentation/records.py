@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from monai_consingan.data import told_apart
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.names import safe_name, unique_names
+from monai_consingan.names import real_path, safe_name, unique_names
 
 SPLITS = ("training", "validation", "test")
 _STEM = re.compile(r"\.(nii\.gz|nii|nrrd|nhdr|mha|mhd|dcm|png|jpe?g)$", re.IGNORECASE)
@@ -57,6 +57,11 @@ class ScanRecord:
         """The files of its sequences, or the one with all."""
         return (self.image, *self.more)
 
+    @property
+    def place(self) -> str:
+        """Where it is in the data set, in words."""
+        return self.split if self.fold is None else f"fold {self.fold} of {self.split}"
+
 
 @dataclass(frozen=True)
 class ScanSet:
@@ -67,12 +72,27 @@ class ScanSet:
         root: the folder that paths are relative to.
         records: its scans, in its own order.
         head: what the data set says of itself, such as its description and the names of its labels.
+
+    Raises:
+        ConSinGANError: a file is that of two scans of different splits or folds, so that what is trained on would also
+            be validated or tested with.
     """
 
     kind: str
     root: Path
     records: tuple[ScanRecord, ...]
     head: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        first: dict[Path, ScanRecord] = {}
+        for record in self.records:
+            for path in record.images:
+                other = first.setdefault(real_path(self.root / path), record)
+                if (other.split, other.fold) != (record.split, record.fold):
+                    raise ConSinGANError(
+                        f"scan {path} is in {other.place} and in {record.place} of the data set, and would leak from "
+                        "one into the other: list it once."
+                    )
 
     def of(self, split: str) -> list[ScanRecord]:
         """The scans of a split."""
@@ -190,7 +210,7 @@ def public_entry(entry: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """
 
     def is_file(value: Any) -> bool:
-        return isinstance(value, str) and bool(value) and (bool(_STEM.search(value)) or (root / value).exists())
+        return isinstance(value, str) and bool(value) and (bool(_STEM.search(value)) or os.path.exists(root / value))
 
     return {key: value for key, value in entry.items() if key in _ENTRY or is_file(value)}
 

@@ -51,8 +51,9 @@ def augment(
         settings: what the synthetic scans depend on.
         training: settings of the trainings of hosts' models, by default the preset ``quick``.
         blend: where a redrawn image replaces the pasted one.
-        model: model, or folder of a run, to use for all hosts instead.
-        start: model, or folder of a run, such as a cohort's, from which the trainings of hosts' models start.
+        model: model, or folder of a run, to use for all hosts instead; or the folder of
+            :py:func:`~monai_consingan.workflows.cohort_folds`, with a model for the hosts of each fold.
+        start: model or folder, as ``model``, from which the trainings of hosts' models start.
         bank: folder of models (:py:class:`monai_consingan.models.ModelBank`), by default ``models`` in the output.
         crops, side: what a host's model is trained on (:py:class:`monai_consingan.models.HostModels`).
         channel, lesion_mask, sequences: see :py:func:`read_scans`.

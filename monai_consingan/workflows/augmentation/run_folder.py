@@ -198,6 +198,17 @@ class RunFolder(ResumableFolder):
         found = (self.outcome(task.name) for task in self.tasks)
         return [told for told in found if told is not None and told["status"] == "made"]
 
+    def record(self, told: Mapping[str, Any]) -> ScanRecord:
+        """A synthetic scan that was made, to be read like a scan of a data set.
+
+        Args:
+            told: its provenance.
+        """
+        first, *more = (self.path / image for image in told["images"])
+        known: dict[str, Any] = {"more": tuple(more), "sequences": tuple(told["sequences"])}
+        ignored = self.scans.records[0].ignored
+        return ScanRecord(told["name"], first, self.path / told["label"], fold=told["fold"], ignored=ignored, **known)
+
     @property
     def numbers(self) -> str:
         """What the files with the numbers of the lesions are called."""

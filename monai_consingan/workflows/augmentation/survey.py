@@ -233,7 +233,7 @@ def survey_scan(
         volume = float((inside & counted).sum() * math.prod(mm))
         diameter = ball_diameter(volume, labels.ndim)
         if best not in rooms:
-            rooms[best] = Room.of(channels[best], mm)
+            rooms[best] = Room.of(channels[best], mm, background=levels[best].background)
         border, cnr, value = told
         level = level_around(channels[best], inside, spacing=mm, axis=axis, room=rooms[best])
         about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level, "lead": best}

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
+from monai_consingan.distance import ball_diameter
 from monai_consingan.metrics import TissueLevel, removal_measures, tissue_levels
 from monai_consingan.transforms import FilledLesion, FillLesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
@@ -34,7 +35,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
         count = int(case.numbers.max(initial=0))
         fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis, dims=case.dims)
         case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
-        levels = tissue_levels(case.original)
+        levels, voxel = tissue_levels(case.original), math.prod(spacing_of(case.original))
         for number in range(1, count + 1):
             marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)
             try:
@@ -47,7 +48,8 @@ class TwinMaker(CaseMaker[TwinSettings]):
             if done is None:
                 break
             (case.image, measures), how = done
-            case.lesions.append({"instance": number, "filling": filled.method, **measures, **how})
+            size = ball_diameter(float((case.numbers == number).sum() * voxel), case.numbers.ndim)
+            case.lesions.append({"instance": number, "diameter_mm": size, "filling": filled.method, **measures, **how})
         left = np.unique(values[touched & ~removed]).tolist()
         return {"made": len(case.lesions) == count > 0, "labels_left": left}
 

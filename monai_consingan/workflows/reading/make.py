@@ -89,8 +89,7 @@ def make_reading(
     command = folder.run["command"]
     rng = np.random.RandomState(seed)
     made = _taken(_synthetic(folder, rng), number // 2, "synthetic", result)
-    inside = real_path(folder.path)
-    records = [record for record in read_scans(real).records if inside not in real_path(record.image).parents]
+    records = _real_scans(real, folder)
     records = [records[i] for i in rng.permutation(len(records))]
     if command == "twins":
         untouched = _taken(_untouched(records, made, rng), len(made), "real", real)
@@ -129,6 +128,17 @@ def make_reading(
     return Path(output) / "page" / "reading.html"
 
 
+def _real_scans(real: str | Path, folder: RunFolder) -> list[ScanRecord]:
+    """The real scans, with the sequences and labels that were chosen for the result if it was made of them."""
+    own = folder.scans
+    if real_path(real) == real_path(own.root):  # a folder, of which something may have to be chosen
+        return list(own.records)
+    given, inside = read_scans(real).records, real_path(folder.path)
+    if {record.label for record in given} == {record.label for record in own.records}:
+        return list(own.records)
+    return [record for record in given if inside not in real_path(record.image).parents]
+
+
 def _taken(cases: Iterator[_Shown], fewest: int, kind: str, where: Any, most: int = 0) -> list[_Shown]:
     found = []
     for case in cases:
@@ -142,12 +152,10 @@ def _taken(cases: Iterator[_Shown], fewest: int, kind: str, where: Any, most: in
 
 def _synthetic(folder: RunFolder, rng: np.random.RandomState) -> Iterator[_Shown]:
     """What was put in or taken out, in random order; of the lesions of one scan, one after the other."""
-    made, rejected = {told["name"]: told for told in folder.made()}, left_out(folder.path)
-    records = [record for record in read_scans(folder.path / "datalist.json").records if record.name in made]
-    records = [record for record in records if record.name not in rejected]
-    for place in rng.permutation(len(records)):
-        told = made[records[place].name]
-        image, _, _ = load_pair(records[place])
+    rejected = left_out(folder.path)
+    made = [told for told in folder.made() if told["name"] not in rejected]
+    for told in (made[place] for place in rng.permutation(len(made))):
+        image, _, _ = load_pair(folder.record(told))
         marks = load_label(folder.path / told[folder.numbers], image=image).numpy()[0]
         for lesion in told["lesions"]:
             yield _Shown(image, marks == lesion["instance"], told["name"], lesion["instance"])

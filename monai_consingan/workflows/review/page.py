@@ -77,7 +77,14 @@ class ReviewEntry:
 
 
 def save_cards(
-    folder: Path, case: str, lesion: int, *, before: NdarrayOrTensor, after: NdarrayOrTensor, mask: NdarrayOrTensor
+    folder: Path,
+    case: str,
+    lesion: int,
+    *,
+    before: NdarrayOrTensor,
+    after: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    ranges: list[tuple[float, float]] | None = None,
 ) -> None:
     """Write the pictures of one lesion: before, after and its outline.
 
@@ -88,12 +95,14 @@ def save_cards(
         before: the scan as it was, or what a new lesion is made of, on the same grid, (C, \\*spatial).
         after: the scan with or without the lesion, or the new lesion, (C, \\*spatial).
         mask: where the lesion is, or was, (1, \\*spatial).
+        ranges: what is black and what is white in each channel, if that is known (``grey_range`` of ``before``).
 
     Raises:
         OSError: they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    view, ranges, lesion_only = CardView.of(mask, before), grey_range(before), (as_array(mask) > 0).astype(np.uint8)
+    view, ranges = CardView.of(mask, before), ranges or grey_range(before)
+    lesion_only = (as_array(mask) > 0).astype(np.uint8)
     for name, image in (("before", before), ("after", wrap_like(as_array(after), before))):
         with whole_file(folder / f"{case}_{lesion}_{name}.png") as path:
             save_card(path, image, view, ranges)

@@ -15,7 +15,7 @@ from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.generation.profile import Profile
 from monai_consingan.transforms.generation.shapes import Outline, draw_label
-from monai_consingan.transforms.generation.textured import paint_lesion, patch_lesion, spectrum_texture
+from monai_consingan.transforms.generation.textured import patch_lesion, procedural_lesion, spectrum_texture
 from monai_consingan.transforms.generation.warped import random_turn, warp_lesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
@@ -28,7 +28,7 @@ def _of_outlines(method: Any) -> Make:
 
 METHODS: dict[str, Make] = {
     "warped": warp_lesion,
-    "procedural": _of_outlines(paint_lesion),
+    "procedural": _of_outlines(procedural_lesion),
     "patches": _of_outlines(patch_lesion),
 }
 
@@ -72,6 +72,17 @@ def test_the_same_seed_gives_the_same_and_another_another(make_example: Any, met
     np.testing.assert_array_equal(first.image, again.image)
     np.testing.assert_array_equal(first.label, again.label)
     assert first.image.shape != other.image.shape or (first.image != other.image).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_around_a_lesion_there_is_the_donors_tissue(make_example: Any, method: str) -> None:
+    example = make_example(radius=7.0)
+    wave = 30 * np.sin(np.arange(example.crop.label.shape[0]) / 3)[:, None, None]
+    image = np.where(example.core, example.crop.image, example.crop.image + wave).astype(np.float32)
+    example = Example.of(replace(example.crop, image=image), (4,))
+    made = Example.of(METHODS[method](example, 12.0, np.random.RandomState(1)), (4,))
+    assert made.spread == pytest.approx(example.spread, rel=0.4)
+    assert made.level == pytest.approx(example.level, abs=10)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -347,3 +347,22 @@ def test_the_match_in_space_is_by_what_measures_compare_with() -> None:
     around = Surroundings(host[None], lesion[None], spacing=1.0)
     assert host[ring].mean() == pytest.approx(around.mean())
     assert 0.4 < (host[ring] < 100).mean() < 0.6
+
+
+@pytest.mark.parametrize("normalised", ["host", "donor", "both"])
+def test_no_gain_between_images_whose_zero_is_not_dark(normalised):
+    host, donor, label = scene()
+
+    def scores(image):
+        """A z-score of the tissue, whose left half is above 0."""
+        slope = np.where(image > 0, np.linspace(60, -60, 40), 0)
+        inside = image > 0
+        return np.where(inside, (image + slope - image[inside].mean()) / image[inside].std(), 0)
+
+    given = [
+        scores(image) if normalised in (name, "both") else image for name, image in (("host", host), ("donor", donor))
+    ]
+    with pytest.raises(ConSinGANError, match=r'0 is dark, but much .* use match="mean_std"'):
+        PasteLesion(match="gain")(*given, label, offset=(0, -10))
+    assert PasteLesion(match="scale").with_naive(*given, label, offset=(0, -10))[2] == ("none",)
+    assert PasteLesion(match="mean_std")(*given, label, offset=(0, -10)).mask.any()

@@ -11,11 +11,12 @@ from monai.data import MetaTensor
 from monai.transforms import LoadImage
 from scipy.ndimage import binary_erosion, gaussian_filter
 
+from monai_consingan.arrays import image_identity
 from monai_consingan.data import stack_keys
 from monai_consingan.data.example import example
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import FILLINGS
-from monai_consingan.transforms.host_knowledge import HostKnowledge, image_identity
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.fill import FillLesion, FillLesiond

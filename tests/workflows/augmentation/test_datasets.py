@@ -184,6 +184,30 @@ def test_bad_lists(tmp_path: Path, kind: str) -> None:
         read_scans(listed(tmp_path, **content))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"training": [{"image": "a.nii"}, {"image": "b.nii"}], "test": [{"image": "../data/a.nii"}]},
+        {"training": [{"image": "a.nii", "fold": 0}, {"image": "a.nii", "fold": 1}]},
+        {"training": [{"image": "a.nii", "fold": 0}, {"image": ["b.nii", "a.nii"]}]},
+        {"training": [{"image": "a.nii"}], "validation": [{"image": "link.nii"}]},
+    ],
+)
+def test_a_scan_in_two_splits_or_folds_is_a_leak(tmp_path: Path, content: dict[str, Any]) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("a.nii", "b.nii"):
+        (tmp_path / "data" / name).write_text("")
+    (tmp_path / "data" / "link.nii").symlink_to("a.nii")
+    with pytest.raises(ConSinGANError, match=r"scan .*\.nii is in .*training.* and in .* list it once"):
+        read_scans(listed(tmp_path / "data", **content))
+    assert len(read_scans(listed(tmp_path / "data", training=[{"image": "a.nii"}] * 2)).records) == 2
+
+
+@pytest.mark.parametrize("fold", [1, 1.0, "1"])
+def test_folds_as_programs_write_them(tmp_path: Path, fold: Any) -> None:
+    assert read_scans(listed(tmp_path, training=[{"image": "a.nii", "fold": fold}])).folds == [1]
+
+
 def test_what_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(ConSinGANError, match="does not exist"):
         read_scans(tmp_path / "none")
@@ -299,3 +323,9 @@ def test_what_may_name_a_patient_is_not_passed_on(tmp_path: Path) -> None:
     (record,) = scans.records
     assert (record.entry, scans.head) == (entry, {"name": "set"})
     assert (record.fold, record.label) == (1, tmp_path / "l.nii.gz")
+
+
+def test_an_entry_may_hold_texts_that_are_no_paths(tmp_path: Path) -> None:
+    entry = {"image": "a.nii.gz", "comment": "seen before " * 30, "zero": "\0"}
+    (record,) = read_scans(listed(tmp_path, training=[entry])).records
+    assert record.entry == {"image": "a.nii.gz"}

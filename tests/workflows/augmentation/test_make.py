@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -266,3 +267,22 @@ def test_inside_a_brain_mask(maker: Maker, tmp_path: Path, data_set: Path) -> No
     by.records["image0"] = replace(by.scans.records[0], entry={"mask": str(tmp_path / "none.nii.gz")})
     with pytest.raises(ConSinGANError, match="brain mask of image0"):
         made(by, tmp_path / "no mask")
+
+
+def test_scans_whose_zero_is_not_dark_need_another_match(data_set: Path, tmp_path: Path) -> None:
+    for path in data_set.parent.glob("*.nii.gz"):
+        volume = nib.load(path)
+        values = np.asarray(volume.dataobj, np.float32)
+        if path.name.startswith("image"):
+            inside = values > 0.1 * values.max()
+            values = np.where(inside, (values - values[inside].mean()) / values[inside].std(), 0)
+        nib.save(nib.Nifti1Image(values.astype(np.float32), volume.affine), tmp_path / path.name)
+    shutil.copy(data_set, tmp_path)
+    settings = AugmentSettings(
+        lesions=(1, 1), seam_margin=99, contrast_range=(0.1, 9), attempts=1, sizes={"small": 1, "medium": 1}
+    )
+    summary = augment(tmp_path / data_set.name, tmp_path / "gain", settings)
+    assert len(summary["failed"]) == 4 and not summary["refused"]
+    assert all('use match="mean_std"' in error for error in summary["failed"].values())
+    summary = augment(tmp_path / data_set.name, tmp_path / "out", replace(settings, match="mean_std"))
+    assert summary["made"] and not summary["failed"]

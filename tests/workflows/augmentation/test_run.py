@@ -186,6 +186,18 @@ def test_a_full_disk_is_told_and_gone_on_from(
     assert tree(tmp_path / "out") == tree(augmented[0])
 
 
+def test_a_cluster_that_does_not_answer_leaves_nothing(
+    data_set: Path, tmp_path: Path, quick: AugmentSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(how: Any) -> None:
+        raise ConSinGANError("no cluster answers there.")
+
+    monkeypatch.setattr("monai_consingan.workflows.augmentation.engine.start_workers", refuse)
+    with pytest.raises(ConSinGANError, match="no cluster answers"):
+        augment(data_set, tmp_path / "out", quick)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_data_set_without_lesions_is_refused(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:
     content = {"training": [{"image": str(data_set.parent / "image0.nii.gz")}]}
     (tmp_path / "list.json").write_text(json.dumps(content))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +14,23 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import binary_dilation
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures.lesion_card import TILE
 from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins, read_scans
+from monai_consingan.workflows.challenge import challenge
+from monai_consingan.workflows.reading import make_reading
 
 NAMES = ("T1c", "T2")
+BRIGHT = """
+import sys, nibabel as nib, numpy as np
+mask, first, *_ = sys.argv[1:]
+image = nib.load(first)
+values = np.asarray(image.dataobj).reshape(*image.shape[:3], -1)[..., 0]
+nib.save(nib.Nifti1Image((values > np.percentile(values, 99)).astype(np.uint8), image.affine), mask)
+"""
 QUICK = AugmentSettings(method="naive", lesions=(1, 1), sizes={"small": 1, "medium": 1}, seam_margin=4)
 
 
@@ -115,6 +128,25 @@ def test_nnunet_gives_a_complete_raw_data_set(tmp_path: Path, nnunet: Path, tree
     assert sum(record.more != () for record in read_scans(out / "datalist.json").records) == 4
     with (out / "manifest.csv").open(newline="") as file:
         assert {len(row["image"].split()) for row in csv.DictReader(file)} == {2}
+
+
+@pytest.mark.parametrize("kind", ["nnunet", "decathlon", "bids"])
+def test_readings_and_challenges_take_what_was_made(tmp_path: Path, request: pytest.FixtureRequest, kind: str) -> None:
+    data_set, out = request.getfixturevalue(kind), tmp_path / "out"
+    given: dict[str, Any] = {"sequences": ("ce-gadolinium_T1w", "T2w")} if kind == "bids" else {}
+    assert augment(data_set, out, QUICK, **given)["made"] == 2
+    page = make_reading(out, data_set, tmp_path / "reading", number=4)
+    for picture in (page.parent / "pictures").iterdir():
+        assert Image.open(picture).height == 2 * TILE  # both sequences of real and synthetic cases
+    segmenter = f"{sys.executable} -c {shlex.quote(BRIGHT)} {{mask}} {{image}}"
+    report = challenge(segmenter, data_set, tmp_path / "asked", settings=QUICK, twins=False, progress=False, **given)
+    assert len({lesion["scan"] for lesion in report["lesions"]}) == 2
+
+
+def test_a_reading_takes_the_sequence_that_was_chosen(tmp_path: Path, nnunet: Path) -> None:
+    assert augment(nnunet, tmp_path / "out", QUICK, channel=0)["made"] == 2
+    page = make_reading(tmp_path / "out", nnunet, tmp_path / "reading", number=4)
+    assert {Image.open(path).height for path in (page.parent / "pictures").iterdir()} == {TILE}
 
 
 def test_a_changed_second_sequence_is_noticed(tmp_path: Path, nnunet: Path) -> None:

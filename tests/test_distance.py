@@ -1,0 +1,46 @@
+"""Distances are SciPy's, bit for bit, however they are found."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from monai_consingan import distance
+from monai_consingan.distance import depth_within
+
+SPACING = st.sampled_from([0.5, 0.75, 0.9375, 1.0, 1.5, 3.0])
+
+
+@st.composite
+def masks(draw: Any) -> np.ndarray:
+    shape = draw(st.tuples(*[st.integers(1, 12)] * 3))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    mask = rng.random(shape) < draw(st.sampled_from([0.3, 0.9, 0.99, 1.0]))
+    mask[tuple(int(rng.integers(n)) for n in shape)] = False
+    return np.asarray(mask)
+
+
+@given(masks(), st.tuples(SPACING, SPACING, SPACING))
+def test_whole_numbers_give_the_bits_of_scipy(mask: np.ndarray, spacing: tuple[float, ...]) -> None:
+    with patch.object(distance, "_LARGE", 0):
+        found = depth_within(mask, spacing)
+        narrow = depth_within(mask, spacing, np.empty(mask.shape, np.float32))
+    expected = ndimage.distance_transform_edt(mask, sampling=spacing)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(narrow, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.1), (0.5, 0.5, 4000.0)])
+def test_other_spacings_are_left_to_scipy(spacing: tuple[float, ...]) -> None:
+    mask = np.ones((5, 6, 7), bool)
+    mask[1, 2, 3] = False
+    with patch.object(distance, "_LARGE", 0), patch.object(distance, "_depth_in_units") as other:
+        found = depth_within(mask, spacing)
+    other.assert_not_called()
+    np.testing.assert_array_equal(found, ndimage.distance_transform_edt(mask, sampling=spacing))

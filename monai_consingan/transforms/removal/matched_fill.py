@@ -40,8 +40,7 @@ class MatchedFill:
     - *Level and shading*: by Poisson's equation (:func:`poisson_blend`).
     - *Texture*: the source's finest part is scaled until the fill is as rough as the tissue around, so far as
       ``texture`` says. No mean of estimates is as rough as tissue.
-    - *Bends*: in space, the fill of a host that was resampled from thicker slices bends where these were
-      (:func:`bent_fill`).
+    - *Bends*: in space, the fill of a host that was resampled from thicker slices bends where these were.
 
     The sequences of one image are filled from one place, that where the differences of all together, each in robust
     standard deviations of its surroundings, are least, so that structures stay where they are in all of them. All else

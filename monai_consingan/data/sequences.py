@@ -12,8 +12,8 @@ from monai.data.utils import affine_to_spacing
 from monai_consingan.arrays import as_array, as_mask, check_host, spacing_of, wrap_like
 from monai_consingan.background import find_background
 from monai_consingan.data.contrast import RING_MM, cnr
-from monai_consingan.data.names import source_name
 from monai_consingan.data.scan import on_one_grid
+from monai_consingan.data.stored import source_name
 from monai_consingan.distance import reach_box, ring
 from monai_consingan.errors import ConSinGANError
 

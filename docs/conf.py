@@ -20,7 +20,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx
 root_doc = "README"
 include_patterns = ["README.md", "CHANGELOG.md", "benchmarks/RESULTS.md", "bundles/*/docs/README.md", "docs/**"]
 exclude_patterns = [".*", "build", "demo"]
-myst_heading_anchors = 3
+myst_heading_anchors = 4
 
 autodoc_default_options = {"members": True, "special-members": "__call__", "no-value": True}
 autodoc_inherit_docstrings = False

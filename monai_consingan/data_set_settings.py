@@ -62,12 +62,6 @@ class CaseSettings(Settings, ABC):
         for name in names:
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
-    def _check_least(self, least: float, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise ConSinGANError(f"{name.replace('_', ' ')} is {value}, but must be {least:g} or more.")
-
 
 @dataclass(frozen=True)
 class AugmentSettings(CaseSettings):
@@ -109,8 +103,7 @@ class AugmentSettings(CaseSettings):
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
             slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Lesions
-            are measured as without a model.
+            (:py:func:`monai_consingan.data.work_dims`). Lesions are measured as without a model.
         lead: name of the sequence in which lesions are measured and places are looked for; ``None`` takes for each
             lesion the one in which it stands out most.
         seed: seed of everything random.
@@ -119,7 +112,7 @@ class AugmentSettings(CaseSettings):
         ConSinGANError: a setting is out of range.
     """
 
-    per_scan: int = option(1, "Synthetic scans for each training scan.", required=True)
+    per_scan: int = option(1, "Synthetic scans for each training scan.", required=True, at_least=1)
     lesions: tuple[int, int] = option((1, 3), "New lesions in each: smallest and largest number.", metavar="1,3")
     method: str | None = option(
         None,
@@ -138,8 +131,8 @@ class AugmentSettings(CaseSettings):
         "more). [default: all donors alike, but giant ones only if there are no others]",
         metavar="small=2,medium=1",
     )
-    min_volume: float = option(10.0, "Smallest volume of a new lesion. [default: 10]", metavar="MM3")
-    min_cnr: float = option(2.0, "Smallest contrast-to-noise ratio of a lesion in its donor. [default: 2]")
+    min_volume: float = option(10.0, "Smallest volume of a new lesion. [default: 10]", metavar="MM3", at_least=0)
+    min_cnr: float = option(2.0, "Smallest contrast-to-noise ratio of a lesion in its donor. [default: 2]", at_least=0)
     location: str = option(
         "alike",
         "Where lesions go: where tissue is like the donor's, anywhere in the head, or by a map of chances (a file, or "
@@ -147,10 +140,16 @@ class AugmentSettings(CaseSettings):
         metavar="alike|uniform|MAP",
     )
     brain: str = option("", "Key of each scan's brain mask in the datalist, for lesions to stay inside.", metavar="KEY")
-    edge_mm: float | None = option(None, "Distance to keep from the edge of the head.", flag="edge", metavar="MM")
-    clearance_mm: float = option(5.0, "Distance to keep from other lesions.", flag="clearance", metavar="MM")
+    edge_mm: float | None = option(
+        None, "Distance to keep from the edge of the head.", flag="edge", metavar="MM", at_least=0
+    )
+    clearance_mm: float = option(
+        5.0, "Distance to keep from other lesions.", flag="clearance", metavar="MM", at_least=0
+    )
     flip_prob: float = option(0.5, "Probability of a flip, for each axis.", flag="flip")
-    rotate_range: float = option(30.0, "Largest angle that a lesion is turned.", flag="rotate", metavar="DEGREES")
+    rotate_range: float = option(
+        30.0, "Largest angle that a lesion is turned.", flag="rotate", metavar="DEGREES", at_least=0
+    )
     scale_range: tuple[float, float] = option(
         (0.8, 1.2), "Smallest and largest factor of a lesion's size.", flag="scale"
     )
@@ -160,11 +159,11 @@ class AugmentSettings(CaseSettings):
         "Share of its volume, 0 to 0.8, by which a lesion first pushes the tissue around it aside. [default: 0]",
         metavar="SHARE",
     )
-    attempts: int = option(10, "Draws of donor and place that a lesion gets.")
+    attempts: int = option(10, "Draws of donor and place that a lesion gets.", at_least=1)
     contrast_range: tuple[float, float] = option(
         (0.5, 2.0), "Share of the contrast-to-noise ratio that must be kept.", flag="contrast"
     )
-    seam_margin: float = option(2.0, "Factor by which the seams of real lesions may be exceeded.")
+    seam_margin: float = option(2.0, "Factor by which the seams of real lesions may be exceeded.", at_least=1)
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
     dims: int | None = None
@@ -180,8 +179,6 @@ class AugmentSettings(CaseSettings):
     def __post_init__(self) -> None:
         self._as_tuples("lesions", "scale_range", "contrast_range", "lesion_labels")
         super().__post_init__()
-        self._check_least(1, "per_scan", "attempts", "seam_margin")
-        self._check_least(0, "clearance_mm", "rotate_range", "edge_mm", "min_volume", "min_cnr")
         if len(self.lesions) != 2 or not 1 <= self.lesions[0] <= self.lesions[1]:
             raise ConSinGANError(f"lesions is {self.lesions}: give a smallest and a largest number, from 1.")
         unknown = set(self.sizes) - set(SIZE_CLASSES)
@@ -221,10 +218,7 @@ class TwinSettings(CaseSettings):
         lesion_labels: label values that are removed; empty for all. Others, such as oedema, are left as they are.
         fill_labels: label values that are removed as well where they touch a lesion.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
-            slices by default, and without a model works in space unless an axis is given, or slices are thick
-            (:py:func:`monai_consingan.data.work_dims`). Lesions
-            are measured as without a model.
+        dims: see :py:class:`AugmentSettings`.
         lead: name of the sequence in which lesions are measured; ``None`` takes the one in which each stands out most.
         seed: seed of the trainings.
 

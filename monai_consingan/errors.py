@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["ConSinGANError", "ConSinGANWarning", "NoPlaceError", "is_out_of_memory"]
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["ConSinGANError", "ConSinGANWarning", "NoPlaceError", "check_choice", "check_least", "is_out_of_memory"]
 
 _MEMORY_WORDS = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "size calculation overflowed")
 
@@ -29,6 +32,36 @@ class ConSinGANWarning(UserWarning):
     Its message is one sentence, like that of an error. The command line prints it as one line on the standard error
     stream, and hides the warnings of libraries.
     """
+
+
+def check_choice(choices: Iterable[str], **given: Any) -> None:
+    """Refuse what is none of some choices.
+
+    Args:
+        choices: the names to choose from.
+        given: the values, by what the user calls them.
+
+    Raises:
+        ConSinGANError: the first value that is no choice.
+    """
+    for name, value in given.items():
+        if value not in choices:
+            raise ConSinGANError(f"{name.replace('_', ' ')} is {value!r}, but must be one of {', '.join(choices)}.")
+
+
+def check_least(least: float, **given: float | None) -> None:
+    """Refuse numbers that are too small.
+
+    Args:
+        least: the smallest number that makes sense.
+        given: the numbers, by what the user calls them; ``None`` where there is none.
+
+    Raises:
+        ConSinGANError: the first number below it, or that is NaN.
+    """
+    for name, value in given.items():
+        if value is not None and not value >= least:
+            raise ConSinGANError(f"{name.replace('_', ' ')} is {value}, but must be {least:g} or more.")
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 
 
 @dataclass(frozen=True)
@@ -13,17 +13,18 @@ class Settings:
     """Base of all settings.
 
     Raises:
-        ConSinGANError: a field is none of the choices that its :py:func:`option` has.
+        ConSinGANError: a field is none of the choices that its :py:func:`option` has, or below what it is at least.
     """
 
     def __post_init__(self) -> None:
         for entry in fields(self):
-            choices, value = entry.metadata.get("choices"), getattr(self, entry.name)
+            choices, least = entry.metadata.get("choices"), entry.metadata.get("at_least")
+            name, value = entry.name.replace("_", " "), getattr(self, entry.name)
             values = value if isinstance(value, tuple) else () if value is entry.default else (value,)
             if choices is not None and not all(value in choices for value in values):
-                raise ConSinGANError(
-                    f"{entry.name.replace('_', ' ')} is {value!r}, but must be one of {', '.join(choices)}."
-                )
+                raise ConSinGANError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
+            if least is not None:
+                check_least(least, **{name: value})
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, which JSON gives back alike."""
@@ -36,8 +37,8 @@ def option(default: Any, help: str, **how: Any) -> Any:
     Args:
         default: the field's default, or what makes it.
         help: the help text.
-        how: ``choices``, the values to choose from, ``flag``, another name on the command line, and whatever else
-            ``click.option`` takes.
+        how: ``choices``, the values to choose from, ``at_least``, the smallest number that makes sense, ``flag``,
+            another name on the command line, and whatever else ``click.option`` takes.
 
     Example::
 

@@ -44,8 +44,8 @@ class LesionSettings(Settings):
     oedema: bool = option(
         False, "Also make what the donors' labels have around the lesions of --lesion-labels, such as oedema."
     )
-    min_cnr: float = option(2.0, "Smallest contrast-to-noise ratio. [default: 2]")
-    attempts: int = option(20, "Draws that a lesion gets until it passes its checks. [default: 20]")
+    min_cnr: float = option(2.0, "Smallest contrast-to-noise ratio. [default: 2]", at_least=0)
+    attempts: int = option(20, "Draws that a lesion gets until it passes its checks. [default: 20]", at_least=1)
     lesion_labels: tuple[int, ...] = ()
     preset: str = option("quick", "How long --method painted trains. [default: quick]", choices=("quick", "standard"))
     seed: int = 0
@@ -58,7 +58,3 @@ class LesionSettings(Settings):
             object.__setattr__(self, "diameter", sizes)
             if len(sizes) != 2 or not 0.5 <= sizes[0] <= sizes[1] <= 200:
                 raise ConSinGANError(f"diameter is {sizes}: give two rising numbers of mm, from 0.5 to 200.")
-        if not self.min_cnr >= 0:
-            raise ConSinGANError(f"min cnr is {self.min_cnr}, but must be 0 or more.")
-        if not self.attempts >= 1:
-            raise ConSinGANError(f"attempts is {self.attempts}, but must be 1 or more.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.fields import Settings, option
 
 __all__ = [
@@ -152,8 +152,7 @@ def insertion_method(name: str) -> InsertionMethod:
     Raises:
         ConSinGANError: there is none.
     """
-    if name not in INSERTION_METHODS:
-        raise ConSinGANError(f"method is {name!r}, but must be one of {', '.join(INSERTION_METHODS)}.")
+    check_choice(INSERTION_METHODS, method=name)
     return INSERTION_METHODS[name]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.fields import Settings, option
 from monai_consingan.stage_sizes import stage_sizes
 from monai_consingan.tasks import PRECISIONS, get_task
@@ -51,18 +51,18 @@ class TrainingSettings(Settings):
         "What the networks see: a crop around the lesion at native resolution, or whole slices at 250 x 250.",
         choices=("roi", "slice"),
     )
-    stages: int = option(3, "Number of stages.")
+    stages: int = option(3, "Number of stages.", at_least=2)
     min_size: int | None = option(None, "Smaller side of the coarsest stage, in pixels.")
-    max_size: int = option(250, "Largest side that the networks see, in pixels.")
-    iterations: int = option(200, "Iterations a stage.")
-    channels: int = option(32, "Filters of every layer.")
-    num_layers: int = 3
+    max_size: int = option(250, "Largest side that the networks see, in pixels.", at_least=1)
+    iterations: int = option(200, "Iterations a stage.", at_least=1)
+    channels: int = option(32, "Filters of every layer.", at_least=1)
+    num_layers: int = field(default=3, metadata={"at_least": 1})
     negative_slope: float | None = None
     lr_scale: float = option(0.1, "Factor of the learning rate for every stage below the newest.")
-    concurrent_stages: int = option(3, "How many of the newest stages are trained together.")
+    concurrent_stages: int = option(3, "How many of the newest stages are trained together.", at_least=1)
     learning_rate: float = 5e-4
     augment: bool = True
-    discriminator_steps: int = option(3, "Steps of the discriminator an iteration.")
+    discriminator_steps: int = option(3, "Steps of the discriminator an iteration.", at_least=1)
     settle: float | None = option(None, "End a stage once it changes by less than this share, such as 0.05.")
     precision: str = option("float32", "Precision of the arithmetic on a GPU: float32, tf32, bf16.")
     plain: bool = option(False, "Compute as in the textbook: slower, for comparisons.")
@@ -71,20 +71,13 @@ class TrainingSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         get_task(self.task)
-        counts = ("max_size", "iterations", "channels", "num_layers", "concurrent_stages", "discriminator_steps")
-        for name, minimum in {"stages": 2, **dict.fromkeys(counts, 1)}.items():
-            if getattr(self, name) < minimum:
-                raise ConSinGANError(
-                    f"{name.replace('_', ' ')} is {getattr(self, name)}, but must be {minimum} or more."
-                )
         if self.spatial_dims not in (2, 3):
             raise ConSinGANError(f"spatial dims is {self.spatial_dims}, but must be 2 (slices) or 3 (volumes).")
         if self.spatial_dims == 3 and self.task == "animation":
             raise ConSinGANError("The task 'animation' makes moving slices: train it with 2 spatial dims.")
         if self.settle is not None and not 0 < self.settle < 1:
             raise ConSinGANError(f"settle is {self.settle}, but must be above 0 and below 1: a share such as 0.05.")
-        if self.precision not in PRECISIONS:
-            raise ConSinGANError(f"precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}.")
+        check_choice(PRECISIONS, precision=self.precision)
         if self.min_size is not None and self.min_size < 1:
             raise ConSinGANError(f"min size is {self.min_size}, but must be 1 or more pixels.")
         if not 0 < self.learning_rate <= 1 or not 0 <= self.lr_scale <= 1:
@@ -216,8 +209,7 @@ def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
         >>> preset_settings("quick", "editing", iterations=50).iterations
         50
     """
-    if name not in PRESETS:
-        raise ConSinGANError(f"preset is {name!r}, but must be one of {', '.join(PRESETS)}.")
+    check_choice(PRESETS, preset=name)
     chosen = {key: value for key, value in overrides.items() if value is not None}
     dims = chosen.get("spatial_dims")
     if dims == 3 and name in ("quick", "standard"):

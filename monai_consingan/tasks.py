@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import check_choice
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +78,7 @@ def get_task(name: str) -> Task:
     Raises:
         ConSinGANError: there is no such task.
     """
-    if name not in TASKS:
-        raise ConSinGANError(f"task is {name!r}, but must be one of {', '.join(TASKS)}.")
+    check_choice(TASKS, task=name)
     return TASKS[name]
 
 

@@ -19,9 +19,9 @@ What is hashed, so that it says the same in every run:
 - ``.pt``: types, shapes and values of what ``torch.load(weights_only=True)`` gives, without the package's version.
 - JSON: values with sorted keys, without ``versions``, ``version`` and ``seconds*``; CSV: without the column
   ``versions``.
-- HTML and what a command prints (``printed.txt``, the standard output and the exit code): times in seconds and the
-  temporary folder are replaced. In ``reproduce`` the clock stands still, as its tables tell minutes. Of an error its
-  type and sentence are recorded, and its traceback is shown.
+- HTML and what a command prints (``printed.txt``, the standard output and the exit code): times in seconds, the
+  temporary folder and the hash of what hangs on its name are replaced. In ``reproduce`` the clock stands still, as its
+  tables tell minutes. Of an error its type and sentence are recorded, and its traceback is shown.
 - Left out: PDF (dated), TensorBoard's events, and what begins with a dot (the state of a run).
 """
 
@@ -88,6 +88,7 @@ ILL = ("--image", SCAN, "--label", LABEL)
 
 CHANGING = re.compile(r"versions?|seconds\w*")
 SECONDS = re.compile(r"\b\d+(?:\.\d+)?(?= s\b)")
+RUN = re.compile(r'"run": "[0-9a-f]{64}"')
 
 
 class Recorder:
@@ -457,7 +458,7 @@ def digest(path: Path, root: Path) -> str:
         rows = list(csv.DictReader(io.StringIO(text())))
         data = json.dumps(_plain(rows)).encode() if rows and "versions" in rows[0] else text().encode()
     elif suffix in (".html", ".txt"):
-        data = SECONDS.sub("N", text()).encode()
+        data = RUN.sub("", SECONDS.sub("N", text())).encode()
     elif suffix in (".png", ".gif"):
         with Image.open(path) as image:
             frames = [frame.copy() for frame in ImageSequence.Iterator(image)]

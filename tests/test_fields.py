@@ -16,7 +16,7 @@ from monai_consingan.fields import Settings, option
 class Some(Settings):
     hidden: int = 0
     count: int | None = option(None, "How many.", required=True)
-    edge_mm: float = option(1.0, "How far.", flag="edge", metavar="MM")
+    edge_mm: float = option(1.0, "How far.", flag="edge", metavar="MM", at_least=0)
     way: str | None = option(None, "How.", choices=("left", "right"))
     ways: tuple[str, ...] = option((), "How, in turn.", choices={"left": 1, "right": 2})
     span: tuple[float, float] = option((0.0, 1.0), "From and to.")
@@ -55,6 +55,13 @@ def test_options_of_settings(words: str, expected: Some) -> None:
 def test_choices(wrong: dict[str, object]) -> None:
     with pytest.raises(ConSinGANError, match=r"is .*up.*, but must be one of left, right"):
         Some(**wrong)
+
+
+@pytest.mark.parametrize("edge", [-0.1, float("nan")])
+def test_least_numbers(edge: float) -> None:
+    with pytest.raises(ConSinGANError, match=r"edge mm is .*, but must be 0 or more"):
+        Some(edge_mm=edge)
+    assert Some(edge_mm=0).edge_mm == 0
 
 
 def test_plain_values() -> None:

@@ -143,7 +143,7 @@ def settings_options(settings: type[Settings]) -> Callable[[Function], Function]
     """The options of the fields of settings that have a help text, in their order; without a default of their own."""
     hints, options = get_type_hints(settings), []
     for entry in fields(settings):
-        how = dict(entry.metadata)
+        how = {key: value for key, value in entry.metadata.items() if key != "at_least"}
         if not how:
             continue
         hint = hints[entry.name]

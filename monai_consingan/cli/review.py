@@ -34,9 +34,9 @@ from monai_consingan.cli.types import PATH
 def keep(output: Path, decisions: Path, unsure: str, rest: str, quiet: bool) -> None:
     """Write the lists of an augmented data set, or a bank of lesions, without what was rejected.
 
-    Scans of which a lesion was rejected leave datalist.json, its folds, manifest.csv and the lists of nnU-Net. No scan
-    is deleted. kept.json tells what was rejected; delete it and run merge to take everything back. Of a bank, bank.json
-    tells.
+    Scans with a rejected lesion leave datalist.json, its folds, manifest.csv and the lists of nnU-Net. No scan is
+    deleted. kept.json says what was rejected; delete it and run merge to take everything back. Of a bank, bank.json
+    says it.
     """
     from monai_consingan.data.lesion_bank import is_lesion_bank
     from monai_consingan.workflows.augmentation import keep as run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..errors import ConSinGANError
+from ..errors import ConSinGANError, check_choice
 
 BUNDLES = ("consingan_harmonization", "consingan_editing")
 
@@ -28,8 +28,7 @@ def bundle_folder(name: str) -> Path:
 
         print(bundle_folder("consingan_harmonization") / "configs" / "train.json")
     """
-    if name not in BUNDLES:
-        raise ConSinGANError(f"bundle is {name!r}, but must be one of {', '.join(BUNDLES)}.")
+    check_choice(BUNDLES, bundle=name)
     package = Path(__file__).parents[1]
     # installed from a wheel the bundles lie in the package, in a checkout beside it
     for folder in (Path.cwd(), package / "bundles" / name, package.parent / "bundles" / name):

@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import ConSinGANError
 from ..names import real_path, safe_name, unique_names
 from ..text_files import read_json
-from .names import public_name
 from .sequence_files import as_files
+from .stored import public_name
 
 _LISTING = "datalist.json"
 _FILES = ("host", "donor", "donor_label", "host_label", "image", "label", "lesion")

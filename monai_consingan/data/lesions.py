@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data.names import source_name
+from monai_consingan.data.stored import source_name
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 

@@ -12,8 +12,7 @@ from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
 from nibabel import orientations
 
 from ..errors import ConSinGANError
-from .names import source_name
-from .stored import Stored, read_stored
+from .stored import Stored, read_stored, source_name
 
 _WHOLE, _MOST_OF_A_STEP = 1e-3, 0.25
 _GRID_TOLERANCE = 0.05

@@ -15,11 +15,10 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array
 from monai_consingan.data.grid import to_host_grid
-from monai_consingan.data.names import public_name
-from monai_consingan.data.save import brought_to, output_suffix, save_like, save_volumes_like
+from monai_consingan.data.save import brought_to, output_suffix, save_label_like, save_like, save_volumes_like
 from monai_consingan.data.scan import load_scan, on_one_grid
 from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES, chosen_channel, stack_sequences
-from monai_consingan.data.stored import Stored, read_stored
+from monai_consingan.data.stored import Stored, public_name, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
 
@@ -160,6 +159,19 @@ class SequenceFiles:
             parts.append(part)
             found.append(image)
         return replace(self, parts=tuple(parts), resampled=tuple(moved)), found
+
+    def save_label(self, folder: str | Path, stem: str, label: NdarrayOrTensor) -> None:
+        """Write a label on the case's grid, or a mask, as ``stem`` and the suffix of results.
+
+        Args:
+            folder: where to.
+            stem: begin of the file's name.
+            label: whole numbers, (1, \\*spatial) or (\\*spatial).
+
+        Raises:
+            ConSinGANError: as :func:`monai_consingan.data.save_label_like`.
+        """
+        save_label_like(Path(folder) / f"{stem}{self.suffix}", label, self.parts[0])
 
     def described(self) -> dict[str, str] | list[dict[str, str]]:
         """Names and SHA-256 of the files for reports: of one, or a list with one entry for each sequence."""

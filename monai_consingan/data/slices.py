@@ -11,7 +11,7 @@ from nibabel.orientations import aff2axcodes
 
 from ..arrays import as_array
 from ..errors import ConSinGANError
-from .names import source_name
+from .stored import source_name
 
 THICK_SLICES = 2.5
 """How many times the largest side of a voxel may be the smallest for a volume to be worked on in space."""

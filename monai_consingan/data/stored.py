@@ -1,4 +1,4 @@
-"""What a scan's file holds, as stored: the common ground of reading (`scan`) and writing (`save`)."""
+"""What a file holds, as stored, and what it is called: the common ground of reading (`scan`) and writing (`save`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
+from monai.data import MetaTensor
 from monai.data.utils import to_affine_nd
+from monai.utils import ImageMetaKey
 from nibabel.imageglobals import logger as nibabel_logger
 
 from ..errors import ConSinGANError, is_out_of_memory
@@ -107,6 +109,29 @@ def file_format(path: str | Path, *, name: str = "image") -> Format:
         f"{name} {path} has a suffix that is not known: give NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha), "
         "a folder with one DICOM series, PNG or JPEG."
     )
+
+
+def public_name(path: str | Path) -> str:
+    """The name by which reports, lists and figures call an input.
+
+    It is the name of the file, without the folders above it. Names of folders and of DICOM files, which are often those
+    of patients, are left out.
+
+    Args:
+        path: file or folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return "(DICOM series)"
+    try:
+        return "(DICOM file)" if file_format(path) == "dicom" else path.name
+    except ConSinGANError:  # not an image
+        return path.name
+
+
+def source_name(image: Any) -> str:
+    """The path that an image was read from, for errors; nothing where that is not known."""
+    return str(image.meta.get(ImageMetaKey.FILENAME_OR_OBJ) or "") if isinstance(image, MetaTensor) else ""
 
 
 def read_stored(path: str | Path, *, name: str = "image", indices: bool = False, several: bool = False) -> Stored:

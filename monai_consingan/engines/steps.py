@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.losses import WassersteinLoss, gradient_penalty
 from monai_consingan.networks import (
     ConSinGANDiscriminator,
@@ -62,8 +62,7 @@ class TrainingSteps:
         precision: str = "float32",
         compile: dict[str, Any] | None = None,
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ConSinGANError(f"precision is {precision!r}, but must be one of {', '.join(PRECISIONS)}.")
+        check_choice(PRECISIONS, precision=precision)
         if plain and compile is not None:
             raise ConSinGANError("The plain path differentiates twice and cannot be compiled: choose one of the two.")
         self.generator, self.discriminator = generator, discriminator

@@ -18,7 +18,7 @@ from monai_consingan.engines.optimizers import decay_rates, discriminator_optimi
 from monai_consingan.engines.settling import StageSettling
 from monai_consingan.engines.slices import DrawnSlices, read_slices
 from monai_consingan.engines.steps import training_steps
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.tasks import get_task
@@ -114,10 +114,8 @@ class ConSinGANTrainer(Trainer):
             settings = replace(settings, iterations=epoch_length)
         if check_every is None:
             check_every = 1 if torch.device(device).type == "cpu" else 50
-        if check_every < 1:
-            raise ConSinGANError(f"check every is {check_every}, but must be 1 or more.")
-        if seed < 0:
-            raise ConSinGANError(f"seed is {seed}, but must be 0 or more.")
+        check_least(1, check_every=check_every)
+        check_least(0, seed=seed)
         if not 0 <= first_stage < generator.num_stages:
             raise ConSinGANError(f"first stage is {first_stage}, but the stages are 0 to {generator.num_stages - 1}.")
         stages = generator.num_stages - first_stage

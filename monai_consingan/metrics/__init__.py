@@ -13,7 +13,7 @@ from monai_consingan.metrics.case import (
     insertion_measures,
     removal_measures,
 )
-from monai_consingan.metrics.change import measure_border, measure_change
+from monai_consingan.metrics.change import measure_border, measure_change, measure_new_lesion
 from monai_consingan.metrics.checked_case import CheckInsertiond, CheckRemovald
 from monai_consingan.metrics.checks import (
     Checks,
@@ -85,6 +85,7 @@ __all__ = [
     "measure_border",
     "measure_change",
     "measure_lesion",
+    "measure_new_lesion",
     "radiomic_distance",
     "radiomic_features",
     "reader_scores",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import slice_axis, slices_of, thick_slices
 from monai_consingan.data.sequences import lead_channel
 from monai_consingan.distance import bounding_box
-from monai_consingan.metrics.contrast import contrast_to_noise
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
@@ -68,6 +70,49 @@ def measure_change(
         return {"in_tissue": in_tissue, "black_gained": black / voxels}
 
     return measure_border(result, host, mask, lesion=lesion, levels=levels, more=of_channel, **where)
+
+
+def measure_new_lesion(
+    result: NdarrayOrTensor,
+    host: NdarrayOrTensor,
+    lesion: NdarrayOrTensor,
+    *,
+    part: np.ndarray,
+    donor_cnr: float,
+    donor_contrast: float | None = None,
+    others: NdarrayOrTensor | None = None,
+    axis: int | None = None,
+    dims: int = 2,
+    lead: int | str | None = None,
+    levels: Sequence[TissueLevel] | None = None,
+    head: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """What putting a lesion in did to a scan, where of the lesion's donor only the contrast is known.
+
+    Args:
+        result: the scan with the lesion, (C, \\*spatial).
+        host: the scan before.
+        lesion: where the lesion is.
+        part: the part of it whose contrast is measured, boolean (\\*spatial).
+        donor_cnr: contrast-to-noise ratio of this part in the donor (:func:`contrast_to_noise`).
+        donor_contrast: its contrast there (:func:`contrast`); ``None`` where that is not known.
+        others, axis, dims, lead, levels, head: see :func:`measure_change`.
+
+    Returns:
+        What :func:`measure_change` finds, ``cnr``, and ``contrast_kept``, the share of the donor's contrast-to-noise
+        ratio or contrast, whichever is nearer to 1: hosts may be far smoother or noisier than the donor, or lie around
+        0.
+    """
+    where: dict[str, Any] = {"lead": lead, "levels": levels}
+    found = measure_change(result, host, lesion, head=head, others=others, axis=axis, dims=dims, **where)
+    around = Surroundings(result, lesion, axis=axis if dims == 2 else None, exclude=others, **where)
+    cnr = contrast_to_noise(around, part=part)
+    shares = [kept(cnr, donor_cnr)]
+    if donor_contrast is not None:
+        with suppress(ConSinGANError):
+            shares.append(kept(contrast(around, part=part), donor_contrast))
+    shares = [share for share in shares if math.isfinite(share)] or [math.nan]
+    return {**found, "cnr": cnr, "contrast_kept": min(shares, key=lambda share: abs(share - 1))}
 
 
 def measure_border(

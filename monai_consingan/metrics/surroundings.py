@@ -16,7 +16,7 @@ from monai_consingan.arrays import as_array, check_axis, in_all, spacing_of
 from monai_consingan.background import Background, find_background
 from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
-from monai_consingan.distance import bounding_box, ring
+from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import faint_level
 
@@ -217,7 +217,7 @@ class Surroundings:
 
     def of_sequence(self, channel: int) -> Surroundings:
         """The same surroundings in another channel."""
-        _ = self.countable  # found once for all
+        _ = self.countable, self._away  # found once for all
         other = copy(self)
         other.__dict__.pop("has_ratios", None)
         other.channel, other.image = channel, self._channels[channel]
@@ -240,10 +240,16 @@ class Surroundings:
             found = np.logical_and.reduce([level.mask(channel) for level, channel in pairs]) & ~self.inside
         return found if self._exclude is None else found & ~self._exclude
 
+    @cached_property
+    def _away(self) -> NDArray[np.float64]:
+        """Distance to the mask in mm, infinite beyond 8."""
+        return outside_distance(self.inside, self.spacing, self.axis, reach_mm=RING_MM[1])
+
     def ring(self, limits_mm: tuple[float, float] = RING_MM) -> NDArray[np.bool_]:
         """The tissue whose distance to the mask is above the first and up to the second number of mm, at most 8."""
         if limits_mm not in self._rings:
-            self._rings[limits_mm] = ring(self.inside, self.spacing, limits_mm, self.axis) & self.countable
+            inner, outer = limits_mm
+            self._rings[limits_mm] = (self._away > inner) & (self._away <= outer) & self.countable
         return self._rings[limits_mm]
 
     @property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from .anywhere import SharedModel
 from .bank import ModelBank
 from .hosts import HostModels, prepare_bank
 from .model import TrainedModel, new_networks
 from .progress import TrainingProgress
-from .shared import SharedModel
 from .training import fingerprint, train_model
 
 __all__ = [

@@ -1,8 +1,9 @@
-"""How a model of any kind redraws a lesion anywhere in a host."""
+"""How a model of any kind redraws a lesion anywhere in a host, and one model for all hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import named_sequences, slice_axis
 from monai_consingan.methods import BlendSettings
-from monai_consingan.models.model import TrainedModel
+from monai_consingan.models.model import TrainedModel, given_model
 from monai_consingan.models.redraw import Redrawing
 
 
@@ -60,6 +61,49 @@ class RedrawsAnywhere:
         result = as_array(naive).copy()
         result[inside] = as_array(redrawn.image)
         return wrap_like(result, naive)
+
+
+class SharedModel(RedrawsAnywhere):
+    """One model for all hosts, such as a cohort's, to redraw any place of scans that it has not seen.
+
+    Takes the place of :py:class:`~monai_consingan.models.HostModels` in
+    :py:class:`monai_consingan.transforms.RandLesiond` and :py:class:`monai_consingan.transforms.RandLesionRemovald`: no
+    host has to be prepared.
+
+    Args:
+        model: the model, its file, or the folder of a run.
+        task: ``"harmonization"`` or ``"editing"``: what it must be for.
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        spacing: mm per spatial axis; ``None`` takes it from a MetaTensor's affine, and 1 mm for other arrays.
+
+    Raises:
+        ConSinGANError: no model, or one for another task.
+
+    Example::
+
+        RandLesiond(["image", "label"], donors=cases, models=SharedModel("cohort", "harmonization"))
+    """
+
+    def __init__(
+        self,
+        model: str | Path | TrainedModel,
+        task: str,
+        *,
+        axis: int | None = None,
+        spacing: Sequence[float] | float | None = None,
+    ) -> None:
+        super().__init__(axis, spacing)
+        self.model = given_model(model, task)
+        self.task = task
+
+    def find(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> TrainedModel:
+        """The model, for any host of its sequences.
+
+        Raises:
+            ConSinGANError: the host has other sequences.
+        """
+        self.model.check_sequences(host)
+        return self.model
 
 
 def as_scan(image: NdarrayOrTensor, spacing: Sequence[float] | float | None = None) -> MetaTensor:

@@ -13,7 +13,7 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, check_shape
 from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.anywhere import RedrawsAnywhere, as_scan
 from monai_consingan.models.bank import ModelBank
@@ -88,9 +88,7 @@ class HostModels(RedrawsAnywhere):
             raise ConSinGANError(f"side is {side}, but crops are as large as those of start: leave side out.")
         if side is None:
             side = (48 if in_space else 96) if self.start is None else max(self.start.image_size)
-        for name, number in (("crops", crops), ("side", side), ("keep", keep)):
-            if number < 1:
-                raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
+        check_least(1, crops=crops, side=side, keep=keep)
         self.task = task
         self.crops = crops
         self.side = min(side, self.settings.max_size)

@@ -194,11 +194,7 @@ class LesionAlteration(Transform):
     """Weight of the redrawn image around a lesion, slice by slice or in space, and the mask of all that may change.
 
     Args:
-        mode: ``"band"``, only a band along the lesion's border, which keeps what is inside, ``"outside"``, only the
-            part of it outside the lesion, ``"whole"``, the lesion and its surroundings, or ``"smooth"``, the same as
-            published (:class:`AlterationMask`).
-        dilation_mm: how far the redrawn image reaches beyond the border (for a band, to both sides).
-        softness_mm: width of the soft edge beyond that.
+        mode, dilation_mm, softness_mm: see :class:`monai_consingan.methods.BlendSettings`.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 takes distances within the slices, 3 in space.
     """

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 
-from monai_consingan.arrays import check_same_grid
+from monai_consingan.arrays import check_number, check_same_grid
 
 
 class RandomDictTransform(RandomizableTransform, MapTransform):
@@ -39,7 +39,19 @@ class RandomDictTransform(RandomizableTransform, MapTransform):
 
 
 class AlikeTransform(RandomDictTransform):
-    """Dictionary version of a random transform that changes the images of all keys alike, by one draw for the first."""
+    """Dictionary version of a random transform that changes the images of all keys alike, by one draw for the first.
+
+    Arguments are those of the base; more are those of the array version.
+    """
+
+    array_version: ClassVar[type[RandomizableTransform]]
+    """The array version."""
+
+    def __init__(
+        self, keys: KeysCollection, prob: float = 1.0, allow_missing_keys: bool = False, **kwargs: Any
+    ) -> None:
+        transform: Any = self.array_version
+        super().__init__(transform(**kwargs), check_number(prob, "prob", 0, 1), keys, allow_missing_keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the images under the keys changed alike.

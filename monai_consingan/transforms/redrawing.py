@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.errors import ConSinGANError
+from monai.config import NdarrayOrTensor
+from monai.transforms import RandomizableTransform
+
+from monai_consingan.arrays import as_array, check_number, wrap_like
+from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.methods import BlendSettings
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 
@@ -111,30 +115,53 @@ def _redrawn(
     return wrap_like(turn.turned(as_array(redrawn)), naive)
 
 
-def check_models(models: Any, task: str, bank: Any = None) -> None:
-    """Refuse what is no models for a task, and say what to write instead.
+class RandRedrawnLesion(RandomizableTransform):
+    """Base of the random transforms whose lesions models can redraw.
 
     Args:
-        models: None, or what was handed over as models.
-        task: the task that they are needed for.
-        bank: what was given as ``bank``, the name and the form of older versions.
+        prob: probability that anything is done.
+        task: the task that models are needed for.
+        models: models of the task; None redraws nothing.
+        redrawn: where the redrawn image is used, or None, to be checked.
+        bank: the name and the form of ``models`` in older versions, which are refused.
 
     Raises:
-        ConSinGANError: for anything but None and models of this task.
+        ConSinGANError: an argument is none of these, and what to write instead.
     """
-    if bank is not None or not (models is None or isinstance(models, RedrawingModels)):
-        given = models if bank is None else bank
-        folder = str(given) if isinstance(given, (str, Path)) else "bank"
-        raise ConSinGANError(
-            f"{'models' if bank is None else 'bank'} is {given!r}, but models are handed over: with HostModels of "
-            f'monai_consingan.models give models=HostModels("{folder}", "{task}").'
-        )
-    if models is not None and models.task != task:
-        raise ConSinGANError(f"The models are for task {models.task!r}, but {task!r} is needed: give others.")
 
+    def __init__(
+        self, prob: float, task: str, models: RedrawingModels | None, redrawn: BlendSettings | None, bank: Any
+    ) -> None:
+        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
+        if bank is not None or not (models is None or isinstance(models, RedrawingModels)):
+            given = models if bank is None else bank
+            folder = str(given) if isinstance(given, (str, Path)) else "bank"
+            raise ConSinGANError(
+                f"{'models' if bank is None else 'bank'} is {given!r}, but models are handed over: with HostModels of "
+                f'monai_consingan.models give models=HostModels("{folder}", "{task}").'
+            )
+        if models is not None and models.task != task:
+            raise ConSinGANError(f"The models are for task {models.task!r}, but {task!r} is needed: give others.")
+        if not (redrawn is None or isinstance(redrawn, BlendSettings)):
+            raise ConSinGANError(f"redrawn is {redrawn!r}; give BlendSettings of monai_consingan.methods.")
+        self.models = models
+        self._warned: set[str] = set()
 
-def check_blend(redrawn: BlendSettings | None) -> BlendSettings | None:
-    """Refuse what does not say where a redrawn image is used."""
-    if redrawn is None or isinstance(redrawn, BlendSettings):
-        return redrawn
-    raise ConSinGANError(f"redrawn is {redrawn!r}; give BlendSettings of monai_consingan.methods.")
+    def _known(self, known: HostKnowledge | None, image: NdarrayOrTensor) -> HostKnowledge | None:
+        """What is known of an image by what is known of its host (:meth:`HostKnowledge.of_image`), if that is given.
+
+        If that is of another host, a warning says so.
+        """
+        part = None if known is None else known.of_image(image)
+        if known is not None and part is None:
+            self._warn(
+                "What is known of the host is not used, as this image is no part of it, or its intensities were "
+                "changed: put this transform before those that do that."
+            )
+        return part
+
+    def _warn(self, message: str, kind: str = "") -> None:
+        """Warn of something once, or of a kind of thing."""
+        if (kind or message) not in self._warned:
+            self._warned.add(kind or message)
+            warnings.warn(message, ConSinGANWarning, 3)

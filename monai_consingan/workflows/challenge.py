@@ -27,10 +27,11 @@ from monai_consingan.metrics.detection import detection
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.workflows.augmentation import ScanRecord, augment, free_twins, read_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.survey import load_pair, size_class
+from monai_consingan.workflows.augmentation.survey import size_class
+from monai_consingan.workflows.data_sets.load import load_pair
 from monai_consingan.workflows.outputs import REPORT_NAME
 from monai_consingan.workflows.report import shown_number, write_report
-from monai_consingan.workflows.run_folder import ResumableFolder
+from monai_consingan.workflows.resumable_folder import ResumableFolder
 
 PAGE = "report.html"
 _MASKS = "masks"

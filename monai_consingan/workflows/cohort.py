@@ -13,14 +13,14 @@ import torch
 
 from monai_consingan.arrays import wrap_like
 from monai_consingan.data import Region, named_sequences, sliced_axis
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.device import check_device
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.settings import TrainingSettings
-from monai_consingan.workflows.augmentation.folders import read_scans
-from monai_consingan.workflows.augmentation.records import ScanRecord
-from monai_consingan.workflows.augmentation.survey import load_files, load_lesions
+from monai_consingan.workflows.data_sets.folders import read_scans
+from monai_consingan.workflows.data_sets.load import load_files, load_lesions
+from monai_consingan.workflows.data_sets.records import ScanRecord
 from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.train import TrainingFolder, settings_for
 from monai_consingan.workflows.training_slices import TrainingSlices, scaled_affine
@@ -93,9 +93,7 @@ def cohort_run(
     settings = settings_for(task, settings)
     if task not in ("harmonization", "editing"):
         raise ConSinGANError(f"task is {task!r}, but a cohort's model is for 'harmonization' or 'editing'.")
-    for name, number in (("crops", crops), ("side", side)):
-        if number is not None and number < 1:
-            raise ConSinGANError(f"{name} is {number}, but must be 1 or more.")
+    check_least(1, crops=crops, side=side)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     for name, number in (("held out", held_out), ("taken", fold)):
         if number is not None and number not in scans.folds:

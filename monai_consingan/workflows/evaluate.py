@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from monai_consingan.data import file_sha256
-from monai_consingan.data.names import public_name
+from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import save_contact_sheet
 from monai_consingan.metrics import (

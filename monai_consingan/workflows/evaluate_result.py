@@ -9,7 +9,7 @@ from typing import Any
 from monai.data import MetaTensor
 
 from monai_consingan.data import file_sha256, load_label, read_sequences
-from monai_consingan.data.names import public_name
+from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, by_sequence, changed_outside, texture
 from monai_consingan.workflows.result_files import MEASURES, MEASURES_OF_BORDERS, read_result, result_file, result_image

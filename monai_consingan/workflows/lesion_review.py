@@ -17,9 +17,9 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import locked
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.move import move
+from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, save_cards, write_review
 from monai_consingan.workflows.review.decisions import read_decisions
-from monai_consingan.workflows.run_folder import write_json
 
 _NUMBERS = ("diameter_mm", "value_cnr", "seam", "likeness", "attempt")
 
@@ -73,8 +73,7 @@ def keep_lesions(
     Args:
         folder: the bank.
         decisions: the ``decisions.json`` that was saved on its ``review.html``.
-        unsure: ``"keep"`` or ``"drop"`` what was not decided for good.
-        rest: ``"keep"`` or ``"drop"`` what nothing was decided on; ``"error"`` refuses the decisions.
+        unsure, rest: see :py:func:`monai_consingan.workflows.augmentation.keep`.
 
     Returns:
         What ``bank.json`` then holds under ``kept``.

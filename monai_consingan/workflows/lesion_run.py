@@ -22,7 +22,6 @@ from monai_consingan.data import (
     load_label,
     read_sequences,
     read_stored,
-    save_label_like,
     save_sequences,
     thick_slices,
 )
@@ -204,8 +203,8 @@ class LesionRun:
         """Write images, label and figure; the names of the files of the images."""
         host = self.cases[self.host]
         files = {"image": save_sequences(self.folder, "image", image, host, alteration=alteration)}
-        save_label_like(self.folder / f"label{host.suffix}", case.label, host.parts[0])
-        save_label_like(self.folder / f"alteration{host.suffix}", alteration, host.parts[0])
+        host.save_label(self.folder, "label", case.label)
+        host.save_label(self.folder, "alteration", alteration)
         if self.command != "paste":
             files["naive"] = save_sequences(self.folder, "naive", case.naive, host, alteration=alteration)
         shows_naive = is_redrawn or self.command == "harmonize"

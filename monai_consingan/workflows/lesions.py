@@ -20,7 +20,7 @@ from monai_consingan.data.lesion_bank import (
     is_lesion_bank,
     save_lesion,
 )
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.figures import save_lesion_sheet
 from monai_consingan.folder_lock import leaving_nothing, locked
 from monai_consingan.lesion_settings import LesionSettings
@@ -28,13 +28,13 @@ from monai_consingan.models.device import check_device
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import unwritable, whole_file
-from monai_consingan.workflows.augmentation.folders import read_scans
-from monai_consingan.workflows.augmentation.records import ScanRecord, pick_sequences, without_paths
-from monai_consingan.workflows.augmentation.survey import load_pair
+from monai_consingan.workflows.data_sets.folders import read_scans
+from monai_consingan.workflows.data_sets.load import load_pair
+from monai_consingan.workflows.data_sets.records import ScanRecord, pick_sequences, without_paths
 from monai_consingan.workflows.lesion_generator import LesionGenerator
 from monai_consingan.workflows.lesion_review import write_lesion_review
 from monai_consingan.workflows.new_lesion import NewLesion
-from monai_consingan.workflows.run_folder import ResumableFolder, write_json
+from monai_consingan.workflows.resumable_folder import ResumableFolder, write_json
 
 __all__ = ["make_lesions"]
 
@@ -85,8 +85,7 @@ def make_lesions(
     """
     settings = settings or LesionSettings()
     check_device(device)
-    if number < 1:
-        raise ConSinGANError(f"number is {number}, but must be 1 or more.")
+    check_least(1, number=number)
     if isinstance(donors, str | Path):
         scans = read_scans(donors, channel=channel, lesion_mask=lesion_mask, sequences=sequences).of("training")
     else:

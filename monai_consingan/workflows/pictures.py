@@ -23,8 +23,8 @@ from monai_consingan.data import (
     slice_axis,
     slices_of,
 )
-from monai_consingan.data.names import public_name
 from monai_consingan.data.sequences import chosen_channel
+from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import slice_view
 from monai_consingan.transforms import head_slices

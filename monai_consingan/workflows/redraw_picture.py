@@ -15,7 +15,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from monai_consingan.data.pyramid import resize
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.inferers import noise_of, painted
 from monai_consingan.models.model import TrainedModel, model_file
 from monai_consingan.networks import ConSinGANGenerator
@@ -60,8 +60,7 @@ def paint_to_image(
         ConSinGANError: a model or a picture that cannot be used, a stage that the model has not, a count below 1, or a
             folder that cannot be used.
     """
-    if count < 1:
-        raise ConSinGANError(f"count is {count}, but must be 1 or more.")
+    check_least(1, count=count)
     with _redrawing("paint-to-image", run, picture, output, seed, overwrite) as redrawing:
         generator, task = redrawing.model.generator, redrawing.model.settings.task
         for number in range(count):

@@ -10,7 +10,7 @@ from typing import Any
 from monai.data import MetaTensor
 
 from monai_consingan.data import Files, as_files, lead_channel, slices_of
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import Checks, check_removal, removal_measures, tissue_levels
 from monai_consingan.models.device import check_device
@@ -50,8 +50,7 @@ class LesionTarget(LesionRequest):
     train_on: str = "mirror"
 
     def __post_init__(self) -> None:
-        if self.train_on not in TRAINING_TISSUES:
-            raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
+        check_choice(TRAINING_TISSUES, train_on=self.train_on)
 
     @property
     def files(self) -> list[str | Path | None]:
@@ -83,19 +82,10 @@ def remove(
         output: folder for ``image``, ``label``, ``naive`` (the mere filling), ``alteration``, ``figure.png``,
             ``report.json`` and, if one was trained, ``model.pt``; nothing is written outside of it and the bank. A
             killed run that is started again goes on from its checkpoint there.
-        settings: settings of the training, by default the preset ``quick`` (``quick-3d`` if ``dims`` is 3).
-        blend: where the redrawn image replaces the filled one, by default ``redraw.REMOVAL_BLEND``.
-        model: model, or folder of a run, to use instead of training one; its settings are used.
-        start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;
-            fewer iterations then do. It must have the same networks.
-        bank: folder of models of earlier trainings (:py:class:`monai_consingan.models.ModelBank`): the training
-            takes place only if its model is not there, and leaves it there.
-        seed: seed of the training.
-        device: where to train.
-        overwrite: whether the folder may hold something already.
-        progress: whether to show progress on the standard error stream.
-        strict: whether a result that does not pass its checks (``monai_consingan.metrics.checks``) is an error;
-            otherwise ``warnings`` of the report says so.
+        blend: where the redrawn image replaces the filled one, by default ``REMOVAL_BLEND`` of
+            ``monai_consingan.methods``.
+        settings, model, start, bank, seed, device, overwrite, progress, strict: see
+            :py:func:`monai_consingan.workflows.harmonize`.
 
     Returns:
         The report. Its ``contrast_kept`` is what is left of the lesion's contrast to the ring around it: 0 is none.

@@ -15,7 +15,7 @@ import numpy as np
 
 from monai_consingan import __version__
 from monai_consingan.data import SequenceFiles, Stored, file_sha256
-from monai_consingan.data.names import public_name
+from monai_consingan.data.stored import public_name
 
 
 def versions() -> dict[str, str]:
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def describe_inputs(inputs: Mapping[str, str | Path | Stored | SequenceFiles | None]) -> dict[str, Any]:
-    """Name (:py:func:`monai_consingan.data.names.public_name`) and SHA-256 of every input that is given.
+    """Name (:py:func:`monai_consingan.data.stored.public_name`) and SHA-256 of every input that is given.
 
     Args:
         inputs: files by what they are, or what was read of them, which is not read again. Of several sequences, each

@@ -14,7 +14,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.figures import SliceView, slice_view
 from monai_consingan.inferers import noise_of
 from monai_consingan.models.model import TrainedModel, model_file
@@ -176,8 +176,7 @@ def draw_animation(
             f"The model is of the task {model.settings.task!r}, but only models of the task 'animation' can be "
             "animated: leave --animate out, or train one with --task animation."
         )
-    if frames < 2:
-        raise ConSinGANError(f"frames is {frames}, but must be 2 or more.")
+    check_least(2, frames=frames)
     if not 0 <= start_scale < generator.num_stages:
         raise ConSinGANError(
             f"start scale is {start_scale}, but of {generator.num_stages} stages only 0 to {generator.num_stages - 1} "

@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array
 from monai_consingan.data import Region, load_scan, named_sequences, read_stored, same_grid, slice_axis, sliced_axis
-from monai_consingan.data.names import public_name
+from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import whole_slices

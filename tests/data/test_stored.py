@@ -16,7 +16,7 @@ from PIL import Image
 
 from monai_consingan.data import file_sha256, load_label, load_scan
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows.run_folder import write_json
+from monai_consingan.workflows.resumable_folder import write_json
 
 SHAPE = (12, 13, 14)
 

@@ -1,8 +1,9 @@
 """Both networks on functions compiled for the CPU by Numba, an optional dependency.
 
 ``choice`` tells where they can be used and pay, ``networks`` has the whole networks, ``layers`` what these are made of,
-``winograd`` the convolutions, ``product`` the product of matrices in them, ``kernels`` all else that is compiled, and
-``specialize`` the compiling itself.
+``winograd`` the convolutions, ``tiles`` what these work on, ``few_channels`` those from or to a few channels,
+``product`` the product of matrices in them, ``norm`` and ``resample`` all else that is compiled, and ``specialize`` the
+compiling itself.
 """
 
 from __future__ import annotations

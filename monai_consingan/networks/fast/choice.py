@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,19 @@ class FastNetworks:
     generator: FastGenerator
     discriminator: FastDiscriminator
 
-    def one_pool(self) -> AbstractContextManager[None]:
-        """Give the compiled functions the threads of PyTorch, for as long as the context lasts."""
-        from monai_consingan.networks.fast.layers import one_pool
+    @staticmethod
+    @contextmanager
+    def one_pool() -> Iterator[None]:
+        """Let the compiled functions have PyTorch's threads, and PyTorch one: two pools would wait for each other."""
+        import numba
 
-        return one_pool()
+        threads = torch.get_num_threads()
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 def fast_networks(

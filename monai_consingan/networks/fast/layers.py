@@ -6,8 +6,6 @@ Images are contiguous and (N, H, W, C) or (N, D, H, W, C) here, unlike in the re
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -27,18 +25,6 @@ Tensor = torch.Tensor
 
 PARTS = 8
 """Parts of a sum, whatever the number of threads."""
-
-
-@contextmanager
-def one_pool() -> Iterator[None]:
-    """Let the compiled functions have PyTorch's threads, and PyTorch one: two pools would wait for each other."""
-    threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _or_empty(x: Tensor | None, like: Tensor) -> Tensor:

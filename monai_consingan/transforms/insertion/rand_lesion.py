@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends
 
 from monai_consingan.arrays import (
@@ -27,26 +25,25 @@ from monai_consingan.arrays import (
 )
 from monai_consingan.data import sequence_names
 from monai_consingan.data.sequences import chosen_channel
-from monai_consingan.errors import ConSinGANError, ConSinGANWarning, NoPlaceError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
-from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host, known_part
+from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.canvas import Canvas
 from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
-from monai_consingan.transforms.insertion.placement import find_placement
+from monai_consingan.transforms.kept_hosts import known_host
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
+    RandRedrawnLesion,
     RedrawingModels,
-    check_blend,
-    check_models,
     host_model,
     named_model,
 )
 
 
-class RandLesion(RandomizableTransform):
+class RandLesion(RandRedrawnLesion):
     """Put lesions of random donors, randomly flipped, rotated and scaled, at random places of a host.
 
     Every lesion goes to a place found by :func:`find_placement`: inside the head or a given region, clear of the
@@ -100,7 +97,7 @@ class RandLesion(RandomizableTransform):
 
     Attributes:
         log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
-            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.paste_crop.CropPaste.checks``), or
+            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.canvas.CropPaste.checks``), or
             the ``reason`` why it was left out. With models, ``how`` is the method or the fallback, and ``not_redrawn``
             the reason, where there is a model that could not redraw it. MetaTensor images carry it as
             JSON in ``meta["pasted_lesions"]``.
@@ -139,12 +136,11 @@ class RandLesion(RandomizableTransform):
         lead: int | str | None = None,
         mass_effect: float = 0.0,
     ) -> None:
-        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
+        super().__init__(prob, "harmonization", models, redrawn, bank)
         if isinstance(donors, (str, Path, Mapping)) or len(donors) == 0:
             raise ConSinGANError(f"donors is {donors!r}; give a list of at least one image with its label.")
         for entry in donors if isinstance(donors, (list, tuple)) else ():
             check_entry(entry)
-        check_models(models, "harmonization", bank)
         self.method = method or (DEFAULT_INSERTION if models is None else DEFAULT_REDRAWN_INSERTION)
         self.fallback = fallback
         how, instead = insertion_method(self.method), insertion_method(fallback or DEFAULT_INSERTION)
@@ -156,8 +152,7 @@ class RandLesion(RandomizableTransform):
             )
         if instead.redrawn is not None:
             raise ConSinGANError(f"fallback {fallback!r} uses a model: choose a method that needs none.")
-        self.models = models
-        self.redrawn = check_blend(redrawn) or how.redrawn
+        self.redrawn = redrawn or how.redrawn
         self.number = int_range(number, "number", 1)
         self.turns: dict[str, Any] = {
             "flip_prob": check_number(flip_prob, "flip_prob", 0, 1),
@@ -168,7 +163,6 @@ class RandLesion(RandomizableTransform):
         self.placing: dict[str, Any] = {
             "edge_mm": None if edge_mm is None else check_number(edge_mm, "edge_mm"),
             "clearance_mm": check_number(clearance_mm, "clearance_mm"),
-            "axis": axis,
         }
         self.count = len(donors)
         self.donors = Donors(
@@ -187,7 +181,6 @@ class RandLesion(RandomizableTransform):
         self.mass_effect = check_mass_effect(mass_effect)
         self.log: list[dict[str, Any]] = []
         self._draws: list[LesionDraw] = []
-        self._warned: set[str] = set()
 
     def randomize(self, data: Any | None = None) -> None:
         """Draw everything that chance decides."""
@@ -228,16 +221,16 @@ class RandLesion(RandomizableTransform):
             labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label
             mask = wrap_like(np.zeros((1, *img.shape[1:]), np.uint8), img)
             return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
-        host = known_part(known, img, self._warn) or known_host(img, region, self.spacing, self.host_lead(img))
+        host = self._known(known, img) or known_host(img, region, self.spacing, self.host_lead(img))
         model = self._model(img, host)
-        canvas = Canvas(img, label)
+        canvas = Canvas(img, label, host, self.axis)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
             before = copy(canvas)
             try:
                 crop = self.donors.turned(draw, img, self.axis)
                 entry["lesion"] = crop.number
-                entry |= self._put(canvas, host, crop, draw.seed, model)
+                entry |= self._put(canvas, crop, draw.seed, model)
             except NoPlaceError as error:
                 entry["reason"] = str(error)
                 canvas = before
@@ -249,12 +242,6 @@ class RandLesion(RandomizableTransform):
     def host_lead(self, img: NdarrayOrTensor) -> int:
         """The channel of a host that its head is found in."""
         return 0 if self.donors.lead is None else chosen_channel(sequence_names(img), self.donors.lead, "the host")
-
-    def _warn(self, message: str) -> None:
-        """Warn of something once."""
-        if message not in self._warned:
-            self._warned.add(message)
-            warnings.warn(message, ConSinGANWarning, 3)
 
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
@@ -269,35 +256,20 @@ class RandLesion(RandomizableTransform):
             )
         return model
 
-    def _put(
-        self, canvas: Canvas, known: HostKnowledge, crop: DonorCrop, seed: int, model: Any | None
-    ) -> dict[str, Any]:
+    def _put(self, canvas: Canvas, crop: DonorCrop, seed: int, model: Any | None) -> dict[str, Any]:
         """Find a place for one lesion and put it there; what to tell of it in the log."""
-        placement = find_placement(
-            canvas.image[crop.lead],
-            None,
-            crop.label,
-            spacing=crop.spacing,
-            rng=np.random.RandomState(seed),
-            host_label=canvas.labels[0],
-            level=crop.level,
-            known=known,
-            channel=crop.lead,
-            **self.placing,
-        )
+        placement = canvas.place(crop, seed, **self.placing)
         if self.mass_effect:
-            canvas.push(crop_push(crop, placement.offset, self.mass_effect, known, self.axis))
-        where = crop, placement.offset, known, canvas.labels[0]
+            canvas.make_room(crop, placement, self.mass_effect)
         told: dict[str, Any] = {"placement": placement.as_dict()}
         paste = self.paste
         if self.models is not None and self.redrawn is not None:
             told["how"] = self.method
             if model is not None:
-                naive = paste_crop(self.paste, canvas.image, *where)
+                naive = canvas.paste(self.paste, crop, placement)
                 try:
                     redrawn = model(*canvas.with_lesion(naive), canvas.host, self.redrawn)
-                    checks = canvas.take(naive, as_array(redrawn))
-                    return {**told, "checks": checks}
+                    return {**told, "checks": canvas.take(naive, as_array(redrawn))}
                 except NoPlaceError as error:
                     if self.fallback is None:
                         raise
@@ -305,7 +277,7 @@ class RandLesion(RandomizableTransform):
             why = told.get("not_redrawn", "The models have none of this host.")
             self._warn(f"A lesion is pasted by {self.fallback!r}, as no model redraws it: {why}")
             told["how"], paste = self.fallback, self.paste_instead
-        return {**told, "checks": canvas.take(paste_crop(paste, canvas.image, *where))}
+        return {**told, "checks": canvas.take(canvas.paste(paste, crop, placement))}
 
 
 def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:

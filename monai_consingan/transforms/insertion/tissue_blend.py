@@ -42,8 +42,9 @@ class TissueBlend:
     In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
     the blend changes is made to bend there too, before the textures are matched and in the end, so that it looks like
     what such slices would have shown. A lesion that stands out from the host's tissue may bend nearly as it did, and
-    its radial profile is left out of that: it is as sharp as the source's within the mask, and outside fades over
-    ``fade_mm`` from the source's to the host's.
+    its radial profile is left out of that: it is as sharp as the source's within the mask, and outside fades from the
+    source's to the host's as far as anything changes. What does not stand out has no border that must be kept: there
+    the seam may also run within the mask, and so in the middle of a wide fade rather than at its end.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
@@ -56,6 +57,9 @@ class TissueBlend:
         texture: the source's fine part is made at most so many times stronger or weaker; 1 leaves it.
         ring_mm: how far around the mask the tissue reaches that this is measured in.
         keep_profile: whether the radial profile within the mask is kept.
+        fade_in_space_mm: ``fade_mm`` in space.
+        inner_in_space_mm: ``inner_mm`` in space for what does not stand out from the host's tissue; the more it does,
+            the less.
         extend_mm: how much further than the fade a change may reach along an axis of thick slices.
     """
 
@@ -66,6 +70,8 @@ class TissueBlend:
     texture: float = 2.0
     ring_mm: float = 8.0
     keep_profile: bool = True
+    fade_in_space_mm: float = 4.5
+    inner_in_space_mm: float = 1.5
     extend_mm: float = 4.0
 
     def __post_init__(self) -> None:
@@ -76,7 +82,7 @@ class TissueBlend:
 
     @property
     def reach_mm(self) -> float:
-        """How far from the mask the host may change in space, to half a voxel; in planes ``extend_mm`` less."""
+        """How far from the mask the host may change in space, to half a voxel; in planes it is less."""
         return self._reach(3)
 
     @property
@@ -85,7 +91,7 @@ class TissueBlend:
         return max(self.ring_mm, self.reach_mm) + _CUT * self.fine_mm
 
     def _reach(self, dims: int) -> float:
-        return self.outer_mm + self.fade_mm + (self.extend_mm if dims == 3 else 0.0)
+        return self.outer_mm + (self.fade_in_space_mm + self.extend_mm if dims == 3 else self.fade_mm)
 
     def __call__(
         self,
@@ -154,7 +160,8 @@ class TissueBlend:
         where = mask[near], known[near], depth, around, mm
         mixed, old = host.copy(), host[there]
         if mask.ndim == 2:
-            mixed[there] = self._near(old, source[there], source[there], *where, *self._bands(host, source, near, mm))
+            bands = self._bands(host, source, near, mm)
+            mixed[there] = self._near(old, source[there], source[there], [1.0] * len(host), *where, *bands)
             return mixed
         ring = (around > 0) & (around <= self.ring_mm) & known[near]
         stiff = [Stiffness.of(channel, known[near], ring, mm) for channel in old]
@@ -165,7 +172,7 @@ class TissueBlend:
         for new, channel, one, share, profile in zip(source[there], old, stiff, shares, profiles, strict=True):
             change = bent(new - channel, one, share, shells, known[near], np.ones(new.shape), profile)
             new[...] = channel + change
-        part = self._near(old, source[there], sharp, *where, *self._bands(host, source, near, mm))
+        part = self._near(old, source[there], sharp, shares, *where, *self._bands(host, source, near, mm))
         touched, reachable = (part != old).any(axis=0), known[near] & (around <= self.reach_mm)
         trust = np.select([mask[near], touched], _TRUST[:2], _TRUST[2])
         for new, channel, one, share in zip(part, old, stiff, shares, strict=True):
@@ -190,6 +197,7 @@ class TissueBlend:
         host: np.ndarray,
         source: np.ndarray,
         pasted: np.ndarray,
+        shares: Sequence[float],
         mask: np.ndarray,
         known: np.ndarray,
         depth: np.ndarray,
@@ -200,30 +208,35 @@ class TissueBlend:
     ) -> np.ndarray:
         """Blend in the box around the mask, host and source being known without their finest and their fine part.
 
-        The profile is that of what is pasted; depth and distance around are those of the mask.
+        The profile is that of what is pasted; the seam may run so many mm within the mask, and the fade reaches so many
+        to its sides; depth and distance around are those of the mask.
         """
+        free = 1 - max(shares)
+        inner = self.inner_mm + free * (self.inner_in_space_mm - self.inner_mm)
+        fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         ring = (around > 0) & (around <= self.ring_mm) & known
         bands = zip(host, source, *half, *coarse, strict=True)
         texture = np.stack([self._texture(*channel, ring) for channel in bands])
         outline = (around <= self.outer_mm) & known
-        core = depth > min(self.inner_mm, 0.999 * float(depth.max()))
+        core = depth > min(inner, 0.999 * float(depth.max()))
         given: dict[str, Any] = {"spacing": mm, "alone": 0.0, "precision": _PRECISION}
         clone = poisson_blend(*coarse, outline, valid=known, **given)
         shown = seam_cut(clone + texture, host, core, outline)
-        signed = outside_distance(shown, mm, reach_mm=self.fade_mm + min(mm)) - 0.5 * min(mm)
+        signed = outside_distance(shown, mm, reach_mm=fade + min(mm)) - 0.5 * min(mm)
         signed = np.where(shown, 0.5 * min(mm) - depth_inside(shown, mm), signed)
         # the source's coarse part at the host's level; its own where no tissue of the host is beside it
-        clone = poisson_blend(*coarse, (signed <= self.fade_mm) & known, valid=known, **given)
-        ramp = np.clip(0.5 - signed / (2 * self.fade_mm), 0.0, 1.0) if self.fade_mm else shown.astype(np.float64)
+        clone = poisson_blend(*coarse, (signed <= fade) & known, valid=known, **given)
+        ramp = np.clip(0.5 - signed / (2 * fade), 0.0, 1.0) if fade else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
         mixed = (1 - weight) * coarse[0] + weight * clone
         mixed += ((1 - weight) * (host - coarse[0]) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
         if self.keep_profile and mask.ndim == 2:
             mixed -= np.stack([self._profile(change, mask, depth, around, mm) for change in mixed - pasted])
         elif self.keep_profile:
-            far = np.clip(around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.where(mask, 0.0, 1.0)
+            reach = self.fade_mm + free * (self.outer_mm + fade - self.fade_mm)
+            far = np.clip(around / reach, 0.0, 1.0) if reach else np.where(mask, 0.0, 1.0)
             wanted = host + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - host)
-            shells = Shells(mask, depth, around, mm, self.fade_mm)
+            shells = Shells(mask, depth, around, mm, reach)
             mixed -= np.stack([shells.means(change) for change in mixed - wanted])
         return np.asarray(np.where(weight > 0, mixed, host))
 

@@ -24,11 +24,12 @@ from monai_consingan.data import (
     unstack_keys,
     work_dims,
 )
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
 
 class FilledLesion(NamedTuple):
@@ -60,7 +61,7 @@ class FillLesion(Transform):
 
     Args:
         methods: ways to fill, tried in this order (:class:`RemoveLesion`).
-        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"`` or a position in mm.
+        symmetry: where left mirrors to right: ``"centre"``, ``"estimate"``, a position in mm or a plane.
         margin_mm: how far beyond the label is filled.
         train_on: ``"mirror"``, the other hemisphere's tissue at the lesion's place, which has no lesion, or
             ``"image"``, the scan as it is, as published.
@@ -73,7 +74,7 @@ class FillLesion(Transform):
     """
 
     methods: str | Sequence[str] = USUAL_FILLINGS
-    symmetry: str | float = "estimate"
+    symmetry: str | float | SymmetryPlane = "estimate"
     margin_mm: float = 1.5
     train_on: str = "mirror"
     axis: int | None = None
@@ -82,8 +83,7 @@ class FillLesion(Transform):
     backend = [TransformBackends.NUMPY]
 
     def __post_init__(self) -> None:
-        if self.train_on not in TRAINING_TISSUES:
-            raise ConSinGANError(f"train on is {self.train_on!r}, but must be one of {', '.join(TRAINING_TISSUES)}.")
+        check_choice(TRAINING_TISSUES, train_on=self.train_on)
 
     def __call__(  # type: ignore[override]
         self,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection, NdarrayOrTensor
-from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
@@ -18,7 +15,6 @@ from monai_consingan.arrays import (
     as_array,
     check_host,
     check_labels,
-    check_number,
     images_and_label,
     spacing_of,
     wrap_like,
@@ -27,14 +23,13 @@ from monai_consingan.background import find_background
 from monai_consingan.data import lead_channel, stack_keys, unstack_keys
 from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.distance import ring
-from monai_consingan.errors import ConSinGANWarning, NoPlaceError
+from monai_consingan.errors import NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
-from monai_consingan.transforms.host_knowledge import HostKnowledge, known_part
+from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.random_dict import RandomDictTransform
 from monai_consingan.transforms.redrawing import (
+    RandRedrawnLesion,
     RedrawingModels,
-    check_blend,
-    check_models,
     host_model,
     named_model,
 )
@@ -42,7 +37,7 @@ from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesio
 from monai_consingan.transforms.removal.symmetry import NO_SYMMETRY, SymmetryPlane
 
 
-class RandLesionRemoval(RandomizableTransform):
+class RandLesionRemoval(RandRedrawnLesion):
     """Remove a host's lesions with a probability: fill them, and let the host's ConSinGAN redraw what was filled.
 
     The host's model is found by the voxels of the host and the outline of its lesions: this transform has to get what
@@ -89,14 +84,11 @@ class RandLesionRemoval(RandomizableTransform):
         redrawn: BlendSettings | None = None,
         bank: Any = None,
     ) -> None:
-        RandomizableTransform.__init__(self, check_number(prob, "prob", 0, 1))
-        check_models(models, "editing", bank)
-        self.models = models
+        super().__init__(prob, "editing", models, redrawn, bank)
+        self.redrawn = redrawn or REMOVAL_BLEND
         self.lesion_labels = check_labels(lesion_labels)
         self.remove = RemoveLesion(methods, symmetry, margin_mm, axis, flip_axis, spacing)
-        self.redrawn = check_blend(redrawn) or REMOVAL_BLEND
         self.log: dict[str, Any] = {}
-        self._warned: set[str] = set()
 
     def __call__(  # type: ignore[override]
         self,
@@ -130,7 +122,7 @@ class RandLesionRemoval(RandomizableTransform):
             which = "" if self.lesion_labels is None else f" of lesion_labels {list(self.lesion_labels)}"
             self.log = {"reason": f"label marks no lesion{which}"}
             return untouched
-        known = known_part(known, img, partial(self._warn, "part"))
+        known = self._known(known, img)
         try:
             removed = self.remove(img, label, None if self.lesion_labels is None else present, known)
         except NoPlaceError as error:
@@ -138,7 +130,7 @@ class RandLesionRemoval(RandomizableTransform):
             return untouched
         self.log = {"method": removed.method, "tried": dict(removed.tried), "redrawn": 0, "filled": 0}
         if unknown := next((why for why in self.log["tried"].values() if why.startswith(NO_SYMMETRY)), None):
-            self._warn("plane", f"Tissue of the other hemisphere is not taken where {unknown}; or use PrepareHostd.")
+            self._warn(f"Tissue of the other hemisphere is not taken where {unknown}; or use PrepareHostd.", "plane")
         model = host_model(self.models, img, label, known)
         places, count = ndimage.label(as_array(removed.mask))
         image, why = removed.image, "The models have none of this host with these lesions."
@@ -152,19 +144,13 @@ class RandLesionRemoval(RandomizableTransform):
                 self.log["filled"] += 1
                 why = str(error)
         if self.models is not None and self.log["filled"]:
-            self._warn("model", f"A lesion stays as it was filled, as no model redraws it: {why}")
+            self._warn(f"A lesion stays as it was filled, as no model redraws it: {why}", "model")
         self.log["checks"] = self._checks(img, image, label, removed)
         return removed._replace(image=image)
 
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
         return self.remove.of_host(host, label) | ({} if label is None else named_model(self.models, host, label))
-
-    def _warn(self, what: str, message: str) -> None:
-        """Warn of a kind of thing once."""
-        if what not in self._warned:
-            self._warned.add(what)
-            warnings.warn(message, ConSinGANWarning, 3)
 
     def _checks(self, host: Any, image: Any, label: Any, removed: RemovedLesion) -> dict[str, float | None]:
         """What shows whether the lesions are gone, see ``log``."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import NdarrayOrTensor
 from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends, convert_data_type, convert_to_dst_type, ensure_tuple
 from scipy.ndimage import gaussian_filter
@@ -209,12 +209,7 @@ class RandLesionBlobd(AlikeTransform):
     """
 
     backend = RandLesionBlob.backend
-
-    def __init__(
-        self, keys: KeysCollection, prob: float = 1.0, allow_missing_keys: bool = False, **kwargs: Any
-    ) -> None:
-        prob = check_number(prob, "prob", 0, 1)
-        super().__init__(RandLesionBlob(**kwargs), prob, keys, allow_missing_keys)
+    array_version = RandLesionBlob
 
 
 RandLesionBlobD = RandLesionBlobDict = RandLesionBlobd

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import NdarrayOrTensor
 from monai.transforms import RandomizableTransform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor
 
@@ -120,12 +120,7 @@ class RandShuffleTilesd(AlikeTransform):
     """
 
     backend = RandShuffleTiles.backend
-
-    def __init__(
-        self, keys: KeysCollection, prob: float = 1.0, allow_missing_keys: bool = False, **kwargs: Any
-    ) -> None:
-        prob = check_number(prob, "prob", 0, 1)
-        super().__init__(RandShuffleTiles(**kwargs), prob, keys, allow_missing_keys)
+    array_version = RandShuffleTiles
 
 
 RandShuffleTilesD = RandShuffleTilesDict = RandShuffleTilesd

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
+from monai_consingan.workflows.data_sets.datalists import read_datalist
+from monai_consingan.workflows.data_sets.folders import read_bids, read_nnunet, read_scans
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
-from .datalists import read_datalist
-from .folders import read_bids, read_nnunet, read_scans
-from .keep import keep
-from .merge import merge
-from .records import ScanRecord, ScanSet
+from .merge import keep, merge
 from .run import augment, free_twins
 from .survey import Lesion
 from .workers import Execution

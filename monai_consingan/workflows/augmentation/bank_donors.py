@@ -9,8 +9,8 @@ from monai_consingan.data.lesion_bank import BANK_FILE, LesionBank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.bank import bank_donor
 from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, size_class
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
 
 def survey_bank(folder: str | Path, scans: ScanSet) -> ScanSurvey:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import SequenceFiles
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.model import TrainedModel
-from monai_consingan.transforms.mass_effect import Push
 from monai_consingan.workflows.augmentation.plan import ScanTask
-from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
+from monai_consingan.workflows.data_sets.records import ScanRecord, without_paths
 
 
 class Refusal(ConSinGANError):
@@ -102,20 +100,6 @@ class Case:
     def across(self) -> int | None:
         """The axis perpendicular to the slices, where these are worked on one by one; ``None`` for work in space."""
         return self.axis if self.dims == 2 else None
-
-    @property
-    def measured_across(self) -> int | None:
-        """The axis perpendicular to the slices, within which lesions are measured; ``None`` for measures in space."""
-        return self.axis if self.measured == 2 else None
-
-    def pushed(self, push: Push) -> Case:
-        """The scan when it has made room for a lesion: image, label and numbers with their tissue moved."""
-        return replace(
-            self,
-            image=wrap_like(push.image(as_array(self.image)), self.image),
-            label=wrap_like(push.label(as_array(self.label)[0])[None], self.label),
-            numbers=push.label(self.numbers),
-        )
 
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""

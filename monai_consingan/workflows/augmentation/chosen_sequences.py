@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from monai_consingan.data import read_stored, save_sequences
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.survey import load_files
+from monai_consingan.workflows.data_sets.load import load_files
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
 REAL = "real"
 """The folder for these scans in the output."""

@@ -28,11 +28,11 @@ from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.merge import write_lists
 from monai_consingan.workflows.augmentation.plan import ScanTask, describe_donors
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet, without_paths
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, survey_scan
 from monai_consingan.workflows.augmentation.twins import TwinMaker
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, without_paths
 
 _TASKS = {"augment": "harmonization", "twins": "editing"}
 

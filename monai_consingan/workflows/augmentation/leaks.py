@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from monai_consingan.data import file_sha256
 from monai_consingan.models.model import TrainedModel
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
 
 def seen_scans(model: TrainedModel, scans: ScanSet) -> list[ScanRecord]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -14,30 +13,20 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache, cachedmethod
 
-from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.arrays import as_array
 from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
-from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import (
-    Limits,
-    Surroundings,
-    TissueLevel,
-    contrast,
-    contrast_to_noise,
-    kept,
-    measure_change,
-    tissue_levels,
-)
+from monai_consingan.metrics import Limits, TissueLevel, measure_new_lesion, tissue_levels
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
+from monai_consingan.transforms.insertion.canvas import Canvas
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.match import check_gain
-from monai_consingan.transforms.insertion.paste_crop import Canvas, crop_push, paste_crop
-from monai_consingan.transforms.insertion.placement import Placement, find_placement
+from monai_consingan.transforms.insertion.placement import Placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
 from monai_consingan.workflows.augmentation.maker import CaseMaker
@@ -166,26 +155,19 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         """The lesion of a draw on the host's spacing, its volume in mm3, and a place for it."""
         with refused("donor unfit", hide=self.records.get(draw.donor.scan)):
             crop = self.donors.turned(draw, case.image, case.across)
+        crop = replace(crop, lead=draw.donor.lead)  # the sequence that the survey measured it in
         volume = float(lesion_voxels(crop.label, self.settings.lesion_labels).sum() * math.prod(crop.spacing))
         if volume < self.settings.min_volume or not (crop.label == draw.donor.value).any():
             raise Refusal("too small", f"the lesion has {volume:.1f} mm3, below {self.settings.min_volume:g}")
+        edges = {"edge_mm": self.settings.edge_mm, "clearance_mm": self.settings.clearance_mm}
         with refused("no place"):
-            placement = find_placement(
-                as_array(case.image)[draw.donor.lead],
-                crop.image[draw.donor.lead],
-                crop.label,
-                spacing=crop.spacing,
-                rng=np.random.RandomState(draw.seed),
-                host_label=as_array(case.label)[0],
-                edge_mm=self.settings.edge_mm,
-                clearance_mm=self.settings.clearance_mm,
-                axis=case.across,
-                level=crop.level,
-                prior=site.prior,
-                known=site.known,
-                channel=draw.donor.lead,
-            )
+            placement = self._canvas(case, site).place(crop, draw.seed, prior=site.prior, **edges)
         return crop, volume, placement
+
+    @staticmethod
+    def _canvas(case: Case, site: _Site) -> Canvas:
+        """The scan so far, to put a lesion in."""
+        return Canvas(case.image, case.label, site.known, case.across)
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
@@ -197,50 +179,43 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         check_gain([match] * len(signed), signed)  # which is so for all lesions
         if method.redrawn is not None:
             self.require_model(case, how)
-        mm = spacing_of(case.image)
+        canvas, host, numbers = self._canvas(case, site), case.image, case.numbers
         if self.settings.mass_effect:
-            push = crop_push(crop, placement.offset, self.settings.mass_effect, site.known, case.across)
-            case = case.pushed(push)
-        paste = PasteLesion(method.paste_blend, match=match, axis=case.across, spacing=mm)
-        canvas = Canvas(case.image, case.label)
+            numbers = canvas.make_room(crop, placement, self.settings.mass_effect).label(numbers)
+            host = canvas.host
+        others = canvas.labels > 0
+        paste = PasteLesion(method.paste_blend, match=match, axis=case.across, spacing=site.known.spacing)
         with refused("does not fit", how):
-            canvas.take(paste_crop(paste, canvas.image, crop, placement.offset, site.known, canvas.labels[0]))
+            canvas.take(canvas.paste(paste, crop, placement))
         pasted = canvas.result()
         if method.redrawn is not None:
-            pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, case.image, how))
-        mask, others = as_array(pasted.mask) > 0, as_array(case.label) > 0
+            pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, host, how))
+        mask = as_array(pasted.mask) > 0
         outside = int((mask[0] & ~site.known.head).sum())
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
         with refused("no measure", how):
-            lead = draw.donor.lead
-            where: dict[str, Any] = {"lead": lead, "levels": site.levels}
-            found = measure_change(
-                *(pasted.image, case.image, mask),
+            found = measure_new_lesion(
+                *(pasted.image, host, mask),
+                part=mask[0] & (as_array(pasted.label)[0] == draw.donor.value),
+                donor_cnr=draw.donor.cnr,
+                donor_contrast=draw.donor.contrast,
                 head=site.known.head,
                 others=others,
                 axis=case.axis,
                 dims=case.measured,
-                **where,
+                lead=draw.donor.lead,
+                levels=site.levels,
             )
-            part = mask[0] & (as_array(pasted.label)[0] == draw.donor.value)
-            around = Surroundings(pasted.image, mask, axis=case.measured_across, exclude=others, **where)
-            cnr = contrast_to_noise(around, part=part)
-        shares = [kept(cnr, draw.donor.cnr)]
-        if draw.donor.contrast is not None:
-            with suppress(ConSinGANError):
-                shares.append(kept(contrast(around, part=part), draw.donor.contrast))
         measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
         of_several_slices = ("seam_through", "level_jump_through")
         measures |= {name: found[name] for name in of_several_slices if math.isfinite(found[name])}
-        # hosts may be far smoother or noisier than the donor, or lie around 0: the fairer of both measures counts
-        shares = [share for share in shares if math.isfinite(share)] or [math.nan]
-        measures |= {"contrast_kept": min(shares, key=lambda share: abs(share - 1)), "cnr": cnr}
+        measures |= {name: found[name] for name in ("contrast_kept", "cnr")}
         require(measures, self.limits, how)
         if self.seams:
             measures["lead"] = found["lead"]
             measures["sequences"] = self._in_each(found["sequences"], how)
-        return pasted, case.numbers, measures
+        return pasted, numbers, measures
 
     def _in_each(self, found: Mapping[str, Mapping[str, float]], how: str) -> dict[str, dict[str, float]]:
         """What is told of each sequence, whose seam and black voxels pass where they can be measured."""

@@ -15,7 +15,7 @@ from cachetools import LRUCache, cachedmethod
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.data import SequenceFiles, save_label_like, save_sequences, slice_axis, work_dims
+from monai_consingan.data import SequenceFiles, save_sequences, slice_axis, work_dims
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
@@ -27,8 +27,9 @@ from monai_consingan.workflows.augmentation.case import Case, Refusal, refused
 from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
 from monai_consingan.workflows.augmentation.plan import ScanTask
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, load_files, load_lesions
+from monai_consingan.workflows.augmentation.survey import ScanSurvey
+from monai_consingan.workflows.data_sets.load import load_files, load_lesions
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 from monai_consingan.workflows.report import versions
 from monai_consingan.workflows.review import CARDS, save_cards
 
@@ -88,14 +89,14 @@ class CaseMaker(ABC, Generic[Settings]):
         """
         case = self._case(task)
         details = self.change(case)
-        made, suffix, redrawn = details.pop("made"), case.files.suffix, self.settings.redrawn is not None
+        made, redrawn = details.pop("made"), self.settings.redrawn is not None
         if made:
             changed = as_array(case.image) != as_array(case.original)
             paths = output_paths(self.scans, case.record, case.files, task, self.numbers)
             names = sequence_numbers(self.scans, case.files)
             save_sequences(folder, "image", case.image, case.files, alteration=changed, names=names)
-            save_label_like(folder / f"label{suffix}", case.label, case.files.parts[0])
-            save_label_like(folder / f"{self.numbers}{suffix}", case.numbers, case.files.parts[0])
+            case.files.save_label(folder, "label", case.label)
+            case.files.save_label(folder, self.numbers, case.numbers)
             ranges = grey_range(case.original) if case.lesions else None
             for lesion in case.lesions:
                 mask = (case.numbers == lesion["instance"])[None]

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.folder_lock import locked
 from monai_consingan.whole_file import unwritable, whole_file
 from monai_consingan.workflows.augmentation.chosen_sequences import with_own_files
-from monai_consingan.workflows.augmentation.folders import SPLITS_FILE
 from monai_consingan.workflows.augmentation.plan import describe_donors
-from monai_consingan.workflows.augmentation.records import SPLITS, ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.reviewed import left_out, review_entries
+from monai_consingan.workflows.augmentation.reviewed import KEPT, left_out, review_entries
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.review import write_review
-from monai_consingan.workflows.run_folder import write_json
+from monai_consingan.workflows.data_sets.folders import SPLITS_FILE
+from monai_consingan.workflows.data_sets.records import SPLITS, ScanRecord, ScanSet
+from monai_consingan.workflows.resumable_folder import write_json
+from monai_consingan.workflows.review import read_decisions, write_review
 
 MANIFEST = (
     *("name", "image", "label", "host", "fold", "instance", "donor", "donor_lesion", "size", "diameter_mm"),
@@ -52,6 +53,42 @@ def merge(output: str | Path) -> dict[str, Any]:
     folder.run  # noqa: B018  before it is locked, which makes the folder
     with locked(folder.path):
         return write_lists(folder)
+
+
+def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", rest: str = "error") -> dict[str, Any]:
+    """Write the lists of an augmentation anew, without the synthetic scans of which a lesion was rejected.
+
+    Nothing is deleted. ``kept.json`` in the folder tells what was rejected, and when; later lists leave it out too.
+    To take everything back, delete that file and write the lists again (:py:func:`merge`).
+
+    Args:
+        output: the output folder of :py:func:`augment` or :py:func:`free_twins`.
+        decisions: the ``decisions.json`` that was saved on its ``review.html``.
+        unsure: ``"keep"`` or ``"drop"`` what was not decided for good.
+        rest: ``"keep"`` or ``"drop"`` what nothing was decided on; ``"error"`` refuses the decisions.
+
+    Returns:
+        What ``kept.json`` holds.
+
+    Raises:
+        ConSinGANError: the folder is of no augmentation or in use, or the decisions cannot be used: damaged, of another
+            run, or, unless ``rest`` tells what becomes of the others, not on all lesions.
+    """
+    given = read_decisions(decisions)
+    folder = RunFolder(output)
+    folder.run  # noqa: B018  before it is locked, which makes the folder
+    with locked(folder.path):
+        scans = {entry.key: entry.case for told in folder.made() for entry in review_entries(told)}
+        told, dropped = given.outcome(folder.token, scans.keys(), decisions, unsure=unsure, rest=rest)
+        kept = {
+            "run": folder.token,
+            "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            **told,
+            "left_out": sorted({scans[key] for key in dropped}),
+        }
+        write_json(folder.path / KEPT, kept, indent=2)
+        write_lists(folder)
+    return kept
 
 
 def write_lists(folder: RunFolder) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from monai_consingan.data import SequenceFiles
 from monai_consingan.data.sequence_files import sequence_file_names
 from monai_consingan.workflows.augmentation.plan import ScanTask
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
 
 def sequence_numbers(scans: ScanSet, files: SequenceFiles) -> list[str] | None:

@@ -13,8 +13,8 @@ from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import unique_names
 from monai_consingan.transforms.insertion.donors import LesionDraw
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, chosen_insertion
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.engine import Run
-from monai_consingan.workflows.augmentation.folders import read_scans
-from monai_consingan.workflows.augmentation.records import ScanSet
 from monai_consingan.workflows.augmentation.workers import Execution
+from monai_consingan.workflows.data_sets.folders import read_scans
+from monai_consingan.workflows.data_sets.records import ScanSet
 
 
 def augment(

@@ -19,11 +19,11 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name
 from monai_consingan.whole_file import sweep, whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
-from monai_consingan.workflows.augmentation.records import ScanRecord, ScanSet
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.resumable_folder import ResumableFolder
 from monai_consingan.workflows.review import CARDS
-from monai_consingan.workflows.run_folder import ResumableFolder
 
 
 class RunFolder(ResumableFolder):

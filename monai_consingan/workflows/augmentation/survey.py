@@ -5,24 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import (
-    SequenceFiles,
-    Stored,
-    load_label,
-    read_sequences,
     read_stored,
     sequence_names,
     slice_axis,
     work_dims,
 )
-from monai_consingan.data.lesions import lesion_voxels, number_lesions
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
@@ -31,7 +26,8 @@ from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, s
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
-from monai_consingan.workflows.augmentation.records import ScanRecord
+from monai_consingan.workflows.data_sets.load import load_files, load_lesions, load_pair
+from monai_consingan.workflows.data_sets.records import ScanRecord
 
 _FEWEST_VOXELS = 4
 _UNMEASURED = "its border or contrast cannot be measured"
@@ -109,56 +105,6 @@ class ScanSurvey:
         lesions = (Lesion(**{**lesion, "seams": tuple(lesion["seams"])}) for lesion in values["lesions"])
         several = {key: tuple(values[key]) for key in ("more_sha256", "sequences")}
         return cls(**{**values, **several, "lesions": tuple(lesions)})
-
-
-def load_files(record: ScanRecord) -> tuple[MetaTensor, SequenceFiles]:
-    """Read the sequences of a scan.
-
-    Returns:
-        (C, \\*spatial), and what its files hold.
-
-    Raises:
-        ConSinGANError: a file that cannot be used.
-    """
-    files = read_sequences(record.images, name=f"scan {record.name}")
-    if len(record.volumes) == 1:
-        files = files.volume(record.volumes[0])
-    elif record.volumes:
-        parts = [files.volume(number) for number in record.volumes]
-        files = replace(files, parts=tuple(part.parts[0] for part in parts), names=tuple(p.names[0] for p in parts))
-    if len(files.parts) > 1 and len(record.sequences) == len(files.parts):
-        files = replace(files, names=tuple(record.sequences), known=True)
-    return files.image()
-
-
-def load_pair(record: ScanRecord, lesion_labels: Iterable[int] = ()) -> tuple[MetaTensor, MetaTensor | None, Any]:
-    """Read a scan.
-
-    Args:
-        record: the scan.
-        lesion_labels: label values that are lesions; empty for all.
-
-    Returns:
-        Image, label (``None`` if there is none) and the numbers of its lesions, the largest first, whole numbers
-        (\\*spatial).
-
-    Raises:
-        ConSinGANError: a file that cannot be used.
-    """
-    image, _ = load_files(record)
-    return (image, *load_lesions(record, image, lesion_labels))
-
-
-def load_lesions(
-    record: ScanRecord, image: MetaTensor, lesion_labels: Iterable[int] = (), stored: Stored | None = None
-) -> tuple[MetaTensor | None, Any]:
-    """Label, from its file or from what was read of it, and numbers of the lesions, as of :py:func:`load_pair`."""
-    if record.label is None:
-        return None, np.zeros(image.shape[1:], np.int32)
-    label = load_label(stored or record.label, image=image, name=f"label of {record.name}", allow_empty=True)
-    values = label.numpy()[0]
-    numbers = number_lesions(np.where(np.isin(values, record.ignored), 0, values), tuple(lesion_labels) or None)
-    return label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)
 
 
 def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int], lesion: Lesion) -> Donor:

@@ -15,7 +15,8 @@ from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.metrics import TissueLevel, removal_measures, tissue_levels
-from monai_consingan.transforms import FilledLesion, FillLesion
+from monai_consingan.transforms import FilledLesion, FillLesion, RemoveLesion
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
 from monai_consingan.workflows.augmentation.maker import CaseMaker
 
@@ -33,7 +34,9 @@ class TwinMaker(CaseMaker[TwinSettings]):
             removed = touched & lesion_voxels(values, (*settings.lesion_labels, *settings.fill_labels))
             case.numbers = number_lesions(removed.astype(np.uint8))
         count = int(case.numbers.max(initial=0))
-        fill = FillLesion(settings.fillings, settings.symmetry, settings.margin_mm, axis=settings.axis, dims=case.dims)
+        symmetry = self._symmetry(case) if count > 1 else settings.symmetry
+        how: dict[str, Any] = {"train_on": "image", "axis": settings.axis, "dims": case.dims}  # models are hosts' own
+        fill = FillLesion(settings.fillings, symmetry, settings.margin_mm, **how)
         case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
         levels, voxel = tissue_levels(case.original), math.prod(spacing_of(case.original))
         for number in range(1, count + 1):
@@ -52,6 +55,15 @@ class TwinMaker(CaseMaker[TwinSettings]):
             case.lesions.append({"instance": number, "diameter_mm": size, "filling": filled.method, **measures, **how})
         left = np.unique(values[touched & ~removed]).tolist()
         return {"made": len(case.lesions) == count > 0, "labels_left": left}
+
+    def _symmetry(self, case: Case) -> str | float | SymmetryPlane:
+        """Where left mirrors to right in a scan as it is, found once for all of its lesions."""
+        settings = self.settings
+        removal = RemoveLesion(
+            settings.fillings, symmetry=settings.symmetry, margin_mm=settings.margin_mm, axis=case.across
+        )
+        found = removal.of_host(case.image, (case.numbers > 0)[None])
+        return next((plane for plane, _ in found.values() if plane is not None), settings.symmetry)
 
     def _remove(
         self, case: Case, filled: FilledLesion, levels: Sequence[TissueLevel], how: str

@@ -13,7 +13,7 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from monai_consingan.data_set_settings import BACKENDS
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.models.device import check_device
 
 Item = TypeVar("Item")
@@ -57,9 +57,7 @@ class Execution:
             object.__setattr__(self, "device", "cuda")
         if self.backend == "loky":  # else the workers are asked, as this machine may have other devices
             check_device(self.device)
-        for name, count in (("jobs", self.jobs), ("threads", self.threads)):
-            if count < 1:
-                raise ConSinGANError(f"{name} is {count}, but must be 1 or more.")
+        check_least(1, jobs=self.jobs, threads=self.threads)
         if self.backend not in BACKENDS or (self.backend == "loky" and self.address is not None):
             raise ConSinGANError(
                 f"backend is {self.backend!r} and address {self.address!r}: give one of {', '.join(BACKENDS)}, and an "

@@ -24,10 +24,10 @@ from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
 from monai_consingan.workflows.augmentation.reviewed import left_out
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.survey import load_pair
+from monai_consingan.workflows.data_sets.load import load_pair
 from monai_consingan.workflows.outputs import output_folder, refuse_links
+from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review.page import fill_page
-from monai_consingan.workflows.run_folder import write_json
 
 KEY_FORMAT = "monai-consingan key 1"
 """What the key calls itself."""

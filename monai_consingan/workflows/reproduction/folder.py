@@ -16,7 +16,7 @@ from monai_consingan.data import file_sha256
 from monai_consingan.whole_file import leftovers, whole_file
 from monai_consingan.workflows.reproduction.cases import PreparedCase, choose_cases
 from monai_consingan.workflows.reproduction.dataset import FoundScan
-from monai_consingan.workflows.run_folder import ResumableFolder, write_json
+from monai_consingan.workflows.resumable_folder import ResumableFolder, write_json
 
 _CASES, _TIME = "cases.json", "time.json"
 

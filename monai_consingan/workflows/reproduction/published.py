@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_least
 
 SIDE = 250
 """Height and width that slices were resized to, in pixels."""
@@ -94,8 +94,7 @@ def chosen_groups(presets: Iterable[str] | None = None, slices: int | None = Non
             raise ConSinGANError(f"settings has {preset!r}, but must have some of {', '.join(known)}.")
     if not wanted:
         raise ConSinGANError(f"settings is empty: give some of {', '.join(known)}.")
-    if slices is not None and slices < 1:
-        raise ConSinGANError(f"slices is {slices}, but must be 1 or more.")
+    check_least(1, slices=slices)
     groups = []
     for group in GROUPS:
         settings = tuple(setting for setting in group.settings if setting.preset in wanted)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.data import file_sha256
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.text_files import read_json_dictionary
 
 FORMAT = "monai-consingan decisions 1"
@@ -75,9 +75,8 @@ class Decisions:
         Raises:
             ConSinGANError: the decisions do not fit (:py:meth:`require`), or no such choice.
         """
-        for name, value, choices in (("unsure", unsure, ("keep", "drop")), ("rest", rest, ("keep", "drop", "error"))):
-            if value not in choices:
-                raise ConSinGANError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
+        check_choice(("keep", "drop"), unsure=unsure)
+        check_choice(("keep", "drop", "error"), rest=rest)
         self.require(run, set(keys) if rest == "error" else set(keys) & self.verdicts.keys(), path)
         by_verdict = {
             verdict: sorted(key for key in keys if self.verdicts.get(key, "rest") == verdict)

@@ -11,9 +11,10 @@ from torch import nn
 
 numba = pytest.importorskip("numba")
 
+from monai_consingan.networks import FastNetworks  # noqa: E402
 from monai_consingan.networks.blocks import conv_block, pad_zeros  # noqa: E402
 from monai_consingan.networks.fast import layers as fast_layers  # noqa: E402
-from monai_consingan.networks.fast.layers import convolve, filters, one_pool, upsample, weight_gradient  # noqa: E402
+from monai_consingan.networks.fast.layers import convolve, filters, upsample, weight_gradient  # noqa: E402
 
 C = 8
 SLOPE = 0.2
@@ -107,7 +108,7 @@ def test_same_bytes_whatever_ran_before_and_for_every_number_of_threads(size: tu
     for threads in (1, 2, 2):
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        with one_pool():
+        with FastNetworks.one_pool():
             assert torch.get_num_threads() == 1
             results.append([convolve(last(x), filters(weight), 0), weight_gradient(last(x), last(g), 0)])
         assert torch.get_num_threads() == threads

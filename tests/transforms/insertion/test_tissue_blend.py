@@ -240,3 +240,18 @@ def test_where_nothing_is_the_hosts_the_source_is_taken() -> None:
     assert np.array_equal(result[..., 0], TissueBlend()(host, source, mask))
     assert np.array_equal(result[..., 1], source)
     assert np.array_equal(TissueBlend()(volumes[0], volumes[1], np.ones_like(volumes[2])), volumes[1])
+
+
+def test_in_space_only_what_is_no_lesion_fades_within_the_mask(thick_slices: Callable[..., np.ndarray]) -> None:
+    host, source, mask = _volumes(thick_slices, 2)
+    narrow = TissueBlend(fade_in_space_mm=3.0, inner_in_space_mm=0.0)
+    lesion = source + 90 * mask
+    assert np.abs(TissueBlend()(host, lesion, mask) - narrow(host, lesion, mask))[mask].max() < 2
+    border = distance_transform_edt(mask) + distance_transform_edt(~mask) <= 1.5
+
+    def steps(image: np.ndarray) -> float:
+        """Mean step in plane beside the mask's border."""
+        return float(np.mean([np.abs(np.gradient(image, axis=axis))[border].mean() for axis in (0, 1)]))
+
+    wide, short = (steps(blend(host, source, mask)) for blend in (TissueBlend(), narrow))
+    assert abs(wide - steps(host)) < 0.7 * abs(short - steps(host))

@@ -14,7 +14,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.workflows.augmentation import AugmentSettings, augment
 from monai_consingan.workflows.augmentation.bank_donors import survey_bank
-from monai_consingan.workflows.augmentation.folders import read_scans
+from monai_consingan.workflows.data_sets.folders import read_scans
 from monai_consingan.workflows.lesions import make_lesions
 
 SETTINGS = LesionSettings(diameter=(6, 8))

@@ -22,7 +22,8 @@ from monai_consingan.transforms import head_mask
 from monai_consingan.workflows.augmentation import AugmentSettings, augment, read_scans
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.plan import plan_tasks
-from monai_consingan.workflows.augmentation.survey import load_files, survey_scan
+from monai_consingan.workflows.augmentation.survey import survey_scan
+from monai_consingan.workflows.data_sets.load import load_files
 
 Maker = Callable[..., ScanMaker]
 

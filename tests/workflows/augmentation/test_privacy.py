@@ -14,7 +14,7 @@ import pytest
 from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import AugmentSettings, augment
-from monai_consingan.workflows.augmentation.records import ScanRecord, without_paths
+from monai_consingan.workflows.data_sets.records import ScanRecord, without_paths
 
 FACTS = {
     "0010|0010": "DOE^JANE",

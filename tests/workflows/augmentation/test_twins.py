@@ -9,8 +9,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models import ModelBank
+from monai_consingan.transforms.removal import known
+from monai_consingan.transforms.removal.known import found_plane
+from monai_consingan.transforms.removal.symmetry import head_symmetry
 from monai_consingan.workflows.augmentation import TwinSettings, free_twins, merge
 
 FILL = TwinSettings(method="fill", most_contrast=5, most_seam=9)
@@ -124,3 +128,21 @@ def test_bad_settings(words: str) -> None:
 def test_settings_come_back_from_json() -> None:
     settings = TwinSettings(fillings=("mirror",), symmetry=3.5, lesion_labels=(1,))
     assert TwinSettings(**json.loads(json.dumps(settings.as_dict()))) == settings
+
+
+def test_the_plane_of_symmetry_is_looked_for_once_and_in_the_scan_as_it_is(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Any] = []
+
+    def counted(image: Any, affine: Any, symmetry: Any, *more: Any) -> Any:
+        if isinstance(symmetry, str):
+            looked.append(np.asarray(image).copy())
+        return head_symmetry(image, affine, symmetry, *more)
+
+    found_plane.cache_clear()
+    monkeypatch.setattr(known, "head_symmetry", counted)
+    assert free_twins(pair, tmp_path / "out", FILL)["made"] == 1
+    assert len(json.loads((tmp_path / "out/images/image0_free.json").read_text())["lesions"]) > 1
+    (image,) = looked
+    np.testing.assert_array_equal(image[0], load_scan(json.loads(pair.read_text())["training"][0]["image"])[0])

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json_dictionary
-from monai_consingan.workflows.augmentation.records import (
+from monai_consingan.workflows.data_sets.records import (
     SPLITS,
     ScanRecord,
     ScanSet,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monai_consingan.data import find_cases
-from monai_consingan.data.names import public_name
+from monai_consingan.data.stored import public_name
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json, read_json_dictionary, read_table
-from monai_consingan.workflows.augmentation.datalists import read_datalist
-from monai_consingan.workflows.augmentation.records import (
+from monai_consingan.workflows.data_sets.datalists import read_datalist
+from monai_consingan.workflows.data_sets.records import (
     SPLITS,
     ScanRecord,
     ScanSet,

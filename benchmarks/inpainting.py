@@ -2,8 +2,10 @@
 
 ``python benchmarks/inpainting.py FOLDER``, with files ``*-t1n-voided.nii.gz``, ``*-mask.nii.gz``, ``*-t1n.nii.gz`` and
 ``*-t2f.nii.gz``. Of the mask's two large parts the one that is darker in t2f is healthy, and so has a truth; the other
-is the tumour's, and voided too. Intensities from the 0.5 to the 99.5 percentile are 0 to 1; PSNR and MSE are those of
-the void's voxels, SSIM is averaged over them.
+is the tumour's, and voided too. Measures are those of the challenge's program: intensities are scaled and cut by the
+percentiles of the voided scan, all outside the void is 0 in both images, PSNR and MSE are those of the void's voxels,
+SSIM is averaged over them. The void reaches beyond the brain, where the truth is 0: fillings end where the mirrored
+brain does, and *in the brain* is where the truth is not 0.
 """
 
 from __future__ import annotations
@@ -15,16 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from _measure import table
+from monai.metrics.regression import compute_ssim_and_cs
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array
 from monai_consingan.data import load_scan
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import NoPlaceError
-from monai_consingan.metrics import seam, texture, tissue_agreement
+from monai_consingan.metrics import seam, texture
 from monai_consingan.transforms import MatchedFill, anatomical_mirror, biharmonic, poisson_blend
 from monai_consingan.transforms.removal.symmetry import estimate_symmetry
 
+_WIDTH = 11  # voxels of the window of the structural similarity
 SMOOTH = {"structure": 0.0, "texture": 0.0}
 
 
@@ -49,27 +55,43 @@ def read(folder: Path) -> dict[str, Any]:
 def ways(case: dict[str, Any]) -> dict[str, Callable[[], np.ndarray]]:
     """What fills the void, of the host without either void."""
     host, void, known = case["host"], case["void"], case["known"]
-    median = np.where(known | void, host, 0)
-    plane = estimate_symmetry(np.where(void | case["other"], np.median(host[known]), median)[None], case["affine"])
+    plane = estimate_symmetry(np.where(void | case["other"], np.median(host[known]), host)[None], case["affine"])
     mirrored, valid, _ = anatomical_mirror(host[None], case["affine"], symmetry=plane)
     usable = valid & (as_array(anatomical_mirror(known[None], case["affine"], symmetry=plane, mode="nearest").image)[0])
-    head = known | void
+    head = (known | void | case["other"])[None]
+    brain = void & (as_array(anatomical_mirror(head, case["affine"], symmetry=plane, mode="nearest").image)[0])
 
-    def matched(source: np.ndarray, free: np.ndarray, **options: Any) -> np.ndarray:
-        where = {"head": head, "ill": void | case["other"], "usable": free}
-        return MatchedFill(unusable=0.2, **options)(host, source, void, **where)
+    def matched(source: np.ndarray, free: np.ndarray, fill: np.ndarray = brain, **options: Any) -> np.ndarray:
+        where = {"head": known | fill, "ill": void | case["other"], "usable": free}
+        return MatchedFill(unusable=0.2, **options)(host, source, fill, **where)
 
     return {
-        "Laplace": lambda: poisson_blend(host, np.zeros_like(host), void, valid=known),
-        "biharmonic": lambda: biharmonic(host, void, valid=known),
-        "Poisson-corrected mirror": lambda: poisson_blend(host, mirrored[0], void, valid=known),
+        "Laplace": lambda: poisson_blend(host, np.zeros_like(host), brain, valid=known),
+        "biharmonic": lambda: biharmonic(host, brain, valid=known),
+        "Poisson-corrected mirror": lambda: poisson_blend(host, mirrored[0], brain, valid=known),
         "matched mirror": lambda: matched(mirrored[0], usable),
+        "matched mirror, also beyond the brain": lambda: matched(mirrored[0], usable, void),
         "matched mirror, all structure, texture as it is": lambda: matched(
             mirrored[0], usable, structure=1.0, texture=0.0
         ),
         "matched mirror, only structure that fits": lambda: matched(mirrored[0], usable, **SMOOTH),
         "matched nearby": lambda: matched(host, known, reach_mm=30.0),
     }
+
+
+def scores(image: np.ndarray, truth: np.ndarray, void: np.ndarray) -> dict[str, float]:
+    """The challenge's measures, in the void and in that part of it which is brain; arrays of one shape."""
+    low, high = np.percentile(np.where(void, 0, truth), [0.5, 99.5])
+    near = bounding_box(void, [_WIDTH] * void.ndim)
+    made, real = (np.where(void, np.clip((part - low) / (high - low), 0, 1), 0)[near] for part in (image, truth))
+    tensors = [torch.from_numpy(np.pad(part, _WIDTH // 2, mode="reflect"))[None, None] for part in (made, real)]
+    alike = compute_ssim_and_cs(*tensors, spatial_dims=3, kernel_size=[_WIDTH] * 3, kernel_sigma=[1.5] * 3)[0][0, 0]
+    found = {}
+    for name, where in {"": void[near], " in the brain": (void & (truth != 0))[near]}.items():
+        error = float(((made - real)[where] ** 2).mean())
+        found |= {f"PSNR{name}, dB": -10 * np.log10(error), f"SSIM{name}": float(alike.numpy()[where].mean())}
+        found |= {} if name else {"MSE": error}
+    return found
 
 
 def main() -> None:
@@ -87,14 +109,12 @@ def main() -> None:
         except NoPlaceError as reason:
             print(f"{name}: {reason}")
             continue
-        seconds, found, where = time.process_time() - begin, tissue_agreement(image, truth, void), case["other"][None]
+        seconds, where = time.process_time() - begin, case["other"][None]
         kept[name] = image[0].astype(np.float32)
         rows.append(
             {
                 "method": name,
-                "PSNR, dB": found.psnr,
-                "SSIM": found.ssim,
-                "MSE": found.mse,
+                **scores(image[0], truth[0], void[0]),
                 "texture": texture(image, void, exclude=where),
                 "seam": seam(image, void, along=(0, 1), exclude=where),
                 "seam through": seam(image, void, along=2, exclude=where),

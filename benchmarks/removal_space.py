@@ -1,8 +1,9 @@
 """Removal on known tissue in space: 3D voids of healthy brain are filled, and compared with what was there.
 
 ``python benchmarks/removal_space.py [--data FOLDER] [--patients NAME ...]``: agreement with the truth, texture, seam
-within the slices and through them, and whether a forest tells borders of filled voids in axial sections, and in coronal
-and sagittal ones (needs scikit-learn). With ``--sequences`` instead: how much t1 and t1ce have in common inside.
+within the slices and through them, and whether a forest tells borders of filled voids in axial sections, in coronal and
+sagittal ones, and by profiles in space across the border, in plane and through plane (needs scikit-learn), with
+``--cnn`` also a small network in space. With ``--sequences`` instead: how much t1 and t1ce have in common inside.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 from _border_features import border_features
+from _border_space import DIRECTIONS, Border, border_cubes, space_features
 from _command import command_line, patients_of
 from _intervals import interval, shown
 from _measure import table
 from _sequences import SEQUENCES
-from _space_voids import SPACE_METHODS, SpaceMethod, SpaceVoid, space_voids
-from _telling_apart import told_apart
+from _space_voids import REFERENCE, SPACE_METHODS, SpaceMethod, SpaceVoid, space_voids
+from _telling_apart import auc_interval, cnn_scores, told_apart
 from scipy import ndimage
 
 from monai_consingan.errors import NoPlaceError
@@ -28,6 +30,8 @@ from monai_consingan.metrics import seam, texture, tissue_agreement
 TRUTH = "(the truth)"
 IN_PLANE, THROUGH = (2,), (0, 1)
 """Axes that the sections in which a forest looks at a border are perpendicular to."""
+CUBES = 8
+"""Cubes of a border that the network sees."""
 
 
 def measures(image: np.ndarray, void: SpaceVoid) -> dict[str, float]:
@@ -66,8 +70,41 @@ def told(images: Sequence[np.ndarray | None], voids: Sequence[SpaceVoid], axes: 
     return told_apart(made, real, [void.group for _, void in pairs for _ in axes], seed)
 
 
+def told_in_space(
+    images: Sequence[np.ndarray | None], voids: Sequence[SpaceVoid], seed: int, cnn: bool = False
+) -> dict[str, Any]:
+    """The same by profiles across the border in space, by direction, and by a network on cubes of the border."""
+    pairs = [(image, void) for image, void in zip(images, voids, strict=True) if image is not None]
+    borders = [Border(void.mask[void.box]) for _, void in pairs]
+    kinds = [
+        [image[void.box].astype(np.float32) for image, void in pairs],
+        [void.volume.truth[void.box] for _, void in pairs],
+    ]
+    groups = [void.group for _, void in pairs]
+    made, real = ([space_features(part, border) for part, border in zip(kind, borders, strict=True)] for kind in kinds)
+    found: dict[str, Any] = {}
+    for way in DIRECTIONS:
+        features = [[list(case[way].values()) for case in cases] for cases in (made, real)]
+        found[f"told {way}"] = told_apart(*features, groups, seed)
+    if cnn:
+        cubes = [
+            border_cubes(part[None], border, CUBES)
+            for kind in kinds
+            for part, border in zip(kind, borders, strict=True)
+        ]
+        truth, doubled = np.repeat([1, 0], len(pairs)), [(group, group) for group in groups] * 2
+        scores = cnn_scores(np.stack(cubes), truth, doubled, "pair left out", seed)
+        found["CNN"] = auc_interval([scores], truth, doubled, seed=seed)
+    return found
+
+
 def space_rows(
-    voids: Sequence[SpaceVoid], methods: Mapping[str, SpaceMethod] = SPACE_METHODS, *, tell: bool = False, seed: int = 0
+    voids: Sequence[SpaceVoid],
+    methods: Mapping[str, SpaceMethod] = SPACE_METHODS,
+    *,
+    tell: bool = False,
+    cnn: bool = False,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """A row for every method, and one for the truth: medians with intervals, patients being drawn anew."""
     groups = [void.group for void in voids]
@@ -87,8 +124,9 @@ def space_rows(
         ]
         if tell:
             forests[name] = {
-                "told": told(images, voids, IN_PLANE, seed),
-                "told through": told(images, voids, THROUGH, seed),
+                "told sections": told(images, voids, IN_PLANE, seed),
+                "told sections through": told(images, voids, THROUGH, seed),
+                **told_in_space(images, voids, seed, cnn),
             }
     columns = {name: {key: np.array([row[key] for row in rows]) for key in rows[0]} for name, rows in cases.items()}
     reference = columns[next(iter(methods))]["psnr"]
@@ -131,6 +169,10 @@ def main() -> None:
     parser = command_line(__doc__, "data", "seed")
     parser.add_argument("--patients", nargs="*", metavar="NAME", help="only those whose names hold one of these")
     parser.add_argument("--per-patient", type=int, default=6)
+    parser.add_argument(
+        "--methods", nargs="*", default=list(SPACE_METHODS), choices=list(SPACE_METHODS), metavar="NAME"
+    )
+    parser.add_argument("--cnn", action="store_true", help="also a small network in space on cubes of the border")
     parser.add_argument("--sequences", action="store_true", help="measure what t1 and t1ce have in common instead")
     given = parser.parse_args()
     patients = patients_of("removal_space", given.data, forest=not given.sequences)
@@ -142,11 +184,13 @@ def main() -> None:
         found = together(voids, "matched_mirror")
         print(table([{"filled": name, "correlation": shown(value), "n": value["n"]} for name, value in found.items()]))
         return
-    rows = space_rows(voids, tell=True, seed=given.seed)
-    names = {key: None for row in rows for key in row if key != "method"}
+    methods = {name: SPACE_METHODS[name] for name in dict.fromkeys([REFERENCE, *given.methods])}
+    tell = len({void.group for void in voids}) > 2
+    rows = space_rows(voids, methods, tell=tell, cnn=given.cnn, seed=given.seed)
+    columns = {key: None for row in rows for key in row if key != "method"}
     printed = [
         {"method": row["method"]}
-        | {name: shown(row[name], 3 if name == "mse" else 2) if name in row else "" for name in names}
+        | {name: shown(row[name], 3 if name == "mse" else 2) if name in row else "" for name in columns}
         for row in rows
     ]
     print(table(printed))

@@ -50,7 +50,8 @@ def tissue_agreement(
 
     Both images are scaled so that the 0.5 and 99.5 percentiles of the **voided** image (the truth without what is
     inside the mask) are 0 and 1, and clipped there; outside the mask both are the truth (Kofler et al., 2023,
-    https://arxiv.org/abs/2305.08992).
+    https://arxiv.org/abs/2305.08992). The challenge's program gives both 0 outside the mask: its
+    SSIM is higher beside the border than this one.
 
     Args:
         result: the filled image, (1, H, W) or (1, H, W, D).

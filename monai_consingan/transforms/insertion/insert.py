@@ -270,6 +270,8 @@ def _in_volume(numbers: Sequence[int] | None, axis: int | None, along: int | Non
     if numbers is None:
         return None
     dims = 2 if axis is None else 3
+    if any(number % 1 for number in numbers):  # NaN and infinite ones, too
+        raise ConSinGANError(f"{name} is {tuple(numbers)}; give whole numbers of voxels.")
     given = tuple(int(number) for number in numbers)
     if len(given) == 2 and axis is not None and along is not None:
         given = (*given[:axis], along, *given[axis:])

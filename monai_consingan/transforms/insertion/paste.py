@@ -283,7 +283,7 @@ class PasteLesion(Transform):
         if not lesion.any():
             raise ConSinGANError("donor_label is empty; give a label that marks the lesion with values above 0.")
         shift = (0,) * lesion.ndim if offset is None else tuple(as_array(offset).ravel().tolist())
-        if len(shift) != lesion.ndim or any(s != int(s) for s in shift):
+        if len(shift) != lesion.ndim or any(s % 1 for s in shift):
             raise ConSinGANError(f"offset {shift} does not fit; give {lesion.ndim} whole numbers of voxels.")
         shift = tuple(int(s) for s in shift)
         lost = int(lesion.sum()) - int(move(lesion, shift).sum())

@@ -214,7 +214,7 @@ def _given_shift(
     name, given = ("at", at) if at is not None else ("offset", offset)
     if given is None:
         return None
-    if len(given) != lesion.ndim or any(int(g) != g for g in given):
+    if len(given) != lesion.ndim or any(g % 1 for g in given):
         raise ConSinGANError(f"{name} {tuple(given)} does not fit; give {lesion.ndim} whole numbers of voxels.")
     start = _centre(lesion) if at is not None else (0,) * lesion.ndim
     shift = tuple(int(g) - s for g, s in zip(given, start, strict=True))

@@ -40,7 +40,14 @@ class Stiffness:
     weights: tuple[np.ndarray, ...]
 
     @classmethod
-    def of(cls, image: np.ndarray, known: np.ndarray, where: np.ndarray, mm: Sequence[float]) -> Stiffness:
+    def of(
+        cls,
+        image: np.ndarray,
+        known: np.ndarray,
+        where: np.ndarray,
+        mm: Sequence[float],
+        hidden: np.ndarray | None = None,
+    ) -> Stiffness:
         """Measure.
 
         Args:
@@ -48,6 +55,8 @@ class Stiffness:
             known: where it shows tissue, boolean.
             where: the tissue that says which axes are blunt, boolean.
             mm: mm per spatial axis.
+            hidden: tissue that the image does not show, boolean: it bends as what is beside it, across the axis. None
+                for nothing.
         """
         bends = [correlate1d(image, [1.0, -2.0, 1.0], axis) for axis in range(image.ndim)]
         whole = [_whole(known, axis) for axis in range(image.ndim)]
@@ -65,7 +74,8 @@ class Stiffness:
             count = gaussian_filter(inner.astype(np.float64), sigmas, mode="nearest", truncate=3.0)
             near = gaussian_filter(np.where(inner, square, 0.0), sigmas, mode="nearest", truncate=3.0)
             share = (near / mean + _PRIOR) / (count + _PRIOR)
-            weights.append(np.where(inner, strength**2 / np.maximum(share, _LEAST), 0.0))
+            stiff = inner if hidden is None else _whole(known | hidden, axis)
+            weights.append(np.where(stiff, strength**2 / np.maximum(share, _LEAST), 0.0))
         return cls(axes, tuple(weights))
 
     def applied(self, change: np.ndarray, free: np.ndarray, trust: np.ndarray) -> np.ndarray:

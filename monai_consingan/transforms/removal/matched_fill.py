@@ -13,6 +13,7 @@ from monai_consingan.arrays import as_array, check_layers, check_number, check_s
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.removal.bends import bent_fill
 from monai_consingan.transforms.removal.means import Means
 from monai_consingan.transforms.removal.moves import moved, overlaps, unlikeness
 
@@ -39,6 +40,7 @@ class MatchedFill:
     - *Level and shading*: by Poisson's equation (:func:`poisson_blend`).
     - *Texture*: the source's finest part is scaled until the fill is as rough as the tissue around, so far as
       ``texture`` says. No mean of estimates is as rough as tissue.
+    - *Bends*: in space, the fill of a host that was resampled from thicker slices bends where these were.
 
     The sequences of one image are filled from one place, that where the differences of all together, each in robust
     standard deviations of its surroundings, are least, so that structures stay where they are in all of them. All else
@@ -227,7 +229,9 @@ class MatchedFill:
         smooth = poisson_blend(host, structure, region, axis=axis, spacing=mm, valid=known)
         rough = np.where(region & sound, source - middle, 0.0)
         strength = self._strength(host, smooth, rough, region, told, ring, pixel)
-        return np.where(region, smooth + strength * rough, host)
+        filled = np.where(region, smooth + strength * rough, host)
+        in_space = axis is None and host.ndim == 3
+        return bent_fill(host, filled, region, known, ring, mm) if in_space else filled
 
     def _strength(
         self,

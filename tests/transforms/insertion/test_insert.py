@@ -131,3 +131,12 @@ def test_sequences_under_keys_of_their_own() -> None:
         assert out["others"].shape == label.shape
     with pytest.raises(ConSinGANError, match="lack one of a, b"):
         InsertLesiond(**keys)({"a": both[:1], "donor_label": label})
+
+
+@pytest.mark.parametrize("number", [1.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("how", ["at", "offset"])
+def test_a_place_is_of_whole_voxels(number: float, how: str) -> None:
+    image = load_scan(example().image)
+    label = load_label(example().label, image=image)
+    with pytest.raises(ConSinGANError, match=f"{how} is .*; give whole numbers of voxels"):
+        InsertLesion()(image, image, label, **{how: (number, 60, 5)})

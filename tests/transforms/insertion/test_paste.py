@@ -366,3 +366,10 @@ def test_no_gain_between_images_whose_zero_is_not_dark(normalised):
         PasteLesion(match="gain")(*given, label, offset=(0, -10))
     assert PasteLesion(match="scale").with_naive(*given, label, offset=(0, -10))[2] == ("none",)
     assert PasteLesion(match="mean_std")(*given, label, offset=(0, -10)).mask.any()
+
+
+@pytest.mark.parametrize("offset", [(float("nan"), 0), (float("inf"), 0), (0.5, 0)])
+def test_an_offset_is_of_whole_voxels(offset):
+    host, donor, label = scene()
+    with pytest.raises(ConSinGANError, match="does not fit; give 2 whole numbers"):
+        PasteLesion()(host, donor, label, offset)

@@ -113,7 +113,8 @@ class TissueBlend:
             axis: the spatial axis perpendicular to the slices to take every slice by itself; None in 2D, or for space.
             spacing: mm per spatial axis, or one number for all.
             valid: array of the mask's shape, above 0 where host and source both show tissue (in all channels); None
-                for everywhere. No other voxel outside the mask is changed.
+                for everywhere. No other voxel outside the mask is changed, and those within ``fade_mm`` of one the less
+            the nearer it is.
 
         Returns:
             float64 array of the host's shape, the host's values beyond :attr:`reach_mm`.
@@ -164,7 +165,7 @@ class TissueBlend:
             mixed[there] = self._near(old, source[there], source[there], [1.0] * len(host), *where, *bands)
             return mixed
         ring = (around > 0) & (around <= self.ring_mm) & known[near]
-        stiff = [Stiffness.of(channel, known[near], ring, mm) for channel in old]
+        stiff = [Stiffness.of(channel, known[near], ring, mm, ~known[near]) for channel in old]
         shells = Shells(mask[near], depth, around, mm, self.ring_mm)
         profiles = [shells.means(change) for change in source[there] - old]
         shares = [stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True)]
@@ -238,6 +239,9 @@ class TissueBlend:
             wanted = host + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - host)
             shells = Shells(mask, depth, around, mm, reach)
             mixed -= np.stack([shells.means(change) for change in mixed - wanted])
+        if self.fade_mm and not known.all():  # nor does a change end at once where the source's tissue does
+            end = np.clip(depth_inside(known, mm) / self.fade_mm, 0.0, 1.0)
+            mixed = np.where(mask, mixed, host + (0.5 - 0.5 * np.cos(np.pi * end)) * (mixed - host))
         return np.asarray(np.where(weight > 0, mixed, host))
 
     def _profile(

@@ -255,3 +255,16 @@ def test_in_space_only_what_is_no_lesion_fades_within_the_mask(thick_slices: Cal
 
     wide, short = (steps(blend(host, source, mask)) for blend in (TissueBlend(), narrow))
     assert abs(wide - steps(host)) < 0.7 * abs(short - steps(host))
+
+
+@pytest.mark.parametrize("level", [12.0, 90.0])  # of what does not stand out, and of a lesion
+def test_a_change_does_not_end_at_once_where_the_donors_tissue_does(
+    thick_slices: Callable[..., np.ndarray], level: float
+) -> None:
+    host, source, mask = _volumes(thick_slices, 4)
+    valid = np.ones(mask.shape, bool)
+    valid[..., 30:] = False
+    result = TissueBlend()(host, source + level * mask + 12, mask, valid=valid)
+    last = np.abs(result - host)[..., 29]
+    assert np.array_equal(result[..., 30:], host[..., 30:])
+    assert 0 < last.max() < 5  # of a change of 12, over slices of 6 voxels

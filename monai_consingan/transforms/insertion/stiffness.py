@@ -78,6 +78,11 @@ class Stiffness:
             weights.append(np.where(stiff, strength**2 / np.maximum(share, _LEAST), 0.0))
         return cls(axes, tuple(weights))
 
+    def within(self, known: np.ndarray) -> Stiffness:
+        """The same where neighbours on both sides are known, boolean; at the ends of that, a change may end at once."""
+        parts = zip(self.axes, self.weights, strict=True)
+        return Stiffness(self.axes, tuple(np.where(_whole(known, axis), weights, 0.0) for axis, weights in parts))
+
     def applied(self, change: np.ndarray, free: np.ndarray, trust: np.ndarray) -> np.ndarray:
         """A change that bends as the image does: the nearest one by penalised least squares, line by line.
 

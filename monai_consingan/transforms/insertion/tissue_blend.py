@@ -113,8 +113,7 @@ class TissueBlend:
             axis: the spatial axis perpendicular to the slices to take every slice by itself; None in 2D, or for space.
             spacing: mm per spatial axis, or one number for all.
             valid: array of the mask's shape, above 0 where host and source both show tissue (in all channels); None
-                for everywhere. No other voxel outside the mask is changed, and those within ``fade_mm`` of one the less
-            the nearer it is.
+                for everywhere. No other voxel outside the mask is changed; towards it a change fades over ``fade_mm``.
 
         Returns:
             float64 array of the host's shape, the host's values beyond :attr:`reach_mm`.
@@ -165,13 +164,15 @@ class TissueBlend:
             mixed[there] = self._near(old, source[there], source[there], [1.0] * len(host), *where, *bands)
             return mixed
         ring = (around > 0) & (around <= self.ring_mm) & known[near]
-        stiff = [Stiffness.of(channel, known[near], ring, mm, ~known[near]) for channel in old]
+        beyond = ~known[near] & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
+        stiff = [Stiffness.of(channel, known[near], ring, mm, beyond) for channel in old]
         shells = Shells(mask[near], depth, around, mm, self.ring_mm)
         profiles = [shells.means(change) for change in source[there] - old]
         shares = [stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True)]
         sharp, source = source[there], source.copy()
         for new, channel, one, share, profile in zip(source[there], old, stiff, shares, profiles, strict=True):
-            change = bent(new - channel, one, share, shells, known[near], np.ones(new.shape), profile)
+            free = known[near]
+            change = bent(new - channel, one.within(free), share, shells, free, np.ones(new.shape), profile)
             new[...] = channel + change
         part = self._near(old, source[there], sharp, shares, *where, *self._bands(host, source, near, mm))
         touched, reachable = (part != old).any(axis=0), known[near] & (around <= self.reach_mm)

@@ -27,7 +27,7 @@ from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.models.device import check_device
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.whole_file import unwritable, whole_file
+from monai_consingan.whole_file import sweep, unwritable, whole_file
 from monai_consingan.workflows.data_sets.folders import read_scans
 from monai_consingan.workflows.data_sets.load import load_pair
 from monai_consingan.workflows.data_sets.records import ScanRecord, pick_sequences, without_paths
@@ -219,6 +219,8 @@ class _Folder(ResumableFolder):
         sources: Mapping[int | None, list[dict[str, Any]]],
     ) -> dict[str, Any]:
         """Write the figure, the page, and what is told of the bank last; without it there is no bank."""
+        for place in filter(Path.is_dir, self.path.iterdir()):
+            sweep(place)
         donors = [source for group in sources.values() for source in group]
         numbers = {
             fold: [number for number, source in enumerate(donors) if source["fold"] == fold] for fold in generators

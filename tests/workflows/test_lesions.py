@@ -276,6 +276,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         make_lesions(data_set, tmp_path / "killed", 3, SETTINGS)
     (tmp_path / "killed" / "lesions" / "0001_label.nii.gz").write_bytes(b"damaged")
+    (tmp_path / "killed" / "lesions" / f".{32 * 'a'}.tmp.0003_label.nii.gz").write_bytes(b"half")
     make_lesions(data_set, tmp_path / "killed", 3, SETTINGS)
     assert made == [0, 1, 0, 2]
     assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")

@@ -153,6 +153,7 @@ def _source_text() -> str:
 
 def _table(report: Mapping[str, Any], contrast: str) -> list[list[object]]:
     def measure(name: str) -> list[object]:
+        """A measure of the mere paste and of the result."""
         return [shown_number(report[key], 3, "not measurable") for key in (f"{name}_naive", name)]
 
     seam = "step of intensity across the lesion's border, as a multiple of the steps in the tissue around; 1 is none"

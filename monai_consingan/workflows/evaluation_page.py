@@ -37,6 +37,7 @@ def images_table(images: Mapping[str, Any]) -> list[list[str]]:
     """
 
     def with_interval(values: Mapping[str, float]) -> list[str]:
+        """A value, and its interval in words."""
         return [shown_number(values["value"]), f"{shown_number(values['lower'])} to {shown_number(values['upper'])}"]
 
     floor, radiomics = images["n_floor"], images.get("radiomics")

@@ -139,9 +139,11 @@ def _pasted(
     }
 
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
+        """Measures of the results by name."""
         return insertion_measures(results, found.mask, donor, found.donor_lesion, lead=found.lead, **where)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
+        """What the result has to pass."""
         blended = method.paste_blend != "hard" or method.redrawn is not None
         given = (result, found.host, found.mask, donor, found.donor_lesion, measures)
         return check_insertion(*given, blended=blended, head=found.head, **where)

@@ -124,9 +124,11 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
     }
 
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
+        """Measures of the results by name."""
         return removal_measures(results, filled.mask, filled.lesion, image, lead=lead, **where)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
+        """What the result has to pass."""
         return check_removal(result, image, filled.mask, filled.lesion, measures, **where)
 
     return LesionCase(

@@ -54,5 +54,7 @@ def test_a_process_that_goes_on_or_has_monai_gets_nothing_less(
     else:
         __import__("monai")
     monkeypatch.setattr(lean, "import_module", lambda name: pytest.fail(f"{name} was imported"))
+    before = set(sys.modules)
     with click.Context(click.Command("harmonize"), obj=obj):
         lean.import_monai(training=False)
+    assert set(sys.modules) == before

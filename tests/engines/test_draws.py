@@ -95,7 +95,7 @@ def test_augmentation_is_not_for_tasks_on_noise() -> None:
     def refuse(image: torch.Tensor) -> torch.Tensor:
         raise AssertionError
 
-    draws("generation", refuse).stage_input(0, 1, LIKE)
+    assert draws("generation", refuse).stage_input(0, 1, LIKE).shape == LIKE.shape
 
 
 def test_global_random_states_are_untouched_and_irrelevant() -> None:

@@ -247,6 +247,7 @@ def _survey(path: Path, record: ScanRecord) -> tuple[str, str | None]:
         return record.name, None
 
     def survey() -> None:
+        """Survey the scan and keep what was found."""
         settings = folder.settings
         folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead, settings.dims))
 
@@ -260,6 +261,7 @@ def _make(path: str, token: str, bank: str, device: str, task: ScanTask) -> tupl
         return task.name, None
 
     def make() -> None:
+        """Make the case in a place of its own, and keep it when it is whole."""
         with folder.workplace(task.name) as place:
             folder.complete(place, _maker(path, token, bank, device, task.fold).make(task, place))
 

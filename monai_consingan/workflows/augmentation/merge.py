@@ -243,6 +243,7 @@ def _entry(record: ScanRecord, root: Path, output: Path) -> Any:
     """The entry of a scan of the data set, with paths that are relative to the output."""
 
     def moved(path: Path) -> str:
+        """A path as seen from the output folder."""
         try:
             return Path(os.path.relpath(path, output)).as_posix()
         except ValueError:  # another drive

@@ -210,6 +210,7 @@ def public_entry(entry: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """
 
     def is_file(value: Any) -> bool:
+        """Whether a value names a file."""
         return isinstance(value, str) and bool(value) and (bool(_STEM.search(value)) or os.path.exists(root / value))
 
     return {key: value for key, value in entry.items() if key in _ENTRY or is_file(value)}

@@ -50,6 +50,7 @@ class _Shown:
 
     @property
     def volume_mm3(self) -> float:
+        """Volume of the lesion in mm3."""
         return float(self.mask.sum() * math.prod(spacing_of(self.image)))
 
 

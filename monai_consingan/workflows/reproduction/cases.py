@@ -114,10 +114,12 @@ def choose_cases(
     reasons: list[str] = []
 
     def noted(reason: str) -> None:
+        """Note a reason, and remember it."""
         reasons.append(reason)
         note(reason)
 
     def missing() -> dict[str, int]:
+        """How many cases each task still lacks."""
         return {task: count - len(cases[task]) for task, count in wanted.items() if count > len(cases[task])}
 
     while missing() and patients:

@@ -58,6 +58,7 @@ class DataSetListing:
         """What was matched and what was not, for the user; file names may tell who a patient is."""
 
         def short(path: Path) -> str:
+            """A path as seen from the data set."""
             return path.relative_to(self.root).as_posix()
 
         lines = [f"{len(self.scans)} scans with a mask in {self.root}:"]
@@ -211,6 +212,7 @@ def _image_of(mask: _Volume, images: list[_Volume]) -> tuple[_Volume | None, str
     """The scan that a mask belongs to, or why there is none."""
 
     def order(image: _Volume) -> tuple[int, int, bool]:
+        """How well an image fits the mask; the lowest fits best."""
         rank = _UNKNOWN_RANK if image.rank is None else image.rank
         return len(image.key ^ mask.key), rank, image.is_dicom
 

@@ -117,6 +117,7 @@ def _distances(
     with tempfile.TemporaryDirectory() as working:
 
         def pictures(name: str, files: Sequence[Path]) -> PictureSet:
+            """Slices of volumes, written as pictures."""
             written = [write_slices(load_scan(file), Path(working) / name / f"{n:02}") for n, file in enumerate(files)]
             return PictureSet([file for parts in written for file in parts], sources)
 

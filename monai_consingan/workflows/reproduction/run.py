@@ -91,6 +91,7 @@ def reproduce(
     }
 
     def say(line: str) -> None:
+        """Print a line, if progress is wanted."""
         if progress:
             print(line, file=forgiving_stderr(), flush=True)
 

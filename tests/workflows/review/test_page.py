@@ -188,6 +188,7 @@ def test_two_windows_know_of_each_other(page: Any, page_file: Path) -> None:
         window.keyboard.press(key)
         for shown in (page, other):
             shown.get_by_text(told).first.wait_for()
+            assert shown.get_by_text(told).count()
         other.keyboard.press("j")
 
 

@@ -16,7 +16,7 @@ from monai_consingan.background import check_in_tissue
 from monai_consingan.transforms.head import Air
 from monai_consingan.transforms.insertion.pasting import Pasting
 
-__all__ = ["Canvas", "HostCanvas", "PastedLesion", "Patch"]
+__all__ = ["Canvas", "PastedLesion", "Patch"]
 
 
 class PastedLesion(NamedTuple):

@@ -19,7 +19,7 @@ from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, TissueLevel, measure_new_lesion, tissue_levels
+from monai_consingan.metrics import Limits, TissueLevel, Where, measure_new_lesion, tissue_levels
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
@@ -195,18 +195,14 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         outside = int((mask[0] & ~site.known.head).sum())
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
+        where = Where(case.axis, case.measured, draw.donor.lead, others, site.levels)
         with refused("no measure", how):
             found = measure_new_lesion(
-                *(pasted.image, host, mask),
+                *(pasted.image, host, mask, where),
                 part=mask[0] & (as_array(pasted.label)[0] == draw.donor.value),
                 donor_cnr=draw.donor.cnr,
                 donor_contrast=draw.donor.contrast,
                 head=site.known.head,
-                others=others,
-                axis=case.axis,
-                dims=case.measured,
-                lead=draw.donor.lead,
-                levels=site.levels,
             )
         measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
         of_several_slices = ("seam_through", "level_jump_through")

@@ -144,8 +144,8 @@ class MeasureInsertiond(CaseTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
         results = {"": data["pred"], "_naive": data["naive"]}
-        parts = (data[key] for key in ("lesion", "donor", "donor_lesion"))
-        return dict(data) | insertion_measures(results, *parts, self.where(data, "others"))
+        lesion, donor, donor_lesion = (data[key] for key in ("lesion", "donor", "donor_lesion"))
+        return dict(data) | insertion_measures(results, lesion, donor, donor_lesion, self.where(data, "others"))
 
 
 @dataclass(eq=False)
@@ -160,5 +160,5 @@ class MeasureRemovald(CaseTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
         results = {"": data["pred"], "_naive": data["image"]}
-        parts = (data[key] for key in ("lesion", "removed", "host"))
-        return dict(data) | removal_measures(results, *parts, self.where(data, "label"))
+        filled, lesion, host = (data[key] for key in ("lesion", "removed", "host"))
+        return dict(data) | removal_measures(results, filled, lesion, host, self.where(data, "label"))

@@ -15,6 +15,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import Checks, Where, check_insertion, insertion_measures, tissue_levels
 from monai_consingan.models.device import check_device
+from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
@@ -252,13 +253,14 @@ def harmonize(
         report = harmonize(source, "out", seed=1)
     """
     check_device(device)
-    given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
-    method = chosen_insertion(method, **given)
+    method = chosen_insertion(method, settings=settings, blend=blend, model=model, start=start, bank=bank)
     how = insertion_method(method)
     redrawing, dims = None, source.dims
     if how.redrawn is not None:
-        given |= {"dims": dims, "seed": seed, "device": device, "progress": progress}
-        redrawing = Redrawing.chosen("harmonization", how.redrawn, **given)
+        asked = ModelRequest(settings, blend, model, start, bank)
+        redrawing = Redrawing.chosen(
+            "harmonization", how.redrawn, asked, dims, seed=seed, device=device, progress=progress
+        )
         dims = redrawing.settings.spatial_dims
     source = source.of_bank(seed)
     with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:

@@ -14,6 +14,7 @@ from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import Checks, Where, check_removal, removal_measures, tissue_levels
 from monai_consingan.models.device import check_device
+from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
@@ -95,11 +96,10 @@ def remove(
             be used.
     """
     check_device(device)
-    given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
+    asked = ModelRequest(settings, blend, model, start, bank)
     redrawing, dims = None, target.dims
-    if any(value is not None for value in given.values()):
-        given |= {"dims": dims, "seed": seed, "device": device, "progress": progress}
-        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given)
+    if asked:
+        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, asked, dims, seed=seed, device=device, progress=progress)
         dims = redrawing.settings.spatial_dims
     with lesion_run("remove", target, output, model, start, overwrite=overwrite) as run:
         case = _filled(run, target, dims)

@@ -21,11 +21,12 @@ from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
 from monai_consingan.metrics import Limits, TissueLevel, measure_new_lesion, tissue_levels
 from monai_consingan.metrics.checks import INSERTION_LIMITS
-from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.canvas import Canvas
+from monai_consingan.transforms import HostKnowledge, PastedLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
+from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.match import check_gain
+from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.insertion.placement import Placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
@@ -165,9 +166,9 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         return crop, volume, placement
 
     @staticmethod
-    def _canvas(case: Case, site: _Site) -> Canvas:
+    def _canvas(case: Case, site: _Site) -> HostCanvas:
         """The scan so far, to put a lesion in."""
-        return Canvas(case.image, case.label, site.known, case.across)
+        return HostCanvas(case.image, case.label, site.known, case.across)
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
@@ -184,7 +185,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             numbers = canvas.make_room(crop, placement, self.settings.mass_effect).label(numbers)
             host = canvas.host
         others = canvas.labels > 0
-        paste = PasteLesion(method.paste_blend, match=match, axis=case.across, spacing=site.known.spacing)
+        paste = Pasting(method.paste_blend, match=match, axis=case.across)
         with refused("does not fit", how):
             canvas.take(canvas.paste(paste, crop, placement))
         pasted = canvas.result()

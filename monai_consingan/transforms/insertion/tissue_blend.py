@@ -41,10 +41,11 @@ class TissueBlend:
 
     In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
     the blend changes is made to bend there too, before the textures are matched and in the end, so that it looks like
-    what such slices would have shown. A lesion that stands out from the host's tissue may bend nearly as it did, and
-    its radial profile is left out of that: it is as sharp as the source's within the mask, and outside fades from the
-    source's to the host's as far as anything changes. What does not stand out has no border that must be kept: there
-    the seam may also run within the mask, and so in the middle of a wide fade rather than at its end.
+    what such slices would have shown. A lesion that stands out from the host's tissue in any sequence may bend nearly
+    as it did in all of them, and its radial profile is left out of that: it is as sharp as the source's within the
+    mask, and outside fades from the source's to the host's as far as anything changes. What does not stand out has no
+    border that must be kept: there the seam may also run within the mask, and so in the middle of a wide fade rather
+    than at its end.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
@@ -71,7 +72,7 @@ class TissueBlend:
     ring_mm: float = 8.0
     keep_profile: bool = True
     fade_in_space_mm: float = 4.5
-    inner_in_space_mm: float = 1.5
+    inner_in_space_mm: float = 2.5
     extend_mm: float = 4.0
 
     def __post_init__(self) -> None:
@@ -161,23 +162,23 @@ class TissueBlend:
         mixed, old = host.copy(), host[there]
         if mask.ndim == 2:
             bands = self._bands(host, source, near, mm)
-            mixed[there] = self._near(old, source[there], source[there], [1.0] * len(host), *where, *bands)
+            mixed[there] = self._near(old, source[there], source[there], 1.0, *where, *bands)
             return mixed
         ring = (around > 0) & (around <= self.ring_mm) & known[near]
         beyond = ~known[near] & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
         stiff = [Stiffness.of(channel, known[near], ring, mm, beyond) for channel in old]
         shells = Shells(mask[near], depth, around, mm, self.ring_mm)
         profiles = [shells.means(change) for change in source[there] - old]
-        shares = [stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True)]
+        share = max(stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True))
         sharp, source = source[there], source.copy()
-        for new, channel, one, share, profile in zip(source[there], old, stiff, shares, profiles, strict=True):
+        for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
             free = known[near]
             change = bent(new - channel, one.within(free), share, shells, free, np.ones(new.shape), profile)
             new[...] = channel + change
-        part = self._near(old, source[there], sharp, shares, *where, *self._bands(host, source, near, mm))
+        part = self._near(old, source[there], sharp, share, *where, *self._bands(host, source, near, mm))
         touched, reachable = (part != old).any(axis=0), known[near] & (around <= self.reach_mm)
         trust = np.select([mask[near], touched], _TRUST[:2], _TRUST[2])
-        for new, channel, one, share in zip(part, old, stiff, shares, strict=True):
+        for new, channel, one in zip(part, old, stiff, strict=True):
             free = touched
             for axis in one.axes:
                 free = maximum_filter1d(free, 2 * int(self.extend_mm / mm[axis]) + 1, axis, mode="constant")
@@ -199,7 +200,7 @@ class TissueBlend:
         host: np.ndarray,
         source: np.ndarray,
         pasted: np.ndarray,
-        shares: Sequence[float],
+        share: float,
         mask: np.ndarray,
         known: np.ndarray,
         depth: np.ndarray,
@@ -213,7 +214,7 @@ class TissueBlend:
         The profile is that of what is pasted; the seam may run so many mm within the mask, and the fade reaches so many
         to its sides; depth and distance around are those of the mask.
         """
-        free = 1 - max(shares)
+        free = 1 - share
         inner = self.inner_mm + free * (self.inner_in_space_mm - self.inner_mm)
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         ring = (around > 0) & (around <= self.ring_mm) & known

@@ -216,6 +216,14 @@ def test_in_space_sequences_are_as_sharp_as_the_host_is_in_each(thick_slices: Ca
     assert bends[0][ring].mean() < 0.2 * bends[1][ring].mean()
 
 
+def test_a_lesion_in_one_sequence_is_one_in_all(thick_slices: Callable[..., np.ndarray]) -> None:
+    host, source, mask = _volumes(thick_slices, 3)
+    faint = source + 8.0 * (mask & (distance_transform_edt(mask) <= 1))
+    kept = TissueBlend()(np.stack([host, host]), np.stack([source + 90 * mask, faint]), mask)[1]
+    lost = TissueBlend()(host, faint, mask)
+    assert (kept - faint)[mask].std() < 0.5 * (lost - faint)[mask].std()
+
+
 @pytest.mark.parametrize("thick", [1, 2, 3])
 def test_a_few_planes_between_two_slices_are_blended(thick_slices: Callable[..., np.ndarray], thick: int) -> None:
     host, source, mask = (part[..., 19 : 19 + thick] for part in _volumes(thick_slices, 0))

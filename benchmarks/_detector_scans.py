@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array
 from monai_consingan.data import file_sha256
 from monai_consingan.errors import NoPlaceError
-from monai_consingan.lesion_settings import LesionSettings
+from monai_consingan.lesion_settings import GENERATION_METHODS, LesionSettings
 from monai_consingan.methods import USUAL_FILLINGS
 from monai_consingan.transforms import HostKnowledge, RandLesion, RemoveLesion
 from monai_consingan.transforms.insertion.donor import Donor
@@ -26,8 +26,8 @@ from monai_consingan.workflows.lesion_generator import LesionGenerator
 
 CORE, AROUND = 1, 2
 """Label values: the lesion, and what else is labelled (oedema)."""
-KINDS = ("copies", "new", "blank")
-"""Real lesions, turned and scaled; warped ones of a bank (``monai-consingan lesions``); flat blobs of their shape."""
+KINDS = ("copies", "blank", *GENERATION_METHODS)
+"""Real lesions, turned and scaled; flat blobs of their shape; or new ones of a bank (``monai-consingan lesions``)."""
 _SCALES = (0.3, 0.7)
 _NEW = 6
 _TRIES = 5
@@ -150,14 +150,33 @@ class Made:
         return self.where.T[self.labels == CORE]
 
 
-def painter(kind: str, donors: Sequence[CoarseScan]) -> tuple[RandLesion, list[str]]:
-    """Puts lesions of a kind into scans, and whose each of its donors is.
+@dataclass(frozen=True)
+class Lesions:
+    """What synthetic lesions are.
 
     Args:
         kind: one of :data:`KINDS`.
-        donors: patients whose lesions are taken.
+        oedema: whether new lesions are made with the oedema around them, or as if their donors' labels had none; copies
+            have theirs, and blobs none.
+        mass_effect: share of a lesion's volume by which it pushes tissue aside.
     """
+
+    kind: str
+    oedema: bool = True
+    mass_effect: float = 0.0
+
+
+def painter(lesions: Lesions, donors: Sequence[CoarseScan], folder: Path | None = None) -> tuple[RandLesion, list[str]]:
+    """Puts lesions into scans, and whose each of its donors is.
+
+    Args:
+        lesions: what they are.
+        donors: patients whose lesions are taken; new lesions are made of each by itself.
+        folder: keeps the networks of those that are painted, if given.
+    """
+    kind = lesions.kind
     turns: dict[str, Any] = {
+        "mass_effect": lesions.mass_effect,
         "lesion_labels": (CORE,),
         "rotate_range": 180.0,
         "clearance_mm": 4.0,
@@ -175,17 +194,17 @@ def painter(kind: str, donors: Sequence[CoarseScan]) -> tuple[RandLesion, list[s
             entries.append((donor.name, (donor.tensor(flat), donor.tensor(donor.core[None].astype(np.int16)))))
         else:
             turns["scale_range"] = (1.0, 1.0)
-            entries += [(donor.name, lesion) for lesion in _bank(donor)]
+            entries += [(donor.name, lesion) for lesion in _bank(lesions, donor, folder)]
     return RandLesion([entry for _, entry in entries], **turns), [name for name, _ in entries]
 
 
-def _bank(donor: CoarseScan) -> list[Donor]:
+def _bank(lesions: Lesions, donor: CoarseScan, folder: Path | None) -> list[Donor]:
     """New lesions of the donor's, of the sizes that its copies have."""
-    plain = LesionGenerator([donor.pair], LesionSettings(lesion_labels=(CORE,), oedema=True, min_cnr=0.0))
-    size = max(example.diameter for example in plain.examples.values())
+    pair = donor.pair if lesions.oedema else (donor.pair[0], donor.tensor(donor.core[None].astype(np.int16)))
+    plain = LesionSettings(lesions.kind, lesion_labels=(CORE,), oedema=True, min_cnr=0.0)
+    size = max(example.diameter for example in LesionGenerator([pair], plain).examples.values())
     low, high = (scale * size for scale in _SCALES)
-    settings = LesionSettings(diameter=(low, high), lesion_labels=(CORE,), oedema=True, min_cnr=0.0)
-    generate = LesionGenerator([donor.pair], settings)
+    generate = LesionGenerator([pair], replace(plain, diameter=(low, high)), folder)
     return [generate(number).donor for number in range(_NEW)]
 
 
@@ -202,18 +221,21 @@ def fresh(paint: RandLesion, owners: Sequence[str], host: CoarseScan) -> Made | 
     return None
 
 
-def library(kind: str, scans: Sequence[CoarseScan], count: int, folder: Path) -> list[Made]:
+def library(lesions: Lesions, scans: Sequence[CoarseScan], count: int, folder: Path) -> list[Made]:
     """Lesions of every patient in every one, the patient's own too, ``count`` for each; kept in a folder."""
-    return [made for donor in scans for made in _of_donor(kind, donor, scans, count, folder)]
+    return [made for donor in scans for made in _of_donor(lesions, donor, scans, count, folder)]
 
 
-def _of_donor(kind: str, donor: CoarseScan, hosts: Sequence[CoarseScan], count: int, folder: Path) -> Iterator[Made]:
+def _of_donor(
+    lesions: Lesions, donor: CoarseScan, hosts: Sequence[CoarseScan], count: int, folder: Path
+) -> Iterator[Made]:
     paint: tuple[RandLesion, list[str]] | None = None
 
     def made(host: CoarseScan, number: int) -> np.ndarray:
+        """One lesion as a table of voxels, which is empty where there is no room."""
         nonlocal paint
-        paint = paint or painter(kind, [donor])
-        paint[0].set_random_state(int(random_of(number, f"{kind} {host.name} {donor.name}").integers(2**31)))
+        paint = paint or painter(lesions, [donor], folder)
+        paint[0].set_random_state(int(random_of(number, f"{lesions.kind} {host.name} {donor.name}").integers(2**31)))
         lesion = fresh(*paint, host)
         if lesion is None:
             return np.empty((0, 4 + len(host.image)))
@@ -221,7 +243,7 @@ def _of_donor(kind: str, donor: CoarseScan, hosts: Sequence[CoarseScan], count: 
 
     for host in hosts:
         for number in range(count):
-            given = (kind, host.files, donor.files, host.factor, number)
+            given = (lesions, host.files, donor.files, host.factor, number)
             array = kept(folder, given, (), lambda host=host, number=number: made(host, number))  # type: ignore[misc]
             if len(array):
                 where, labels = array[:, :3].T.astype(int), array[:, 3].astype(np.int16)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from _detector_data import Patch
 from _detector_net import NetSettings, without_crumbs
-from _detector_scans import CoarseScan, Made, fresh, painter
+from _detector_scans import CoarseScan, Lesions, Made, fresh, painter
 from _lesion_shapes import random_of
 from monai.networks.nets import UNet
 from monai.transforms import DivisiblePad
@@ -33,7 +33,7 @@ class SpaceArm:
         name: what to call it.
         patients: number of patients that are learnt from; they are also the hosts and the donors.
         augment: with the standard augmentation.
-        kind: of the synthetic lesions, a key of ``_detector_scans.KINDS``.
+        lesions: the synthetic ones, if there are any.
         on_the_fly: a new one in every step, instead of those made beforehand.
         twins: half of the patches without a lesion are places where one was removed.
     """
@@ -41,7 +41,7 @@ class SpaceArm:
     name: str
     patients: int
     augment: bool = True
-    kind: str | None = None
+    lesions: Lesions | None = None
     on_the_fly: bool = False
     twins: bool = False
 
@@ -83,11 +83,11 @@ def batches(
     if any(not {one.host, one.donor} <= set(by_name) for one in made):
         raise ConSinGANError("A synthetic lesion comes from a patient that is not trained on.")
     real, healthy, drawn = (random_of(seed, word) for word in ("real", "healthy", "synthetic"))
-    synthetic = settings.lesions // 2 if arm.kind else 0
+    synthetic = settings.lesions // 2 if arm.lesions else 0
     voxels = {scan.name: np.argwhere(scan.core) for scan in scans}
     insides = {scan.name: np.argwhere(scan.brain) for scan in scans}
     removed = [scan for scan in scans if arm.twins and scan.twin is not None]
-    another = _source(arm, scans, made, drawn) if synthetic else None
+    another = _source(arm, scans, made, drawn) if arm.lesions else None
 
     def patch(scan: CoarseScan, image: np.ndarray, core: np.ndarray, middle: np.ndarray) -> Patch:
         side = settings.side
@@ -134,7 +134,8 @@ def _source(
         if not made:
             raise ConSinGANError(f"There is no room for a synthetic lesion in {', '.join(s.name for s in scans)}.")
         return lambda: made[drawn.integers(len(made))]
-    paint, owners = painter(str(arm.kind), scans)
+    assert arm.lesions is not None
+    paint, owners = painter(arm.lesions, scans)
     paint.set_random_state(int(drawn.integers(2**31)))
 
     def another() -> Made:

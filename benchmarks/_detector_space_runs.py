@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from _lesion_shapes import random_of
 
 from monai_consingan.errors import ConSinGANError
 
-VERSION = 1
+VERSION = 2
 """Of the code that trains and tests: results of another version are not taken from the cache."""
 SENSITIVITY, DICE, WRONG = "sensitivity at 2 a scan", "Dice", "false positives at 0.5"
 MEASURES = (SENSITIVITY, DICE, WRONG)
@@ -62,18 +61,11 @@ class SpaceExperiment:
         order = random_of(seed, f"patients {fold}").permutation(len(others))
         return [others[number] for number in order[:count]]
 
-    @cached_property
-    def _libraries(self) -> dict[str, list[Made]]:
-        return {}
-
     def lesions(self, arm: SpaceArm, scans: Sequence[CoarseScan]) -> list[Made]:
-        """What was made beforehand of these patients for an arm."""
-        if arm.kind is None or arm.on_the_fly:
+        """What is made beforehand of these patients for an arm."""
+        if arm.lesions is None or arm.on_the_fly:
             return []
-        if arm.kind not in self._libraries:
-            self._libraries[arm.kind] = library(arm.kind, self.scans, self.made, self.cache / "made")
-        names = {scan.name for scan in scans}
-        return [one for one in self._libraries[arm.kind] if {one.host, one.donor} <= names]
+        return library(arm.lesions, scans, self.made, self.cache / "made")
 
     def run(self, arms: Sequence[SpaceArm]) -> dict[str, dict[str, dict[str, list[float]]]]:
         """Train and test everything that is not done yet, seed by seed.

@@ -2,7 +2,7 @@
 
 As ``fidelity.py``, but of volumes. ``python benchmarks/fidelity_space.py [--data FOLDER] [--methods NAME ...]``
 
-Results are kept in a folder (``--cache``).
+Results, and networks of methods that need them, are kept in a folder (``--cache``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from _intervals import interval
 from _lesion_pastes_space import space_lesions
 from _measure import table
+from _methods_space import METHODS, SpaceModels, result_of
 from _null_pastes_space import SpacePaste
 from _sequences import SEQUENCES, read_volumes
 from fidelity import KEPT, WITHIN
-from seam_null_space import METHODS, result_of
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import measure_lesion
@@ -57,14 +57,15 @@ def main() -> None:
 
 def rows_of(name: str, cases: list[SpacePaste], cache: Path, seed: int) -> list[dict[str, Any]]:
     """For each sequence the shares of lesions that are within 15%, with intervals over pairs, and the median size."""
-    found = [shares(case, result_of(name, case, cache)) for case in cases]
+    models = SpaceModels.of_cases(cases, cache / "models", seed)
+    found = [shares(case, result_of(name, case, cache, models)) for case in cases]
     pairs = ["/".join(sorted(case.pair)) for case in cases]
     rows = []
     for channel, sequence in enumerate(SEQUENCES):
         values = np.array(found)[:, channel]
         right = np.where(np.isnan(values), np.nan, np.abs(values - 1) <= WITHIN)
         row: dict[str, Any] = {"method": name, "sequence": sequence, "n": len(cases)}
-        for title, column in {**dict(zip(KEPT, right.T, strict=True)), "all": np.nanmin(right, axis=1)}.items():
+        for title, column in {**dict(zip(KEPT, right.T, strict=True)), "all": np.fmin.reduce(right, axis=1)}.items():
             part = interval(column, pairs, lambda part: float(part.mean()), seed=seed)
             row[title] = "{:.0f}% ({:.0f} to {:.0f})".format(*(100 * part[key] for key in ("value", "low", "high")))
         row["median size"] = float(np.nanmedian(values[:, 2]))

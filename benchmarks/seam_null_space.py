@@ -4,7 +4,8 @@ As ``seam_null.py``, but of whole volumes, every sequence and all sequences join
 directions, those in plane and those through plane; with ``--cnn`` also a small network in space on cubes of the border.
 ``python benchmarks/seam_null_space.py [--data FOLDER] [--sequences t1ce flair ...] [--cnn]``
 
-Results are kept in a folder (``--cache``). Needs scikit-learn.
+Methods with a network (``--methods tissue-consingan``) train one for every host. Networks and results are kept in a
+folder (``--cache``). Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -16,23 +17,12 @@ import numpy as np
 from _border_space import DIRECTIONS, Border, border_cubes, space_features
 from _command import command_line, in_a_sentence, patients_of, write_json
 from _intervals import shown
-from _kept import kept
 from _measure import table
+from _methods_space import METHODS, NETWORK_FREE, SpaceModels, result_of
 from _null_pastes_space import SpacePaste, space_pastes
 from _sequences import SEQUENCES, read_volumes
 from _telling_apart import auc_interval, cnn_scores, forest_scores
 
-from monai_consingan.arrays import as_array
-from monai_consingan.transforms import PasteLesion
-
-METHODS: dict[str, dict[str, Any]] = {
-    "gain matched": {"match": "gain"},
-    "poisson": {"blend": "poisson"},
-    "gain matched + poisson": {"blend": "poisson", "match": "gain"},
-    "tissue by slices": {"blend": "tissue", "match": "gain", "axis": 2},
-    "tissue": {"blend": "tissue", "match": "gain"},
-}
-"""Options of :class:`monai_consingan.transforms.PasteLesion` by name."""
 FOLDS = "pair left out"
 JOINT = "joint"
 """All sequences together."""
@@ -86,9 +76,10 @@ def measure(
         return auc_interval([np.where(counts, scores, np.nan)], truth, pairs, seed=seed)
 
     plain = cubes([case.host for case in cases]) if cnn else []
+    models = SpaceModels.of_cases(cases, cache / "models", seed)
     rows = []
     for name in names:
-        images = [result_of(name, case, cache) for case in cases]
+        images = [result_of(name, case, cache, models) for case in cases]
         both = [features(image, case.mask) for image, case in zip(images, cases, strict=True)] + untouched
         pasted = cubes(images) if cnn else []
         for part, channels in parts.items():
@@ -101,24 +92,13 @@ def measure(
     return rows
 
 
-def result_of(name: str, case: SpacePaste, cache: Path) -> np.ndarray:
-    """What a method makes of a case, from the cache if it is there."""
-    options = METHODS[name]
-
-    def made() -> np.ndarray:
-        """The image with the paste."""
-        return as_array(PasteLesion(**options)(case.host, case.tissue, np.uint8(case.mask)[None]).image)
-
-    return kept(cache, options, (case.host, case.tissue, case.mask), made)
-
-
 def main() -> None:
     """Run the command."""
     parser = command_line(__doc__, "data", "seed", "cache", "json", cache=Path("runs/seam_null_space"))
     parser.add_argument("--patients", nargs="*", default=[], help="parts of their names (default: all)")
     parser.add_argument("--judged", nargs="*", default=[], help="parts of names: only pairs with these count")
     parser.add_argument("--sequences", nargs="*", default=list(SEQUENCES), metavar="NAME")
-    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="NAME")
+    parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
     parser.add_argument("--cnn", action="store_true", help="also a small network in space on cubes of the border")
     arguments = parser.parse_args()

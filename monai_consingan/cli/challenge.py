@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import data_set_options, given_only, lesion_options, settings_options, taken
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH, NumbersCommand
@@ -30,6 +31,7 @@ def challenge(segmenter: str, scans: Path, output: Path, twins: bool, jobs: int,
     writes, such as "python segment.py {image} {mask}". Lesions are also taken out, to see what is still found there.
     The folder gets report.html and report.json with what was found, by size, contrast and depth in the head.
     """
+    import_monai()
     from monai_consingan.workflows.challenge import challenge as run
 
     settings = AugmentSettings(**taken(AugmentSettings, options))

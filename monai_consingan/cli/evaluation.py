@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import axis_option, inception_options, output_options, refuse_given, seed_option
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
@@ -73,6 +74,7 @@ def evaluate(images: tuple[Path, ...], output: Path, dims: str, quiet: bool, **o
         refuse_given(_OF_IMAGES, "but no REAL and SYNTHETIC images are compared")
     if not options["results"]:
         refuse_given(("originals",), "but there are no --results")
+    import_monai()
     from monai_consingan.workflows import evaluate as run
     from monai_consingan.workflows.evaluation_page import images_table, results_table, warnings_of
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import inception_options, run_options
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
@@ -41,6 +42,7 @@ def reproduce(dataset: Path, output: Path, settings: tuple[str, ...], dims: str,
 
     The whole takes hours on a GPU. A killed run goes on where it was when the same command is given again.
     """
+    import_monai()
     from monai_consingan.workflows import reproduce as run
     from monai_consingan.workflows.reproduction import reproduction_table
 

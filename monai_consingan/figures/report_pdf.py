@@ -6,17 +6,19 @@ import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.report import ReportSection, cell_text, write_html_report
 from monai_consingan.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.backends.backend_pdf import PdfPages
 
 # Inches; A4 across, as figures and tables are wide.
 PAGE_WIDTH, PAGE_HEIGHT, MARGIN, GAP = 11.69, 8.27, 0.6, 0.12
@@ -126,6 +128,8 @@ def write_pdf_report(
     The same report gives the same bytes. A part with a figure begins a new sheet if it does not fit on this one.
     Arguments and errors are those of :func:`write_reports`.
     """
+    from matplotlib.backends.backend_pdf import PdfPages  # which takes a while, with all that fonts need
+
     with PdfPages(path, metadata={"Title": title, "CreationDate": None, "Producer": None, "Creator": None}) as pdf:
         pages = _Pages(pdf)
         pages.paragraph(title, TITLE, weight="bold")

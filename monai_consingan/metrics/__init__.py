@@ -41,7 +41,7 @@ from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
 from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import load_feature_network, sifid
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
 from monai_consingan.metrics.texture import texture
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
@@ -61,6 +61,7 @@ __all__ = [
     "Surroundings",
     "TissueAgreement",
     "TissueLevel",
+    "Where",
     "agreement",
     "beyond",
     "by_sequence",

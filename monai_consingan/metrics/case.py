@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monai.config import NdarrayOrTensor
@@ -15,7 +15,7 @@ from monai_consingan.metrics.fidelity import measure_lesion
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, tissue_levels
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
 
 
 def insertion_measures(
@@ -23,12 +23,7 @@ def insertion_measures(
     lesion: NdarrayOrTensor,
     donor: NdarrayOrTensor,
     donor_lesion: NdarrayOrTensor,
-    *,
-    others: NdarrayOrTensor | None = None,
-    axis: int | None = None,
-    dims: int = 2,
-    lead: int | str | None = None,
-    levels: Sequence[TissueLevel] | None = None,
+    where: Where = Where(),
     donor_levels: Sequence[TissueLevel] | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
@@ -38,13 +33,9 @@ def insertion_measures(
         lesion: where the new lesion is.
         donor: the donor, whose grid may be another.
         donor_lesion: where the lesion is in the donor.
-        others: lesions of the host, which do not count as surroundings.
-        axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
-        lead: the sequence that the lesion is measured in; ``None`` finds it in the donor
-            (:func:`~monai_consingan.data.lead_channel`).
-        levels, donor_levels: what tells tissue in the channels of host and donor
-            (:func:`~monai_consingan.metrics.tissue_levels`); ``None`` finds it in each image.
+        where: where it is measured, in host and donor; the lead is found in the donor.
+        donor_levels: what tells tissue in the donor's channels (:func:`~monai_consingan.metrics.tissue_levels`);
+            ``None`` finds it.
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
@@ -53,12 +44,10 @@ def insertion_measures(
         In space, ``seam`` is that in the plane of the slices, and beside it there are ``seam_through``, that across
         them, and ``level_jump_through`` (:func:`level_jump`).
     """
-    across, donor_across = slice_axis(lesion, axis), slice_axis(donor, axis)
-    sliced = donor_across if dims == 2 else None
-    of_donor = Surroundings(donor, donor_lesion, axis=sliced, lead=lead, levels=donor_levels)
-    where: dict[str, Any] = {"axis": across if dims == 2 else None, "exclude": others, "levels": levels}
-    where["lead"] = of_donor.channel
-    cases = [Surroundings(result, lesion, **where) for result in results.values()]
+    across, donor_across = slice_axis(lesion, where.axis), slice_axis(donor, where.axis)
+    of_donor = replace(where, axis=donor_across, others=None, levels=donor_levels).around(donor, donor_lesion)
+    where = replace(where, lead=of_donor.channel)
+    cases = [where.around(result, lesion) for result in results.values()]
 
     def measure(of_donor: Surroundings, *cases: Surroundings) -> dict[str, float]:
         """The measures of one sequence."""
@@ -80,12 +69,7 @@ def removal_measures(
     filled: NdarrayOrTensor,
     lesion: NdarrayOrTensor,
     host: NdarrayOrTensor,
-    *,
-    others: NdarrayOrTensor | None = None,
-    axis: int | None = None,
-    dims: int = 2,
-    lead: int | str | None = None,
-    levels: Sequence[TissueLevel] | None = None,
+    where: Where = Where(),
 ) -> dict[str, Any]:
     """How smooth the border of what was filled is, and what is left of the lesion.
 
@@ -94,25 +78,18 @@ def removal_measures(
         filled: where they were filled.
         lesion: where the lesion was.
         host: the scan with the lesion.
-        others: lesions that stay, which do not count as surroundings.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
-        lead: the sequence that the lesion is measured in; ``None`` finds it in the host
-            (:func:`~monai_consingan.data.lead_channel`).
-        levels: what tells tissue in the host's channels; ``None`` finds it.
+        where: where it is measured; the lead is found in the host.
 
     Returns:
         By sequence (:func:`by_sequence`) and for every suffix ``seam`` (1 is like the tissue around) and
         ``contrast_kept`` (0 is nothing left; NaN where the lesion had next to no contrast).
         In space also ``seam_through`` and ``level_jump_through``, as of insertions.
     """
-    across = slice_axis(lesion, axis)
-    sliced = across if dims == 2 else None
-    where: dict[str, Any] = {"axis": sliced, "exclude": others}
-    where["levels"] = tissue_levels(host) if levels is None else levels
-    in_host = Surroundings(host, lesion, lead=lead, **where)
-    where["lead"] = in_host.channel
-    cases = [Surroundings(result, mask, **where) for result in results.values() for mask in (filled, lesion)]
+    across = slice_axis(lesion, where.axis)
+    where = replace(where, axis=across, levels=tissue_levels(host) if where.levels is None else where.levels)
+    in_host = where.around(host, lesion)
+    where = replace(where, lead=in_host.channel)
+    cases = [where.around(result, mask) for result in results.values() for mask in (filled, lesion)]
 
     def measure(in_host: Surroundings, *cases: Surroundings) -> dict[str, float]:
         """The measures of one sequence."""
@@ -150,6 +127,10 @@ class CaseTransform(Transform):
     lead: int | str | None = None
     dims: int = 2
 
+    def where(self, data: Mapping[Hashable, Any], others: Hashable) -> Where:
+        """Where a case is measured, whose other lesions are under a key, if there are any."""
+        return Where(self.axis, self.dims, self.lead, data.get(others))
+
 
 @dataclass(eq=False)
 class MeasureInsertiond(CaseTransform):
@@ -163,8 +144,8 @@ class MeasureInsertiond(CaseTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
         results = {"": data["pred"], "_naive": data["naive"]}
-        parts = (data[key] for key in ("lesion", "donor", "donor_lesion"))
-        return dict(data) | insertion_measures(results, *parts, others=data.get("others"), **asdict(self))
+        lesion, donor, donor_lesion = (data[key] for key in ("lesion", "donor", "donor_lesion"))
+        return dict(data) | insertion_measures(results, lesion, donor, donor_lesion, self.where(data, "others"))
 
 
 @dataclass(eq=False)
@@ -179,5 +160,5 @@ class MeasureRemovald(CaseTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the measures."""
         results = {"": data["pred"], "_naive": data["image"]}
-        parts = (data[key] for key in ("lesion", "removed", "host"))
-        return dict(data) | removal_measures(results, *parts, others=data.get("label"), **asdict(self))
+        filled, lesion, host = (data[key] for key in ("lesion", "removed", "host"))
+        return dict(data) | removal_measures(results, filled, lesion, host, self.where(data, "label"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from monai_consingan.data.sequences import lead_channel
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
+from monai_consingan.metrics.inputs import channels_array
 from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, channels_array, tissue_levels
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
 from monai_consingan.transforms.head import head_mask
 
 _DROP = 0.05  # of the image's range: smaller changes make nothing black
@@ -30,11 +32,10 @@ def measure_change(
     result: NdarrayOrTensor,
     host: NdarrayOrTensor,
     mask: NdarrayOrTensor,
+    where: Where = Where(),
     *,
     lesion: NdarrayOrTensor | None = None,
     head: np.ndarray | None = None,
-    levels: Sequence[TissueLevel] | None = None,
-    **where: Any,
 ) -> dict[str, Any]:
     """What a change did to a scan.
 
@@ -42,11 +43,9 @@ def measure_change(
         result: the scan after it, (C, \\*spatial).
         host: the scan before.
         mask: what was put in or filled.
+        where: where it is measured.
         lesion: where the lesion is, or was; the mask by default.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
-        levels: what tells tissue in the host's channels (:func:`~monai_consingan.metrics.tissue_levels`);
-            ``None`` finds it.
-        where: ``others``, ``axis``, ``dims`` and ``lead``, see :func:`measure_border`.
 
     Returns:
         By sequence (:func:`by_sequence`) what :func:`measure_border` finds, and ``in_tissue``, the share of the lesion
@@ -56,7 +55,7 @@ def measure_change(
     before, after = channels_array(host), channels_array(result)
     marks, inside = as_array(mask if lesion is None else lesion)[0] > 0, as_array(mask)[0] > 0
     head = _head(before, spacing_of(host)) if head is None else head
-    levels = tissue_levels(host) if levels is None else levels
+    levels = tissue_levels(host) if where.levels is None else where.levels
     in_tissue, voxels = float(head[marks].mean()), int(inside.sum())
     changed = (before != after).any(axis=0)
     box = bounding_box(changed, [_AROUND] * changed.ndim) if changed.any() else None
@@ -69,22 +68,18 @@ def measure_change(
             black = int((turned & ~inside[box] if lesion is None else turned).sum())  # a lesion may be dark
         return {"in_tissue": in_tissue, "black_gained": black / voxels}
 
-    return measure_border(result, host, mask, lesion=lesion, levels=levels, more=of_channel, **where)
+    return measure_border(result, host, mask, replace(where, levels=levels), lesion=lesion, more=of_channel)
 
 
 def measure_new_lesion(
     result: NdarrayOrTensor,
     host: NdarrayOrTensor,
     lesion: NdarrayOrTensor,
+    where: Where = Where(),
     *,
     part: np.ndarray,
     donor_cnr: float,
     donor_contrast: float | None = None,
-    others: NdarrayOrTensor | None = None,
-    axis: int | None = None,
-    dims: int = 2,
-    lead: int | str | None = None,
-    levels: Sequence[TissueLevel] | None = None,
     head: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """What putting a lesion in did to a scan, where of the lesion's donor only the contrast is known.
@@ -93,19 +88,19 @@ def measure_new_lesion(
         result: the scan with the lesion, (C, \\*spatial).
         host: the scan before.
         lesion: where the lesion is.
+        where: where it is measured.
         part: the part of it whose contrast is measured, boolean (\\*spatial).
         donor_cnr: contrast-to-noise ratio of this part in the donor (:func:`contrast_to_noise`).
         donor_contrast: its contrast there (:func:`contrast`); ``None`` where that is not known.
-        others, axis, dims, lead, levels, head: see :func:`measure_change`.
+        head: see :func:`measure_change`.
 
     Returns:
         What :func:`measure_change` finds, ``cnr``, and ``contrast_kept``, the share of the donor's contrast-to-noise
         ratio or contrast, whichever is nearer to 1: hosts may be far smoother or noisier than the donor, or lie around
         0.
     """
-    where: dict[str, Any] = {"lead": lead, "levels": levels}
-    found = measure_change(result, host, lesion, head=head, others=others, axis=axis, dims=dims, **where)
-    around = Surroundings(result, lesion, axis=axis if dims == 2 else None, exclude=others, **where)
+    found = measure_change(result, host, lesion, where, head=head)
+    around = where.around(result, lesion)
     cnr = contrast_to_noise(around, part=part)
     shares = [kept(cnr, donor_cnr)]
     if donor_contrast is not None:
@@ -119,13 +114,9 @@ def measure_border(
     result: NdarrayOrTensor,
     host: NdarrayOrTensor,
     mask: NdarrayOrTensor,
+    where: Where = Where(),
     *,
     lesion: NdarrayOrTensor | None = None,
-    others: NdarrayOrTensor | None = None,
-    axis: int | None = None,
-    dims: int = 2,
-    lead: int | str | None = None,
-    levels: Sequence[TissueLevel] | None = None,
     more: Callable[[int], dict[str, float]] = lambda channel: {},
 ) -> dict[str, Any]:
     """How smooth the border of a mask is, and how far a lesion stands out.
@@ -134,13 +125,8 @@ def measure_border(
         result: the scan, (C, \\*spatial).
         host: the scan before the lesion was put in or filled; the same if it is the lesion's donor.
         mask: what was put in or filled.
+        where: where it is measured.
         lesion: where the lesion was; the mask by default.
-        others: other lesions, which do not count as surroundings.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 2 looks around the mask within the slices, 3 in space.
-        lead: the sequence that the lesion is measured in; ``None`` finds it
-            (:func:`~monai_consingan.data.lead_channel`).
-        levels: what tells tissue in the channels; ``None`` finds it.
         more: gives further measures of a channel.
 
     Returns:
@@ -150,14 +136,13 @@ def measure_border(
         slices, unless these are thick; ``visibility``, how far the lesion stands out (:func:`contrast_to_noise`),
         brighter or darker.
     """
-    axis = slice_axis(mask, axis)
-    lead = lead_channel(result if lesion is None else host, mask if lesion is None else lesion, lead)
-    where: dict[str, Any] = {"exclude": others, "lead": lead, "levels": levels}
-    sliced = axis if dims == 2 else None
-    filled = Surroundings(result, mask, axis=sliced, **where)
-    of_lesion = filled if lesion is None else Surroundings(result, lesion, axis=sliced, **where)
+    axis = slice_axis(mask, where.axis)
+    lead = lead_channel(result if lesion is None else host, mask if lesion is None else lesion, where.lead)
+    where = replace(where, axis=axis, lead=lead)
+    filled = where.around(result, mask)
+    of_lesion = filled if lesion is None else where.around(result, lesion)
     crosses = axis is not None and len(slices_of(mask, axis)) > 1
-    in_space = Surroundings(result, mask, **where) if crosses and dims == 2 else filled
+    in_space = where.around(result, mask, dims=3) if crosses and where.dims == 2 else filled
     even = crosses and not thick_slices(host)
     plane = tuple(along for along in range(filled.ndim) if along != axis)
 

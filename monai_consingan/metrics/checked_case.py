@@ -45,11 +45,10 @@ class CheckInsertiond(CaseTransform):
         """
         result, host, lesion = (data[key] for key in ("pred", "host", "lesion"))
         donor, donor_lesion = (data.get(key) for key in ("donor", "donor_lesion"))
-        where: dict[str, Any] = {"axis": self.axis, "dims": self.dims, "others": data.get("others")}
-        measures: Mapping[str, Any] = {"lead": self.lead}
+        where, measures = self.where(data, "others"), {"lead": self.lead}
         if donor is not None and donor_lesion is not None:
-            measures = insertion_measures({"": result}, lesion, donor, donor_lesion, lead=self.lead, **where)
-        return check_insertion(result, host, lesion, donor, donor_lesion, measures, **where)
+            measures = insertion_measures({"": result}, lesion, donor, donor_lesion, where)
+        return check_insertion(result, host, lesion, donor, donor_lesion, measures, where)
 
 
 @dataclass(eq=False)
@@ -69,6 +68,7 @@ class CheckRemovald(CheckInsertiond):
         """
         result, host, filled = (data[key] for key in ("pred", "host", "lesion"))
         lesion = data.get("removed", filled)
-        where: dict[str, Any] = {"axis": self.axis, "dims": self.dims, "others": data.get("label")}
-        measures = removal_measures({"": result}, filled, lesion, host, lead=self.lead, **where)
-        return check_removal(result, host, filled, lesion, measures, **where)
+        where = self.where(data, "label")
+        return check_removal(
+            result, host, filled, lesion, removal_measures({"": result}, filled, lesion, host, where), where
+        )

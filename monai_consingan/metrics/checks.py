@@ -14,7 +14,7 @@ from monai.config import NdarrayOrTensor
 from monai_consingan.data.sequences import lead_channel
 from monai_consingan.metrics.change import measure_border, measure_change
 from monai_consingan.metrics.sequences import of_lead
-from monai_consingan.metrics.surroundings import TissueLevel
+from monai_consingan.metrics.surroundings import TissueLevel, Where
 
 Limits = Mapping[str, tuple[float, float]]
 """The smallest and the largest value that measures may have, by their names."""
@@ -102,13 +102,10 @@ def check_insertion(
     donor: NdarrayOrTensor | None,
     donor_lesion: NdarrayOrTensor | None,
     measures: Mapping[str, Any],
+    where: Where = Where(),
     *,
     blended: bool = True,
-    others: NdarrayOrTensor | None = None,
-    axis: int | None = None,
-    dims: int = 2,
     head: np.ndarray | None = None,
-    levels: Sequence[TissueLevel] | None = None,
     donor_levels: Sequence[TissueLevel] | None = None,
 ) -> Checks:
     """Check a new lesion: it lies in tissue, can be seen, is as bright as in its donor, and shows no seam or hole.
@@ -123,16 +120,13 @@ def check_insertion(
         donor: the donor, whose grid may be another; ``None`` where it is not known, and nothing is compared with it.
         donor_lesion: where the lesion is in the donor; ``None`` without a donor.
         measures: what :func:`insertion_measures` found of the result; without a donor only ``lead`` counts.
+        where: where it is measured, in host and donor; the lead is that of ``measures``.
         blended: whether it was blended in; a mere paste may show a seam.
-        others: lesions of the host.
-        axis: spatial axis perpendicular to the slices, of both; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
-        levels, donor_levels: what tells tissue in the channels of the host and of the donor; ``None`` finds it.
+        donor_levels: what tells tissue in the donor's channels; ``None`` finds it.
     """
-    lead = lead_channel(result, lesion, measures.get("lead"))
-    where: dict[str, Any] = {"axis": axis, "dims": dims, "lead": lead}
-    found = measure_change(result, host, lesion, others=others, head=head, levels=levels, **where)
+    where = replace(where, lead=lead_channel(result, lesion, measures.get("lead")))
+    found = measure_change(result, host, lesion, where, head=head)
 
     def check(found: Measures, in_donor: Measures, measures: Measures) -> Checks:
         """The checks of one sequence by its measures in the result, in the donor, and in both."""
@@ -147,7 +141,7 @@ def check_insertion(
     if donor is None or donor_lesion is None:
         unknown: Measures = defaultdict(lambda: math.nan)
         return _check_each(lambda found: check(found, unknown, unknown), found)
-    in_donor = measure_border(donor, donor, donor_lesion, levels=donor_levels, **where)
+    in_donor = measure_border(donor, donor, donor_lesion, replace(where, others=None, levels=donor_levels))
     return _check_each(check, found, in_donor, measures)
 
 
@@ -157,11 +151,7 @@ def check_removal(
     filled: NdarrayOrTensor,
     lesion: NdarrayOrTensor,
     measures: Mapping[str, Any],
-    *,
-    others: NdarrayOrTensor | None = None,
-    axis: int | None = None,
-    dims: int = 2,
-    levels: Sequence[TissueLevel] | None = None,
+    where: Where = Where(),
 ) -> Checks:
     """Check a filled lesion: it lay in tissue, is no longer seen, and left no seam or hole, in any sequence.
 
@@ -171,14 +161,10 @@ def check_removal(
         filled: where it was filled.
         lesion: where the lesion was.
         measures: what :func:`removal_measures` found of the result.
-        others: lesions that stay.
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
-        levels: what tells tissue in the host's channels; ``None`` finds it.
+        where: where it is measured; the lead is that of ``measures``.
     """
-    lead = lead_channel(host, lesion, measures.get("lead"))
-    where: dict[str, Any] = {"others": others, "axis": axis, "dims": dims, "lead": lead}
-    found = measure_change(result, host, filled, lesion=lesion, levels=levels, **where)
+    where = replace(where, lead=lead_channel(host, lesion, measures.get("lead")))
+    found = measure_change(result, host, filled, where, lesion=lesion)
 
     def check(found: Measures, measures: Measures) -> Checks:
         """The checks of one sequence by its measures in the result, and in result and host."""

@@ -10,14 +10,18 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import ball_diameter, bounding_box, depth_inside, outside_distance
 from monai_consingan.metrics.contrast import contrast, kept, noise
 from monai_consingan.metrics.surroundings import Surroundings
 
+_GAP = 2  # voxels
+_LEAST_HEIGHT = 2.0  # standard deviations of the tissue around: half of it is one
 
-def _structure(ndim: int, axis: int | None) -> NDArray[np.bool_]:
-    """Neighbours that share a face, without those across slices if there is a slice axis."""
-    structure = ndimage.generate_binary_structure(ndim, 1).copy()
+
+def _structure(ndim: int, axis: int | None, corners: bool = False) -> NDArray[np.bool_]:
+    """Neighbours that share a face, or also a corner, without those across slices if there is a slice axis."""
+    structure = ndimage.generate_binary_structure(ndim, ndim if corners else 1).copy()
     if axis is not None:
         for side in (0, -1):
             structure[(slice(None),) * axis + (side,)] = False
@@ -71,7 +75,8 @@ def half_maximum_size(
     The lesion's maximum is the mean of its brighter half (of its darker half, for a lesion whose dark half differs more
     from the ring's mean), so that a few bright voxels do not decide. Counted are the voxels on the lesion's side of the
     middle between the ring's mean and this maximum, up to `margin_mm` outside the mask and connected with it, holes
-    filled, so that a necrotic core belongs to its bright rim.
+    filled, so that a necrotic core belongs to its bright rim. A rim may have gaps of two voxels: without that, one
+    voxel of a thin rim would decide whether its core counts.
 
     Args:
         image, mask, where: see :meth:`Surroundings.of`; tissue has intensities above 0.
@@ -85,10 +90,7 @@ def half_maximum_size(
     """
     case = Surroundings.of(image, mask, **where)
     inside, sizes, axis = case.inside, case.spacing, case.axis
-    deviation = case.image.astype(np.float64) - case.mean()
-    ordered = np.sort(deviation[inside])
-    dark, bright = float(ordered[: (ordered.size + 1) // 2].mean()), float(ordered[ordered.size // 2 :].mean())
-    peak = bright if abs(bright) >= abs(dark) else dark
+    deviation, peak = case.image.astype(np.float64) - case.mean(), _maximum(case)
     if peak == 0:
         return 0.0
     near = inside | (outside_distance(inside, sizes, axis, reach_mm=margin_mm) <= margin_mm)
@@ -97,8 +99,24 @@ def half_maximum_size(
     structure = _structure(case.ndim, axis)
     components, _ = ndimage.label(beyond, structure)
     touching = np.unique(components[beyond & inside[box]])
-    seen = ndimage.binary_fill_holes(np.isin(components, touching) & beyond, structure)
+    seen = np.isin(components, touching) & beyond
+    closed = ndimage.binary_closing(np.pad(seen, _GAP), _structure(case.ndim, axis, corners=True))
+    core = ndimage.binary_fill_holes(closed, structure)[(slice(_GAP, -_GAP),) * case.ndim] & inside[box]
+    seen = ndimage.binary_fill_holes(seen, structure) | core
     return ball_diameter(float(np.count_nonzero(seen)) * float(np.prod(sizes)), case.ndim)
+
+
+def _maximum(case: Surroundings) -> float:
+    """How far the brighter half of a lesion lies from the ring's mean, or the darker one, if that lies farther."""
+    ordered = np.sort(case.image[case.inside].astype(np.float64)) - case.mean()
+    dark, bright = float(ordered[: (ordered.size + 1) // 2].mean()), float(ordered[ordered.size // 2 :].mean())
+    return bright if abs(bright) >= abs(dark) else dark
+
+
+def _height(case: Surroundings) -> float:
+    """:func:`_maximum` in standard deviations of the ring."""
+    spread = robust_spread(case.values().astype(np.float64))
+    return abs(_maximum(case)) / spread if spread else float("inf")
 
 
 @dataclass(frozen=True)
@@ -111,19 +129,25 @@ class LesionMeasures:
         rim_core_difference: how much brighter the rim is than the core, relative to the ring around the lesion.
         half_maximum_size: equivalent diameter at half maximum, in mm.
         noise: standard deviation of the ring relative to its mean.
+        height: how far the lesion's maximum lies from the ring's mean, in standard deviations of the ring.
     """
 
     contrast: float
     rim_core_difference: float
     half_maximum_size: float
     noise: float = 0.0
+    height: float = float("inf")
 
     def kept_from(self, donor: LesionMeasures) -> LesionMeasures:
-        """Each measure as a share of that in the donor; 1 is all of it, NaN where the donor has next to none."""
+        """Each measure as a share of that in the donor; 1 is all of it, NaN where the donor has next to none.
+
+        A lesion whose half maximum is within the noise of the tissue around has no size that could be kept.
+        """
+        sized = donor.height > _LEAST_HEIGHT
         return LesionMeasures(
             contrast=kept(self.contrast, donor.contrast, donor.noise),
             rim_core_difference=kept(self.rim_core_difference, donor.rim_core_difference, donor.noise),
-            half_maximum_size=kept(self.half_maximum_size, donor.half_maximum_size),
+            half_maximum_size=kept(self.half_maximum_size, donor.half_maximum_size) if sized else float("nan"),
         )
 
 
@@ -154,4 +178,5 @@ def measure_lesion(
         rim_core_difference=rim_core_difference(case) if case.has_ratios else unknown,
         half_maximum_size=half_maximum_size(case),
         noise=noise(case) if case.has_ratios else unknown,
+        height=_height(case),
     )

@@ -12,80 +12,17 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
-from monai_consingan.arrays import as_array, check_axis, in_all, spacing_of
+from monai_consingan.arrays import check_axis, in_all, spacing_of
 from monai_consingan.background import Background, find_background
+from monai_consingan.data import slice_axis
 from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.metrics.inputs import channels_array, spatial_mask
 from monai_consingan.transforms.head import faint_level
 
 _MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
-
-
-def channels_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
-    """A channel-first image of any number of sequences as an array, (C, H, W) or (C, H, W, D).
-
-    Args:
-        image: numpy array, tensor or MetaTensor.
-        name: what error messages call it.
-
-    Raises:
-        ConSinGANError: when there are no channels, or not 2 or 3 spatial axes.
-    """
-    array = as_array(image)
-    if array.ndim not in (3, 4) or array.shape[0] == 0:
-        raise ConSinGANError(f"{name} has shape {array.shape}: give channels and 2 or 3 spatial axes, as (C, H, W, D).")
-    return array
-
-
-def spatial_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
-    """The spatial array of a channel-first image.
-
-    Args:
-        image: numpy array, tensor or MetaTensor of shape (1, H, W) or (1, H, W, D).
-        name: what error messages call it.
-
-    Returns:
-        Array of shape (H, W) or (H, W, D), without the channel axis.
-
-    Raises:
-        ConSinGANError: when there is not exactly one channel and 2 or 3 spatial axes.
-    """
-    array = as_array(image)
-    if array.ndim not in (3, 4) or array.shape[0] != 1:
-        raise ConSinGANError(
-            f"{name} has shape {array.shape}: give one channel and 2 or 3 spatial axes, as (1, H, W, D)."
-        )
-    return np.asarray(array[0])
-
-
-def spatial_mask(
-    mask: NdarrayOrTensor, shape: Sequence[int], name: str = "mask", *, allow_empty: bool = False
-) -> NDArray[np.bool_]:
-    """The boolean spatial array of a channel-first mask, checked against the image that it belongs to.
-
-    Args:
-        mask: channel-first mask or label; whatever is above zero counts.
-        shape: spatial shape of the image.
-        name: what error messages call it.
-        allow_empty: accept a mask without any voxel.
-
-    Returns:
-        Boolean array of the spatial shape.
-
-    Raises:
-        ConSinGANError: for another shape than the image's, or for an empty mask unless that is allowed.
-    """
-    array = spatial_array(mask, name)
-    array = array if array.dtype == bool else array > 0
-    if array.shape != tuple(shape):
-        raise ConSinGANError(
-            f"{name} has the spatial shape {array.shape} but its image {tuple(shape)}: give both on one grid."
-        )
-    if not allow_empty and not array.any():
-        raise ConSinGANError(f"{name} is empty: give one with at least one voxel above 0.")
-    return np.asarray(array)
 
 
 @dataclass(frozen=True)
@@ -302,3 +239,34 @@ class Surroundings:
                 "above 0, so give the image before it was normalised."
             )
         return self.mean()
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the lesion of a case is measured.
+
+    Args:
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        dims: 2 looks around the lesion within the slices, 3 in space.
+        lead: the sequence that the lesion is measured in; ``None`` finds it
+            (:func:`~monai_consingan.data.lead_channel`).
+        others: mask of other lesions, such as the host's own or those that stay: they are no surroundings.
+        levels: what tells tissue in the channels of the host (:func:`tissue_levels`); ``None`` finds it.
+    """
+
+    axis: int | None = None
+    dims: int = 2
+    lead: int | str | None = None
+    others: NdarrayOrTensor | None = None
+    levels: Sequence[TissueLevel] | None = None
+
+    def around(self, image: NdarrayOrTensor, mask: NdarrayOrTensor, dims: int | None = None) -> Surroundings:
+        """A mask in an image, (C, \\*spatial), and the tissue around it.
+
+        Args:
+            image: the host, the donor or a result.
+            mask: mask of the lesion, or of what was altered.
+            dims: 3 for space; ``None`` for what holds for the case.
+        """
+        axis = slice_axis(mask, self.axis) if (self.dims if dims is None else dims) == 2 else None
+        return Surroundings(image, mask, axis=axis, exclude=self.others, levels=self.levels, lead=self.lead)

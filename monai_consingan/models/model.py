@@ -13,6 +13,7 @@ from monai.config import NdarrayOrTensor
 from monai_consingan import __version__
 from monai_consingan.data import named_sequences
 from monai_consingan.errors import ConSinGANError, is_out_of_memory
+from monai_consingan.methods import BlendSettings
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, draw_weights
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.state_file import load_state, save_state
@@ -223,40 +224,57 @@ def given_model(model: str | Path | TrainedModel, task: str) -> TrainedModel:
     return model
 
 
-def given_models(
-    task: str,
-    settings: TrainingSettings | None,
-    model: str | Path | None,
-    start: str | Path | None,
-    bank: str | Path | None = None,
-    dims: int | None = None,
-) -> tuple[TrainingSettings, TrainedModel | None, TrainedModel | None]:
-    """What a workflow trains with, or uses instead.
+@dataclass(frozen=True)
+class ModelRequest:
+    """What a user asks for of a model that redraws; ``None`` where nothing.
 
     Args:
-        task: the task.
-        settings: settings that are asked for, if any.
+        training: settings of a training.
+        blend: where the redrawn image is used.
         model: model, or folder of a run, to use as it is.
         start: model, or folder of a run, whose weights the training starts from.
         bank: folder of models that the training is spared by.
-        dims: 2 for slices, 3 for work in space, if that is asked for.
-
-    Returns:
-        The settings, which are those of a model unless others are asked for, and both models.
-
-    Raises:
-        ConSinGANError: a model that is used as it is comes with another model or a bank, or one cannot be used, or
-            settings are for other dims than those that are asked for.
     """
-    if model is not None and start is not None:
-        raise ConSinGANError(f"model {model} is used as it is, and {start} to start a training from: give one of them.")
-    if model is not None and bank is not None:
-        raise ConSinGANError(f"model {model} is used as it is, so nothing is taken from bank {bank}: give one of them.")
-    used = None if model is None else TrainedModel.load(model, task=task)
-    begun = None if start is None else TrainedModel.load(start, task=task)
-    if used is not None:
-        settings = used.settings
-    elif settings is None:
-        settings = preset_settings("quick", task, spatial_dims=dims) if begun is None else begun.settings
-    settings.dims_for(dims)
-    return settings, used, begun
+
+    training: TrainingSettings | None = None
+    blend: BlendSettings | None = None
+    model: str | Path | None = None
+    start: str | Path | None = None
+    bank: str | Path | None = None
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in vars(self).values())
+
+    def load(
+        self, task: str, dims: int | None = None
+    ) -> tuple[TrainingSettings, TrainedModel | None, TrainedModel | None]:
+        """What a workflow trains with, or uses instead.
+
+        Args:
+            task: the task.
+            dims: 2 for slices, 3 for work in space, if that is asked for.
+
+        Returns:
+            The settings, which are those of a model unless others are asked for, and both models.
+
+        Raises:
+            ConSinGANError: a model that is used as it is comes with another model or a bank, or one cannot be used, or
+                settings are for other dims than those that are asked for.
+        """
+        model, start, bank = self.model, self.start, self.bank
+        if model is not None and start is not None:
+            raise ConSinGANError(
+                f"model {model} is used as it is, and {start} to start a training from: give one of them."
+            )
+        if model is not None and bank is not None:
+            raise ConSinGANError(
+                f"model {model} is used as it is, so nothing is taken from bank {bank}: give one of them."
+            )
+        used, begun = (None if path is None else TrainedModel.load(path, task=task) for path in (model, start))
+        settings = self.training
+        if used is not None:
+            settings = used.settings
+        elif settings is None:
+            settings = preset_settings("quick", task, spatial_dims=dims) if begun is None else begun.settings
+        settings.dims_for(dims)
+        return settings, used, begun

@@ -16,7 +16,7 @@ from monai_consingan.data import IntensityScale, Region, named_sequences
 from monai_consingan.inferers import redraw_region
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
-from monai_consingan.models.model import TrainedModel, given_models, model_file
+from monai_consingan.models.model import ModelRequest, TrainedModel, model_file
 from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import BlendBack, LesionAlteration, region_slices
@@ -80,12 +80,7 @@ class Redrawing:
         cls,
         task: str,
         usual: BlendSettings,
-        *,
-        settings: TrainingSettings | None,
-        blend: BlendSettings | None,
-        model: str | Path | None,
-        start: str | Path | None,
-        bank: str | Path | None,
+        asked: ModelRequest,
         dims: int | None,
         **how: Any,
     ) -> Redrawing:
@@ -93,19 +88,19 @@ class Redrawing:
 
         Args:
             task: the task.
-            usual: where the redrawn image is used if ``blend`` does not say.
-            settings, model, start, bank, dims: see :py:func:`~monai_consingan.models.model.given_models`.
-            blend: where the redrawn image is used.
+            usual: where the redrawn image is used if what is asked for does not say.
+            asked: what that is.
+            dims: 2 for slices, 3 for work in space, if that is asked for.
             how: ``seed``, ``device`` and ``progress``.
 
         Raises:
             ConSinGANError: models that cannot be used, or not together.
         """
-        settings, trained, begun = given_models(task, settings, model, start, bank, dims)
-        files = {name: model_file(path) for name, path in (("model", model), ("start", start)) if path is not None}
-        return cls(
-            settings, blend or usual, trained, begun, None if bank is None else ModelBank(bank), files=files, **how
-        )
+        settings, trained, begun = asked.load(task, dims)
+        given = {name: path for name in ("model", "start") if (path := getattr(asked, name)) is not None}
+        files = {name: model_file(path) for name, path in given.items()}
+        bank = None if asked.bank is None else ModelBank(asked.bank)
+        return cls(settings, asked.blend or usual, trained, begun, bank, files=files, **how)
 
     def __call__(
         self,

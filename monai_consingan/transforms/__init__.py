@@ -19,11 +19,12 @@ from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
 from .host_knowledge import HostKnowledge
 from .insertion.bank import load_bank
+from .insertion.canvas import PastedLesion
 from .insertion.crossfade import crossfade
 from .insertion.insert import InsertedLesion, InsertLesion
 from .insertion.insert_dict import InsertLesionD, InsertLesiond, InsertLesionDict
 from .insertion.move import move
-from .insertion.paste import PastedLesion, PasteLesion
+from .insertion.paste import PasteLesion
 from .insertion.paste_dict import PasteLesionD, PasteLesiond, PasteLesionDict
 from .insertion.placement import Placement, find_placement
 from .insertion.rand_lesion import RandLesion, RandPasteLesion

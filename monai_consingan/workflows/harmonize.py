@@ -13,8 +13,9 @@ from monai_consingan.data import Files, as_files, check_lesion, sequence_names, 
 from monai_consingan.data.lesion_bank import LesionBank, is_lesion_bank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
-from monai_consingan.metrics import Checks, check_insertion, insertion_measures, tissue_levels
+from monai_consingan.metrics import Checks, Where, check_insertion, insertion_measures, tissue_levels
 from monai_consingan.models.device import check_device
+from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import InsertLesion
@@ -130,23 +131,18 @@ def _pasted(
         offset=source.offset,
     )
 
-    where: dict[str, Any] = {
-        "axis": source.axis,
-        "dims": found.dims,
-        "others": found.host_label,
-        "levels": tissue_levels(host, found.backgrounds),
-        "donor_levels": tissue_levels(donor),
-    }
+    levels, donor_levels = tissue_levels(host, found.backgrounds), tissue_levels(donor)
+    where = Where(source.axis, found.dims, found.lead, found.host_label, levels)
 
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
         """Measures of the results by name."""
-        return insertion_measures(results, found.mask, donor, found.donor_lesion, lead=found.lead, **where)
+        return insertion_measures(results, found.mask, donor, found.donor_lesion, where, donor_levels)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         """What the result has to pass."""
         blended = method.paste_blend != "hard" or method.redrawn is not None
-        given = (result, found.host, found.mask, donor, found.donor_lesion, measures)
-        return check_insertion(*given, blended=blended, head=found.head, **where)
+        given = (result, found.host, found.mask, donor, found.donor_lesion, measures, where)
+        return check_insertion(*given, blended=blended, head=found.head, donor_levels=donor_levels)
 
     names = sequence_names(host)
     placement = {
@@ -257,13 +253,14 @@ def harmonize(
         report = harmonize(source, "out", seed=1)
     """
     check_device(device)
-    given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
-    method = chosen_insertion(method, **given)
+    method = chosen_insertion(method, settings=settings, blend=blend, model=model, start=start, bank=bank)
     how = insertion_method(method)
     redrawing, dims = None, source.dims
     if how.redrawn is not None:
-        given |= {"dims": dims, "seed": seed, "device": device, "progress": progress}
-        redrawing = Redrawing.chosen("harmonization", how.redrawn, **given)
+        asked = ModelRequest(settings, blend, model, start, bank)
+        redrawing = Redrawing.chosen(
+            "harmonization", how.redrawn, asked, dims, seed=seed, device=device, progress=progress
+        )
         dims = redrawing.settings.spatial_dims
     source = source.of_bank(seed)
     with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:

@@ -12,8 +12,9 @@ from monai.data import MetaTensor
 from monai_consingan.data import Files, as_files, lead_channel, slices_of
 from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
-from monai_consingan.metrics import Checks, check_removal, removal_measures, tissue_levels
+from monai_consingan.metrics import Checks, Where, check_removal, removal_measures, tissue_levels
 from monai_consingan.models.device import check_device
+from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import FillLesion
@@ -95,11 +96,10 @@ def remove(
             be used.
     """
     check_device(device)
-    given: dict[str, Any] = {"settings": settings, "blend": blend, "model": model, "start": start, "bank": bank}
+    asked = ModelRequest(settings, blend, model, start, bank)
     redrawing, dims = None, target.dims
-    if any(value is not None for value in given.values()):
-        given |= {"dims": dims, "seed": seed, "device": device, "progress": progress}
-        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, **given)
+    if asked:
+        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, asked, dims, seed=seed, device=device, progress=progress)
         dims = redrawing.settings.spatial_dims
     with lesion_run("remove", target, output, model, start, overwrite=overwrite) as run:
         case = _filled(run, target, dims)
@@ -115,21 +115,15 @@ def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCas
     filled = fill(image, label, lesion_labels=target.lesion_labels, slice_index=target.slice_index)
 
     lead = lead_channel(image, filled.lesion, target.lead)
-
-    where: dict[str, Any] = {
-        "others": filled.label,
-        "axis": filled.axis,
-        "dims": filled.dims,
-        "levels": tissue_levels(image),
-    }
+    where = Where(filled.axis, filled.dims, lead, filled.label, tissue_levels(image))
 
     def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
         """Measures of the results by name."""
-        return removal_measures(results, filled.mask, filled.lesion, image, lead=lead, **where)
+        return removal_measures(results, filled.mask, filled.lesion, image, where)
 
     def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
         """What the result has to pass."""
-        return check_removal(result, image, filled.mask, filled.lesion, measures, **where)
+        return check_removal(result, image, filled.mask, filled.lesion, measures, where)
 
     return LesionCase(
         host=image,

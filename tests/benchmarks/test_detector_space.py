@@ -11,7 +11,7 @@ import detector_space
 import numpy as np
 import pytest
 from _detector_net import NetSettings
-from _detector_scans import KINDS, CoarseScan, library
+from _detector_scans import CoarseScan, Lesions, library
 from _detector_space import THRESHOLDS, SpaceArm, SpaceBatch, at_false_positives, batches
 from _detector_space_runs import DICE, SENSITIVITY, SpaceExperiment
 from _sequences import read_volumes
@@ -46,8 +46,12 @@ def experiment(scans: list[CoarseScan], cache: Path) -> SpaceExperiment:
 def test_a_finished_experiment_is_read_from_its_cache(
     scans: list[CoarseScan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arms = [SpaceArm("2: standard", 2), SpaceArm("2: + copies", 2, kind="copies"), SpaceArm("2: twins", 2, twins=True)]
-    arms.append(SpaceArm("2: on the fly", 2, kind="copies", on_the_fly=True))
+    arms = [
+        SpaceArm("2: standard", 2),
+        SpaceArm("2: + copies", 2, lesions=Lesions("copies")),
+        SpaceArm("2: twins", 2, twins=True),
+    ]
+    arms.append(SpaceArm("2: on the fly", 2, lesions=Lesions("copies"), on_the_fly=True))
     first = experiment(scans, tmp_path).run(arms)
     monkeypatch.setattr(_detector_space_runs, "train", lambda *_, **__: pytest.fail("trained again"))
     assert experiment(scans, tmp_path).run(arms) == first
@@ -60,34 +64,37 @@ def test_no_tested_patient_is_learnt_from_and_fewer_are_among_more(scans: list[C
     for fold in range(2):
         one, two = (run.trained(fold, 1, count) for count in (1, 2))
         assert one == two[:1] and not {scan.name for scan in two} & {scan.name for scan in run.tested(fold)}
-        made = run.lesions(SpaceArm("", 1, kind="copies"), one)
+        made = run.lesions(SpaceArm("", 1, lesions=Lesions("copies")), one)
         assert made and {name for lesion in made for name in (lesion.host, lesion.donor)} == {one[0].name}
-    every = library("copies", scans, 1, tmp_path / "made")
+    every = library(Lesions("copies"), scans, 1, tmp_path / "made")
     with pytest.raises(ConSinGANError, match="not trained on"):
-        next(batches(SpaceArm("", 1, kind="copies"), scans[:1], every, SpaceBatch(16), 1, 0))
+        next(batches(SpaceArm("", 1, lesions=Lesions("copies")), scans[:1], every, SpaceBatch(16), 1, 0))
 
 
 def test_arms_differ_in_what_they_add_only(scans: list[CoarseScan], tmp_path: Path) -> None:
-    made = library("copies", scans, 1, tmp_path)
+    made = library(Lesions("copies"), scans, 1, tmp_path)
     settings = SpaceBatch(16, jitter=4)
 
     def drawn(arm: SpaceArm) -> list[list[bytes]]:
-        steps = batches(arm, scans, made if arm.kind else [], settings, 2, seed=3)
+        steps = batches(arm, scans, made if arm.lesions else [], settings, 2, seed=3)
         return [[patch.image.tobytes() for patch in batch] for batch in steps]
 
     plain, copies, twins = (
-        drawn(arm) for arm in (SpaceArm("", 4), SpaceArm("", 4, kind="copies"), SpaceArm("", 4, twins=True))
+        drawn(arm) for arm in (SpaceArm("", 4), SpaceArm("", 4, lesions=Lesions("copies")), SpaceArm("", 4, twins=True))
     )
     for real, pasted, removed in zip(plain, copies, twins, strict=True):
         assert [a == b for a, b in zip(real, pasted, strict=True)] == [True, False, True, True]
         assert [a == b for a, b in zip(real, removed, strict=True)] == [True, True, True, False]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_lesions_are_bright_where_their_label_is(kind: str, scans: list[CoarseScan], tmp_path: Path) -> None:
-    made = library(kind, scans[:2], 1, tmp_path)
+@pytest.mark.parametrize(
+    "lesions",
+    [Lesions("copies"), Lesions("blank"), Lesions("patches"), Lesions("warped", oedema=False, mass_effect=0.5)],
+)
+def test_lesions_are_bright_where_their_label_is(lesions: Lesions, scans: list[CoarseScan], tmp_path: Path) -> None:
+    made = library(lesions, scans[:2], 1, tmp_path)
     assert {(one.host, one.donor) for one in made} == {(a.name, b.name) for a in scans[:2] for b in scans[:2]}
-    again = library(kind, scans[:2], 1, tmp_path)
+    again = library(lesions, scans[:2], 1, tmp_path)
     for one, same in zip(made, again, strict=True):
         host = next(scan for scan in scans if scan.name == one.host)
         image, core = one.into(host)

@@ -5,44 +5,75 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
+import itk
+import numpy as np
 import pytest
 
 from monai_consingan.cli import lean
 from monai_consingan.data import example
 
-_CODE = """
+_SLOW = ["bs4", "ignite", "itk", "matplotlib.pyplot", "mlflow", "monai.apps", "monai.bundle", "pandas", "pydicom"]
+_SLOW += ["scipy.signal", "scipy.stats", "sklearn", "torchvision"]
+_CODE = f"""
 import atexit, sys
-from monai_consingan.cli import main
-slow = {"torchvision", "ignite", "mlflow", "scipy.signal", "scipy.stats", "matplotlib.pyplot", "sklearn"}
-atexit.register(lambda: print(sorted(slow & set(sys.modules)), all(sys.modules[name] for name in sys.modules)))
-main()
+from monai_consingan.cli import lean, main
+atexit.register(lambda: print(sorted(set({_SLOW}) & set(sys.modules)), all(sys.modules[name] for name in sys.modules)))
 """
 
 
-def test_a_blend_without_a_model_imports_nothing_of_a_training(tmp_path: Path) -> None:
+def _harmonized(folder: Path, code: str) -> str:
+    """What a program prints that puts a lesion of the example into its own scan."""
     files = example()
     scans = ["--host", files.image, "--donor", files.image, "--donor-label", files.label]
-    command = ["harmonize", *scans, "--donor-slice", "4", "--host-slice", "6", "--quiet", "--output", tmp_path / "out"]
-    done = subprocess.run([sys.executable, "-c", _CODE, *command], capture_output=True, encoding="utf-8", check=True)
-    assert done.stdout.strip() == "[] True"
-    assert (tmp_path / "out" / "figure.png").exists()
+    command = ["harmonize", *scans, "--donor-slice", "4", "--host-slice", "6", "--quiet", "--output", folder / "out"]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, encoding="utf-8", check=True)
+    assert (folder / "out" / "figure.png").exists()
+    return done.stdout.strip()
 
 
-@pytest.mark.parametrize(("training", "hidden"), [(False, ["ignite", "torchvision"]), (True, ["torchvision"])])
-def test_what_is_hidden_is_there_again_afterwards(
-    monkeypatch: pytest.MonkeyPatch, training: bool, hidden: list[str]
-) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("monai", "ignite", "torchvision")]:
+def test_a_blend_without_a_model_imports_nothing_of_a_training(tmp_path: Path) -> None:
+    assert _harmonized(tmp_path, _CODE + "main()") == "[] True"
+
+
+def test_what_was_left_out_comes_when_it_is_used(tmp_path: Path) -> None:
+    itk.imwrite(itk.image_from_array(np.arange(120, dtype=np.float32).reshape(4, 5, 6)), str(tmp_path / "scan.mha"))
+    code = f"""
+import atexit
+from monai_consingan.cli import main
+def look():
+    import monai
+    from monai_consingan.data import load_scan
+    print(tuple(load_scan({str(tmp_path / "scan.mha")!r}).shape), hasattr(monai, "none"), monai.auto3dseg.Algo.__name__)
+atexit.register(look)
+main()
+"""
+    assert _harmonized(tmp_path, code) == "(1, 6, 5, 4) False Algo"
+
+
+def test_monai_is_imported_as_usual_where_it_cannot_be_had_otherwise(tmp_path: Path) -> None:
+    code = _CODE + "lean._PARTS = ('data', 'a part that it has no more'); main()"
+    assert "monai.apps" in _harmonized(tmp_path, code)
+
+
+def test_what_is_hidden_is_there_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["ignite", "torchvision"]
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("monai", *names)]:
         monkeypatch.delitem(sys.modules, name)
-    seen: list[str] = []
-    names = ("ignite", "torchvision")
-    monkeypatch.setattr(lean, "import_module", lambda _: seen.extend(n for n in names if n in sys.modules))
+    seen: dict[str, list[str]] = {}
+
+    def import_module(name: str) -> ModuleType:
+        seen[name] = [name for name in names if name in sys.modules]
+        return ModuleType(name)
+
+    monkeypatch.setattr(lean, "import_module", import_module)
+    monkeypatch.setattr(lean, "_empty", ModuleType)
     with click.Context(click.Command("harmonize"), obj=lean.OWN_PROCESS):
-        lean.import_monai(training=training)
-    assert seen == hidden
-    assert not {"ignite", "torchvision"} & set(sys.modules)
+        lean.import_monai()
+    assert seen and all(each == names for each in seen.values())
+    assert not {*names, "monai.apps"} & set(sys.modules)
 
 
 @pytest.mark.parametrize(("there", "obj"), [(True, lean.OWN_PROCESS), (False, None)])
@@ -56,5 +87,5 @@ def test_a_process_that_goes_on_or_has_monai_gets_nothing_less(
     monkeypatch.setattr(lean, "import_module", lambda name: pytest.fail(f"{name} was imported"))
     before = set(sys.modules)
     with click.Context(click.Command("harmonize"), obj=obj):
-        lean.import_monai(training=False)
+        lean.import_monai()
     assert set(sys.modules) == before

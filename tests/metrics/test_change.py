@@ -7,14 +7,14 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_consingan.metrics import measure_change, seam
+from monai_consingan.metrics import Where, measure_change, seam
 
 from .conftest import LESION, banded, box, tissue
 
 
 def test_a_lesion_in_air_does_not_pass() -> None:
     at_edge = box((0, 8), (20, 28), (1, 5))
-    found = measure_change(tissue(), tissue(), at_edge, axis=2)
+    found = measure_change(tissue(), tissue(), at_edge, Where(2))
     assert found["in_tissue"] == pytest.approx(0.5)
 
 
@@ -26,7 +26,7 @@ def test_seam_across_slices_is_that_of_the_faces() -> None:
     assert seam(stepped, lower, along=2) == pytest.approx(
         np.abs(np.diff(stepped[0, 20:28, 20:28, 2:4], axis=-1)).mean() / _steps_around(stepped, lower), rel=1e-9
     )
-    assert math.isnan(measure_change(image, image, box((20, 28), (20, 28), (2, 3)), axis=2)["seam_through"])
+    assert math.isnan(measure_change(image, image, box((20, 28), (20, 28), (2, 3)), Where(2))["seam_through"])
 
 
 def _steps_around(image: np.ndarray, mask: np.ndarray) -> float:

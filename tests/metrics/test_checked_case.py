@@ -10,6 +10,7 @@ from monai_consingan.errors import ConSinGANWarning
 from monai_consingan.metrics import (
     CheckInsertiond,
     CheckRemovald,
+    Where,
     check_insertion,
     check_removal,
     insertion_measures,
@@ -40,12 +41,12 @@ def test_a_sound_result_passes_in_silence(dims: int, channels: int) -> None:
     donor = tissue(1, 50, channels)
     result = np.where(LESION > 0, host + 50, host)
     case = {"pred": result, "host": host, "lesion": LESION, "donor": donor, "donor_lesion": LESION, "others": NONE}
-    measures = insertion_measures({"": result}, LESION, donor, LESION, others=NONE, **where)
-    expected = check_insertion(result, host, LESION, donor, LESION, measures, others=NONE, **where)
+    measures = insertion_measures({"": result}, LESION, donor, LESION, Where(**where, others=NONE))
+    expected = check_insertion(result, host, LESION, donor, LESION, measures, Where(**where, others=NONE))
     assert loudly(CheckInsertiond(**where), case) == expected.as_dict() and not expected.failed
     case = {"pred": host, "host": result, "lesion": LESION, "removed": LESION, "label": NONE}
-    measures = removal_measures({"": host}, LESION, LESION, result, others=NONE, **where)
-    removed = check_removal(host, result, LESION, LESION, measures, others=NONE, **where)
+    measures = removal_measures({"": host}, LESION, LESION, result, Where(**where, others=NONE))
+    removed = check_removal(host, result, LESION, LESION, measures, Where(**where, others=NONE))
     assert loudly(CheckRemovald(**where), case) == removed.as_dict() and not removed.failed
 
 

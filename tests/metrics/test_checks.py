@@ -8,6 +8,7 @@ import pytest
 
 from monai_consingan.metrics import (
     Surroundings,
+    Where,
     beyond,
     check_insertion,
     check_removal,
@@ -24,8 +25,8 @@ from .conftest import LESION, banded, box, lesion_in, tissue
 
 def inserted(result: np.ndarray, lesion: np.ndarray = LESION) -> tuple[str, ...]:
     donor = lesion_in(tissue(1))
-    measures = insertion_measures({"": result}, lesion, donor, LESION, axis=2)
-    return check_insertion(result, tissue(), lesion, donor, LESION, measures, axis=2).failed
+    measures = insertion_measures({"": result}, lesion, donor, LESION, Where(2))
+    return check_insertion(result, tissue(), lesion, donor, LESION, measures, Where(2)).failed
 
 
 def test_a_sound_lesion_passes() -> None:
@@ -50,8 +51,8 @@ def test_removal_is_checked() -> None:
     ill, lesion = lesion_in(tissue()), LESION
 
     def failed(result: np.ndarray) -> tuple[str, ...]:
-        measures = removal_measures({"": result}, lesion, lesion, ill, axis=2)
-        return check_removal(result, ill, lesion, lesion, measures, axis=2).failed
+        measures = removal_measures({"": result}, lesion, lesion, ill, Where(2))
+        return check_removal(result, ill, lesion, lesion, measures, Where(2)).failed
 
     assert failed(tissue()) == ()
     assert [clause.split(" is ")[0] for clause in failed(ill)] == ["contrast kept", "seam", "seam through"]
@@ -61,9 +62,9 @@ def test_removal_is_checked() -> None:
 
 def test_removal_is_checked_after_a_z_score() -> None:
     ill, healthy = (np.where(image > 0, (image - 101) / 10, 0) for image in (lesion_in(tissue()), tissue()))
-    left = [removal_measures({"": done}, LESION, LESION, ill, axis=2) for done in (healthy, ill)]
+    left = [removal_measures({"": done}, LESION, LESION, ill, Where(2)) for done in (healthy, ill)]
     assert [measures["contrast_kept"] for measures in left] == pytest.approx([0, 1], abs=0.02)
-    assert check_removal(ill, ill, LESION, LESION, left[1], axis=2).failed[0].startswith("contrast kept is 1.0")
+    assert check_removal(ill, ill, LESION, LESION, left[1], Where(2)).failed[0].startswith("contrast kept is 1.0")
 
 
 def test_a_share_of_next_to_nothing_is_not_measurable() -> None:
@@ -71,8 +72,8 @@ def test_a_share_of_next_to_nothing_is_not_measurable() -> None:
     assert kept(0.1, 0.2, noise=0.03) == 0.5
     flat = tissue()
     assert abs(contrast(flat, LESION, axis=2)) < 0.005
-    assert math.isnan(removal_measures({"": flat}, LESION, LESION, flat, axis=2)["contrast_kept"])
-    assert math.isnan(insertion_measures({"": flat}, LESION, flat, LESION, axis=2)["contrast_kept"])
+    assert math.isnan(removal_measures({"": flat}, LESION, LESION, flat, Where(2))["contrast_kept"])
+    assert math.isnan(insertion_measures({"": flat}, LESION, flat, LESION, Where(2))["contrast_kept"])
 
 
 def test_words_for_what_is_beyond() -> None:
@@ -101,8 +102,8 @@ def test_bands_through_the_slices_are_found() -> None:
     ill = lesion_in(tissue())
     for dims in (2, 3):
         for result, passes in ((tissue(), True), (banded(tissue()), False)):
-            measures = removal_measures({"": result}, LESION, LESION, ill, axis=2, dims=dims)
-            checks = check_removal(result, ill, LESION, LESION, measures, axis=2, dims=dims)
+            measures = removal_measures({"": result}, LESION, LESION, ill, Where(2, dims))
+            checks = check_removal(result, ill, LESION, LESION, measures, Where(2, dims))
             clauses = [clause for clause in checks.failed if clause.startswith("level jump through is ")]
             assert bool(clauses) != passes, checks
 
@@ -110,12 +111,12 @@ def test_bands_through_the_slices_are_found() -> None:
 def test_in_space_the_seam_is_that_in_the_plane_and_the_one_through_it_beside() -> None:
     donor, result = lesion_in(tissue(1)), lesion_in(tissue())
     step = np.where(box((20, 28), (20, 28), (4, 5)) > 0, 400, result)
-    measures = insertion_measures({"": result, "_step": step}, LESION, donor, LESION, axis=2, dims=3)
+    measures = insertion_measures({"": result, "_step": step}, LESION, donor, LESION, Where(2, 3))
     in_space = Surroundings(result, LESION)
     assert measures["seam"] == seam(in_space, along=(0, 1))
     assert measures["seam_through"] == seam(in_space, along=2)
     assert measures["seam_through_step"] > 2 * measures["seam_through"]
     assert measures["level_jump_through_step"] > 2 * measures["level_jump_through"]
     assert measures["seam_through_donor"] == seam(donor, LESION, along=2)
-    found = measure_change(step, tissue(), LESION, axis=2, dims=3)
+    found = measure_change(step, tissue(), LESION, Where(2, 3))
     assert found["seam_through"] == measures["seam_through_step"]

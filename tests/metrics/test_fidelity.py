@@ -56,6 +56,21 @@ def test_necrotic_core_belongs_to_the_lesion() -> None:
     assert half_maximum_size(image, mask, spacing=0.5) == pytest.approx(diameter(81) / 2)
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_gap_in_the_rim_does_not_decide_whether_the_core_counts(dims: int) -> None:
+    side = (slice(15, 24),) * dims
+    image, mask = np.full((1, *(40,) * dims), 100.0), np.zeros((1, *(40,) * dims))
+    mask[0][side] = 1
+    image[0][side] = 200.0
+    image[0][(slice(17, 22),) * dims] = 60.0
+    whole = half_maximum_size(image, mask)
+    image[0][(slice(19, 21), *(slice(15, 17),) * (dims - 1))] = 60.0
+    assert half_maximum_size(image, mask) == pytest.approx(whole, rel=0.03)
+    image[0][(slice(17, 22), *(slice(15, 17),) * (dims - 1))] = 60.0
+    image[0][(slice(17, 22), slice(15, 17))] = 60.0  # half a side is no gap
+    assert half_maximum_size(image, mask) < 0.9 * whole
+
+
 def test_only_what_reaches_half_of_the_maximum_counts() -> None:
     image, mask = np.full((1, 40, 40), 100.0), np.zeros((1, 40, 40))
     mask[0, 10:20, 10:20], image[0, 10:20, 10:20] = 1, 120

@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import (
     Surroundings,
+    Where,
     by_sequence,
     changed_outside,
     check_insertion,
@@ -50,14 +51,14 @@ def named(image: np.ndarray) -> MetaTensor:
 
 def inserted(result: np.ndarray) -> Any:
     donor = named(with_lesion(tissue(1)))
-    measures = insertion_measures({"": named(result)}, LESION, donor, LESION, axis=2)
-    return check_insertion(named(result), named(tissue()), LESION, donor, LESION, measures, axis=2)
+    measures = insertion_measures({"": named(result)}, LESION, donor, LESION, Where(2))
+    return check_insertion(named(result), named(tissue()), LESION, donor, LESION, measures, Where(2))
 
 
 def removed(result: np.ndarray) -> Any:
     ill = named(with_lesion(tissue()))
-    measures = removal_measures({"": named(result)}, LESION, LESION, ill, axis=2)
-    return check_removal(named(result), ill, LESION, LESION, measures, axis=2)
+    measures = removal_measures({"": named(result)}, LESION, LESION, ill, Where(2))
+    return check_removal(named(result), ill, LESION, LESION, measures, Where(2))
 
 
 @pytest.mark.parametrize("measure", [contrast, seam, texture])
@@ -83,10 +84,10 @@ def test_only_what_is_tissue_in_all_channels_is_compared_with() -> None:
 
 def test_a_table_by_sequence_and_the_lead_s_measures_above_it() -> None:
     donor, result = named(with_lesion(tissue(1))), named(with_lesion(tissue()))
-    found = insertion_measures({"": result}, LESION, donor, LESION, axis=2)
+    found = insertion_measures({"": result}, LESION, donor, LESION, Where(2))
     assert found["lead"] == "t1ce" and list(found["sequences"]) == NAMES
     assert {**found["sequences"]["t1ce"], "lead": "t1ce", "sequences": found["sequences"]} == found
-    alone = insertion_measures({"": result[2:]}, LESION, donor[2:], LESION, axis=2)
+    alone = insertion_measures({"": result[2:]}, LESION, donor[2:], LESION, Where(2))
     assert found["sequences"]["flair"] == pytest.approx(alone, nan_ok=True, abs=0)
     assert math.isnan(found["sequences"]["t1"]["rim_core_kept"])  # next to none in the donor
 
@@ -145,7 +146,7 @@ def test_a_removal_that_left_the_lesion_in_one_sequence_fails() -> None:
 def test_black_is_looked_for_in_every_sequence() -> None:
     host, result = tissue(), with_lesion(tissue())
     result[2, 30:34, 20:28, 2:4] = 0.0
-    found = measure_change(named(result), named(host), LESION, axis=2)
+    found = measure_change(named(result), named(host), LESION, Where(2))
     assert found["black_gained"] == 0 and found["sequences"]["flair"]["black_gained"] == pytest.approx(0.25)
 
 

@@ -8,6 +8,7 @@ import pytest
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import (
     Surroundings,
+    Where,
     contrast,
     insertion_measures,
     measure_lesion,
@@ -39,7 +40,7 @@ def test_tissue_is_told_from_air_once_for_each_image() -> None:
         insertion_measures({"": image, "_naive": image + 1}, mask, image, mask)
         assert told.call_count == 3
         levels = tissue_levels(image)
-        insertion_measures({"": image, "_naive": image + 1}, mask, image, mask, levels=levels, donor_levels=levels)
+        insertion_measures({"": image, "_naive": image + 1}, mask, image, mask, Where(levels=levels), levels)
     assert told.call_count == 4
 
 

@@ -152,12 +152,12 @@ def test_random_lesions_push_each_other() -> None:
 
 def test_a_lesion_that_finds_no_tissue_to_match_by_leaves_the_host_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     from monai_consingan.errors import NoPlaceError
-    from monai_consingan.transforms.insertion.canvas import Canvas
+    from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 
     def refuse(*_: Any) -> None:
         raise NoPlaceError("no tissue")
 
-    monkeypatch.setattr(Canvas, "paste", refuse)
+    monkeypatch.setattr(HostCanvas, "paste", refuse)
     donor, lesion = _brain(3, 1), _ball(3, 4)
     donor[0][lesion] = 250
     host = _brain(3, 2)

@@ -20,6 +20,7 @@ from monai_consingan.arrays import (
     check_labels,
     check_number,
     check_range,
+    check_spacing,
     int_range,
     wrap_like,
 )
@@ -28,11 +29,12 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.canvas import Canvas
+from monai_consingan.transforms.insertion.canvas import PastedLesion
 from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
-from monai_consingan.transforms.insertion.paste import PastedLesion, PasteLesion
+from monai_consingan.transforms.insertion.host_canvas import HostCanvas
+from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.kept_hosts import known_host
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
@@ -97,7 +99,7 @@ class RandLesion(RandRedrawnLesion):
 
     Attributes:
         log: one dictionary per lesion of the last call: the donor's number, that of its ``lesion``, and the
-            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.canvas.CropPaste.checks``), or
+            ``placement`` and ``checks`` (``monai_consingan.transforms.insertion.host_canvas.HostCanvas.checks``), or
             the ``reason`` why it was left out. With models, ``how`` is the method or the fallback, and ``not_redrawn``
             the reason, where there is a model that could not redraw it. MetaTensor images carry it as
             JSON in ``meta["pasted_lesions"]``.
@@ -173,9 +175,10 @@ class RandLesion(RandRedrawnLesion):
             min_cnr=check_number(min_cnr, "min_cnr"),
             lead=lead,
         )
+        check_spacing(spacing)
         self.spacing = spacing
         self.paste, self.paste_instead = (
-            PasteLesion(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis, spacing)
+            Pasting(own or by.paste_blend, feather_mm, match or by.match, ring_mm, axis)
             for own, by in ((blend, how), (None, instead))
         )
         self.mass_effect = check_mass_effect(mass_effect)
@@ -223,7 +226,7 @@ class RandLesion(RandRedrawnLesion):
             return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
         host = self._known(known, img) or known_host(img, region, self.spacing, self.host_lead(img))
         model = self._model(img, host)
-        canvas = Canvas(img, label, host, self.axis)
+        canvas = HostCanvas(img, label, host, self.axis)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
             before = copy(canvas)
@@ -256,28 +259,32 @@ class RandLesion(RandRedrawnLesion):
             )
         return model
 
-    def _put(self, canvas: Canvas, crop: DonorCrop, seed: int, model: Any | None) -> dict[str, Any]:
+    def _put(self, canvas: HostCanvas, crop: DonorCrop, seed: int, model: Any | None) -> dict[str, Any]:
         """Find a place for one lesion and put it there; what to tell of it in the log."""
         placement = canvas.place(crop, seed, **self.placing)
         if self.mass_effect:
             canvas.make_room(crop, placement, self.mass_effect)
         told: dict[str, Any] = {"placement": placement.as_dict()}
-        paste = self.paste
+        paste, redrawn = self.paste, None
         if self.models is not None and self.redrawn is not None:
             told["how"] = self.method
             if model is not None:
-                naive = canvas.paste(self.paste, crop, placement)
+                pasted = canvas.paste(paste, crop, placement)
                 try:
-                    redrawn = model(*canvas.with_lesion(naive), canvas.host, self.redrawn)
-                    return {**told, "checks": canvas.take(naive, as_array(redrawn))}
+                    redrawn = as_array(model(*canvas.with_lesion(pasted), canvas.host, self.redrawn))
                 except NoPlaceError as error:
                     if self.fallback is None:
                         raise
                     told["not_redrawn"] = str(error)
-            why = told.get("not_redrawn", "The models have none of this host.")
-            self._warn(f"A lesion is pasted by {self.fallback!r}, as no model redraws it: {why}")
-            told["how"], paste = self.fallback, self.paste_instead
-        return {**told, "checks": canvas.take(canvas.paste(paste, crop, placement))}
+            if redrawn is None:
+                why = told.get("not_redrawn", "The models have none of this host.")
+                self._warn(f"A lesion is pasted by {self.fallback!r}, as no model redraws it: {why}")
+                told["how"], paste = self.fallback, self.paste_instead
+        if redrawn is None:
+            pasted = canvas.paste(paste, crop, placement)
+        told["checks"] = canvas.checks(pasted, crop, redrawn)
+        canvas.take(pasted, redrawn)
+        return told
 
 
 def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:

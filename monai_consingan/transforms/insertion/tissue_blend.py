@@ -21,6 +21,7 @@ __all__ = ["TissueBlend"]
 
 _PRECISION = 1e-6  # of levels, far below the noise
 _TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
+_SHALLOW = 0.25  # share of a mask's greatest depth that the seam may run within it: a small one has none to spare
 _CUT = 4.0  # standard deviations at which a gaussian ends
 
 
@@ -41,16 +42,18 @@ class TissueBlend:
 
     In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
     the blend changes is made to bend there too, before the textures are matched and in the end, so that it looks like
-    what such slices would have shown. A lesion that stands out from the host's tissue may bend nearly as it did, and
-    its radial profile is left out of that: it is as sharp as the source's within the mask, and outside fades from the
-    source's to the host's as far as anything changes. What does not stand out has no border that must be kept: there
-    the seam may also run within the mask, and so in the middle of a wide fade rather than at its end.
+    what such slices would have shown. A lesion that stands out from the host's tissue in any sequence may bend nearly
+    as it did in all of them, and its radial profile is left out of that: it is as sharp as the source's within the
+    mask, and outside fades from the source's to the host's as far as anything changes. What does not stand out has no
+    border that must be kept: there the seam may also run within the mask, and so in the middle of a wide fade rather
+    than at its end.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
 
     Args:
-        inner_mm: how far the seam may run inside the mask's border; 0 keeps all of the mask.
+        inner_mm: how far the seam may run inside the mask's border, at most a quarter of the mask's greatest depth; 0
+            keeps all of the mask.
         outer_mm: how far it may run outside.
         fade_mm: the fade reaches this far to both sides of the seam.
         fine_mm: standard deviation of the gaussian that parts coarse from fine.
@@ -63,7 +66,7 @@ class TissueBlend:
         extend_mm: how much further than the fade a change may reach along an axis of thick slices.
     """
 
-    inner_mm: float = 0.0
+    inner_mm: float = 1.0
     outer_mm: float = 3.0
     fade_mm: float = 3.0
     fine_mm: float = 2.0
@@ -71,7 +74,7 @@ class TissueBlend:
     ring_mm: float = 8.0
     keep_profile: bool = True
     fade_in_space_mm: float = 4.5
-    inner_in_space_mm: float = 1.5
+    inner_in_space_mm: float = 2.5
     extend_mm: float = 4.0
 
     def __post_init__(self) -> None:
@@ -161,23 +164,23 @@ class TissueBlend:
         mixed, old = host.copy(), host[there]
         if mask.ndim == 2:
             bands = self._bands(host, source, near, mm)
-            mixed[there] = self._near(old, source[there], source[there], [1.0] * len(host), *where, *bands)
+            mixed[there] = self._near(old, source[there], source[there], 1.0, *where, *bands)
             return mixed
         ring = (around > 0) & (around <= self.ring_mm) & known[near]
         beyond = ~known[near] & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
         stiff = [Stiffness.of(channel, known[near], ring, mm, beyond) for channel in old]
         shells = Shells(mask[near], depth, around, mm, self.ring_mm)
         profiles = [shells.means(change) for change in source[there] - old]
-        shares = [stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True)]
+        share = max(stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True))
         sharp, source = source[there], source.copy()
-        for new, channel, one, share, profile in zip(source[there], old, stiff, shares, profiles, strict=True):
+        for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
             free = known[near]
             change = bent(new - channel, one.within(free), share, shells, free, np.ones(new.shape), profile)
             new[...] = channel + change
-        part = self._near(old, source[there], sharp, shares, *where, *self._bands(host, source, near, mm))
+        part = self._near(old, source[there], sharp, share, *where, *self._bands(host, source, near, mm))
         touched, reachable = (part != old).any(axis=0), known[near] & (around <= self.reach_mm)
         trust = np.select([mask[near], touched], _TRUST[:2], _TRUST[2])
-        for new, channel, one, share in zip(part, old, stiff, shares, strict=True):
+        for new, channel, one in zip(part, old, stiff, strict=True):
             free = touched
             for axis in one.axes:
                 free = maximum_filter1d(free, 2 * int(self.extend_mm / mm[axis]) + 1, axis, mode="constant")
@@ -199,7 +202,7 @@ class TissueBlend:
         host: np.ndarray,
         source: np.ndarray,
         pasted: np.ndarray,
-        shares: Sequence[float],
+        share: float,
         mask: np.ndarray,
         known: np.ndarray,
         depth: np.ndarray,
@@ -213,14 +216,16 @@ class TissueBlend:
         The profile is that of what is pasted; the seam may run so many mm within the mask, and the fade reaches so many
         to its sides; depth and distance around are those of the mask.
         """
-        free = 1 - max(shares)
-        inner = self.inner_mm + free * (self.inner_in_space_mm - self.inner_mm)
+        free = 1 - share
+        deepest = float(depth.max())
+        inner = min(self.inner_mm, _SHALLOW * deepest)
+        inner += free * (self.inner_in_space_mm - inner)
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         ring = (around > 0) & (around <= self.ring_mm) & known
         bands = zip(host, source, *half, *coarse, strict=True)
         texture = np.stack([self._texture(*channel, ring) for channel in bands])
         outline = (around <= self.outer_mm) & known
-        core = depth > min(inner, 0.999 * float(depth.max()))
+        core = depth > min(inner, 0.999 * deepest)
         given: dict[str, Any] = {"spacing": mm, "alone": 0.0, "precision": _PRECISION}
         clone = poisson_blend(*coarse, outline, valid=known, **given)
         shown = seam_cut(clone + texture, host, core, outline)

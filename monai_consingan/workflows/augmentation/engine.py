@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from monai_consingan.data import file_sha256
-from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
+from monai_consingan.data_set_settings import AugmentSettings, CaseSettings
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.folder_lock import leaving_nothing, locked, locked_part
 from monai_consingan.methods import BlendSettings
-from monai_consingan.models.device import check_device
-from monai_consingan.models.hosts import HostModels
-from monai_consingan.models.model import TrainedModel, fold_models, given_models, model_file, model_for_fold
+from monai_consingan.models.model import ModelRequest, fold_models, model_file, model_for_fold
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
-from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.augmentation.bank_donors import survey_bank
 from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
-from monai_consingan.workflows.augmentation.make import ScanMaker
-from monai_consingan.workflows.augmentation.maker import CaseMaker
 from monai_consingan.workflows.augmentation.merge import write_lists
-from monai_consingan.workflows.augmentation.plan import ScanTask, describe_donors
+from monai_consingan.workflows.augmentation.plan import describe_donors
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, survey_scan
-from monai_consingan.workflows.augmentation.twins import TwinMaker
+from monai_consingan.workflows.augmentation.survey import ScanSurvey
+from monai_consingan.workflows.augmentation.work import host_models, make_one, survey_one
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
-from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, without_paths
+from monai_consingan.workflows.data_sets.records import ScanSet
 
 _TASKS = {"augment": "harmonization", "twins": "editing"}
 
@@ -47,11 +42,8 @@ class Run:
         output: folder for the result.
         settings: what the synthetic scans depend on.
         how: how the work is done.
-        training: settings of the trainings; ``None`` for the preset ``quick``, or the model's.
-        blend: where a redrawn image is used.
-        model: one model for all hosts, or a folder with one for each fold.
-        start: model from which the trainings of hosts' models start, or a folder with one for each fold.
-        bank: folder of models; ``None`` for one in the output.
+        asked: the models of hosts; instead of a model, a folder with one for each fold will do, and without a bank
+            there is one in the output.
         rule: what a host's model is trained on.
         donors: bank of lesions to take instead of the scans' own.
     """
@@ -61,11 +53,7 @@ class Run:
     output: str | Path
     settings: CaseSettings
     how: Execution
-    training: TrainingSettings | None
-    blend: BlendSettings | None
-    model: str | Path | None
-    start: str | Path | None
-    bank: str | Path | None
+    asked: ModelRequest
     rule: dict[str, int | None]
     donors: str | Path | None = None
 
@@ -83,15 +71,15 @@ class Run:
             "command": self.command,
             "settings": settings.as_dict(),
             "training": self._training_of_models().as_dict(),
-            "blend": (self.blend or settings.redrawn or BlendSettings()).as_dict(),
-            **_named("model", self.model),
+            "blend": (self.asked.blend or settings.redrawn or BlendSettings()).as_dict(),
+            **_named("model", self.asked.model),
             "rule": self.rule,
             "maps": _hashes_of_maps(self.scans, settings),
             **self._donors(),
         }
-        if self.start is not None:
-            asked |= _named("start", self.start)
-        _host_models(self._bank, settings, asked, self._folds[0])  # which refuses what does not fit together
+        if self.asked.start is not None:
+            asked |= _named("start", self.asked.start)
+        host_models(self._bank, settings, asked, self._folds[0])  # which refuses what does not fit together
         self.folder.ask(self.scans, asked)
 
     @property
@@ -106,30 +94,30 @@ class Run:
             ConSinGANError: what is given cannot be used, or does not fit together.
         """
         task, dims = _TASKS[self.command], None if self.settings.redrawn is None else self.settings.dims
-        if (self.model is None) == (self.start is None):
-            return given_models(task, self.training, self.model, self.start, dims=dims)[0]
+        model, start = self.asked.model, self.asked.start
+        if (model is None) == (start is None):
+            return replace(self.asked, bank=None).load(task, dims)[0]
         by_file: dict[Path, list[int | None]] = {}
         for fold in self._folds:
-            by_file.setdefault(model_for_fold(self.model or self.start or "", fold), []).append(fold)
+            by_file.setdefault(model_for_fold(model or start or "", fold), []).append(fold)
         found = []
         for file, folds in by_file.items():
-            model, start = (None, file) if self.model is None else (file, None)
-            training, used, begun = given_models(task, self.training, model, start, dims=dims)
+            given: dict[str, Any] = {"start" if model is None else "model": file}
+            training, used, begun = ModelRequest(self.asked.training, **given).load(task, dims)
             found.append(training)
             seen = [seen_scans(given, self.scans) for given in (used, begun) if given is not None]
             for leak in leaks(seen[0], self.scans, folds):
                 warnings.warn(leak, ConSinGANWarning, stacklevel=3)
         if any(training != found[0] for training in found):
             raise ConSinGANError(
-                f"models of folds in {self.model or self.start} have different settings: make them by one cohort "
-                "--each-fold."
+                f"models of folds in {model or start} have different settings: make them by one cohort --each-fold."
             )
         return found[0]
 
     @property
     def _bank(self) -> Path:
         """The folder of hosts' models."""
-        return self.folder.path / "models" if self.bank is None else Path(self.bank).absolute()
+        return self.folder.path / "models" if self.asked.bank is None else Path(self.asked.bank).absolute()
 
     def _donors(self) -> dict[str, Any]:
         """The bank of lesions, if one is given, and what is known of it."""
@@ -181,14 +169,14 @@ class Run:
         folder = self.folder
         hosts = self.how.turned(self.scans.of("training"))
         unread = [host for host in hosts if folder.survey(host.name) is None]
-        failed = self._all(workers, partial(_survey, folder.path), unread, len(unread), "reading")
+        failed = self._all(workers, partial(survey_one, folder.path), unread, len(unread), "reading")
         self._require_lesions(failed)
         tasks = self.how.part(folder.tasks)
         todo = [task for task in tasks if folder.outcome(task.name) is None]
         # a fold after the other, whose model and donors are read once, and all scans of a host in turn
         todo.sort(key=lambda task: (-1 if task.fold is None else task.fold, task.host))
         folder.check_inputs(all_there=bool(todo))
-        work = partial(_make, str(folder.path), folder.token, str(self._bank), self.how.device)
+        work = partial(make_one, str(folder.path), folder.token, str(self._bank), self.how.device)
         return failed | self._all(workers, work, todo, len(tasks), "making")
 
     def _require_lesions(self, failed: dict[str, str]) -> None:
@@ -240,53 +228,6 @@ def _hashes_of_maps(scans: ScanSet, settings: CaseSettings) -> dict[str, str]:
     return {path: file_sha256(scans.root / path) if (scans.root / path).is_file() else "" for path in sorted(files)}
 
 
-def _survey(path: Path, record: ScanRecord) -> tuple[str, str | None]:
-    """Read one scan, in whichever process; its name and what went wrong."""
-    folder = RunFolder(path)
-    if folder.survey(record.name) is not None:
-        return record.name, None
-
-    def survey() -> None:
-        """Survey the scan and keep what was found."""
-        settings = folder.settings
-        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead, settings.dims))
-
-    return record.name, _told(folder, record.name, survey)
-
-
-def _make(path: str, token: str, bank: str, device: str, task: ScanTask) -> tuple[str, str | None]:
-    """Make one synthetic scan, in whichever process; its name and what went wrong."""
-    folder = RunFolder(path)
-    if folder.outcome(task.name) is not None:
-        return task.name, None
-
-    def make() -> None:
-        """Make the case in a place of its own, and keep it when it is whole."""
-        with folder.workplace(task.name) as place:
-            folder.complete(place, _maker(path, token, bank, device, task.fold).make(task, place))
-
-    return task.name, _told(folder, task.name, make)
-
-
-def _told(folder: RunFolder, name: str, work: Callable[[], None]) -> str | None:
-    """Do some work and keep what went wrong with it, without the paths of scans, so that the rest goes on.
-
-    Returns:
-        What went wrong, with the paths, for the user who waits; ``None`` if nothing did.
-    """
-    error = None
-    try:
-        work()
-    except Exception as exception:  # of one scan, whatever it is
-        if isinstance(exception, OSError):  # of what is written, as what is read has sentences of its own
-            exception = unwritable(folder.path, exception)
-        error = " ".join(f"{exception}".split()) or type(exception).__name__
-        if not isinstance(exception, ConSinGANError):
-            error = f"{type(exception).__name__}: {error}"
-    folder.keep_error(name, None if error is None else without_paths(error, folder.scans.records))
-    return error
-
-
 def _named(name: str, model: str | Path | None) -> dict[str, Any]:
     """What is noted of a model, or of a folder with one for each fold: its path and its hash, or theirs."""
     if model is None:
@@ -296,31 +237,3 @@ def _named(name: str, model: str | Path | None) -> dict[str, Any]:
         return {name: str(Path(model).absolute()), f"{name}_sha256": hashes}
     file = model_file(model)
     return {name: str(file.absolute()), f"{name}_sha256": file_sha256(file)}
-
-
-def _host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any], fold: int | None) -> HostModels:
-    """The models of a fold's hosts as a run asks for them.
-
-    Raises:
-        ConSinGANError: what it asks for does not fit together.
-    """
-    training = TrainingSettings.from_dict(run["training"])
-    start = run.get("start")
-    rule = {**run["rule"], "start": None if start is None else model_for_fold(start, fold)}
-    return HostModels(bank, training.task, training, axis=settings.axis, seed=settings.seed, **rule)
-
-
-@lru_cache(maxsize=1)
-def _maker(path: str, token: str, bank: str, device: str, fold: int | None) -> CaseMaker[Any]:
-    """What makes the scans of a fold of a run, read once by every process."""
-    check_device(device)
-    folder = RunFolder(path)
-    run, settings = folder.run, folder.settings
-    file = None if run["model"] is None else model_for_fold(run["model"], fold)
-    cohort = None if file is None else (TrainedModel.load(file), file_sha256(file))
-    others = (_host_models(bank, settings, run, fold), BlendSettings(**run["blend"]), cohort, device)
-    if isinstance(settings, TwinSettings):
-        return TwinMaker(folder.scans, folder.surveys(), settings, *others)
-    given = run.get("donors")
-    surveys = folder.surveys() | folder.donors()
-    return ScanMaker(folder.scans, surveys, settings, *others, bank=None if given is None else given["bank"])

@@ -19,13 +19,14 @@ from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, TissueLevel, measure_new_lesion, tissue_levels
+from monai_consingan.metrics import Limits, TissueLevel, Where, measure_new_lesion, tissue_levels
 from monai_consingan.metrics.checks import INSERTION_LIMITS
-from monai_consingan.transforms import HostKnowledge, PastedLesion, PasteLesion
-from monai_consingan.transforms.insertion.canvas import Canvas
+from monai_consingan.transforms import HostKnowledge, PastedLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
+from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.match import check_gain
+from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.insertion.placement import Placement
 from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
@@ -165,9 +166,9 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         return crop, volume, placement
 
     @staticmethod
-    def _canvas(case: Case, site: _Site) -> Canvas:
+    def _canvas(case: Case, site: _Site) -> HostCanvas:
         """The scan so far, to put a lesion in."""
-        return Canvas(case.image, case.label, site.known, case.across)
+        return HostCanvas(case.image, case.label, site.known, case.across)
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
@@ -184,7 +185,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             numbers = canvas.make_room(crop, placement, self.settings.mass_effect).label(numbers)
             host = canvas.host
         others = canvas.labels > 0
-        paste = PasteLesion(method.paste_blend, match=match, axis=case.across, spacing=site.known.spacing)
+        paste = Pasting(method.paste_blend, match=match, axis=case.across)
         with refused("does not fit", how):
             canvas.take(canvas.paste(paste, crop, placement))
         pasted = canvas.result()
@@ -194,18 +195,14 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         outside = int((mask[0] & ~site.known.head).sum())
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
+        where = Where(case.axis, case.measured, draw.donor.lead, others, site.levels)
         with refused("no measure", how):
             found = measure_new_lesion(
-                *(pasted.image, host, mask),
+                *(pasted.image, host, mask, where),
                 part=mask[0] & (as_array(pasted.label)[0] == draw.donor.value),
                 donor_cnr=draw.donor.cnr,
                 donor_contrast=draw.donor.contrast,
                 head=site.known.head,
-                others=others,
-                axis=case.axis,
-                dims=case.measured,
-                lead=draw.donor.lead,
-                levels=site.levels,
             )
         measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
         of_several_slices = ("seam_through", "level_jump_through")

@@ -10,6 +10,7 @@ from typing import Any
 from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, chosen_insertion
+from monai_consingan.models.model import ModelRequest
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.workflows.augmentation.engine import Run
 from monai_consingan.workflows.augmentation.workers import Execution
@@ -82,8 +83,8 @@ def augment(
         raise ConSinGANError(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
-    rule = {"crops": crops, "side": side}
-    return Run("augment", scans, output, settings, how, training, blend, model, start, bank, rule, donors).go()
+    asked, rule = ModelRequest(training, blend, model, start, bank), {"crops": crops, "side": side}
+    return Run("augment", scans, output, settings, how, asked, rule, donors).go()
 
 
 def free_twins(
@@ -128,14 +129,13 @@ def free_twins(
         summary = free_twins("datalist.json", "twins", jobs=4)
     """
     settings = settings or TwinSettings()
-    asked = any(given is not None for given in (training, blend, model, start, bank))
+    asked = ModelRequest(training, blend, model, start, bank)
     if settings.method == "fill" and asked:
         raise ConSinGANError("method is 'fill', which uses no model, but something of one is given: leave it out.")
     settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
     how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
-    rule = {"crops": crops, "side": side}
-    return Run("twins", scans, output, settings, how, training, blend, model, start, bank, rule).go()
+    return Run("twins", scans, output, settings, how, asked, {"crops": crops, "side": side}).go()
 
 
 def _located(settings: AugmentSettings, scans: ScanSet) -> AugmentSettings:

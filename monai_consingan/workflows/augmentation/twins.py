@@ -14,7 +14,7 @@ from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.distance import ball_diameter
-from monai_consingan.metrics import TissueLevel, removal_measures, tissue_levels
+from monai_consingan.metrics import TissueLevel, Where, removal_measures, tissue_levels
 from monai_consingan.transforms import FilledLesion, FillLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
@@ -73,10 +73,9 @@ class TwinMaker(CaseMaker[TwinSettings]):
         if how == "consingan":
             image = self.redraw(case, image, filled.mask, case.original, how)
         lead = self.settings.lead if len(case.image) > 1 else None
-        where: dict[str, Any] = {"others": filled.label, "axis": filled.axis, "lead": lead, "levels": levels}
+        where = Where(filled.axis, case.measured, lead, filled.label, levels)
         with refused("no measure", how):
-            dims = case.measured
-            found = removal_measures({"": image}, filled.mask, filled.lesion, case.original, dims=dims, **where)
+            found = removal_measures({"": image}, filled.mask, filled.lesion, case.original, where)
         measures = {name: found[name] for name in ("seam", "contrast_kept")}
         in_space = ("seam_through", "level_jump_through")
         through = {name: found[name] for name in in_space if math.isfinite(found.get(name, math.nan))}

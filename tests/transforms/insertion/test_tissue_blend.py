@@ -126,10 +126,20 @@ def test_slices_are_independent() -> None:
     assert np.array_equal(result[:, 1], host)
 
 
+def test_the_seam_stays_outside_of_a_small_mask() -> None:
+    host, source, mask = _scene(7)
+    depth = distance_transform_edt(mask)
+    small = depth >= depth.max() - 2
+    outside = TissueBlend(inner_mm=0)
+    assert distance_transform_edt(small).max() < 4
+    assert np.array_equal(TissueBlend()(host, source, small), outside(host, source, small))
+    assert not np.array_equal(TissueBlend()(host, source, mask), outside(host, source, mask))
+
+
 def test_spacing_scales_all() -> None:
     host, source, mask = _scene(5)
     small = TissueBlend()(host, source, mask, spacing=1.0)
-    large = TissueBlend(0, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
+    large = TissueBlend(2, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
     assert np.allclose(small, large)
 
 
@@ -214,6 +224,14 @@ def test_in_space_sequences_are_as_sharp_as_the_host_is_in_each(thick_slices: Ca
     ring = (distance_transform_edt(~mask) <= 3)[:, :, 1:-1] & (np.arange(1, 42) % 6 != 0)
     bends = np.abs(np.diff(both, 2, axis=3))
     assert bends[0][ring].mean() < 0.2 * bends[1][ring].mean()
+
+
+def test_a_lesion_in_one_sequence_is_one_in_all(thick_slices: Callable[..., np.ndarray]) -> None:
+    host, source, mask = _volumes(thick_slices, 3)
+    faint = source + 8.0 * (mask & (distance_transform_edt(mask) <= 1))
+    kept = TissueBlend()(np.stack([host, host]), np.stack([source + 90 * mask, faint]), mask)[1]
+    lost = TissueBlend()(host, faint, mask)
+    assert (kept - faint)[mask].std() < 0.5 * (lost - faint)[mask].std()
 
 
 @pytest.mark.parametrize("thick", [1, 2, 3])

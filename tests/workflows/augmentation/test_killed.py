@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 import monai_consingan
-from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine
+from monai_consingan.workflows.augmentation import AugmentSettings, augment, work
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 
 PROGRAM = """
 import os, signal, sys
 from types import SimpleNamespace
-from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine, run_folder
+from monai_consingan.workflows.augmentation import AugmentSettings, augment, run_folder, work
 
 class Dying:
     def __init__(self, function, calls):
@@ -32,7 +32,7 @@ class Dying:
 
 settings = AugmentSettings(method="poisson", lesions=(1, 1), sizes={"small": 1, "medium": 1})
 for place, name, calls in (
-    (engine, "survey_scan", 2),  # while scans are read
+    (work, "survey_scan", 2),  # while scans are read
     (run_folder, "write_report", 1),  # when the files of the second scan are moved, but not what is told of them
     (run_folder.os, "replace", 2),  # between the moves of its files
     (run_folder.shutil, "rmtree", 1),  # when the third is complete, before its workplace is gone
@@ -72,7 +72,7 @@ def test_killed_again_and_again_it_ends_alike(data_set: Path, tmp_path: Path, mo
         return make(self, task, folder)
 
     monkeypatch.setattr(ScanMaker, "make", counted)
-    monkeypatch.setattr(engine, "survey_scan", None)
+    monkeypatch.setattr(work, "survey_scan", None)
     summary = augment(data_set, killed, SETTINGS)
     assert len(done) == 3
     assert set(calls.values()) == {1}

@@ -19,7 +19,7 @@ from monai.transforms import LoadImage
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import locked_part
 from monai_consingan.models import ModelBank
-from monai_consingan.workflows.augmentation import AugmentSettings, augment, engine, merge, read_scans
+from monai_consingan.workflows.augmentation import AugmentSettings, augment, merge, read_scans, work
 from monai_consingan.workflows.augmentation.make import ScanMaker
 
 Tree = Callable[..., dict[str, str]]
@@ -95,7 +95,7 @@ def test_started_again_it_repeats_nothing(
     folder, summary = augmented
     before = tree(folder)
     monkeypatch.setattr(ScanMaker, "make", None)
-    monkeypatch.setattr(engine, "survey_scan", None)
+    monkeypatch.setattr(work, "survey_scan", None)
     assert augment(data_set, folder, quick) == summary
     assert tree(folder) == before
     for other, word in (

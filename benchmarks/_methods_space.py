@@ -1,0 +1,110 @@
+"""Ways to put tissue of a donor into a host in space, without a network or with one of the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from _kept import kept
+from _null_pastes_space import SIDE, SpacePaste
+from monai.data import MetaTensor
+
+from monai_consingan.arrays import as_array
+from monai_consingan.data import IntensityScale
+from monai_consingan.methods import INSERTION_METHODS, BlendSettings
+from monai_consingan.models import ModelBank, TrainedModel
+from monai_consingan.models.redraw import Redrawing
+from monai_consingan.settings import preset_settings
+from monai_consingan.transforms import PasteLesion
+
+_BOX = 48
+"""Voxels of a side of the box that a network in space is trained on."""
+_SLICES = slice(_BOX // 6, SIDE, _BOX // 6)
+"""Those of a host's crop that a network of slices is trained on."""
+
+
+@dataclass(frozen=True)
+class SpaceMethod:
+    """A way to put tissue into a host.
+
+    Args:
+        paste: options of :class:`monai_consingan.transforms.PasteLesion`.
+        redrawn: where what a network redraws is used; None for no network.
+        dims: spatial dims of the network.
+    """
+
+    paste: Mapping[str, Any]
+    redrawn: BlendSettings | None = None
+    dims: int = 3
+
+
+METHODS: dict[str, SpaceMethod] = {
+    "gain matched": SpaceMethod({"match": "gain"}),
+    "poisson": SpaceMethod({"blend": "poisson"}),
+    "gain matched + poisson": SpaceMethod({"blend": "poisson", "match": "gain"}),
+    "tissue by slices": SpaceMethod({"blend": "tissue", "match": "gain", "axis": 2}),
+    "tissue": SpaceMethod({"blend": "tissue", "match": "gain"}),
+    "tissue-consingan": SpaceMethod(
+        {"blend": "tissue", "match": "gain"}, INSERTION_METHODS["tissue-consingan"].redrawn
+    ),
+    "tissue-consingan by slices": SpaceMethod(
+        {"blend": "tissue", "match": "gain"}, INSERTION_METHODS["tissue-consingan"].redrawn, dims=2
+    ),
+    "consingan by slices": SpaceMethod({"match": "scale"}, INSERTION_METHODS["consingan"].redrawn, dims=2),
+}
+"""Methods by name; the last is the published one."""
+NETWORK_FREE = tuple(name for name, method in METHODS.items() if method.redrawn is None)
+"""Those that train nothing."""
+
+
+@dataclass(frozen=True)
+class SpaceModels:
+    """Networks of hosts, each of one crop, trained when first asked for and kept in a bank.
+
+    Args:
+        folder: the bank's.
+        seed: seed of the trainings.
+        crops: of every host by name, (C, SIDE, SIDE, SIDE).
+    """
+
+    folder: Path
+    seed: int = 0
+    crops: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of_cases(cls, cases: Sequence[SpacePaste], folder: Path, seed: int) -> SpaceModels:
+        """Networks of the first crop of every host."""
+        return cls(folder, seed, {case.pair[0]: case.host for case in reversed(cases)})
+
+    def get(self, host: str, dims: int) -> TrainedModel:
+        """The network of a host: of the box in the middle of its crop, or of slices all over it (preset ``quick``)."""
+        crop = torch.as_tensor(self.crops[host], dtype=torch.float32)
+        start = (SIDE - _BOX) // 2
+        box = slice(start, start + _BOX)
+        images = crop[:, box, box, box][None] if dims == 3 else crop[..., _SLICES].permute(3, 0, 1, 2)
+        scaled = IntensityScale.fit(images).apply(images)
+        settings = preset_settings("quick", "harmonization", spatial_dims=dims)
+        return ModelBank(self.folder).model_for(scaled.contiguous(), settings, seed=self.seed)
+
+
+def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) -> np.ndarray:
+    """What a method makes of a case, from the folder if it is there."""
+    method = METHODS[name]
+
+    def made() -> np.ndarray:
+        """The image with the paste."""
+        host, tissue = (MetaTensor(part, affine=torch.eye(4)) for part in (case.host, case.tissue))
+        mask = MetaTensor(np.uint8(case.mask)[None], affine=torch.eye(4))
+        pasted = PasteLesion(**method.paste)(host, tissue, mask)
+        if method.redrawn is None:
+            return as_array(pasted.image)
+        model = models.get(case.pair[0], method.dims)
+        redrawing = Redrawing(model.settings, method.redrawn, model)
+        return as_array(redrawing(pasted.image, mask, host, axis=2).image)
+
+    what = method.paste if method.redrawn is None else (method, models.seed, models.crops[case.pair[0]].sum())
+    return kept(folder, what, (case.host, case.tissue, case.mask), made)

@@ -26,11 +26,13 @@ def compile_ahead(options: Mapping[str, Any], settings: TrainingSettings | None,
     on_cpu = options.get("device") in (None, "cpu") and (os.cpu_count() or 1) > 1
     if trains and on_cpu and options.get("model") is None and in_own_process():
         from monai_consingan.networks.fast import ahead
+        from monai_consingan.networks.fast.choice import SMALLEST
 
         usual = "quick-3d" if options.get("dims") == 3 else "quick"
         training = settings or preset_settings(usual, "harmonization")
         command = [sys.executable, "-m", "monai_consingan.cli.ahead", str(training.channels)]
-        ahead.begin(training.channels, training.spatial_dims, command)
+        if training.channels >= SMALLEST[training.spatial_dims][0]:  # with fewer they do not pay
+            ahead.begin(training.channels, command)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from monai_consingan.settings import preset_settings
         ({}, (None,), lean.OWN_PROCESS, None),
         ({}, (preset_settings("harmonization-1", "harmonization"),), lean.OWN_PROCESS, 64),
         ({}, (None, BlendSettings()), lean.OWN_PROCESS, 32),
+        ({}, (preset_settings("quick", "harmonization", channels=16),), lean.OWN_PROCESS, None),
+        ({"dims": 3}, (None, BlendSettings()), lean.OWN_PROCESS, preset_settings("quick-3d", "harmonization").channels),
         ({"bank": "bank", "device": "cpu"}, (None,), lean.OWN_PROCESS, 32),
         ({"bank": "bank", "device": "cuda"}, (None,), lean.OWN_PROCESS, None),
         ({"model": "model.pt"}, (None, BlendSettings()), lean.OWN_PROCESS, None),

@@ -10,26 +10,22 @@ from contextlib import suppress
 
 import torch
 
-from monai_consingan.networks.fast.choice import SMALLEST
-
 _PATIENCE = 60.0  # seconds that a helper has at most, on a busy machine
 _helpers: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def begin(channels: int, spatial_dims: int, command: Sequence[str]) -> None:
+def begin(channels: int, command: Sequence[str]) -> None:
     """Start a helper that compiles :func:`~monai_consingan.networks.fast.winograd.winograd`, if that is not kept yet.
 
     Args:
-        channels: filters of the training to come; the compiled functions are not for too few of them.
-        spatial_dims: 2 or 3.
+        channels: filters of the training to come.
         command: what starts the helper, which calls :func:`help_with`.
     """
     try:
         from monai_consingan.networks.fast.winograd import has_winograd
     except ImportError:  # of Numba, without which nothing is compiled
         return
-    fit = channels % 4 == 0 and channels >= SMALLEST[spatial_dims][0]
-    if not fit or channels in _helpers or has_winograd(channels, torch.float32):
+    if channels % 4 or channels in _helpers or has_winograd(channels, torch.float32):
         return
     nothing = subprocess.DEVNULL
     own = {**os.environ, "PYTHONSAFEPATH": "1"}  # nothing is imported from the folder that the user is in

@@ -31,8 +31,8 @@ def _writing(path: Path) -> list[str]:
 
 
 def test_the_rest_is_compiled_and_the_helper_waited_for(compiled: list[Any], tmp_path: Path) -> None:
-    ahead.begin(32, 2, _writing(tmp_path / "a"))
-    ahead.begin(32, 2, _writing(tmp_path / "b"))
+    ahead.begin(32, _writing(tmp_path / "a"))
+    ahead.begin(32, _writing(tmp_path / "b"))
     ahead.compile_rest(64, 1, 1)
     assert not compiled and not (tmp_path / "a").exists()
     ahead.compile_rest(32, 1, 3)
@@ -43,15 +43,15 @@ def test_the_rest_is_compiled_and_the_helper_waited_for(compiled: list[Any], tmp
 
 
 def test_there_is_no_helper_for_what_is_kept_or_is_not_compiled(compiled: list[Any], tmp_path: Path) -> None:
-    for channels, dims in ((64, 2), (30, 3), (16, 2)):
-        ahead.begin(channels, dims, _writing(tmp_path / "a"))
+    for channels in (64, 30):
+        ahead.begin(channels, _writing(tmp_path / "a"))
         ahead.compile_rest(channels, 1, 1)
     assert not compiled and not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("command", [["no such program"], [sys.executable, "-c", "raise SystemExit(1)"]])
 def test_a_helper_that_fails_is_done_without(compiled: list[Any], command: list[str]) -> None:
-    ahead.begin(32, 2, command)
+    ahead.begin(32, command)
     ahead.compile_rest(32, 1, 1)
     assert bool(compiled) == (command[0] == sys.executable)
 

@@ -156,7 +156,8 @@ class Lesions:
 
     Args:
         kind: one of :data:`KINDS`.
-        oedema: whether new lesions are made with the oedema around them; copies have theirs, and blobs none.
+        oedema: whether new lesions are made with the oedema around them, or as if their donors' labels had none; copies
+            have theirs, and blobs none.
         mass_effect: share of a lesion's volume by which it pushes tissue aside.
     """
 
@@ -199,10 +200,11 @@ def painter(lesions: Lesions, donors: Sequence[CoarseScan], folder: Path | None 
 
 def _bank(lesions: Lesions, donor: CoarseScan, folder: Path | None) -> list[Donor]:
     """New lesions of the donor's, of the sizes that its copies have."""
-    plain = LesionSettings(lesions.kind, lesion_labels=(CORE,), oedema=lesions.oedema, min_cnr=0.0)
-    size = max(example.diameter for example in LesionGenerator([donor.pair], plain).examples.values())
+    pair = donor.pair if lesions.oedema else (donor.pair[0], donor.tensor(donor.core[None].astype(np.int16)))
+    plain = LesionSettings(lesions.kind, lesion_labels=(CORE,), oedema=True, min_cnr=0.0)
+    size = max(example.diameter for example in LesionGenerator([pair], plain).examples.values())
     low, high = (scale * size for scale in _SCALES)
-    generate = LesionGenerator([donor.pair], replace(plain, diameter=(low, high)), folder)
+    generate = LesionGenerator([pair], replace(plain, diameter=(low, high)), folder)
     return [generate(number).donor for number in range(_NEW)]
 
 

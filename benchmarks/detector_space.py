@@ -10,8 +10,9 @@
   where it has twins, one of the two patches without a lesion is a place where one was removed.
 - *Arms*: with 1, 2 and 4 patients real lesions only; the standard augmentation alone; and with copies or new lesions
   by each generator (warped, procedural, patches, painted). With 6 patients the standard augmentation and copies. With
-  two patients also copies made on the fly, blank lesions, twins, warped lesions without the oedema that all other
-  copies and new lesions bring along, and copies and warped lesions that push aside half of their volume (mass effect).
+  two patients also copies made on the fly, blank lesions, twins, warped lesions of donors whose label has no oedema
+  (all other copies and new lesions bring theirs along), and copies and warped lesions that push aside half of their
+  volume (mass effect).
 - New lesions are of a bank of six for a donor, made of this donor alone, of the sizes of its copies. Painted ones are
   by one network for a donor (preset ``quick``). So no lesion knows a patient that is not learnt from.
 - *Yardstick*: the standard augmentation alone, by the number of patients. A gain with two patients is divided by what
@@ -217,6 +218,9 @@ def main(command: Sequence[str] | None = None) -> None:
     parser.add_argument("--side", type=int, default=SpaceBatch().side, help="voxels of a patch (default 32)")
     parser.add_argument("--made", type=int, default=4, help="synthetic lesions for a host and a donor (default 4)")
     parser.add_argument("--least-ml", type=float, default=0.1, help="smaller lesions do not count (default 0.1)")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="WORD", help="leave out arms with a word in the name"
+    )
     parser.add_argument("--quick", action="store_true", help="see that it runs: a few steps, numbers without meaning")
     parser.add_argument(
         "--cache", type=Path, default=Path("runs/detector_space"), help="folder that keeps what is done"
@@ -233,7 +237,7 @@ def main(command: Sequence[str] | None = None) -> None:
         experiment = SpaceExperiment(
             scans, given.folds, given.seeds, given.made, batch, net, given.least_ml, given.cache
         )
-        arms = all_arms()
+        arms = [arm for arm in all_arms() if not any(word in arm.name for word in given.without)]
         found = experiment.run(arms)
     except ConSinGANError as error:
         raise SystemExit(f"detector_space: {error}") from None

@@ -65,7 +65,7 @@ def rows_of(name: str, cases: list[SpacePaste], cache: Path, seed: int) -> list[
         values = np.array(found)[:, channel]
         right = np.where(np.isnan(values), np.nan, np.abs(values - 1) <= WITHIN)
         row: dict[str, Any] = {"method": name, "sequence": sequence, "n": len(cases)}
-        for title, column in {**dict(zip(KEPT, right.T, strict=True)), "all": np.nanmin(right, axis=1)}.items():
+        for title, column in {**dict(zip(KEPT, right.T, strict=True)), "all": np.fmin.reduce(right, axis=1)}.items():
             part = interval(column, pairs, lambda part: float(part.mean()), seed=seed)
             row[title] = "{:.0f}% ({:.0f} to {:.0f})".format(*(100 * part[key] for key in ("value", "low", "high")))
         row["median size"] = float(np.nanmedian(values[:, 2]))

@@ -6,10 +6,12 @@
   small network on the three planes, tell generated lesions from copies of real ones (turned and scaled, nothing else)
   at the same places, pasted alike; hosts and donors are left out of the training. 0.5 is perfect. The reference is
   *warped*: a candidate is as good if the upper end of its paired difference to it stays below +0.03.
-- *Coverage* of the real lesions of a patient left out, by 20 lesions made of all other patients, in seven features
-  (standardised): the share that has a made lesion nearer than the second nearest real lesion; and the distance to the
-  nearest made lesion over that to the nearest copy (median), where below 1 is better than copies. Real lesions are
-  larger than made ones, which some features tell; *at one size* is the same of real lesions of the sizes of made ones.
+- *Coverage* of the real lesion of a patient left out by lesions made of other patients, in seven features
+  (standardised): the share that has a made lesion nearer than the second nearest real lesion. Of 1 donor (each), of 2
+  (pairs drawn by the seed) and of all others, always as many lesions in all (``--count``), so that donors count and not
+  lesions; means of the sets of donors without the patient. Outlines are the set's, too. The distance to the nearest
+  made lesion over that to the nearest copy (median) is below 1 where it is better than copies. Real lesions are larger
+  than made ones, which some features tell; *at one size* is the same of real lesions of the sizes of made ones.
 - *Density*: how many of the made lesions lie in the balls of coverage, over what is expected (1 is as dense as real).
 - *Frechet*: logarithm of the squared distance of the forest's features of lesions between made ones and copies, as the
   radiomic distance has it; beside it that of copies of one half of the donors to copies of the other half.
@@ -34,6 +36,7 @@ from typing import Any
 
 import numpy as np
 from _command import command_line, patients_of, write_json
+from _coverage import GROUPS, coverage
 from _generated import (
     MAKERS,
     Case,
@@ -42,23 +45,17 @@ from _generated import (
     case_patches,
     cases_of,
     donors_without,
-    lesion_features,
     picture,
 )
 from _measure import table
 from _telling_apart import auc_interval, cnn_scores, forest_scores
 
 from monai_consingan.lesion_settings import LesionSettings
-from monai_consingan.metrics.frd import compare_radiomics
-from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.likeness import likeness, normal_view
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.workflows.lesion_makers import Donors
 
 CHECK = ("Brats18_CBICA_AQN", "Brats18_TCIA02_606")
 """Patients that are looked at once."""
 
-SPACE = ("long", "flat", "surface", "t1ce mean", "t1ce middle", "flair mean", "t2 mean")
 _FOLDS = "patients left out"
 
 
@@ -87,74 +84,6 @@ def told_apart(cases: list[Case], makers: list[str], seed: int, epochs: int) -> 
     return rows
 
 
-def _known(example: Example) -> np.ndarray:
-    found = lesion_features(example.crop.image, example.crop.label)
-    return np.array([found[name] for name in SPACE])
-
-
-def coverage(
-    subjects: list[Subject], makers: list[str], count: int, known: list[Donors], seed: int
-) -> dict[str, dict[str, Any]]:
-    """How near made lesions come to those of a patient left out, and how alike they are to their donors."""
-    real = np.array([_known(subject.example) for subject in subjects])
-    views = [normal_view(subject.example) for subject in subjects]
-    pairs = [likeness(views[i], views[j]) for i in range(len(views)) for j in range(i)]
-    rows: dict[str, dict[str, Any]] = {"real": {"likeness": float(np.median(pairs)), "most alike": max(pairs)}}
-    made: dict[str, list[list[np.ndarray]]] = {}
-    features: dict[str, list[list[float]]] = {}
-
-    def drawn(name: str, number: int, rng: np.random.RandomState) -> DonorCrop:
-        donors = known[number]
-        assert donors.settings.diameter is not None
-        size = float(np.exp(rng.uniform(*np.log(donors.settings.diameter))))
-        return MAKERS[name](subjects[number].example, donors, size, rng)
-
-    other = np.random.RandomState(seed + 1)
-    as_small = np.array([_known(Example.of(drawn("copies", number, other))) for number in range(len(subjects))])
-    for name in makers:
-        alike, made[name], features[name] = [], [], []
-        rng = np.random.RandomState(seed)
-        for number in range(len(subjects)):
-            of_donor = []
-            for _ in range(max(1, count // (len(subjects) - 1))):
-                crop = drawn(name, number, rng)
-                example = Example.of(crop)
-                of_donor.append(_known(example))
-                features[name].append(list(lesion_features(crop.image, crop.label).values()))
-                alike.append(max(likeness(normal_view(example), view) for view in views))
-            made[name].append(of_donor)
-        rows[name] = {"likeness": float(np.median(alike)), "most alike": max(alike), "n": len(alike)}
-        rows[name]["above the floor"] = float(np.mean(np.array(alike) > max(pairs)))
-    donors = np.repeat(np.arange(len(subjects)), len(features["copies"]) // len(subjects))
-    for name in makers:
-        if name != "copies":
-            sets = np.array(features["copies"]), np.array(features[name])
-            rows[name]["frechet"] = compare_radiomics(*sets, real_sources=donors, synthetic_sources=donors, seed=seed)
-        rows[name] |= _covered(made[name], made["copies"], real)
-        rows[name]["covered at one size"] = _covered(made[name], made["copies"], as_small)["covered"]
-    return rows
-
-
-def _covered(made: list[list[np.ndarray]], copies: list[list[np.ndarray]], real: np.ndarray) -> dict[str, float]:
-    """Coverage and density of the real lesions of each patient by what was made of the others, all in features."""
-    scale = real.std(axis=0)
-    hits, ratios, dense = [], [], []
-    for number, wanted in enumerate(real):
-        away = np.sort(np.linalg.norm((np.delete(real, number, 0) - wanted) / scale, axis=1))
-        ours, theirs = (
-            np.linalg.norm((np.concatenate(points[:number] + points[number + 1 :]) - wanted) / scale, axis=1)
-            for points in (made, copies)
-        )
-        hits.append(ours.min() <= away[1])
-        dense.append(float(np.mean(ours <= away[1])))
-        ratios.append(float(ours.min() / theirs.min()))
-    return {
-        "covered": float(np.mean(hits)),
-        "nearest over copies'": float(np.median(ratios)),
-        "density": sum(dense) / 2,  # of balls to the second nearest
-    }
-
-
 def cost(subjects: list[Subject], makers: list[str], known: list[Donors]) -> dict[str, tuple[float, float]]:
     """Mean and longest seconds of a core for a lesion of 20 mm with all sequences, of a method that is trained."""
     found = {}
@@ -174,7 +103,9 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="all patients, also those that are looked at once")
     parser.add_argument("--no-paste", action="store_true", help="leave out what needs pastes: who is told apart")
     parser.add_argument("--draws", type=int, default=1, help="lesions for an ordered pair of patients (default 1)")
-    parser.add_argument("--count", type=int, default=20, help="lesions for the coverage of a patient (default 20)")
+    parser.add_argument(
+        "--count", type=int, default=20, help="lesions of a set of donors for the coverage (default 20)"
+    )
     parser.add_argument("--diameter", type=float, nargs=2, default=(10.0, 20.0), metavar="MM")
     parser.add_argument("--epochs", type=int, default=12, help="of the network (default 12)")
     parser.add_argument("--methods", nargs="+", choices=[name for name in MAKERS if name != "copies"], metavar="METHOD")
@@ -202,7 +133,7 @@ def main() -> None:
     if arguments.picture and cases:
         picture(cases[:: max(1, len(cases) // 12)], arguments.picture)
     apart = told_apart(cases, makers, arguments.seed, arguments.epochs) if cases else {}
-    near = coverage(subjects, makers, arguments.count, known, arguments.seed)
+    near = coverage(subjects, makers, arguments.count, known[0], arguments.seed)
     lines = []
     for name in makers:
         line: dict[str, Any] = {"method": name}
@@ -211,9 +142,8 @@ def main() -> None:
                 value = apart.get(name, {}).get(key)
                 line[key] = "" if value is None else "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**value)
         shown = (
-            "covered",
+            *(f"{what}, {group}" for what in ("covered", "density") for group in GROUPS),
             "covered at one size",
-            "density",
             "nearest over copies'",
             "likeness",
             "most alike",

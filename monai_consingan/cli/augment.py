@@ -18,7 +18,6 @@ from monai_consingan.cli.options import (
     data_set_options,
     given_only,
     lesion_options,
-    of_model,
     run_options,
     settings_options,
     taken,
@@ -120,7 +119,7 @@ def _run(
     output, quiet = options["output"], options.pop("quiet")
     training = training_settings(options, task, options["start"], needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
-    import_monai(training=settings.redrawn is not None or of_model(options, training, blend))
+    import_monai()
     run = getattr(import_module("monai_consingan.workflows.augmentation"), workflow)
     summary = run(settings=settings, training=training, blend=blend, progress=not quiet, **given_only(**options))
     return _show(summary, output, quiet)

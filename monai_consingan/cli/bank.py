@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     axis_option,
     crop_options,
@@ -64,6 +65,7 @@ def bank(
     wanted = len(images) if task == "editing" else 0
     if len(labels) != wanted:
         raise ConSinGANError(f"{len(labels)} labels are given for {len(images)} images: for {task} give {wanted}.")
+    import_monai()
     from monai_consingan.models import prepare_bank
 
     settings = training_settings(options, task, options["start"], dims=options.pop("dims"))
@@ -112,6 +114,7 @@ def cohort(data_set: Path, output: Path, task: str, each_fold: bool, quiet: bool
     these and of bank, and on the fly by SharedModel. It gets model.pt, figure.png and report.json; until then
     it holds checkpoint.pt, from which --resume goes on.
     """
+    import_monai()
     from monai_consingan.workflows.cohort import cohort_folds, cohort_run
 
     if each_fold:

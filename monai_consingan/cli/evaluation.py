@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     axis_option,
     data_set_options,
@@ -86,6 +87,7 @@ def evaluate(images: tuple[Path, ...], output: Path, dims: str, quiet: bool, **o
         refuse_given(_OF_IMAGES, "but no REAL and SYNTHETIC images are compared")
     if not options["results"]:
         refuse_given(("originals",), "but there are no --results")
+    import_monai()
     from monai_consingan.workflows import evaluate as run
     from monai_consingan.workflows.evaluation_page import images_table, results_table, warnings_of
 
@@ -120,6 +122,7 @@ def challenge(segmenter: str, scans: Path, output: Path, twins: bool, jobs: int,
     writes, such as "python segment.py {image} {mask}". Lesions are also taken out, to see what is still found there.
     The folder gets report.html and report.json with what was found, by size, contrast and depth in the head.
     """
+    import_monai()
     from monai_consingan.workflows.challenge import challenge as run
 
     settings = AugmentSettings(**taken(AugmentSettings, options))
@@ -169,6 +172,7 @@ def reproduce(dataset: Path, output: Path, settings: tuple[str, ...], dims: str,
 
     The whole takes hours on a GPU. A killed run goes on where it was when the same command is given again.
     """
+    import_monai()
     from monai_consingan.workflows import reproduce as run
     from monai_consingan.workflows.reproduction import reproduction_table
 

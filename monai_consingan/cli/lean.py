@@ -18,15 +18,16 @@ OWN_PROCESS = "own process"
 
 _UNUSED = (
     *("torchvision", "scipy.signal", "skimage", "matplotlib.pyplot", "filelock"),  # which come with what is needed
-    *("bs4", "cucim", "cupy", "cv2", "gdown", "huggingface_hub", "mlflow", "onnx", "openslide", "pandas", "pydicom"),
-    *("pynvml", "pywt", "requests", "sklearn", "tensorboard", "tifffile", "torch.utils.tensorboard", "transformers"),
+    *("bs4", "cucim", "cupy", "cv2", "gdown", "huggingface_hub", "ignite", "mlflow", "onnx", "openslide", "pandas"),
+    *("pydicom", "pynvml", "pywt", "requests", "sklearn", "tensorboard", "tifffile", "torch.utils.tensorboard"),
+    "transformers",
 )
-_OF_TRAINING = ("ignite",)
-_PARTS = ("data", "transforms", "networks.nets", "inferers", "metrics", "losses", "engines")
-"""Those that this package uses, in an order in which each finds what it imports of the others."""
+_PARTS = ("data", "transforms", "networks.nets", "inferers", "metrics", "losses")
+"""Those that this package uses, in an order in which each finds what it imports of the others. ``engines`` comes with a
+training only, which needs Ignite."""
 
 
-def import_monai(*, training: bool) -> None:
+def import_monai() -> None:
     """Import MONAI, in a process that ends with this command, without what the command does not use.
 
     MONAI imports all of its own parts at once, and every optional package that it finds, whether used or not. Some take
@@ -36,13 +37,10 @@ def import_monai(*, training: bool) -> None:
 
     Nothing is done where MONAI is there already, or the process goes on after the command, as in a notebook; and MONAI
     is imported as usual where it cannot be had like this.
-
-    Args:
-        training: whether a model may be trained, for which MONAI has to find Ignite.
     """
     if "monai" in sys.modules or click.get_current_context().find_root().obj != OWN_PROCESS:
         return
-    not_found: dict[str, ModuleType | None] = dict.fromkeys((*_UNUSED, *(() if training else _OF_TRAINING)))
+    not_found: dict[str, ModuleType | None] = dict.fromkeys(_UNUSED)
     try:
         with _instead(not_found), _instead({"itk": _WhenUsed("itk")}), _without_parts():
             monai = import_module("monai")

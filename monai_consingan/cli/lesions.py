@@ -12,7 +12,6 @@ from monai_consingan.cli.options import (
     blend_options,
     blend_settings,
     lesion_options,
-    of_model,
     output_options,
     run_options,
     seed_option,
@@ -118,7 +117,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
     usual = INSERTION_METHODS.get(options["method"] or DEFAULT_REDRAWN_INSERTION)
     settings = training_settings(options, "harmonization", options["start"], needed=False, dims=options["dims"])
     blend = blend_settings(options, None if usual is None else usual.redrawn)
-    import_monai(training=options["method"] in _REDRAWN or of_model(options, settings, blend))
+    import_monai()
     from monai_consingan.workflows import LesionSource
     from monai_consingan.workflows import harmonize as run
 
@@ -137,7 +136,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
 @output_options
 def paste(output: Path, quiet: bool, **options: Any) -> None:
     """Paste a donor's lesion into a host, and no more: nothing is trained."""
-    import_monai(training=False)
+    import_monai()
     from monai_consingan.workflows import LesionSource
     from monai_consingan.workflows import paste as run
 
@@ -192,7 +191,7 @@ def remove(output: Path, quiet: bool, **options: Any) -> None:
     """
     settings = training_settings(options, "editing", options["start"], needed=False, dims=options["dims"])
     blend = blend_settings(options, REMOVAL_BLEND)
-    import_monai(training=of_model(options, settings, blend))
+    import_monai()
     from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     axis_option,
     dims_option,
@@ -29,6 +30,7 @@ from monai_consingan.tasks import TASKS
 @output_options
 def demo(output: Path, seed: int, quiet: bool, overwrite: bool) -> None:
     """Put a lesion in and take one out, on the scan that comes with the package (a few minutes)."""
+    import_monai()
     from monai_consingan.workflows.demo import demo as run
 
     page = run(output, seed=seed, overwrite=overwrite, progress=not quiet)
@@ -69,6 +71,7 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
     With --region slice the slices are resized to 250 x 250, with --region roi they keep their size up to --max-size.
     RUN gets model.pt, figure.png and report.json. Until then it holds checkpoint.pt, from which --resume goes on.
     """
+    import_monai()
     from monai_consingan.workflows.train import train_run
 
     task = options["task"]
@@ -105,6 +108,7 @@ def sample(
 
     RUN is the folder of a training, or its model.pt.
     """
+    import_monai()
     from monai_consingan.workflows.sample import sample as draw
 
     if output is None:
@@ -139,6 +143,7 @@ def paint_to_image(run: Path, picture: Path, output: Path | None, quiet: bool, *
     RUN is the folder of a training on slices of one sequence, or its model.pt; any task but animation. The picture is
     put in at the coarsest stage, or a higher one: it says where things are, and the model what they look like.
     """
+    import_monai()
     from monai_consingan.workflows.redraw_picture import paint_to_image as paint
 
     output = output or (run if run.is_dir() else run.parent) / "painted"
@@ -161,6 +166,7 @@ def super_resolution(run: Path, picture: Path, output: Path | None, quiet: bool,
     RUN is the folder of a training on slices of one sequence, or its model.pt; any task but animation. The picture is
     best the image that the model was trained on, as sample would show it. The detail is invented.
     """
+    import_monai()
     from monai_consingan.workflows.redraw_picture import super_resolution as enlarge
 
     output = output or (run if run.is_dir() else run.parent) / "enlarged"

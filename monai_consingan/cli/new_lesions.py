@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     data_set_options,
     given_only,
@@ -42,6 +43,7 @@ def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, le
     review.html, and is taken by augment --donors, harmonize --donor and load_bank in Python. Where scans have folds,
     each lesion is made of one fold's donors only.
     """
+    import_monai()
     from monai_consingan.workflows.lesions import make_lesions
 
     options["lead"] = int(lead) if lead is not None and lead.isdecimal() else lead

@@ -259,11 +259,6 @@ def training_settings(
     return preset_settings(preset, task, **chosen, **in_dims)
 
 
-def of_model(options: Mapping[str, Any], *settings: Settings | None) -> bool:
-    """Whether anything of a model is given: settings of a training or of a blend, or an option that names models."""
-    return any(given is not None for given in (*settings, *map(options.get, ("model", "start", "bank"))))
-
-
 def blend_settings(options: dict[str, Any], usual: BlendSettings | None) -> BlendSettings | None:
     """Where the redrawn image is used, from :py:data:`composite_options`, which are taken out, and what is usual.
 

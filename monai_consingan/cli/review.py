@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import output_options, refuse_given, seed_option
 from monai_consingan.cli.results import show_table
 from monai_consingan.cli.types import PATH
@@ -38,6 +39,7 @@ def keep(output: Path, decisions: Path, unsure: str, rest: str, quiet: bool) -> 
     deleted. kept.json says what was rejected; delete it and run merge to take everything back. Of a bank, bank.json
     says it.
     """
+    import_monai()
     from monai_consingan.data.lesion_bank import is_lesion_bank
     from monai_consingan.workflows.augmentation import keep as run
     from monai_consingan.workflows.lesion_review import keep_lesions
@@ -77,6 +79,7 @@ def reading(
       reading RESULT --real DATASET --output OUT    make the page, of a result of augment or twins
       reading --score ANSWERS ... --key KEY         score answers, one file for each reader
     """
+    import_monai()
     from monai_consingan.workflows.reading import make_reading, score_reading
 
     if answers:

@@ -58,13 +58,10 @@ def test_monai_is_imported_as_usual_where_it_cannot_be_had_otherwise(tmp_path: P
     assert "monai.apps" in _harmonized(tmp_path, code)
 
 
-@pytest.mark.parametrize(("training", "hidden"), [(False, ["ignite", "torchvision"]), (True, ["torchvision"])])
-def test_what_is_hidden_is_there_again_afterwards(
-    monkeypatch: pytest.MonkeyPatch, training: bool, hidden: list[str]
-) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("monai", "ignite", "torchvision")]:
+def test_what_is_hidden_is_there_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["ignite", "torchvision"]
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("monai", *names)]:
         monkeypatch.delitem(sys.modules, name)
-    names = ("ignite", "torchvision")
     seen: dict[str, list[str]] = {}
 
     def import_module(name: str) -> ModuleType:
@@ -74,9 +71,9 @@ def test_what_is_hidden_is_there_again_afterwards(
     monkeypatch.setattr(lean, "import_module", import_module)
     monkeypatch.setattr(lean, "_empty", ModuleType)
     with click.Context(click.Command("harmonize"), obj=lean.OWN_PROCESS):
-        lean.import_monai(training=training)
-    assert seen and all(each == hidden for each in seen.values())
-    assert not {"ignite", "torchvision", "monai.apps"} & set(sys.modules)
+        lean.import_monai()
+    assert seen and all(each == names for each in seen.values())
+    assert not {*names, "monai.apps"} & set(sys.modules)
 
 
 @pytest.mark.parametrize(("there", "obj"), [(True, lean.OWN_PROCESS), (False, None)])
@@ -90,5 +87,5 @@ def test_a_process_that_goes_on_or_has_monai_gets_nothing_less(
     monkeypatch.setattr(lean, "import_module", lambda name: pytest.fail(f"{name} was imported"))
     before = set(sys.modules)
     with click.Context(click.Command("harmonize"), obj=obj):
-        lean.import_monai(training=False)
+        lean.import_monai()
     assert set(sys.modules) == before

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial.distance import cdist
 
 from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.transforms.generation.examples import Example, relative_depth
+from monai_consingan.transforms.generation.roughness import roughness
 from monai_consingan.transforms.generation.warped import random_turn
 from monai_consingan.transforms.insertion.donor_crop import MARGIN_MM
 from monai_consingan.transforms.smooth import positions_mm, smooth_noise
 
 __all__ = ["Outline", "draw_label", "draw_outline"]
 
-_SURFACE = 400  # voxels of a border that are looked at
-_COARSE, _FINE = 0.4, 0.15  # how smooth the noise is, as shares of the radius
-_MOST_COARSE, _MOST_FINE = 0.35, 0.12
+_SMOOTH = (0.4, 0.2, 0.12)  # how smooth the noise is that makes long, middle and short waves, as shares of the radius
+_MOST = 0.25  # standard deviation of waves
+_LEAST_WAVE = 0.005
+_FITS, _MOST_CHANGE = 4, 1.6  # how often, and at most by how much, noise is made stronger or weaker
 _LAYER_NOISE = 0.15
 
 
@@ -31,34 +32,18 @@ class Outline:
 
     Attributes:
         axes: lengths of the ellipsoid's axes relative to their geometric mean, rising.
-        coarse, fine: standard deviation of the border's distance to the ellipsoid, as a share of the radius: what is
-            alike over two fifths of the radius, and the rest.
+        waves: how strong the long, middle and short waves of the border are
+            (:py:func:`monai_consingan.transforms.generation.roughness.roughness`).
     """
 
     axes: tuple[float, ...]
-    coarse: float
-    fine: float
+    waves: tuple[float, ...]
 
     @classmethod
     def of(cls, example: Example) -> Outline:
         """The outline of a donor's lesion."""
-        mm = np.asarray(example.crop.spacing)
-        points = np.argwhere(example.core) * mm
-        middle = points.mean(axis=0)
-        values, turn = np.linalg.eigh(np.cov((points - middle).T) + np.diag(mm**2 / 12))
-        lengths = np.sqrt(values)
-        lengths /= np.cbrt(lengths.prod())
-        border = np.argwhere(example.core & ~ndimage.binary_erosion(example.core)) * mm - middle
-        border = border[np.linspace(0, len(border) - 1, min(_SURFACE, len(border))).astype(int)]
-        scaled = (border @ turn) / lengths
-        radius = np.linalg.norm(scaled, axis=1)
-        off = radius / radius.mean() - 1
-        near = np.exp(-0.5 * (cdist(scaled, scaled) / (_COARSE * radius.mean())) ** 2)
-        smooth = near @ off / near.sum(axis=1)
-        # a border of voxels is rough by itself
-        grain = float(mm.mean()) / math.sqrt(12) / max(float(radius.mean()), float(mm.mean()))
-        fine = math.sqrt(max(0.0, float((off - smooth).var()) - grain**2))
-        return cls(tuple(map(float, lengths)), min(float(smooth.std()), _MOST_COARSE), min(fine, _MOST_FINE))
+        axes, waves = roughness(example.core, example.crop.spacing)
+        return cls(tuple(map(float, axes)), tuple(float(min(wave, _MOST)) for wave in waves))
 
 
 def draw_outline(outlines: Sequence[Outline], rng: np.random.RandomState) -> Outline:
@@ -67,8 +52,8 @@ def draw_outline(outlines: Sequence[Outline], rng: np.random.RandomState) -> Out
     share = rng.uniform()
     axes = np.exp(share * np.log(first.axes) + (1 - share) * np.log(second.axes) + rng.normal(0, 0.08, 3))
     axes = axes / np.cbrt(axes.prod())
-    coarse, fine = third.coarse * rng.uniform(0.8, 1.2), third.fine * rng.uniform(0.8, 1.2)
-    return Outline(tuple(map(float, axes)), min(coarse, _MOST_COARSE), min(fine, _MOST_FINE))
+    waves = np.minimum(rng.uniform(0.8, 1.2) * np.array(third.waves), _MOST)
+    return Outline(tuple(map(float, axes)), tuple(map(float, waves)))
 
 
 def draw_label(example: Example, outline: Outline, diameter: float, rng: np.random.RandomState) -> NDArray[np.int64]:
@@ -90,14 +75,12 @@ def draw_label(example: Example, outline: Outline, diameter: float, rng: np.rand
     radius = diameter / 2
     outer = crop.label[(crop.label > 0) & ~example.core]
     whole = ball_diameter(float((crop.label > 0).sum()), 3) / ball_diameter(float(example.core.sum()), 3)
-    reach = radius * max(outline.axes) * (1 + 2 * outline.coarse) * whole + MARGIN_MM
+    reach = radius * max(outline.axes) * (1 + 2 * sum(outline.waves)) * whole + MARGIN_MM
     shape = [2 * int(np.ceil(reach / step)) + 1 for step in mm]
     turned = np.tensordot(random_turn(mm, rng), positions_mm(shape, mm), axes=1)
-    away = np.sqrt(sum((part / length) ** 2 for part, length in zip(turned, outline.axes, strict=True))) / radius
-    for smooth, strength in ((_COARSE, outline.coarse), (_FINE, outline.fine)):
-        away = away + strength * smooth_noise(shape, mm, smooth * radius, rng)
+    away = sum((part / length) ** 2 for part, length in zip(turned, outline.axes, strict=True)) / (2 * radius**2)
     wanted = max(1, round(math.pi / 6 * diameter**3 / math.prod(mm)))
-    core = _one_part(away, wanted)
+    core = _rough(away, outline, [smooth_noise(shape, mm, smooth * radius, rng) for smooth in _SMOOTH], wanted, mm)
     label = np.zeros(shape, np.int64)
     depth = relative_depth(core, mm) + _LAYER_NOISE * smooth_noise(shape, mm, 0.3 * radius, rng)
     _fill_layers(label, core, depth, crop.label[example.core], relative_depth(example.core, mm)[example.core])
@@ -108,6 +91,25 @@ def draw_label(example: Example, outline: Outline, diameter: float, rng: np.rand
         far = outside_distance(example.core, mm)[(crop.label > 0) & ~example.core]
         _fill_layers(label, both & ~core, -beyond, outer, -far)
     return label
+
+
+def _rough(
+    away: NDArray[np.float64],
+    outline: Outline,
+    noise: Sequence[NDArray[np.float64]],
+    count: int,
+    spacing: tuple[float, ...],
+) -> NDArray[np.bool_]:
+    """About ``count`` voxels in one part, within a border that noise moves until its waves are about the outline's."""
+    wanted = np.array(outline.waves)
+    strength, found = wanted, []
+    for _ in range(_FITS):
+        core = _one_part(away + np.tensordot(strength, noise, axes=1), count)
+        _, waves = roughness(core, spacing)
+        off = np.log(np.maximum(waves, _LEAST_WAVE) / np.maximum(wanted, _LEAST_WAVE))
+        found.append((float(np.abs(off).max()), core))
+        strength = strength * np.clip(np.exp(-off), 1 / _MOST_CHANGE, _MOST_CHANGE)
+    return min(found, key=lambda one: one[0])[1]
 
 
 def _one_part(away: NDArray[np.float64], count: int) -> NDArray[np.bool_]:

@@ -54,9 +54,9 @@ def warp_lesion(example: Example, diameter: float, rng: np.random.RandomState, *
     matrix = matrix @ (np.eye(3) + strength * np.triu(rng.normal(0, _SHEAR, (3, 3)), 1))
     matrix /= np.cbrt(abs(np.linalg.det(matrix)))  # from the new lesion's mm, but for the scale, to the donor's
 
-    # beyond the lesion's ellipsoid distances are not scaled
+    # beyond the ellipsoid that holds the whole lesion distances are not scaled
     inverse = np.linalg.inv(5 * np.cov(away.T) + np.diag(mm**2 / 4))
-    edge = np.percentile(_radius(away.T, inverse), 98)
+    edge = _radius(away.T, inverse).max()
     extent = np.abs(np.linalg.inv(matrix) @ away.T).max(axis=1) * factor
     shape = 2 * np.ceil((extent + MARGIN_MM + 0.2 * diameter) / mm).astype(int) + 1
     parts = [(smooth * diameter, strength * share * diameter) for smooth, share in _DEFORMATION]

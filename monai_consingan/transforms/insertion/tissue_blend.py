@@ -64,7 +64,7 @@ class TissueBlend:
         extend_mm: how much further than the fade a change may reach along an axis of thick slices.
     """
 
-    inner_mm: float = 0.0
+    inner_mm: float = 1.5
     outer_mm: float = 3.0
     fade_mm: float = 3.0
     fine_mm: float = 2.0

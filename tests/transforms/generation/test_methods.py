@@ -14,6 +14,7 @@ from monai_consingan.distance import ball_diameter
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.generation.profile import Profile
+from monai_consingan.transforms.generation.roughness import roughness
 from monai_consingan.transforms.generation.shapes import Outline, draw_label
 from monai_consingan.transforms.generation.textured import patch_lesion, procedural_lesion, spectrum_texture
 from monai_consingan.transforms.generation.warped import random_turn, warp_lesion
@@ -105,13 +106,22 @@ def test_thick_slices_are_turned_in_their_plane_only(make_example: Any) -> None:
 def test_the_outline_of_a_ball_is_round_and_smooth(make_example: Any) -> None:
     outline = Outline.of(make_example(radius=9.0))
     assert outline.axes == pytest.approx((1, 1, 1), abs=0.03)
-    assert outline.coarse < 0.03
-    assert outline.fine < 0.06
+    assert max(outline.waves) < 0.025
+
+
+@pytest.mark.parametrize("diameter", [10.0, 16.0])
+def test_new_outlines_are_as_rough_as_asked_for_at_any_size(make_example: Any, diameter: float) -> None:
+    example, waves = make_example(radius=8.0), (0.04, 0.05, 0.05)
+    found = []
+    for seed in range(4):
+        label = draw_label(example, Outline((0.8, 1.0, 1.25), waves), diameter, np.random.RandomState(seed))
+        found.append(roughness(label > 0, example.crop.spacing)[1])
+    assert np.mean(found, axis=0) == pytest.approx(waves, rel=0.25)
 
 
 def test_a_label_has_the_volume_and_the_donors_shares(make_example: Any) -> None:
     example = make_example(radius=8.0, hollow=5.0)
-    label = draw_label(example, Outline((0.8, 1.0, 1.25), 0.1, 0.05), 14.0, np.random.RandomState(0))
+    label = draw_label(example, Outline((0.8, 1.0, 1.25), (0.03, 0.04, 0.04)), 14.0, np.random.RandomState(0))
     wanted = np.pi / 6 * 14**3
     assert (label > 0).sum() == pytest.approx(wanted, rel=0.03)
     assert (label == 1).sum() / (label > 0).sum() == pytest.approx((5 / 8) ** 3, abs=0.04)

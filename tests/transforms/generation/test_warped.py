@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from scipy import ndimage
 
 from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.generation.roughness import roughness
 from monai_consingan.transforms.generation.warped import warp_lesion
 
 
@@ -44,3 +46,14 @@ def test_the_border_of_a_lesion_that_is_made_small_is_as_smooth_as_a_small_ball(
     made = warp_lesion(example, 12.0, np.random.RandomState(0), strength=0.0).label > 0
     faces = sum(int((made != np.roll(made, 1, axis)).sum()) for axis in range(3))
     assert faces < 1.53 * np.pi * 12**2  # 1.5 is a ball's on a grid of voxels
+
+
+def test_an_outline_stays_what_it_is_when_it_is_made_smaller(make_example: Any) -> None:
+    example = make_example(radius=14.0, side=90, channels=1)
+    middle = np.argwhere(example.core).mean(axis=0)
+    x, y, z = (grid - at for grid, at in zip(np.indices(example.core.shape), middle, strict=True))
+    horn = (x >= 0) & (x < 22) & (y**2 + z**2 < 4**2)
+    crop = replace(example.crop, label=np.where(horn, 4, example.crop.label))
+    made = warp_lesion(Example.of(crop), 14.0, np.random.RandomState(0), strength=0.0)
+    (_, donors), (_, made_smaller) = (roughness(one.label > 0, one.spacing) for one in (crop, made))
+    assert made_smaller == pytest.approx(donors, rel=0.2)

@@ -129,7 +129,7 @@ def test_slices_are_independent() -> None:
 def test_spacing_scales_all() -> None:
     host, source, mask = _scene(5)
     small = TissueBlend()(host, source, mask, spacing=1.0)
-    large = TissueBlend(0, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
+    large = TissueBlend(3, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
     assert np.allclose(small, large)
 
 

@@ -21,6 +21,7 @@ __all__ = ["TissueBlend"]
 
 _PRECISION = 1e-6  # of levels, far below the noise
 _TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
+_SHALLOW = 0.25  # share of a mask's greatest depth that the seam may run within it: a small one has none to spare
 _CUT = 4.0  # standard deviations at which a gaussian ends
 
 
@@ -51,7 +52,8 @@ class TissueBlend:
     profile are each one's own.
 
     Args:
-        inner_mm: how far the seam may run inside the mask's border; 0 keeps all of the mask.
+        inner_mm: how far the seam may run inside the mask's border, at most a quarter of the mask's greatest depth; 0
+            keeps all of the mask.
         outer_mm: how far it may run outside.
         fade_mm: the fade reaches this far to both sides of the seam.
         fine_mm: standard deviation of the gaussian that parts coarse from fine.
@@ -64,7 +66,7 @@ class TissueBlend:
         extend_mm: how much further than the fade a change may reach along an axis of thick slices.
     """
 
-    inner_mm: float = 1.5
+    inner_mm: float = 1.0
     outer_mm: float = 3.0
     fade_mm: float = 3.0
     fine_mm: float = 2.0
@@ -215,13 +217,15 @@ class TissueBlend:
         to its sides; depth and distance around are those of the mask.
         """
         free = 1 - share
-        inner = self.inner_mm + free * (self.inner_in_space_mm - self.inner_mm)
+        deepest = float(depth.max())
+        inner = min(self.inner_mm, _SHALLOW * deepest)
+        inner += free * (self.inner_in_space_mm - inner)
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         ring = (around > 0) & (around <= self.ring_mm) & known
         bands = zip(host, source, *half, *coarse, strict=True)
         texture = np.stack([self._texture(*channel, ring) for channel in bands])
         outline = (around <= self.outer_mm) & known
-        core = depth > min(inner, 0.999 * float(depth.max()))
+        core = depth > min(inner, 0.999 * deepest)
         given: dict[str, Any] = {"spacing": mm, "alone": 0.0, "precision": _PRECISION}
         clone = poisson_blend(*coarse, outline, valid=known, **given)
         shown = seam_cut(clone + texture, host, core, outline)

@@ -126,10 +126,20 @@ def test_slices_are_independent() -> None:
     assert np.array_equal(result[:, 1], host)
 
 
+def test_the_seam_stays_outside_of_a_small_mask() -> None:
+    host, source, mask = _scene(7)
+    depth = distance_transform_edt(mask)
+    small = depth >= depth.max() - 2
+    outside = TissueBlend(inner_mm=0)
+    assert distance_transform_edt(small).max() < 4
+    assert np.array_equal(TissueBlend()(host, source, small), outside(host, source, small))
+    assert not np.array_equal(TissueBlend()(host, source, mask), outside(host, source, mask))
+
+
 def test_spacing_scales_all() -> None:
     host, source, mask = _scene(5)
     small = TissueBlend()(host, source, mask, spacing=1.0)
-    large = TissueBlend(3, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
+    large = TissueBlend(2, 6, 6, 4, ring_mm=16.0)(host, source, mask, spacing=2.0)
     assert np.allclose(small, large)
 
 

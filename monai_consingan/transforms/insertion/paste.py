@@ -24,9 +24,9 @@ from monai_consingan.arrays import (
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.head import Air, ChannelAir
+from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.canvas import Canvas, PastedLesion, Patch
+from monai_consingan.transforms.insertion.canvas import Canvas, PastedLesion
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.pasting import Pasting
@@ -121,8 +121,8 @@ class PasteLesion(Pasting, Transform):
         offset: Sequence[int] | None = None,
         host_label: NdarrayOrTensor | None = None,
         donor_valid: NdarrayOrTensor | None = None,
-        airs: tuple[Sequence[Air], Sequence[Air]] | None = None,
-    ) -> tuple[Canvas, Patch, tuple[str, ...]]:
+        airs: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    ) -> tuple[Any, Any, tuple[str, ...]]:
         """The host that is pasted into, what of the donor comes where in it, and how each channel's was matched.
 
         Args and errors are those of a call; ``airs`` is what tells tissue from air in each channel of host and donor,

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.ahead import compile_ahead
 from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     blend_settings,
@@ -120,6 +121,7 @@ def _run(
     training = training_settings(options, task, options["start"], needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
     import_monai()
+    compile_ahead(options, training, blend, settings.redrawn)
     run = getattr(import_module("monai_consingan.workflows.augmentation"), workflow)
     summary = run(settings=settings, training=training, blend=blend, progress=not quiet, **given_only(**options))
     return _show(summary, output, quiet)

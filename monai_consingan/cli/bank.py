@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.ahead import compile_ahead
 from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     axis_option,
@@ -69,6 +70,7 @@ def bank(
     from monai_consingan.models import prepare_bank
 
     settings = training_settings(options, task, options["start"], dims=options.pop("dims"))
+    compile_ahead(options, settings)
     names = prepare_bank(
         [{"image": image, "label": label} for image, label in zip(images, labels or [None] * len(images), strict=True)],
         output,
@@ -120,6 +122,7 @@ def cohort(data_set: Path, output: Path, task: str, each_fold: bool, quiet: bool
     if each_fold:
         refuse_given(("held_out",), "but --each-fold takes the scans of each fold only")
     settings = training_settings(options, task, dims=options.pop("dims"))
+    compile_ahead(options, settings)
     given = {"task": task, "settings": settings, "progress": not quiet, **given_only(**options)}
     if each_fold:
         reports = {f"fold-{fold}": report for fold, report in cohort_folds(data_set, output, **given).items()}

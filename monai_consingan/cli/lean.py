@@ -38,8 +38,17 @@ def import_monai() -> None:
     Nothing is done where MONAI is there already, or the process goes on after the command, as in a notebook; and MONAI
     is imported as usual where it cannot be had like this.
     """
-    if "monai" in sys.modules or click.get_current_context().find_root().obj != OWN_PROCESS:
-        return
+    if "monai" not in sys.modules and in_own_process():
+        import_parts()
+
+
+def in_own_process() -> bool:
+    """Whether the process ends with the command that runs."""
+    return bool(click.get_current_context().find_root().obj == OWN_PROCESS)
+
+
+def import_parts() -> None:
+    """Import MONAI as :func:`import_monai` does, in any process."""
     not_found: dict[str, ModuleType | None] = dict.fromkeys(_UNUSED)
     try:
         with _instead(not_found), _instead({"itk": _WhenUsed("itk")}), _without_parts():

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.ahead import compile_ahead
 from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     blend_options,
@@ -118,6 +119,7 @@ def harmonize(output: Path, quiet: bool, **options: Any) -> None:
     settings = training_settings(options, "harmonization", options["start"], needed=False, dims=options["dims"])
     blend = blend_settings(options, None if usual is None else usual.redrawn)
     import_monai()
+    compile_ahead(options, settings, blend, usual.redrawn if options["method"] and usual else None)
     from monai_consingan.workflows import LesionSource
     from monai_consingan.workflows import harmonize as run
 
@@ -192,6 +194,7 @@ def remove(output: Path, quiet: bool, **options: Any) -> None:
     settings = training_settings(options, "editing", options["start"], needed=False, dims=options["dims"])
     blend = blend_settings(options, REMOVAL_BLEND)
     import_monai()
+    compile_ahead(options, settings, blend)
     from monai_consingan.workflows import LesionTarget
     from monai_consingan.workflows import remove as run
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from monai_consingan.cli.ahead import compile_ahead
 from monai_consingan.cli.lean import import_monai
 from monai_consingan.cli.options import (
     axis_option,
@@ -76,6 +77,7 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
 
     task = options["task"]
     settings = training_settings(options, task, options["start"], dims=options.pop("dims"))
+    compile_ahead(options, settings)
     report = train_run(images, output, settings=settings, progress=not quiet, **given_only(**options))
     if not quiet:
         show_training(report, output)

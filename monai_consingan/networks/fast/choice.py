@@ -16,7 +16,7 @@ from monai_consingan.networks.generator import ConSinGANGenerator
 if TYPE_CHECKING:
     from monai_consingan.networks.fast.networks import FastDiscriminator, FastGenerator
 
-_SMALLEST = {2: (32, 40), 3: (16, 24)}
+SMALLEST = {2: (32, 40), 3: (16, 24)}
 """Filters and side, in the plane and in space; below either, the compiled functions gain little, and their compilation
 may cost more than it saves."""
 
@@ -65,12 +65,13 @@ def fast_networks(
     if fast is False:
         return None
     reason = _hindrance(generator, discriminator)
-    filters, side = _SMALLEST[generator.spatial_dims]
+    filters, side = SMALLEST[generator.spatial_dims]
     pays = generator.channels >= filters and min(generator.stage_sizes[-1]) >= side
     if fast is None and (reason or not pays):
         return None
     if not reason:
         try:
+            from monai_consingan.networks.fast.ahead import compile_rest
             from monai_consingan.networks.fast.networks import FastDiscriminator, FastGenerator
         except ImportError as error:  # not installed, or at odds with the installed NumPy
             reason = f"Numba cannot be imported ({error}): pip install monai-consingan[fast]"
@@ -78,6 +79,7 @@ def fast_networks(
         return None
     if reason:
         raise ConSinGANError(f"The fast networks cannot be used: {reason}; leave fast at None.")
+    compile_rest(generator.channels, generator.in_channels, 3 ** (generator.spatial_dims - 2))
     return FastNetworks(FastGenerator(generator), FastDiscriminator(discriminator))
 
 

@@ -72,15 +72,30 @@ def specialize(
     for item in [*functions, *kernels]:
         name, original, own = (item, item, {}) if isinstance(item, str) else item
         source = module[original]
-        clone = FunctionType(source.__code__, {**shared, **own}, name, source.__defaults__)
-        clone.__qualname__ = f"{name}_{suffix}{'double' if double else 'single'}"
-        clone.__module__ = source.__module__
+        clone = _clone(source, {**shared, **own}, name, suffix, double)
         if item in kernels:
             compiled[name] = _kernel(clone)
         else:
             shared[name] = njit(clone, **_OPTIONS, **_INNER)
             shared[name]._cache = _disk_cache(clone)
     return compiled
+
+
+def is_kept(source: Any, *, dtype: torch.dtype, suffix: str = "") -> bool:
+    """Whether a compiled function of :func:`specialize` is on the disk; also true where none can be kept there."""
+    kept = _disk_cache(_clone(source, {}, source.__name__, suffix, dtype == torch.float64))
+    try:
+        return isinstance(kept, NullCache) or bool(kept._cache_file._load_index())
+    except Exception:  # as in _DiskCache
+        return False
+
+
+def _clone(source: FunctionType, names: dict[str, Any], name: str, suffix: str, double: bool) -> FunctionType:
+    """A function that sees other names, under a name that tells these from others."""
+    clone = FunctionType(source.__code__, names, name, source.__defaults__)
+    clone.__qualname__ = f"{name}_{suffix}{'double' if double else 'single'}"
+    clone.__module__ = source.__module__
+    return clone
 
 
 def own(values, part, parts):  # type: ignore[no-untyped-def]

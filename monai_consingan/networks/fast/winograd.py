@@ -19,7 +19,7 @@ import torch
 
 from monai_consingan.networks.fast import tiles as of_tiles
 from monai_consingan.networks.fast.product import product, tile_of
-from monai_consingan.networks.fast.specialize import Kernel, own, specialize
+from monai_consingan.networks.fast.specialize import Kernel, is_kept, own, specialize
 from monai_consingan.networks.fast.tiles import clear, load_gradient, load_planes, store
 
 FLAT, DEEP = 32, 16
@@ -94,6 +94,11 @@ def winograd(channels: int, dtype: torch.dtype) -> Winograd:
         suffix=f"{channels}_",
     )
     return Winograd(*compiled.values())
+
+
+def has_winograd(channels: int, dtype: torch.dtype) -> bool:
+    """Whether these functions are on the disk already, or cannot be kept there (:func:`is_kept`)."""
+    return all(is_kept(source, dtype=dtype, suffix=f"{channels}_") for source in (_convolve, _weight_gradient))
 
 
 def _block(item, ho, wo, taps):  # type: ignore[no-untyped-def]

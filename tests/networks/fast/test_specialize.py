@@ -15,7 +15,7 @@ pytest.importorskip("numba")
 
 from numba.core import caching, config
 
-from monai_consingan.networks.fast.specialize import bits, specialize
+from monai_consingan.networks.fast.specialize import bits, is_kept, specialize
 
 N = 0
 floats: Any = None
@@ -70,6 +70,16 @@ def test_damaged_files_are_replaced(folder: Path, suffix: str) -> None:
     assert len(written) > 50
     assert added(4) == 9
     assert path.read_bytes() == written
+
+
+def test_what_is_on_the_disk_is_known(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {"dtype": torch.float64, "suffix": "7"}
+    assert not is_kept(_add, **asked)
+    added(7)
+    assert is_kept(_add, **asked) and not is_kept(_add, **{**asked, "suffix": "8"})
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    with pytest.warns(ConSinGANWarning, match="NUMBA_CACHE_DIR"):
+        assert is_kept(_add, **{**asked, "suffix": "8"})
 
 
 def test_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,13 @@ from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.bends import bent_fill
 from monai_consingan.transforms.removal.means import Means
 from monai_consingan.transforms.removal.moves import moved, overlaps, unlikeness
+from monai_consingan.transforms.removal.roughness import energy, finest, pixel_widths, strength
+from monai_consingan.transforms.removal.warp import fitted_warp
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
 _ORDINARY = 4.0  # robust standard deviations from the median of the surroundings
 _FAR = 0.01  # a place 1 mm farther away has to fit so much better
+_FEW = 100  # voxels that say half as much of how rough the source is at a place as very many
 OUTSIDE = 0.05
 """Fraction of the voxels taken that may lie outside the head: heads are not symmetric."""
 
@@ -39,7 +42,7 @@ class MatchedFill:
       tissue by what they lack between shading and texture.
     - *Level and shading*: by Poisson's equation (:func:`poisson_blend`).
     - *Texture*: the source's finest part is scaled until the fill is as rough as the tissue around, so far as
-      ``texture`` says. No mean of estimates is as rough as tissue.
+      ``texture`` says, in space times what the source is rougher here than around. No mean of estimates is as rough.
     - *Bends*: in space, the fill of a host that was resampled from thicker slices bends where these were.
 
     The sequences of one image are filled from one place, that where the differences of all together, each in robust
@@ -51,9 +54,11 @@ class MatchedFill:
         ring_mm: how far around the region its surroundings reach.
         coarse_mm: standard deviation of the gaussian that parts the two bands of structure.
         structure: least share of the finer band that is taken, from 0 to 1.
-        texture: energy of the finest part wanted inside, relative to that around; 0 takes it as it is in the source.
+        texture: energy of the finest part wanted inside, relative to that around, and in space to what the source has
+            inside relative to its own surroundings; 0 takes it as it is in the source.
         most: the finest part is made at most so many times stronger or weaker.
         unusable: fraction of the voxels taken that may not be usable; these are filled smoothly, without texture.
+        warp_mm: how far the source is expected to be warped in space; 0 only moves it.
 
     Raises:
         ConSinGANError: a number is out of range.
@@ -66,9 +71,11 @@ class MatchedFill:
     texture: float = 1.0
     most: float = 2.0
     unusable: float = 0.0
+    warp_mm: float = 1.5
 
     def __post_init__(self) -> None:
-        for name, least in {"reach_mm": 0, "ring_mm": 0.1, "coarse_mm": 0.1, "texture": 0, "most": 1}.items():
+        leasts = {"reach_mm": 0, "ring_mm": 0.1, "coarse_mm": 0.1, "texture": 0, "most": 1, "warp_mm": 0}
+        for name, least in leasts.items():
             value = getattr(self, name)
             if not least <= value < np.inf:
                 raise ConSinGANError(f"{name} is {value}; give a number that is {least} or more.")
@@ -128,7 +135,7 @@ class MatchedFill:
         targets, guides = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
         _, _, (inside, ill, head, usable, source_head), axis, mm = pairs[0]
         result = targets.copy()
-        known = head & ~inside
+        known, in_space = head & ~inside, axis is None and inside.ndim == 3
         parts, count = label(inside, np.ones((3,) * inside.ndim))
         for part, box in enumerate(find_objects(parts, count), start=1):
             near = self.surroundings(box, mm, axis, inside.shape)
@@ -137,15 +144,22 @@ class MatchedFill:
             if wanted.any():
                 here, there = (channels[in_all(near)] for channels in (targets, guides))
                 free, around = usable[near], known[near]
-                ring = (outside_distance(region, mm, axis, reach_mm=self.ring_mm) <= self.ring_mm) & around
+                distance = outside_distance(region, mm, axis, reach_mm=self.ring_mm)
+                ring = (distance <= self.ring_mm) & around
                 healthy = around & ~ill[near]
-                told = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
-                told = told & np.all([_ordinary(channel, told & ring) for channel in here], axis=0)
+                shown = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
+                told = shown & np.all([_ordinary(channel, shown & ring) for channel in here], axis=0)
                 ring &= told
                 place = self._place(here, there, region, ring, free, source_head[near], axis, mm)
+                take: Callable[[np.ndarray, int], np.ndarray] | None = None
                 sound = moved(free, place)
+                if in_space:
+                    take, sound = self._taken(here, there, shown, free, source_head[near], distance, place, mm)
                 for filled, channel, other in zip(result, here, there, strict=True):
-                    new = self._filled(channel, moved(other, place), sound, wanted, around, told, ring, axis, mm)
+                    pair: tuple[np.ndarray, np.ndarray | None] = moved(other, place), None
+                    if take is not None:
+                        pair = take(other, 3), take(finest(other, free & source_head[near], axis), 0)
+                    new = self._filled(channel, *pair, sound, wanted, around, told, ring, axis, mm)
                     filled[near][wanted] = new[wanted]
         return result if stacked else np.asarray(result[0])
 
@@ -200,10 +214,34 @@ class MatchedFill:
         best = np.unravel_index(int(np.lexsort((far.ravel(), cost.ravel()))[0]), cost.shape)  # of equals the nearest
         return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
 
+    def _taken(
+        self,
+        host: np.ndarray,
+        source: np.ndarray,
+        told: np.ndarray,
+        usable: np.ndarray,
+        source_head: np.ndarray,
+        distance: np.ndarray,
+        place: tuple[int, ...],
+        mm: Sequence[float],
+    ) -> tuple[Callable[[np.ndarray, int], np.ndarray], np.ndarray]:
+        """What moves a map of the source to a place and warps it, by splines of an order, and where that is of use.
+
+        Where the warp takes what is not usable, or lies beyond the head, maps are moved only.
+        """
+        if self.warp_mm > 0:
+            warp = fitted_warp(host, source, told, usable, distance, place, (self.ring_mm, self.warp_mm), None, mm)
+            sound, inside, region = warp.sound(usable), warp.sound(source_head), distance == 0
+            count = int(region.sum())
+            if (region & ~sound).sum() <= self.unusable * count and (region & ~inside).sum() <= OUTSIDE * count + 0.5:
+                return lambda image, order: warp.values(image, usable, order), sound
+        return lambda image, order: moved(image, place), moved(usable, place)
+
     def _filled(
         self,
         host: np.ndarray,
         source: np.ndarray,
+        fine: np.ndarray | None,
         sound: np.ndarray,
         region: np.ndarray,
         known: np.ndarray,
@@ -214,10 +252,11 @@ class MatchedFill:
     ) -> np.ndarray:
         """The host with the region filled from a source that was moved already, and is of use where it is sound.
 
+        Its finest part was moved by whole voxels, as what is interpolated is smoother; None takes it of the source.
         Levels fit to all that is known of the host; the rest to what it tells of healthy tissue.
         """
         both = ring & sound
-        pixel = [0.0 if along == axis else 1.0 for along in range(host.ndim)]
+        pixel = pixel_widths(axis, host.ndim)
         coarse = [0.0 if along == axis else self.coarse_mm / size for along, size in enumerate(mm)]
         low, middle = (Means(sound, sigma)(source) for sigma in (coarse, pixel))
         means = [Means(told & sound, sigma) for sigma in (coarse, pixel)]
@@ -227,34 +266,15 @@ class MatchedFill:
         share = max(_slope(here_middle - here_low, there_middle - there_low, both), self.structure)
         structure = _slope(here_low, there_low, both) * low + share * (middle - low)
         smooth = poisson_blend(host, structure, region, axis=axis, spacing=mm, valid=known)
-        rough = np.where(region & sound, source - middle, 0.0)
-        strength = self._strength(host, smooth, rough, region, told, ring, pixel)
-        filled = np.where(region, smooth + strength * rough, host)
+        rough = np.where(region & sound, source - middle if fine is None else fine, 0.0)
+        wanted = self.texture * energy(finest(host, told, axis), ring)
+        if fine is not None and (own := energy(fine, both & _ordinary(source, both))) > 0:
+            count = int((region & sound).sum())
+            wanted *= (energy(fine, region & sound) / own) ** (count / (count + _FEW))
+        times = strength(smooth, rough, region, wanted, self.most, axis)
+        filled = np.where(region, smooth + times * rough, host)
         in_space = axis is None and host.ndim == 3
         return bent_fill(host, filled, region, known, ring, mm) if in_space else filled
-
-    def _strength(
-        self,
-        host: np.ndarray,
-        smooth: np.ndarray,
-        rough: np.ndarray,
-        region: np.ndarray,
-        told: np.ndarray,
-        ring: np.ndarray,
-        pixel: Sequence[float],
-    ) -> float:
-        """How many times the finest part has to be taken to be as rough as the surroundings."""
-        if self.texture == 0 or not ring.any():
-            return 1.0
-        around = host - Means(told, pixel)(host)
-        wanted = self.texture * float((around[ring] ** 2).mean())
-        inner = Means(region, pixel)
-        base, more = ((part - inner(part))[region] for part in (smooth, rough))
-        square, mixed, rest = float((more**2).mean()), float((base * more).mean()), float((base**2).mean()) - wanted
-        if not square > 0:
-            return 1.0
-        found = (np.sqrt(max(mixed**2 - square * rest, 0.0)) - mixed) / square
-        return float(np.clip(found, 1 / self.most, self.most))
 
 
 def _ordinary(image: np.ndarray, ring: np.ndarray) -> np.ndarray:

@@ -1,0 +1,128 @@
+"""A source warped a little, so that its structures meet those of a host around a region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
+
+from monai_consingan.data.contrast import robust_spread
+from monai_consingan.transforms.removal.means import Means
+
+_NEAR_MM = 3.0  # distance from the region at which what differs counts a third
+_SMOOTH_MM = 1.0  # standard deviation of the gaussian that leaves out what is too fine to be followed
+_CUT = 4.0  # robust standard deviations from the median at which intensities are cut, as vessels outshine all else
+_ROUNDS = 6
+_STILL = 0.02  # voxels: a round that moves nothing farther is the last
+_FAR = 2.0  # voxels that a round moves at most
+_SOUND = 0.99  # share of the voxels that an interpolated value is of which have to be of use
+
+
+class Warp(NamedTuple):
+    """Where the tissue for every voxel of a part of an image comes from.
+
+    Attributes:
+        places: in voxels of the source, (axes, \\*spatial).
+    """
+
+    places: np.ndarray
+
+    def sound(self, usable: np.ndarray) -> np.ndarray:
+        """Where what comes is of use, of a map of the source, boolean (\\*spatial)."""
+        return np.asarray(map_coordinates(usable.astype(np.float32), self.places, order=1, cval=0.0) > _SOUND)
+
+    def values(self, source: np.ndarray, usable: np.ndarray, order: int) -> np.ndarray:
+        """What comes, of the source's shape: by splines through the voxels of use, or, of order 0, of the nearest."""
+        known = _continued(source, usable)
+        known = spline_filter(known, order, mode="nearest") if order > 1 else known
+        return np.asarray(map_coordinates(known, self.places, order=order, mode="nearest", prefilter=False))
+
+
+def fitted_warp(
+    hosts: np.ndarray,
+    sources: np.ndarray,
+    told: np.ndarray,
+    usable: np.ndarray,
+    distance: np.ndarray,
+    place: Sequence[int],
+    limits: tuple[float, float],
+    axis: int | None,
+    mm: Sequence[float],
+) -> Warp:
+    """The warp after which a source differs least from a host around a region.
+
+    It is a polynomial of the second degree, found by Gauss and Newton's method, and as small as the differences allow:
+    every coefficient is expected to be 0 with a standard deviation that is given. What is near the region counts most.
+
+    Args:
+        hosts, sources: (C, \\*spatial); in every channel levels may differ.
+        told: where the host tells of healthy tissue, boolean (\\*spatial), as the next two.
+        usable: where the source may be taken.
+        distance: mm from the region, (\\*spatial), 0 inside.
+        place: voxels by which the source was found to lie off the host, from where the warp starts.
+        limits: how far from the region differences count, and the standard deviation of a coefficient, in mm.
+        axis: the spatial axis along which nothing moves, or None.
+        mm: mm per spatial axis.
+    """
+    region, ring = distance == 0, told & (distance <= limits[0])
+    sigma = [0.0 if along == axis else _SMOOTH_MM / size for along, size in enumerate(mm)]
+    moving = [along for along in range(distance.ndim) if along != axis]
+    grid = np.stack(np.meshgrid(*(np.arange(side, dtype=float) for side in distance.shape), indexing="ij"))
+    terms = _terms(grid, region, mm)
+    start = grid + np.reshape(np.array(place, float), (-1, *[1] * distance.ndim))
+    weights = np.exp(-distance[ring] / _NEAR_MM)
+    layers = []
+    for host, source in zip(hosts, sources, strict=True):
+        spread = robust_spread(host[ring]) if ring.any() else 0.0
+        if spread > 0:
+            here, there = (
+                Means(where, sigma)(np.clip(image, middle - _CUT * spread, middle + _CUT * spread))
+                for image, where in ((host, told), (_continued(source, usable), usable))
+                for middle in (np.median(image[ring]),)
+            )
+            slopes = [np.gradient(there, axis=along) for along in moving]
+            layers.append((here[ring], there, slopes))
+    found = np.zeros((len(moving), len(terms)))
+    basis, least = terms[:, ring], np.diag(np.repeat([(mm[along] / limits[1]) ** 2 for along in moving], len(terms)))
+    alone = np.prod([2 * np.sqrt(np.pi) * max(width, 1.0) for width in sigma if width > 0])  # voxels that go together
+    for _ in range(_ROUNDS if layers else 0):
+        places = start[:, ring]
+        places[moving] += found @ basis
+        sound = map_coordinates(usable.astype(np.float32), places, order=1, cval=0.0) > _SOUND
+        if not sound.any():
+            break
+        square, right = least.copy(), -least @ found.ravel()
+        for here, there, slopes in layers:
+            apart = here[sound] - map_coordinates(there, places[:, sound], order=1, mode="nearest")
+            apart -= np.average(apart, weights=weights[sound])
+            noise = alone * robust_spread(apart) ** 2 or 1.0
+            each = np.stack([map_coordinates(slope, places[:, sound], order=1, mode="nearest") for slope in slopes])
+            pull = (each[:, None] * basis[None, :, sound]).reshape(len(right), -1)
+            square += (pull * weights[sound]) @ pull.T / noise
+            right += (pull * weights[sound]) @ apart / noise
+        step = np.clip(np.linalg.solve(square, right), -_FAR, _FAR)
+        found += step.reshape(found.shape)
+        if np.abs(step).max() < _STILL:
+            break
+    start[moving] += np.tensordot(found, terms, 1)
+    return Warp(start)
+
+
+def _terms(grid: np.ndarray, region: np.ndarray, mm: Sequence[float]) -> np.ndarray:
+    """The terms of a polynomial of the second degree of what is 0 in the middle of a region, 1 at its far end."""
+    sizes = np.reshape(mm, (-1, *[1] * region.ndim))
+    away = (grid - grid[:, region].mean(axis=1).reshape(sizes.shape)) * sizes
+    away /= np.sqrt((away[:, region] ** 2).sum(axis=0)).max() + _NEAR_MM
+    pairs = combinations_with_replacement(away, 2)
+    return np.stack([np.ones(region.shape), *away, *(one * other for one, other in pairs)])
+
+
+def _continued(source: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """A source with the value of the nearest usable voxel wherever it is not usable."""
+    if usable.all() or not usable.any():
+        return source
+    nearest = distance_transform_edt(~usable, return_distances=False, return_indices=True)
+    return np.asarray(source[tuple(nearest)])

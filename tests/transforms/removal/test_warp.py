@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from monai_consingan.distance import outside_distance
+from monai_consingan.metrics import texture
+from monai_consingan.transforms import MatchedFill
+from monai_consingan.transforms.removal.warp import fitted_warp
+
+LIMITS = 8.0, 1.5
+
+
+def tissue(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    smooth = gaussian_filter(np.random.RandomState(seed).normal(size=shape), 3, mode="wrap")
+    return 100 + 20 * smooth / smooth.std()
+
+
+def stretched(shape: tuple[int, ...], middle: float, by: float) -> np.ndarray:
+    """Where what a host shows lies in its source: farther along the first axis, the farther from the middle."""
+    places = np.stack(np.meshgrid(*(np.arange(side, dtype=float) for side in shape), indexing="ij"))
+    places[0] += by * (places[0] - middle)
+    return places
+
+
+def block(shape: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask[tuple(slice(side // 2 - 6, side // 2 + 6) for side in shape)] = True
+    return mask
+
+
+@pytest.mark.parametrize("shape", [(64, 60), (36, 34, 32)])
+def test_finds_how_a_source_is_stretched(shape: tuple[int, ...]) -> None:
+    source, mask = tissue(shape), block(shape)
+    places = stretched(shape, shape[0] / 2, 0.2)
+    host = 30 + np.where(mask, 500.0, map_coordinates(source, places, order=3, mode="nearest"))
+    distance, all_ = outside_distance(mask, [1.0] * len(shape)), np.ones(shape, bool)
+    place = [0] * len(shape)
+    warp = fitted_warp(host[None], source[None], ~mask, all_, distance, place, LIMITS, None, [1.0] * len(shape))
+    assert np.abs(warp.places - places)[:, mask].max() < 0.4
+    if len(shape) == 2:
+        return
+    filled, moved = (MatchedFill(structure=1, texture=0, warp_mm=mm)(host, source, mask) for mm in (1.5, 0))
+    truth = 30 + map_coordinates(source, places, order=3, mode="nearest")
+    assert np.abs(filled - truth)[mask].mean() < 0.7 * np.abs(moved - truth)[mask].mean()
+
+
+def test_nothing_moves_across_slices_or_where_nothing_is_told() -> None:
+    shape = (40, 40, 3)
+    source, mask = np.stack([tissue(shape[:2], k) for k in range(3)], -1), np.zeros(shape, bool)
+    mask[14:26, 14:26] = True
+    host = np.roll(source, 1, axis=0)
+    distance, grid = outside_distance(mask, (1, 1, 5), 2), np.indices(shape, float)
+    everywhere, how = np.ones(shape, bool), ((0, 0, 0), LIMITS, 2, (1, 1, 5))
+    warp = fitted_warp(host[None], source[None], ~mask, everywhere, distance, *how)
+    np.testing.assert_array_equal(warp.places[2], grid[2])
+    assert np.abs(warp.places[0] + 1 - grid[0])[mask].max() < 0.2
+    for told, usable in ((~everywhere, everywhere), (~mask, ~everywhere)):
+        warp = fitted_warp(host[None], source[None], told, usable, distance, *how)
+        np.testing.assert_array_equal(warp.places, grid)
+
+
+def test_takes_nothing_that_is_not_usable() -> None:
+    """What a warp would bring from a lesion of the source is not taken: the source is moved only."""
+    source, mask = tissue((44, 34, 32)), block((44, 34, 32))
+    places = stretched(mask.shape, 22, 0.3)
+    host = np.where(mask, 500.0, map_coordinates(source, places, order=3, mode="nearest"))
+    usable = np.ones(mask.shape, bool)
+    usable[28:31] = False  # beside the mask, but within what it is stretched to
+    seen = np.where(usable, source, 5000.0)
+    filled, moved = (MatchedFill(0, texture=0, warp_mm=mm)(host, seen, mask, usable=usable) for mm in (1.5, 0))
+    assert filled[mask].max() < 250
+    np.testing.assert_array_equal(filled, moved)
+
+
+@pytest.mark.parametrize("plainer", [0.5, 0.8])
+def test_is_rough_where_the_source_is(plainer: float) -> None:
+    """A place that is plainer than its surroundings in the other hemisphere is plainer here, too."""
+    shape = (44, 42, 40)
+    mask, random = block(shape), np.random.RandomState(1)
+    source = 100 + np.where(mask, plainer, 1.0) * random.normal(scale=3.0, size=shape)
+    filled = MatchedFill(0)(100 + random.normal(scale=5.0, size=shape), source, mask)
+    assert abs(texture(filled[None], mask[None]) - plainer**2) < 0.35 * (1 - plainer**2)
+
+
+def test_a_warp_says_where_what_comes_is_of_use() -> None:
+    source, mask = tissue((40, 40)), block((40, 40))
+    usable = np.ones(mask.shape, bool)
+    usable[:12] = False
+    how = outside_distance(mask, (1, 1)), (3, 0), LIMITS, None, (1, 1)
+    warp = fitted_warp(np.zeros((1, 40, 40)), source[None], ~mask, usable, *how)  # a flat host tells nothing
+    np.testing.assert_array_equal(warp.sound(usable), np.roll(usable, -3, 0) & (np.indices(mask.shape)[0] < 37))
+    nearest, cubic = (warp.values(np.where(usable, source, 1e6), usable, order) for order in (0, 3))
+    sound = warp.sound(usable)
+    np.testing.assert_array_equal(nearest[sound], np.roll(source, -3, 0)[sound])
+    np.testing.assert_allclose(cubic[sound], np.roll(source, -3, 0)[sound])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
@@ -15,7 +14,6 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, image_identity
 from monai_consingan.darkness import noisy_air
 from monai_consingan.distance import bounding_box
-from monai_consingan.errors import ConSinGANError, NoPlaceError
 
 _INNER_SHARE = 0.5  # of the voxels behind the border of a constant that a second one, inside of it, has at least
 _PLANES = 8  # along each axis, in which a second constant is looked for
@@ -259,36 +257,6 @@ def _among_tissue(found: Background, tissue: NDArray[np.float64], whole: bool) -
     below = float((tissue < found.value).mean())
     mixed = 0.5 * abs(float(np.median(tissue)) - found.value)
     return replace(found, mixed=mixed, among=(whole or found.tolerance > 0) and 0.01 < below < 0.99)
-
-
-def check_in_tissue(
-    image: Any, mask: NDArray[np.bool_], *, donor: bool = False, known: Sequence[Background] | None = None
-) -> None:
-    """Refuse a lesion that lies in the background of an image.
-
-    Args:
-        image: array of shape (C, \\*spatial).
-        mask: the lesion, boolean (\\*spatial).
-        donor: whether the image is the lesion's donor, where up to half of it may be background, as labels are not as
-            exact as brain masks; in a host no voxel may.
-        known: the background of each channel; None finds it.
-
-    Raises:
-        NoPlaceError: the lesion lies in background outside of the host's tissue, in any channel.
-        ConSinGANError: the same of its donor.
-    """
-    channels = as_array(image)
-    for channel, background in zip(channels, known or map(find_background, channels), strict=True):
-        inside = mask & background.mask(channel) if background else None
-        if inside is None or not inside.any():
-            continue
-        lost, total = int((inside & background.outside(channel)).sum()), int(mask.sum())
-        what = f"{lost} of the lesion's {total} voxels lie in the background of the {'donor' if donor else 'host'}, "
-        what += f"which is {background} everywhere; "
-        if donor and 2 * lost > total:
-            raise ConSinGANError(what + "give the label of this very image.")
-        if lost and not donor:
-            raise NoPlaceError(what + "choose a place in its tissue.")
 
 
 def _together(faces: list[NDArray[np.bool_]]) -> float:

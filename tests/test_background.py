@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from monai_consingan import background
-from monai_consingan.background import check_in_tissue, find_background
+from monai_consingan.background import find_background
 from monai_consingan.data import IntensityScale
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast
@@ -15,6 +15,7 @@ from monai_consingan.metrics.surroundings import TissueLevel
 from monai_consingan.transforms import PasteLesion, find_placement, head_mask
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions, turn_donor
+from monai_consingan.transforms.insertion.placement import check_in_tissue
 
 
 def brain(shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -14,14 +14,12 @@ import click
 from monai_consingan import __version__
 from monai_consingan.cli.augment import augment, merge, twins
 from monai_consingan.cli.bank import bank, cohort
-from monai_consingan.cli.challenge import challenge
-from monai_consingan.cli.evaluation import evaluate
+from monai_consingan.cli.evaluation import challenge, evaluate, reproduce
 from monai_consingan.cli.lean import OWN_PROCESS
 from monai_consingan.cli.lesions import harmonize, paste, remove
 from monai_consingan.cli.models import demo, paint_to_image, sample, super_resolution, train
 from monai_consingan.cli.new_lesions import lesions
 from monai_consingan.cli.nnunet import nnunet
-from monai_consingan.cli.reproduction import reproduce
 from monai_consingan.cli.review import keep, reading
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
 

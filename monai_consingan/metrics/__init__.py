@@ -13,7 +13,7 @@ from monai_consingan.metrics.case import (
     insertion_measures,
     removal_measures,
 )
-from monai_consingan.metrics.change import measure_border, measure_change, measure_new_lesion
+from monai_consingan.metrics.change import changed_outside, measure_border, measure_change, measure_new_lesion
 from monai_consingan.metrics.checked_case import CheckInsertiond, CheckRemovald
 from monai_consingan.metrics.checks import (
     Checks,
@@ -35,7 +35,6 @@ from monai_consingan.metrics.frd import compare_radiomics, radiomic_distance, ra
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import Interval, kernel_distance
 from monai_consingan.metrics.level_jump import level_jump
-from monai_consingan.metrics.locality import changed_outside
 from monai_consingan.metrics.reading import agreement, reader_scores
 from monai_consingan.metrics.seam import seam
 from monai_consingan.metrics.sequences import by_sequence

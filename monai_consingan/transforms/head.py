@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from cachetools import LRUCache, cached
-from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_spacing, image_identity
 from monai_consingan.background import Background, find_background
 from monai_consingan.darkness import darkness, median
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.morphology import ball, dilated, eroded, filled, largest_part
 
 AIR_FRACTION = 0.1
 OPENING_MM = 2.0
@@ -166,12 +166,12 @@ def head_mask(
     air = air_level(values, background) if air is None else air
     tissue = (values > air) & ~background.mask(values)
     box = bounding_box(tissue)
-    filled, ball = _filled(tissue[box]), _ball(mm, OPENING_MM)
-    opened = _largest(_dilated(_eroded(filled, ball), ball))
-    core = opened if opened.any() else _largest(filled)
+    solid, element = filled(tissue[box]), ball(mm, OPENING_MM)
+    opened = largest_part(dilated(eroded(solid, element), element))
+    core = opened if opened.any() else largest_part(solid)
     head = np.zeros(values.shape, bool)
     # an opening rounds corners off: give those back that touch the core
-    head[box] = _filled(core | (filled & _dilated(core, ball)))
+    head[box] = filled(core | (solid & dilated(core, element)))
     return head
 
 
@@ -241,64 +241,3 @@ def is_skull_stripped(
         return False
     relative = (shell - floor) / (tissue_level(image, head, distance)[0] - floor)
     return bool(np.mean((relative < 0.5) | (relative > 1.5)) < 0.25)
-
-
-def _ball(spacing: Sequence[float], radius_mm: float) -> np.ndarray:
-    """Structuring element of voxels within a radius in mm (single voxels along thick slices)."""
-    reach = [int(radius_mm // mm) for mm in spacing]
-    grid = np.ogrid[tuple(slice(-r, r + 1) for r in reach)]
-    return np.asarray(sum((g * mm) ** 2 for g, mm in zip(grid, spacing, strict=True)) <= radius_mm**2)
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    """The largest connected part (empty stays empty)."""
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))
-
-
-def _eroded(mask: np.ndarray, ball: np.ndarray) -> np.ndarray:
-    """Erosion by a structuring element; what lies outside of the array is False.
-
-    What :func:`scipy.ndimage.binary_erosion` gives, in a tenth of its time: whole arrays are moved.
-    """
-    result = np.ones(mask.shape, bool)
-    for part in _moved(mask, ball):
-        result &= part
-    return result
-
-
-def _dilated(mask: np.ndarray, ball: np.ndarray) -> np.ndarray:
-    """Dilation by a structuring element that is its own mirror image (:func:`scipy.ndimage.binary_dilation`)."""
-    result = np.zeros(mask.shape, bool)
-    for part in _moved(mask, ball):
-        result |= part
-    return result
-
-
-def _moved(mask: np.ndarray, ball: np.ndarray) -> Iterator[np.ndarray]:
-    padded = np.pad(mask, [(n // 2, n // 2) for n in ball.shape])
-    for start in np.argwhere(ball):
-        yield padded[tuple(slice(low, low + n) for low, n in zip(start, mask.shape, strict=True))]
-
-
-def _filled(mask: np.ndarray) -> np.ndarray:
-    """Holes filled in space and, as slabs are open to their faces, in the slices of every axis."""
-    filled = _without_holes(mask)
-    return filled if mask.ndim < 3 else _without_holes(filled, int(np.argmin(mask.shape)))
-
-
-def _without_holes(mask: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Holes filled, in the slices perpendicular to an axis or in space (:func:`scipy.ndimage.binary_fill_holes`)."""
-    links, faces = ndimage.generate_binary_structure(mask.ndim, 1), []
-    if axis is not None:
-        np.moveaxis(links, axis, 0)[[0, 2]] = False
-    parts, count = ndimage.label(~mask, links)
-    for along in range(mask.ndim):
-        if along != axis:
-            faces += [np.take(parts, end, along).ravel() for end in (0, -1)]
-    outside = np.zeros(count + 1, bool)
-    outside[np.concatenate(faces)] = True
-    outside[0] = False
-    return np.asarray(~outside[parts])

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,59 +18,28 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_label
-from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
+from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
 from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures import ReportSection, write_reports
 from monai_consingan.folder_lock import locked
 from monai_consingan.metrics.detection import detection
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.workflows.augmentation import ScanRecord, augment, free_twins, read_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import size_class
+from monai_consingan.workflows.challenge_page import AskedLesion, challenge_tables, write_challenge_page
 from monai_consingan.workflows.data_sets.load import load_pair
 from monai_consingan.workflows.outputs import REPORT_NAME
-from monai_consingan.workflows.report import shown_number, write_report
+from monai_consingan.workflows.report import write_report
 from monai_consingan.workflows.resumable_folder import ResumableFolder
 
 PAGE = "report.html"
 _MASKS = "masks"
 _PLACES = ("{image}", "{mask}")
 _OF_BOTH = ("lesion_labels", "axis", "dims", "lead", "seed")  # what lesions are put in and taken out by
-_CONTRASTS = {"below 3": (-math.inf, 3.0), "3 to 6": (3.0, 6.0), "from 6": (6.0, math.inf)}
-_DEPTHS_MM = {"below 20 mm": (-math.inf, 20.0), "20 to 35 mm": (20.0, 35.0), "from 35 mm": (35.0, math.inf)}
 
 Segment: TypeAlias = Callable[[str, Sequence[Path], MetaTensor], np.ndarray]
 """What makes a mask of a scan: of its name, its files and the image."""
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A lesion that was put in or taken out, and what the segmenter made of its place.
-
-    Args:
-        scan: the synthetic scan.
-        lesion: its number there.
-        kind: ``"put in"`` or ``"taken out"``.
-        diameter_mm: diameter of the ball (in 2D, the disc) of its size.
-        size: its class of sizes.
-        cnr: its contrast-to-noise ratio; NaN of what was taken out.
-        depth_mm: distance of its centre from the edge of the head; NaN where the head fills the image.
-        found: whether the prediction touches it.
-        dice: Dice of it and what touches it.
-        found_before: whether the prediction touches this place in the scan as it was.
-    """
-
-    scan: str
-    lesion: int
-    kind: str
-    diameter_mm: float
-    size: str
-    cnr: float
-    depth_mm: float
-    found: bool
-    dice: float
-    found_before: bool
 
 
 def challenge(
@@ -140,13 +109,13 @@ def challenge(
             "command": "challenge",
             "segmenter": command,
             "settings": settings.as_dict(),
-            "inserted": _tables([lesion for lesion in lesions if lesion.kind == "put in"]),
-            "removed": _tables([lesion for lesion in lesions if lesion.kind == "taken out"]),
+            "inserted": challenge_tables([lesion for lesion in lesions if lesion.kind == "put in"]),
+            "removed": challenge_tables([lesion for lesion in lesions if lesion.kind == "taken out"]),
             "false_positives": {part: float(np.mean(counts)) if counts else None for part, counts in false.items()},
             "lesions": [asdict(lesion) for lesion in lesions],
         }
         write_report(folder.path / REPORT_NAME, report)
-        write_reports(folder.path / PAGE, title="What a segmenter finds", text=_TEXT, sections=_sections(report))
+        write_challenge_page(folder.path / PAGE, report)
     return report
 
 
@@ -176,7 +145,7 @@ def _asked(
     part: Path,
     segment: Segment,
     originals: Mapping[str, ScanRecord],
-) -> tuple[list[_Asked], list[int]]:
+) -> tuple[list[AskedLesion], list[int]]:
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
     lesions, false = [], []
@@ -204,12 +173,12 @@ def _outcome(
     before: np.ndarray,
     depth: np.ndarray,
     image: MetaTensor,
-) -> _Asked:
+) -> AskedLesion:
     mm = spacing_of(image)
     here = detection(predicted, inside, spacing=mm, min_voxels=1).lesions
     there = detection(before, inside, spacing=mm, min_voxels=1).lesions
     diameter = ball_diameter(float(inside.sum() * math.prod(mm)), inside.ndim - 1)
-    return _Asked(
+    return AskedLesion(
         scan,
         told["instance"],
         "put in" if "donor" in told else "taken out",
@@ -263,60 +232,3 @@ def _segmented(command: Sequence[str], masks: Path, name: str, images: Sequence[
 def _mask(path: Path, image: MetaTensor) -> np.ndarray:
     """The mask on the scan's grid, boolean (1, \\*spatial)."""
     return np.asarray(load_label(path, image=image, name="mask", allow_empty=True).numpy() > 0)
-
-
-def _tables(lesions: Sequence[_Asked]) -> dict[str, dict[str, dict[str, float]]]:
-    """Numbers of lesions, share found and mean Dice: of all, and by size, contrast and depth."""
-    groups: dict[str, dict[str, list[_Asked]]] = {"all": {"all": list(lesions)}}
-    groups["size"] = {name: [lesion for lesion in lesions if lesion.size == name] for name in SIZE_CLASSES}
-    for title, measure, classes in (("cnr", "cnr", _CONTRASTS), ("depth", "depth_mm", _DEPTHS_MM)):
-        groups[title] = {
-            name: [lesion for lesion in lesions if low <= abs(getattr(lesion, measure)) < high]
-            for name, (low, high) in classes.items()
-        }
-    return {title: {name: _row(found) for name, found in classes.items() if found} for title, classes in groups.items()}
-
-
-def _row(lesions: Sequence[_Asked]) -> dict[str, float]:
-    return {
-        "lesions": len(lesions),
-        "found": float(np.mean([lesion.found for lesion in lesions])),
-        "dice": float(np.mean([lesion.dice for lesion in lesions])),
-        "found_before": float(np.mean([lesion.found_before for lesion in lesions])),
-    }
-
-
-_TEXT = """
-Lesions of known size and place were put into real scans, and lesions were taken out of others. The tables show what a
-segmenter made of them. A lesion counts as found if what was segmented touches it.
-"""
-
-_MEASURES = {"cnr": "contrast to noise", "depth": "depth in the head"}
-
-_HEADS = {
-    "inserted": ("Lesions that were put in", "found", "found there before: chance and what the scan had already"),
-    "removed": ("Lesions that were taken out", "still found: false positives", "found before the removal"),
-}
-
-
-def _sized(name: str) -> str:
-    """A class of sizes with its diameters; any other class as it is."""
-    low, high = SIZE_CLASSES.get(name, (math.nan, math.nan))
-    if math.isnan(low):
-        return name
-    return f"{name}, below {high:g} mm" if low == 0 else f"{name}, from {low:g} mm"
-
-
-def _sections(report: Mapping[str, Any]) -> list[ReportSection]:
-    sections = []
-    for part, (heading, found, before) in _HEADS.items():
-        rows: list[list[object]] = [["by", "class", "lesions", found, "Dice", before]]
-        for title, classes in report[part].items():
-            for name, row in classes.items():
-                shares = (shown_number(row[key], 3, "-") for key in ("found", "dice", "found_before"))
-                rows.append([_MEASURES.get(title, title), _sized(name), int(row["lesions"]), *shares])
-        if len(rows) > 1:
-            sections.append(ReportSection(heading, table=rows))
-    rows = [["scans with", "false positives a scan"]]
-    rows += [[part, "-" if mean is None else f"{mean:.2f}"] for part, mean in report["false_positives"].items()]
-    return [*sections, ReportSection("False positives", "What touches no lesion of the scan's label.", rows)]

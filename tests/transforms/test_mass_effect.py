@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.paste import PasteLesion
+from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion
 from monai_consingan.transforms.mass_effect import Push
 
@@ -131,7 +132,8 @@ def test_a_paste_makes_room_first(dtype: Any) -> None:
     assert pasted.image.dtype == dtype
     np.testing.assert_array_equal(pasted.label[0], np.where(lesion, 1, push.label(old[0])))
     np.testing.assert_array_equal(pasted.mask[0] > 0, lesion)
-    pasted, naive, _ = PasteLesion("tissue", mass_effect=0.6).with_naive(host, donor, lesion[None].astype(np.uint8))
+    canvas, patch, _ = PasteLesion("tissue", mass_effect=0.6).placed(host, donor, lesion[None].astype(np.uint8))
+    naive, _ = canvas.with_lesion(canvas.merged(Pasting(), patch))
     np.testing.assert_array_equal(naive, expected)
 
 

@@ -12,9 +12,9 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, cast_values, check_axis, in_all, wrap_like
-from monai_consingan.background import check_in_tissue
 from monai_consingan.transforms.head import Air
 from monai_consingan.transforms.insertion.pasting import Pasting
+from monai_consingan.transforms.insertion.placement import check_in_tissue
 
 __all__ = ["Canvas", "PastedLesion", "Patch"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -39,6 +39,11 @@ def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
     pair = check_entry(entry)
     load = loader or LoadImage(image_only=True, ensure_channel_first=True)
     return Donor(*(load(part) if isinstance(part, (str, PathLike)) else part for part in pair))
+
+
+def read_one(entries: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:
+    """One of the donors that a user gives (:func:`read_donor`)."""
+    return read_donor(entries[number], loader)
 
 
 def check_entry(entry: Any) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects, gaussian_filter
 
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
-from monai_consingan.background import check_in_tissue, find_background
+from monai_consingan.background import find_background
 from monai_consingan.data import number_lesions, same_sequences, sequence_names
 from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.data.lesions import lesion_voxels
@@ -25,7 +25,7 @@ from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import air_level, tissue_level
 from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.placement import level_around
+from monai_consingan.transforms.insertion.placement import check_in_tissue, level_around
 from monai_consingan.transforms.room import Room
 
 MARGIN_MM = 12.0

@@ -35,6 +35,7 @@ from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.oedema import bounded_oedema
 from monai_consingan.transforms.insertion.paste import PasteLesion
+from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.insertion.placement import Placement, find_placement, level_around
 from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 from monai_consingan.transforms.room import Room
@@ -231,7 +232,8 @@ class InsertLesion(Transform):
             label, like = move(label, back), move(like, back)
             moved_lesion = wrap_like(label[None], moved_lesion)
             valid = valid & (like & ((label > 0) | (whole == 0)))[None]
-        pasted, naive, ways = PasteLesion(blend=self.paste_blend, match=self.match, axis=across).with_naive(
+        paste = PasteLesion(blend=self.paste_blend, match=self.match, axis=across)
+        canvas, patch, ways = paste.placed(
             host,
             moved_donor,
             moved_lesion,
@@ -240,10 +242,15 @@ class InsertLesion(Transform):
             valid,
             (known.channels, airs),
         )
+        merged = canvas.merged(paste, patch)
+        naive = None if self.paste_blend == "hard" else canvas.with_lesion(canvas.merged(Pasting(), patch))[0]
+        canvas.take(merged)
+        pasted = canvas.result()
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
         backgrounds = tuple(about.background for about in known.channels)
         told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head, backgrounds)
+        naive = pasted.image if naive is None else naive
         return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *told)
 
     def _by_slices(self, slices: Mapping[str, int | None]) -> int:

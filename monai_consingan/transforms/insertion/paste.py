@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,16 @@ from monai_consingan.arrays import (
     spacing_of,
     wrap_like,
 )
-from monai_consingan.background import check_in_tissue
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.head import Air, ChannelAir
+from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.canvas import Canvas, PastedLesion, Patch
+from monai_consingan.transforms.insertion.canvas import Canvas, PastedLesion
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.pasting import Pasting
+from monai_consingan.transforms.insertion.placement import check_in_tissue
 from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 
 
@@ -110,11 +110,11 @@ class PasteLesion(Pasting, Transform):
             ConSinGANError: when shapes or sequences differ, an image holds NaN or infinite values, the lesion is empty
                 or would leave the array, or there is no tissue to match intensities by.
         """
-        canvas, patch, _ = self._patch(host, donor, donor_label, offset, host_label, donor_valid)
+        canvas, patch, _ = self.placed(host, donor, donor_label, offset, host_label, donor_valid)
         canvas.take(canvas.merged(self, patch))
         return canvas.result()
 
-    def with_naive(
+    def placed(
         self,
         host: NdarrayOrTensor,
         donor: NdarrayOrTensor,
@@ -123,31 +123,12 @@ class PasteLesion(Pasting, Transform):
         host_label: NdarrayOrTensor | None = None,
         donor_valid: NdarrayOrTensor | None = None,
         airs: tuple[Sequence[Any], Sequence[Any]] | None = None,
-    ) -> tuple[PastedLesion, Any, tuple[str, ...]]:
-        """Paste, and also give the naive image, the same matched voxels without a blend, and how each channel's were
-        matched.
+    ) -> tuple[Any, Any, tuple[str, ...]]:
+        """The host that is pasted into, what of the donor comes where in it, and how each channel's was matched.
 
-        Args and errors are those of a call; where the blend is ``"hard"``, the naive image is the pasted one. ``airs``
-        is what tells tissue from air in each channel of host and donor, if that is known.
+        Args and errors are those of a call; ``airs`` is what tells tissue from air in each channel of host and donor,
+        if that is known. ``canvas.merged(Pasting(), patch)`` is then the naive image's part, without a blend.
         """
-        canvas, patch, ways = self._patch(host, donor, donor_label, offset, host_label, donor_valid, airs)
-        merged = canvas.merged(self, patch)
-        naive = None if self.blend == "hard" else canvas.with_lesion(canvas.merged(replace(self, blend="hard"), patch))
-        canvas.take(merged)
-        pasted = canvas.result()
-        return pasted, pasted.image if naive is None else naive[0], ways
-
-    def _patch(
-        self,
-        host: NdarrayOrTensor,
-        donor: NdarrayOrTensor,
-        donor_label: NdarrayOrTensor,
-        offset: Sequence[int] | None,
-        host_label: NdarrayOrTensor | None,
-        donor_valid: NdarrayOrTensor | None,
-        airs: tuple[Sequence[Air], Sequence[Air]] | None = None,
-    ) -> tuple[Canvas, Patch, tuple[str, ...]]:
-        """The host that is pasted into, what of the donor comes where in it, and how each channel's was matched."""
         check_image(host, name="host")
         check_image(donor, name="donor")
         other, labels = as_array(same_sequences(donor, host)), as_array(donor_label)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
+from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import tissue_level
@@ -51,6 +53,36 @@ class Placement:
             "edge_mm": self.edge_mm,
             "unlikeness": round(self.unlikeness, 4),
         }
+
+
+def check_in_tissue(
+    image: Any, mask: NDArray[np.bool_], *, donor: bool = False, known: Sequence[Background] | None = None
+) -> None:
+    """Refuse a lesion that lies in the background of an image.
+
+    Args:
+        image: array of shape (C, \\*spatial).
+        mask: the lesion, boolean (\\*spatial).
+        donor: whether the image is the lesion's donor, where up to half of it may be background, as labels are not as
+            exact as brain masks; in a host no voxel may.
+        known: the background of each channel; None finds it.
+
+    Raises:
+        NoPlaceError: the lesion lies in background outside of the host's tissue, in any channel.
+        ConSinGANError: the same of its donor.
+    """
+    channels = as_array(image)
+    for channel, background in zip(channels, known or map(find_background, channels), strict=True):
+        inside = mask & background.mask(channel) if background else None
+        if inside is None or not inside.any():
+            continue
+        lost, total = int((inside & background.outside(channel)).sum()), int(mask.sum())
+        what = f"{lost} of the lesion's {total} voxels lie in the background of the {'donor' if donor else 'host'}, "
+        what += f"which is {background} everywhere; "
+        if donor and 2 * lost > total:
+            raise ConSinGANError(what + "give the label of this very image.")
+        if lost and not donor:
+            raise NoPlaceError(what + "choose a place in its tissue.")
 
 
 def level_around(

@@ -30,7 +30,7 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.canvas import PastedLesion
-from monai_consingan.transforms.insertion.donor import Donor, check_entry, read_donor
+from monai_consingan.transforms.insertion.donor import check_entry, read_one
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.host_canvas import HostCanvas
@@ -168,7 +168,7 @@ class RandLesion(RandRedrawnLesion):
         }
         self.count = len(donors)
         self.donors = Donors(
-            partial(_read, donors, loader),
+            partial(read_one, donors, loader),
             spacing,
             lesion_labels=check_labels(lesion_labels),
             min_volume=check_number(min_volume, "min_volume"),
@@ -285,11 +285,6 @@ class RandLesion(RandRedrawnLesion):
         told["checks"] = canvas.checks(pasted, crop, redrawn)
         canvas.take(pasted, redrawn)
         return told
-
-
-def _read(donors: Sequence[Any], loader: Callable[[Any], Any] | None, number: int) -> Donor:
-    """One of the donors that a user gives."""
-    return read_donor(donors[number], loader)
 
 
 def record_lesions(log: list[dict[str, Any]], images: Sequence[Any]) -> None:

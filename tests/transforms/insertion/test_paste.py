@@ -272,8 +272,8 @@ def sequences(seed=0):
 def test_each_sequence_is_matched_and_blended_as_if_alone(blend):
     host, donor, label = sequences()
     paste = PasteLesion(blend, match="scale")
-    several, _, ways = paste.with_naive(host, donor, label, offset=(2, 3))
-    assert ways == ("gain", "gain", "none")
+    several = paste(host, donor, label, offset=(2, 3))
+    assert paste.placed(host, donor, label, offset=(2, 3))[2] == ("gain", "gain", "none")
     for number in range(3):
         one = slice(number, number + 1)
         alone = paste(host[one], donor[one], label, offset=(2, 3))
@@ -364,7 +364,7 @@ def test_no_gain_between_images_whose_zero_is_not_dark(normalised):
     ]
     with pytest.raises(ConSinGANError, match=r'0 is dark, but much .* use match="mean_std"'):
         PasteLesion(match="gain")(*given, label, offset=(0, -10))
-    assert PasteLesion(match="scale").with_naive(*given, label, offset=(0, -10))[2] == ("none",)
+    assert PasteLesion(match="scale").placed(*given, label, offset=(0, -10))[2] == ("none",)
     assert PasteLesion(match="mean_std")(*given, label, offset=(0, -10)).mask.any()
 
 

@@ -62,8 +62,8 @@ class RemoveLesion(Transform):
     lesion or lies outside the head or the image:
 
     - ``"matched_mirror"``: the tissue of the other hemisphere, moved by up to 6 mm to where its surroundings are most
-      like the lesion's, as much of its structure as fits here, and made as rough as the tissue around
-      (:class:`MatchedFill`);
+      like the lesion's, and in space warped a little so that structures meet, as much of its structure as fits here,
+      and made as rough as the tissue around (:class:`MatchedFill`);
     - ``"matched_nearby"``: likewise with tissue from up to 30 mm away;
     - ``"moved_mirror"``: the tissue of the other hemisphere, moved likewise, with all of its finer structure and the
       texture that it has there;

@@ -32,6 +32,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import real_path
 from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.canvas import PastedLesion
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.oedema import bounded_oedema
 from monai_consingan.transforms.insertion.paste import PasteLesion
@@ -245,7 +246,7 @@ class InsertLesion(Transform):
         merged = canvas.merged(paste, patch)
         naive = None if self.paste_blend == "hard" else canvas.with_lesion(canvas.merged(Pasting(), patch))[0]
         canvas.take(merged)
-        pasted = canvas.result()
+        pasted: PastedLesion = canvas.result()
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
         backgrounds = tuple(about.background for about in known.channels)

@@ -22,6 +22,7 @@ from monai_consingan.transforms.removal.warp import fitted_warp
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
 _ORDINARY = 4.0  # robust standard deviations from the median of the surroundings
 _FAR = 0.01  # a place 1 mm farther away has to fit so much better
+_LIKE = 3.0  # the same, of what is like the surroundings
 _FEW = 100  # voxels that say half as much of how rough the source is at a place as very many
 OUTSIDE = 0.05
 """Fraction of the voxels taken that may lie outside the head: heads are not symmetric."""
@@ -59,6 +60,8 @@ class MatchedFill:
         most: the finest part is made at most so many times stronger or weaker.
         unusable: fraction of the voxels taken that may not be usable; these are filled smoothly, without texture.
         warp_mm: how far the source is expected to be warped in space; 0 only moves it.
+        strange: so many times as unlike counts a place whose tissue is nowhere like that around the region: what is not
+            the region's own mirror may hold a ventricle or a vessel that has no business there.
 
     Raises:
         ConSinGANError: a number is out of range.
@@ -72,9 +75,10 @@ class MatchedFill:
     most: float = 2.0
     unusable: float = 0.0
     warp_mm: float = 1.5
+    strange: float = 1.0
 
     def __post_init__(self) -> None:
-        leasts = {"reach_mm": 0, "ring_mm": 0.1, "coarse_mm": 0.1, "texture": 0, "most": 1, "warp_mm": 0}
+        leasts = {"reach_mm": 0, "ring_mm": 0.1, "coarse_mm": 0.1, "texture": 0, "most": 1, "warp_mm": 0, "strange": 1}
         for name, least in leasts.items():
             value = getattr(self, name)
             if not least <= value < np.inf:
@@ -210,7 +214,13 @@ class MatchedFill:
             )
         shifts = np.meshgrid(*(np.arange(-step, step + 1) for step in steps), indexing="ij")
         far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
-        cost = np.where(open_, unlikeness(host, source, usable, ring, steps) * (1 + _FAR * far), np.inf)
+        cost = unlikeness(host, source, usable, ring, steps) * (1 + _FAR * far)
+        if self.strange > 1 and ring.any():
+            alike = [
+                _ordinary(other, ring, of=channel, most=_LIKE) for channel, other in zip(host, source, strict=True)
+            ]
+            cost *= 1 + (self.strange - 1) * overlaps(~np.all(alike, axis=0), region, steps) / count
+        cost = np.where(open_, cost, np.inf)
         best = np.unravel_index(int(np.lexsort((far.ravel(), cost.ravel()))[0]), cost.shape)  # of equals the nearest
         return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
 
@@ -277,13 +287,16 @@ class MatchedFill:
         return bent_fill(host, filled, region, known, ring, mm) if in_space else filled
 
 
-def _ordinary(image: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """Where an image is as bright as the tissue of a ring, which leaves out skull, scalp and large vessels."""
-    if not ring.any():
+def _ordinary(
+    image: np.ndarray, ring: np.ndarray, *, of: np.ndarray | None = None, most: float = _ORDINARY
+) -> np.ndarray:
+    """Where an image is as bright as the tissue of its ring, or of another image's; skull and large vessels are not."""
+    around = (image if of is None else of)[ring]
+    if not around.size:
         return np.ones(image.shape, bool)
-    middle = np.median(image[ring])
-    spread = 1.4826 * np.median(np.abs(image[ring] - middle))
-    return np.asarray(np.abs(image - middle) <= _ORDINARY * spread) if spread > 0 else np.ones(image.shape, bool)
+    middle = np.median(around)
+    spread = 1.4826 * np.median(np.abs(around - middle))
+    return np.asarray(np.abs(image - middle) <= most * spread) if spread > 0 else np.ones(image.shape, bool)
 
 
 def _slope(host: np.ndarray, source: np.ndarray, ring: np.ndarray) -> float:

@@ -23,7 +23,7 @@ Box = tuple[slice, ...]
 Filled = tuple[Box, np.ndarray, np.ndarray]
 """A box of the host, where it is filled there, boolean (\\*box), and new values, (C, \\*box)."""
 
-_NEARBY = MatchedFill(reach_mm=30.0)
+_NEARBY = MatchedFill(reach_mm=30.0, strange=10.0)
 _MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
 _FAR = 32  # voxels around a lesion within which there is tissue to fill it from its border
 

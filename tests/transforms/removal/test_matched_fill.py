@@ -244,3 +244,16 @@ def test_numbers_out_of_range():
         MatchedFill()(np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4)), usable=np.zeros((4, 5)))
     untouched = MatchedFill()(np.eye(4), np.zeros((4, 4)), np.zeros((4, 4)))
     assert np.array_equal(untouched, np.eye(4))
+
+
+@pytest.mark.parametrize("strange", [1.0, 10.0])
+def test_a_hole_is_taken_only_where_places_count_by_their_surroundings_alone(strange: float) -> None:
+    random = np.random.default_rng(0)
+    host = 100 + random.normal(size=(40, 90))
+    mask = np.zeros(host.shape)
+    mask[15:25, 15:25] = 1
+    host[7:33, 57:83] = host[7:33, 7:33] + 0.7 * random.normal(size=(26, 26))  # the surroundings are most like
+    host[17:23, 67:73] = 20  # and there is a hole
+    usable = mask == 0
+    filled = MatchedFill(reach_mm=50.0, structure=1.0, strange=strange)(host, host, mask, usable=usable)
+    assert (filled[17:23, 17:23].mean() < 50) == (strange == 1)

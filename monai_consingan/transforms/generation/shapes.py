@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.transforms.generation.examples import Example, relative_depth
-from monai_consingan.transforms.generation.roughness import roughness
 from monai_consingan.transforms.generation.warped import random_turn
+from monai_consingan.transforms.generation.waves import axes_and_waves
 from monai_consingan.transforms.insertion.donor_crop import MARGIN_MM
 from monai_consingan.transforms.smooth import positions_mm, smooth_noise
 
@@ -33,7 +33,7 @@ class Outline:
     Attributes:
         axes: lengths of the ellipsoid's axes relative to their geometric mean, rising.
         waves: how strong the long, middle and short waves of the border are
-            (:py:func:`monai_consingan.transforms.generation.roughness.roughness`).
+            (:py:func:`monai_consingan.transforms.generation.waves.axes_and_waves`).
     """
 
     axes: tuple[float, ...]
@@ -42,7 +42,7 @@ class Outline:
     @classmethod
     def of(cls, example: Example) -> Outline:
         """The outline of a donor's lesion."""
-        axes, waves = roughness(example.core, example.crop.spacing)
+        axes, waves = axes_and_waves(example.core, example.crop.spacing)
         return cls(tuple(map(float, axes)), tuple(float(min(wave, _MOST)) for wave in waves))
 
 
@@ -105,7 +105,7 @@ def _rough(
     strength, found = wanted, []
     for _ in range(_FITS):
         core = _one_part(away + np.tensordot(strength, noise, axes=1), count)
-        _, waves = roughness(core, spacing)
+        _, waves = axes_and_waves(core, spacing)
         off = np.log(np.maximum(waves, _LEAST_WAVE) / np.maximum(wanted, _LEAST_WAVE))
         found.append((float(np.abs(off).max()), core))
         strength = strength * np.clip(np.exp(-off), 1 / _MOST_CHANGE, _MOST_CHANGE)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from monai_consingan.transforms.removal.bends import bent_fill
 from monai_consingan.transforms.removal.means import Means
 from monai_consingan.transforms.removal.moves import moved, overlaps, unlikeness
 from monai_consingan.transforms.removal.roughness import energy, finest, pixel_widths, strength
-from monai_consingan.transforms.removal.warp import fitted_warp
+from monai_consingan.transforms.removal.warp import Warp, fitted_warp
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
 _ORDINARY = 4.0  # robust standard deviations from the median of the surroundings
-_FAR = 0.01  # a place 1 mm farther away has to fit so much better
 _LIKE = 3.0  # the same, of what is like the surroundings
+_FAR = 0.01  # a place 1 mm farther away has to fit so much better
+_BEYOND_MM = 6.0  # how far beyond the surroundings tissue has a say in how a region is filled
 _FEW = 100  # voxels that say half as much of how rough the source is at a place as very many
 OUTSIDE = 0.05
 """Fraction of the voxels taken that may lie outside the head: heads are not symmetric."""
@@ -139,7 +140,7 @@ class MatchedFill:
         targets, guides = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
         _, _, (inside, ill, head, usable, source_head), axis, mm = pairs[0]
         result = targets.copy()
-        known, in_space = head & ~inside, axis is None and inside.ndim == 3
+        known = head & ~inside
         parts, count = label(inside, np.ones((3,) * inside.ndim))
         for part, box in enumerate(find_objects(parts, count), start=1):
             near = self.surroundings(box, mm, axis, inside.shape)
@@ -147,25 +148,53 @@ class MatchedFill:
             wanted = region & head[near]
             if wanted.any():
                 here, there = (channels[in_all(near)] for channels in (targets, guides))
-                free, around = usable[near], known[near]
-                distance = outside_distance(region, mm, axis, reach_mm=self.ring_mm)
-                ring = (distance <= self.ring_mm) & around
-                healthy = around & ~ill[near]
-                shown = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else around
-                told = shown & np.all([_ordinary(channel, shown & ring) for channel in here], axis=0)
-                ring &= told
-                place = self._place(here, there, region, ring, free, source_head[near], axis, mm)
-                take: Callable[[np.ndarray, int], np.ndarray] | None = None
-                sound = moved(free, place)
-                if in_space:
-                    take, sound = self._taken(here, there, shown, free, source_head[near], distance, place, mm)
-                for filled, channel, other in zip(result, here, there, strict=True):
-                    pair: tuple[np.ndarray, np.ndarray | None] = moved(other, place), None
-                    if take is not None:
-                        pair = take(other, 3), take(finest(other, free & source_head[near], axis), 0)
-                    new = self._filled(channel, *pair, sound, wanted, around, told, ring, axis, mm)
-                    filled[near][wanted] = new[wanted]
+                around, free = (known[near], ill[near]), (usable[near], source_head[near])
+                new = self._part(here, there, region, wanted, *around, *free, axis, mm)
+                result[in_all(near)][:, wanted] = new[:, wanted]
         return result if stacked else np.asarray(result[0])
+
+    def _part(
+        self,
+        host: np.ndarray,
+        source: np.ndarray,
+        region: np.ndarray,
+        wanted: np.ndarray,
+        known: np.ndarray,
+        ill: np.ndarray,
+        usable: np.ndarray,
+        source_head: np.ndarray,
+        axis: int | None,
+        mm: Sequence[float],
+    ) -> np.ndarray:
+        """The host with one connected region filled as far as that is wanted.
+
+        Host and source are (C, \\*spatial), all else (\\*spatial), in the surroundings of the region.
+        """
+        distance = outside_distance(region, mm, axis, reach_mm=self.ring_mm)
+        ring, healthy = (distance <= self.ring_mm) & known, known & ~ill
+        shown = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else known
+        told = shown & np.all([_ordinary(channel, shown & ring) for channel in host], axis=0)
+        ring &= told
+        place = self._place(host, source, region, ring, usable, source_head, axis, mm)
+        # from here on what was found lies at its place, and what is far from the region has no say
+        (box,) = find_objects(region.view(np.uint8))
+        close = replace(self, reach_mm=min(self.reach_mm, _BEYOND_MM)).surroundings(box, mm, axis, region.shape)
+        here, there = host[in_all(close)], np.stack([moved(channel, place)[close] for channel in source])
+        usable, source_head = (moved(part, place)[close] for part in (usable, source_head))
+        region, wanted, known, shown, told, ring, distance = (
+            part[close] for part in (region, wanted, known, shown, told, ring, distance)
+        )
+        warp, sound, in_space = None, usable, axis is None and region.ndim == 3
+        if in_space and self.warp_mm > 0:
+            warp = self._warp(here, there, shown, usable, source_head, distance, mm)
+            sound = usable if warp is None else warp.sound(usable)
+        result = host.copy()
+        for filled, channel, other in zip(result, here, there, strict=True):
+            fine = finest(other, usable & source_head, axis) if in_space else None
+            if fine is not None and warp is not None:  # of the nearest voxels, as what is interpolated is smoother
+                other, fine = warp.values(other, usable, 3), warp.values(fine, usable, 0)
+            filled[close] = self._filled(channel, other, fine, sound, wanted, known, told, ring, axis, mm)
+        return result
 
     def surroundings(
         self, box: Sequence[slice], spacing: Sequence[float], axis: int | None, shape: Sequence[int]
@@ -224,7 +253,7 @@ class MatchedFill:
         best = np.unravel_index(int(np.lexsort((far.ravel(), cost.ravel()))[0]), cost.shape)  # of equals the nearest
         return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
 
-    def _taken(
+    def _warp(
         self,
         host: np.ndarray,
         source: np.ndarray,
@@ -232,20 +261,15 @@ class MatchedFill:
         usable: np.ndarray,
         source_head: np.ndarray,
         distance: np.ndarray,
-        place: tuple[int, ...],
         mm: Sequence[float],
-    ) -> tuple[Callable[[np.ndarray, int], np.ndarray], np.ndarray]:
-        """What moves a map of the source to a place and warps it, by splines of an order, and where that is of use.
-
-        Where the warp takes what is not usable, or lies beyond the head, maps are moved only.
-        """
-        if self.warp_mm > 0:
-            warp = fitted_warp(host, source, told, usable, distance, place, (self.ring_mm, self.warp_mm), None, mm)
-            sound, inside, region = warp.sound(usable), warp.sound(source_head), distance == 0
-            count = int(region.sum())
-            if (region & ~sound).sum() <= self.unusable * count and (region & ~inside).sum() <= OUTSIDE * count + 0.5:
-                return lambda image, order: warp.values(image, usable, order), sound
-        return lambda image, order: moved(image, place), moved(usable, place)
+    ) -> Warp | None:
+        """The warp after which structures meet; None where it would take what is not usable, or beyond the head."""
+        warp, region = (
+            fitted_warp(host, source, told, usable, distance, (self.ring_mm, self.warp_mm), mm),
+            distance == 0,
+        )
+        count, (lost, beyond) = int(region.sum()), (warp.lost(part, region) for part in (usable, source_head))
+        return warp if lost <= self.unusable * count and beyond <= OUTSIDE * count + 0.5 else None
 
     def _filled(
         self,
@@ -262,8 +286,8 @@ class MatchedFill:
     ) -> np.ndarray:
         """The host with the region filled from a source that was moved already, and is of use where it is sound.
 
-        Its finest part was moved by whole voxels, as what is interpolated is smoother; None takes it of the source.
-        Levels fit to all that is known of the host; the rest to what it tells of healthy tissue.
+        Its finest part is given in space; None takes it of the source. Levels fit to all that is known of the host; the
+        rest to what it tells of healthy tissue.
         """
         both = ring & sound
         pixel = pixel_widths(axis, host.ndim)
@@ -283,8 +307,7 @@ class MatchedFill:
             wanted *= (energy(fine, region & sound) / own) ** (count / (count + _FEW))
         times = strength(smooth, rough, region, wanted, self.most, axis)
         filled = np.where(region, smooth + times * rough, host)
-        in_space = axis is None and host.ndim == 3
-        return bent_fill(host, filled, region, known, ring, mm) if in_space else filled
+        return filled if fine is None else bent_fill(host, filled, region, known, ring, mm)
 
 
 def _ordinary(

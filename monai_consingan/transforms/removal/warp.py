@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
 
+from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import robust_spread
 from monai_consingan.transforms.removal.means import Means
 
 _NEAR_MM = 3.0  # distance from the region at which what differs counts a third
 _SMOOTH_MM = 1.0  # standard deviation of the gaussian that leaves out what is too fine to be followed
 _CUT = 4.0  # robust standard deviations from the median at which intensities are cut, as vessels outshine all else
+_EVERY = 4  # one of so many voxels is looked at: smoothed, its neighbours say the same
 _ROUNDS = 6
 _STILL = 0.02  # voxels: a round that moves nothing farther is the last
 _FAR = 2.0  # voxels that a round moves at most
@@ -32,7 +34,11 @@ class Warp(NamedTuple):
 
     def sound(self, usable: np.ndarray) -> np.ndarray:
         """Where what comes is of use, of a map of the source, boolean (\\*spatial)."""
-        return np.asarray(map_coordinates(usable.astype(np.float32), self.places, order=1, cval=0.0) > _SOUND)
+        return _sound(usable, self.places)
+
+    def lost(self, usable: np.ndarray, region: np.ndarray) -> int:
+        """For how many voxels of a region, boolean (\\*spatial), what comes is of no use."""
+        return int((~_sound(usable, self.places[in_all((region,))])).sum())
 
     def values(self, source: np.ndarray, usable: np.ndarray, order: int) -> np.ndarray:
         """What comes, of the source's shape: by splines through the voxels of use, or, of order 0, of the nearest."""
@@ -47,9 +53,7 @@ def fitted_warp(
     told: np.ndarray,
     usable: np.ndarray,
     distance: np.ndarray,
-    place: Sequence[int],
     limits: tuple[float, float],
-    axis: int | None,
     mm: Sequence[float],
 ) -> Warp:
     """The warp after which a source differs least from a host around a region.
@@ -62,18 +66,14 @@ def fitted_warp(
         told: where the host tells of healthy tissue, boolean (\\*spatial), as the next two.
         usable: where the source may be taken.
         distance: mm from the region, (\\*spatial), 0 inside.
-        place: voxels by which the source was found to lie off the host, from where the warp starts.
         limits: how far from the region differences count, and the standard deviation of a coefficient, in mm.
-        axis: the spatial axis along which nothing moves, or None.
         mm: mm per spatial axis.
     """
-    region, ring = distance == 0, told & (distance <= limits[0])
-    sigma = [0.0 if along == axis else _SMOOTH_MM / size for along, size in enumerate(mm)]
-    moving = [along for along in range(distance.ndim) if along != axis]
-    grid = np.stack(np.meshgrid(*(np.arange(side, dtype=float) for side in distance.shape), indexing="ij"))
-    terms = _terms(grid, region, mm)
-    start = grid + np.reshape(np.array(place, float), (-1, *[1] * distance.ndim))
-    weights = np.exp(-distance[ring] / _NEAR_MM)
+    ring, grid = told & (distance <= limits[0]), np.indices(distance.shape, float)
+    terms, sigma = _terms(grid, distance == 0, mm), [_SMOOTH_MM / size for size in mm]
+    voxels = np.argwhere(ring)
+    looked_at = tuple(voxels[voxels.sum(axis=1) % _EVERY == 0].T)
+    weights = np.exp(-distance[looked_at] / _NEAR_MM)
     layers = []
     for host, source in zip(hosts, sources, strict=True):
         spread = robust_spread(host[ring]) if ring.any() else 0.0
@@ -83,15 +83,14 @@ def fitted_warp(
                 for image, where in ((host, told), (_continued(source, usable), usable))
                 for middle in (np.median(image[ring]),)
             )
-            slopes = [np.gradient(there, axis=along) for along in moving]
-            layers.append((here[ring], there, slopes))
-    found = np.zeros((len(moving), len(terms)))
-    basis, least = terms[:, ring], np.diag(np.repeat([(mm[along] / limits[1]) ** 2 for along in moving], len(terms)))
-    alone = np.prod([2 * np.sqrt(np.pi) * max(width, 1.0) for width in sigma if width > 0])  # voxels that go together
+            layers.append((here[looked_at], there, np.gradient(there)))
+    found = np.zeros((len(mm), len(terms)))
+    start, basis = grid[in_all(looked_at)], terms[in_all(looked_at)]
+    least = np.diag(np.repeat([(size / limits[1]) ** 2 for size in mm], len(terms)))
+    alone = np.prod([2 * np.sqrt(np.pi) * max(width, 1.0) for width in sigma]) / _EVERY  # voxels that go together
     for _ in range(_ROUNDS if layers else 0):
-        places = start[:, ring]
-        places[moving] += found @ basis
-        sound = map_coordinates(usable.astype(np.float32), places, order=1, cval=0.0) > _SOUND
+        places = start + found @ basis
+        sound = _sound(usable, places)
         if not sound.any():
             break
         square, right = least.copy(), -least @ found.ravel()
@@ -107,8 +106,12 @@ def fitted_warp(
         found += step.reshape(found.shape)
         if np.abs(step).max() < _STILL:
             break
-    start[moving] += np.tensordot(found, terms, 1)
-    return Warp(start)
+    return Warp(grid + np.tensordot(found, terms, 1))
+
+
+def _sound(usable: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """At which places a map's voxels are of use, boolean."""
+    return np.asarray(map_coordinates(usable.astype(np.float32), places, order=1, cval=0.0) > _SOUND)
 
 
 def _terms(grid: np.ndarray, region: np.ndarray, mm: Sequence[float]) -> np.ndarray:

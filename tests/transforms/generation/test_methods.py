@@ -14,10 +14,10 @@ from monai_consingan.distance import ball_diameter
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.generation.profile import Profile
-from monai_consingan.transforms.generation.roughness import roughness
 from monai_consingan.transforms.generation.shapes import Outline, draw_label
 from monai_consingan.transforms.generation.textured import patch_lesion, procedural_lesion, spectrum_texture
 from monai_consingan.transforms.generation.warped import random_turn, warp_lesion
+from monai_consingan.transforms.generation.waves import axes_and_waves
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
 Make = Callable[[Example, float, np.random.RandomState], DonorCrop]
@@ -115,7 +115,7 @@ def test_new_outlines_are_as_rough_as_asked_for_at_any_size(make_example: Any, d
     found = []
     for seed in range(4):
         label = draw_label(example, Outline((0.8, 1.0, 1.25), waves), diameter, np.random.RandomState(seed))
-        found.append(roughness(label > 0, example.crop.spacing)[1])
+        found.append(axes_and_waves(label > 0, example.crop.spacing)[1])
     assert np.mean(found, axis=0) == pytest.approx(waves, rel=0.25)
 
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import ndimage
 
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.roughness import roughness
 from monai_consingan.transforms.generation.warped import warp_lesion
+from monai_consingan.transforms.generation.waves import axes_and_waves
 
 
 def _striped(example: Example) -> Example:
@@ -55,5 +55,5 @@ def test_an_outline_stays_what_it_is_when_it_is_made_smaller(make_example: Any) 
     horn = (x >= 0) & (x < 22) & (y**2 + z**2 < 4**2)
     crop = replace(example.crop, label=np.where(horn, 4, example.crop.label))
     made = warp_lesion(Example.of(crop), 14.0, np.random.RandomState(0), strength=0.0)
-    (_, donors), (_, made_smaller) = (roughness(one.label > 0, one.spacing) for one in (crop, made))
+    (_, donors), (_, made_smaller) = (axes_and_waves(one.label > 0, one.spacing) for one in (crop, made))
     assert made_smaller == pytest.approx(donors, rel=0.2)

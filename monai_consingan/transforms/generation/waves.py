@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from monai_consingan.distance import ball_diameter
 
-__all__ = ["WAVES", "roughness"]
+__all__ = ["WAVES", "axes_and_waves"]
 
 WAVES = (0.35, 0.17)
 """Angles, in radians, that long waves are told from middle ones by, and these from short ones."""
@@ -21,7 +21,9 @@ _STEPS, _FARTHEST = 96, 2.4  # along a ray, in radii of the ellipsoid
 _LEAST_RADIUS = 0.1
 
 
-def roughness(mask: NDArray[np.bool_], spacing: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def axes_and_waves(
+    mask: NDArray[np.bool_], spacing: tuple[float, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The ellipsoid of an outline, and its waves.
 
     Args:

@@ -105,8 +105,8 @@ class Run:
             given: dict[str, Any] = {"start" if model is None else "model": file}
             training, used, begun = ModelRequest(self.asked.training, **given).load(task, dims)
             found.append(training)
-            seen = [seen_scans(given, self.scans) for given in (used, begun) if given is not None]
-            for leak in leaks(seen[0], self.scans, folds):
+            seen = [scan for loaded in (used, begun) if loaded for scan in seen_scans(loaded, self.scans)]
+            for leak in leaks(seen, self.scans, folds):
                 warnings.warn(leak, ConSinGANWarning, stacklevel=3)
         if any(training != found[0] for training in found):
             raise ConSinGANError(

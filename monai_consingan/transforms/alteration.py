@@ -179,6 +179,23 @@ class AlterationMaskd(MapTransform):
 AlterationMaskD = AlterationMaskDict = AlterationMaskd
 
 
+def altered(lesion: Any, naive: Any = None, host: Any = None, weight: Any = None) -> Any:
+    """1 where a lesion is, and where the image with it differs from its host in any channel: uint8, (1, \\*spatial).
+
+    Args:
+        lesion: mask of the lesion; values above 0 count.
+        naive: image with the lesion pasted or filled, (C, \\*spatial), whose blend may reach farther than the lesion.
+        host: the image before, which is given together with it.
+        weight: weight of what replaces that image; it counts where it is above 0.
+    """
+    changed = as_array(lesion) > 0
+    if weight is not None:
+        changed = changed | (as_array(weight) > 0)
+    if naive is not None and host is not None:
+        changed = changed | (as_array(naive) != as_array(host)).any(axis=0, keepdims=True)
+    return wrap_like(changed.astype(np.uint8), lesion)
+
+
 class Alteration(NamedTuple):
     """What :class:`LesionAlteration` returns."""
 
@@ -220,10 +237,7 @@ class LesionAlteration(Transform):
         """
         axis = sliced_axis(lesion, self.axis, self.dims)
         weight = AlterationMask(self.dilation_mm, self.softness_mm, self.mode, axis)(lesion)
-        changed = (as_array(weight) > 0) | (as_array(lesion) > 0)
-        if naive is not None and host is not None:
-            changed |= (as_array(naive) != as_array(host)).any(axis=0, keepdims=True)
-        return Alteration(weight, wrap_like(changed.astype(np.uint8), lesion))
+        return Alteration(weight, altered(lesion, naive, host, weight))
 
 
 class LesionAlterationd(Transform):

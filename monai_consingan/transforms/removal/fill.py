@@ -161,6 +161,7 @@ class FillLesiond(Transform):
         removed_key: key of the mask of the lesion that was removed.
         training_key: key of the image to train a model on.
         method_key: key of the name of the method; None leaves it out.
+        placement_key: key of how it was filled, as a dictionary; None leaves it out.
         kwargs: the arguments of :class:`FillLesion`.
     """
 
@@ -175,12 +176,13 @@ class FillLesiond(Transform):
         removed_key: Hashable = "removed",
         training_key: KeysCollection = "training",
         method_key: Hashable | None = "method",
+        placement_key: Hashable | None = "placement",
         **kwargs: Any,
     ) -> None:
         self.image_key, self.label_key = as_keys(image_key), label_key
         self.images = (host_key, image_key, training_key)
         self.outputs = (label_key, lesion_key, removed_key)
-        self.method_key = method_key
+        self.method_key, self.placement_key = method_key, placement_key
         self.fill = FillLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -196,6 +198,13 @@ class FillLesiond(Transform):
         out |= dict(zip(self.outputs, (filled.label, filled.mask, filled.lesion), strict=True))
         if self.method_key is not None:
             out[self.method_key] = filled.method
+        if self.placement_key is not None:
+            out[self.placement_key] = {
+                "how": filled.method,
+                "refused": [f"{name}: {why}" for name, why in filled.tried],
+                "axis": filled.axis,
+                "dims": filled.dims,
+            }
         return out
 
 

@@ -12,12 +12,33 @@ import pytest
 from monai.data import MetaTensor
 from PIL import Image
 
+from monai_consingan.figures import ReportSection, write_html_report
 from monai_consingan.workflows.review import MADE, ReviewEntry, save_cards, write_review
 from monai_consingan.workflows.review.decisions import FORMAT
 from monai_consingan.workflows.review.page import fill_page
 
 RUN = "run-1"
 MADE_ENTRY = ReviewEntry("ring", 1, MADE, donor="scan, lesion 1", sequences=("t1", "flair"), numbers={"seam": 1.0})
+
+CONTRASTS = """() => {
+  const channels = (colour) => colour.match(/[0-9.]+/g).map(Number);
+  const light = (colour) => channels(colour).slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const found = channels(getComputedStyle(at).backgroundColor);
+      if (found.length === 3 || found[3] > 0) return getComputedStyle(at).backgroundColor;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const texts = [...document.body.querySelectorAll("*")].filter((one) => one.tagName !== "SCRIPT"
+    && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) && one.offsetParent);
+  const contrasts = texts.map((one) => [light(getComputedStyle(one).color), light(ground(one))].sort((a, b) => b - a))
+    .map(([high, low]) => (high + 0.05) / (low + 0.05));
+  return { texts: texts.length, least: Math.min(...contrasts), ground: light(ground(document.body)) };
+}"""
+"""How many texts a page shows, the least contrast of one to its ground, and how light the page is."""
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -360,6 +381,22 @@ def test_names_are_text_and_nothing_is_asked_of_a_network(browser: Any, tmp_path
     assert page.locator("img[src=x]").count() == 0
     assert all(url.startswith("file:") for url in asked)
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_light_or_dark_and_can_be_read(browser: Any, page_file: Path, tmp_path: Path, scheme: str) -> None:
+    section = ReportSection("Seam", "Text.", [("measure", "value"), ("seam", 1.5)])
+    write_html_report(tmp_path / "report.html", title="Report", text="Intro", sections=[section])
+    page = browser.new_page(color_scheme=scheme)
+    for file in (page_file, tmp_path / "report.html"):
+        page.goto(file.as_uri())
+        if file is page_file:
+            for key in "aru":
+                page.keyboard.press(key)
+        shown = page.evaluate(CONTRASTS)
+        assert (shown["ground"] < 0.1) is (scheme == "dark")
+        assert shown["texts"] > 5 and shown["least"] >= 4.5  # WCAG 2.2, level AA
+    page.close()
 
 
 def test_two_thousand_lesions(browser: Any, page_file: Path, tmp_path: Path) -> None:

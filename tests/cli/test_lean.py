@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from monai_consingan.cli import lean
 from monai_consingan.data import example
 
 _SLOW = ["bs4", "ignite", "itk", "matplotlib.pyplot", "mlflow", "monai.apps", "monai.bundle", "pandas", "pydicom"]
-_SLOW += ["scipy.signal", "scipy.stats", "sklearn", "torchvision"]
+_SLOW += ["scipy.signal", "scipy.stats", "sklearn", "torch._decomp", "torchvision"]
 _CODE = f"""
 import atexit, sys
 from monai_consingan.cli import lean, main
@@ -53,6 +54,12 @@ main()
     assert _harmonized(tmp_path, code) == "(1, 6, 5, 4) False Algo"
 
 
+def test_what_comes_later_is_the_module_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = lean._WhenUsed("colorsys")
+    monkeypatch.setitem(sys.modules, "colorsys", later)
+    assert later.rgb_to_hls(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0) and sys.modules["colorsys"] is not later
+
+
 def test_monai_is_imported_as_usual_where_it_cannot_be_had_otherwise(tmp_path: Path) -> None:
     code = _CODE + "lean._PARTS = ('data', 'a part that it has no more'); main()"
     assert "monai.apps" in _harmonized(tmp_path, code)
@@ -65,15 +72,18 @@ def test_what_is_hidden_is_there_again_afterwards(monkeypatch: pytest.MonkeyPatc
     seen: dict[str, list[str]] = {}
 
     def import_module(name: str) -> ModuleType:
+        assert not gc.isenabled()
         seen[name] = [name for name in names if name in sys.modules]
         return ModuleType(name)
 
     monkeypatch.setattr(lean, "import_module", import_module)
     monkeypatch.setattr(lean, "_empty", ModuleType)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     with click.Context(click.Command("harmonize"), obj=lean.OWN_PROCESS):
         lean.import_monai()
+    assert seen.pop("monai_consingan.workflows") == []
     assert seen and all(each == names for each in seen.values())
-    assert not {*names, "monai.apps"} & set(sys.modules)
+    assert gc.isenabled() and not {*names, "monai.apps"} & set(sys.modules)
 
 
 @pytest.mark.parametrize(("there", "obj"), [(True, lean.OWN_PROCESS), (False, None)])

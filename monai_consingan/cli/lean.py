@@ -135,6 +135,7 @@ def _empty(name: str) -> ModuleType:
 
 def _part(name: str) -> Any:
     """A part of MONAI, as its attribute; it is imported now."""
+    import_module("torch._meta_registrations")  # first, as what comes with Ignite imports it in a circle
     try:
         return import_module(f"monai.{name}")
     except ModuleNotFoundError as error:

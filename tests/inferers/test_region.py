@@ -99,7 +99,7 @@ def test_the_region_has_the_size_of_the_model(alteration: torch.Tensor) -> None:
     assert find_region(alteration, axis=2, region="slice", max_side=50).size == (50, 50)
     with pytest.raises(ConSinGANError, match=r"trained on slices of \(50, 50\)"):
         find_region(alteration, axis=2, size=(50, 50))
-    with pytest.raises(ConSinGANError, match="'roi' or 'slice'"):
+    with pytest.raises(ConSinGANError, match="must be one of roi, slice"):
         find_region(alteration, axis=2, region="box")
 
 

@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array
 from monai_consingan.data import IntensityScale, find_region
-from monai_consingan.inferers import redraw_region
+from monai_consingan.inferers import ConSinGANRegionInferer
 from monai_consingan.methods import INSERTION_METHODS, BlendSettings
 from monai_consingan.models import ModelBank, TrainedModel
 from monai_consingan.settings import TrainingSettings, preset_settings
@@ -120,18 +120,12 @@ class ConSinGAN:
         model = self.models.get(case.host, settings)
         weight, altered = LesionAlteration(self.blend.mode, self.blend.dilation_mm, self.blend.softness_mm)(mask)
         region = find_region(altered, axis=None, size=model.image_size)
+        kept = {"level_mm": self.blend.level_mm, "detail_mm": self.blend.detail_mm}
+        inferer = ConSinGANRegionInferer(settings.task, **kept)
 
         def redrawn(image: MetaTensor) -> np.ndarray:
-            result = redraw_region(
-                image,
-                model.generator,
-                task=settings.task,
-                region=region,
-                scale=IntensityScale.fit(host),  # that of the training
-                spacing=case.spacing,
-                level_mm=self.blend.level_mm,
-                detail_mm=self.blend.detail_mm,
-            )
+            scale = IntensityScale.fit(host)  # that of the training
+            result = inferer.redraw(image, model.generator, region, scale)
             return np.asarray(as_array(result)[0])
 
         pasted, result = np.asarray(as_array(naive)[0]), redrawn(naive)

@@ -117,13 +117,12 @@ class Background:
 
         A copy only where that changes anything.
         """
-        found = self.mask(values)
         if self.pads:
-            return np.where(found, values.dtype.type(self.air), values)
-        lower = self.within is not None or values.min() < self.value - self.tolerance
-        if found.all() or not found.any() or not lower:
+            return np.where(self.mask(values), values.dtype.type(self.air), values)
+        if self.within is None and not values.min() < self.value - self.tolerance:
             return values
-        return np.where(found, values[~found].min(), values)
+        found = self.mask(values)
+        return values if found.all() or not found.any() else np.where(found, values[~found].min(), values)
 
     def _equal(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         if not self:

@@ -19,7 +19,7 @@ _SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".png", "")  # the las
 
 CASE_ITEMS = (
     *("case", "host", "image", "naive", "label", "lesion", "others", "donor", "donor_lesion", "removed"),
-    *("training", "weight", "alteration"),
+    *("training", "weight", "alteration", "before", "head", "lead"),
 )
 """What is kept of a case once the transforms of a bundle have prepared it."""
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ..errors import ConSinGANError, NoPlaceError
+from ..errors import NoPlaceError, check_choice
+from ..settings import REGIONS
 from .intensity import IntensityScale
 from .region import Region, roi_region, slice_region
 
@@ -40,17 +41,16 @@ def find_region(
     Raises:
         ConSinGANError: an unknown region, nothing that may change, or a region of another size than ``size``.
     """
+    check_choice(REGIONS, region=region)
     in_space = axis is None and alteration.ndim == 4
     if region == "slice":
         found = slice_region(alteration, axis=axis, side=max_side)
-    elif in_space and region == "roi":
+    elif in_space:
         mm = [1.0] * 3 if spacing is None else spacing
         sides = [min(math.ceil(_SPACE_SIDE_MM / side), max_side) for side in mm]
         found = roi_region(
             alteration, axis=None, margin=math.ceil(_SPACE_MARGIN_MM / min(mm)), min_side=sides, max_side=max_side
         )
-    elif region != "roi":
-        raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
     else:
         found = roi_region(alteration, axis=axis, min_side=min(_MIN_SIDE, max_side), max_side=max_side)
     if region == "roi" and size is not None:

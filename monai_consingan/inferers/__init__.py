@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .inferer import ConSinGANInferer
 from .painted import noise_of, painted
-from .region import ConSinGANRegionInferer, redraw_region
+from .region import ConSinGANRegionInferer
 
-__all__ = ["ConSinGANInferer", "ConSinGANRegionInferer", "noise_of", "painted", "redraw_region"]
+__all__ = ["ConSinGANInferer", "ConSinGANRegionInferer", "noise_of", "painted"]

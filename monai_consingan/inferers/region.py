@@ -16,55 +16,6 @@ from monai_consingan.inferers.inferer import ConSinGANInferer
 from monai_consingan.transforms import region_slices
 
 
-def redraw_region(
-    naive: torch.Tensor,
-    network: Callable[..., Any],
-    *,
-    task: str,
-    region: Region,
-    scale: IntensityScale,
-    spacing: Sequence[float],
-    level_mm: float = 0.0,
-    detail_mm: float = 0.0,
-) -> torch.Tensor:
-    """Let a generator redraw a region of an image.
-
-    Args:
-        naive: the image, ``(C, *spatial)``.
-        network: a trained :py:class:`~monai_consingan.networks.ConSinGANGenerator`.
-        task: ``"harmonization"`` or ``"editing"``.
-        region: the region.
-        scale: its intensities.
-        spacing: mm per spatial axis of the image.
-        level_mm: the result takes over the naive image's level, averaged with a gaussian of this standard deviation
-            within the slice (of a box: in space), as a generator with norms does not keep it by itself; 0 leaves the
-            generator's.
-        detail_mm: likewise the result takes over what is finer than this of the naive image, as a generator blurs it;
-            0 leaves the generator's.
-
-    Returns:
-        An image like ``naive``, redrawn in the whole region.
-    """
-    slices = region.take(naive)
-    redrawn = scale.undo(ConSinGANInferer(task)(scale.apply(slices), network))
-    missing = (slices - redrawn).numpy()
-    if level_mm > 0:
-        redrawn = redrawn + torch.from_numpy(_smoothed(missing, level_mm, spacing, region))
-    if detail_mm > 0:
-        redrawn = redrawn + torch.from_numpy(missing - _smoothed(missing, detail_mm, spacing, region))
-    return region.put(redrawn, naive)
-
-
-def _smoothed(slices: np.ndarray, sigma_mm: float, spacing: Sequence[float], region: Region) -> np.ndarray:
-    """Slices of a region, averaged within the slice, or a box, averaged in space."""
-    in_plane = [size for axis, size in enumerate(spacing) if axis != region.axis]
-    sigma = [
-        sigma_mm * pixels / (size * box)
-        for size, pixels, box in zip(in_plane, region.size, region.box_size, strict=True)
-    ]
-    return np.asarray(gaussian_filter(slices, sigma=(0, 0, *sigma), mode="nearest"))
-
-
 class ConSinGANRegionInferer(Inferer):
     """Let a generator redraw the region around a lesion, and put it back into the whole image.
 
@@ -76,7 +27,11 @@ class ConSinGANRegionInferer(Inferer):
         dims: 2 for generators of slices, 3 for generators of boxes.
         region: ``"roi"`` or ``"slice"`` (:py:func:`monai_consingan.data.find_region`).
         max_side: largest side in pixels that the networks see.
-        level_mm, detail_mm: what is kept of the naive image (:py:func:`redraw_region`).
+        level_mm: the result takes over the naive image's level, averaged with a gaussian of this standard deviation
+            within the slice (of a box: in space), as a generator with norms does not keep it by itself; 0 leaves the
+            generator's.
+        detail_mm: likewise the result takes over what is finer than this of the naive image, as a generator blurs it;
+            0 leaves the generator's.
 
     Example::
 
@@ -121,26 +76,62 @@ class ConSinGANRegionInferer(Inferer):
         """
         lesions, alterations, training = args
         results = []
-        for naive, lesion, alteration, host in zip(inputs, lesions, alterations, training, strict=True):
-            _, region, scale = region_slices(
-                naive.cpu(),
-                lesion.cpu(),
-                alteration.cpu(),
-                [host.cpu()],
-                axis=sliced_axis(naive, self.axis, self.dims),
-                region=self.region,
-                max_side=self.max_side,
-                size=network.stage_sizes[-1],  # type: ignore[attr-defined]
-            )
-            redrawn = redraw_region(
-                naive.cpu().as_subclass(torch.Tensor),
-                network,
-                task=self.task,
-                region=region,
-                scale=scale,
-                spacing=spacing_of(naive),
-                level_mm=self.level_mm,
-                detail_mm=self.detail_mm,
-            )
-            results.append(redrawn)
+        size = network.stage_sizes[-1]  # type: ignore[attr-defined]
+        for naive, lesion, alteration, host in zip(
+            inputs.cpu(), lesions.cpu(), alterations.cpu(), training.cpu(), strict=True
+        ):
+            _, region, scale = self.look(naive, lesion, alteration, host, size)
+            results.append(self.redraw(naive, network, region, scale))
         return torch.stack(results).to(inputs.device)
+
+    def look(
+        self,
+        naive: torch.Tensor,
+        lesion: torch.Tensor,
+        alteration: torch.Tensor,
+        training: torch.Tensor,
+        size: Sequence[int] | None = None,
+    ) -> tuple[torch.Tensor, Region, IntensityScale]:
+        """The slices of an image that a model is trained on, their region, and the intensities that are -1 and 1.
+
+        Args:
+            naive, lesion, alteration, training: one of each of what is called with, on the CPU.
+            size: height and width (and depth) of what the model sees; ``None`` takes what the lesion needs.
+
+        Raises:
+            ConSinGANError: there is no such region.
+        """
+        axis = sliced_axis(naive, self.axis, self.dims)
+        how: dict[str, Any] = {"axis": axis, "region": self.region, "max_side": self.max_side, "size": size}
+        return region_slices(naive, lesion, alteration, [training], **how)
+
+    def redraw(
+        self, naive: torch.Tensor, network: Callable[..., Any], region: Region, scale: IntensityScale
+    ) -> torch.Tensor:
+        """An image, (C, \\*spatial), redrawn in all of a region that was looked at.
+
+        Args:
+            naive: the image, on the CPU.
+            network: the generator.
+            region: the region.
+            scale: its intensities.
+        """
+        plain, spacing = naive.as_subclass(torch.Tensor), spacing_of(naive)
+        slices = region.take(plain)
+        redrawn = scale.undo(ConSinGANInferer(self.task)(scale.apply(slices), network))
+        missing = (slices - redrawn).numpy()
+        if self.level_mm > 0:
+            redrawn = redrawn + torch.from_numpy(_smoothed(missing, self.level_mm, spacing, region))
+        if self.detail_mm > 0:
+            redrawn = redrawn + torch.from_numpy(missing - _smoothed(missing, self.detail_mm, spacing, region))
+        return region.put(redrawn, plain)
+
+
+def _smoothed(slices: np.ndarray, sigma_mm: float, spacing: Sequence[float], region: Region) -> np.ndarray:
+    """Slices of a region, averaged within the slice, or a box, averaged in space."""
+    in_plane = [size for axis, size in enumerate(spacing) if axis != region.axis]
+    sigma = [
+        sigma_mm * pixels / (size * box)
+        for size, pixels, box in zip(in_plane, region.size, region.box_size, strict=True)
+    ]
+    return np.asarray(gaussian_filter(slices, sigma=(0, 0, *sigma), mode="nearest"))

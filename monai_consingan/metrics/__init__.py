@@ -6,15 +6,15 @@ FID, KID and FRD compare sets of images.
 
 from __future__ import annotations
 
-from monai_consingan.metrics.case import (
+from monai_consingan.metrics.case import insertion_measures, removal_measures
+from monai_consingan.metrics.change import changed_outside, measure_border, measure_change, measure_new_lesion
+from monai_consingan.metrics.checked_case import (
     CaseTransform,
+    CheckInsertiond,
+    CheckRemovald,
     MeasureInsertiond,
     MeasureRemovald,
-    insertion_measures,
-    removal_measures,
 )
-from monai_consingan.metrics.change import changed_outside, measure_border, measure_change, measure_new_lesion
-from monai_consingan.metrics.checked_case import CheckInsertiond, CheckRemovald
 from monai_consingan.metrics.checks import (
     Checks,
     Limits,

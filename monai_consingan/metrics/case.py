@@ -1,13 +1,12 @@
-"""What a result is worth: the measures of reports and of MONAI evaluators."""
+"""What a result is worth: the measures of reports and of MONAI evaluators, as functions."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from monai.config import NdarrayOrTensor
-from monai.transforms import Transform
 
 from monai_consingan.data import slice_axis
 from monai_consingan.metrics.contrast import contrast_kept
@@ -111,54 +110,3 @@ def _seams(case: Surroundings, across: int | None, suffix: str) -> dict[str, flo
         f"seam_through{suffix}": seam(case, along=across),
         f"level_jump_through{suffix}": level_jump(case, along=across),
     }
-
-
-@dataclass(eq=False)
-class CaseTransform(Transform):
-    """Base of what adds something to a case whose result was blended back.
-
-    Args:
-        axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        lead: the sequence that the lesion is measured in; ``None`` finds it.
-        dims: 2 measures within the slices, 3 in space.
-    """
-
-    axis: int | None = None
-    lead: int | str | None = None
-    dims: int = 2
-
-    def where(self, data: Mapping[Hashable, Any], others: Hashable) -> Where:
-        """Where a case is measured, whose other lesions are under a key, if there are any."""
-        return Where(self.axis, self.dims, self.lead, data.get(others))
-
-
-@dataclass(eq=False)
-class MeasureInsertiond(CaseTransform):
-    """Add :func:`insertion_measures` to a case, after its result ``pred`` was blended back.
-
-    The case has ``naive``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of the new lesion
-    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``.
-    Arguments are those of :class:`CaseTransform`.
-    """
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """A copy of ``data`` with the measures."""
-        results = {"": data["pred"], "_naive": data["naive"]}
-        lesion, donor, donor_lesion = (data[key] for key in ("lesion", "donor", "donor_lesion"))
-        return dict(data) | insertion_measures(results, lesion, donor, donor_lesion, self.where(data, "others"))
-
-
-@dataclass(eq=False)
-class MeasureRemovald(CaseTransform):
-    """Add :func:`removal_measures` to a case, after its result ``pred`` was blended back.
-
-    The case has ``image``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of what was filled
-    and ``removed`` of the lesion; ``host``, the scan with the lesion; and maybe ``label`` of the lesions that stay.
-    Arguments are those of :class:`CaseTransform`.
-    """
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """A copy of ``data`` with the measures."""
-        results = {"": data["pred"], "_naive": data["image"]}
-        filled, lesion, host = (data[key] for key in ("lesion", "removed", "host"))
-        return dict(data) | removal_measures(results, filled, lesion, host, self.where(data, "label"))

@@ -1,74 +1,168 @@
-"""The checks of results in MONAI's evaluators: a warning where one does not pass."""
+"""The measures and checks of a case whose result was blended back: those of the commands' reports and of bundles."""
 
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from monai.transforms import Transform
+
+from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
-from monai_consingan.metrics.case import CaseTransform, insertion_measures, removal_measures
+from monai_consingan.metrics.case import insertion_measures, removal_measures
 from monai_consingan.metrics.checks import Checks, check_insertion, check_removal
+from monai_consingan.metrics.surroundings import Where, tissue_levels
+
+Case = Mapping[Hashable, Any]
 
 
 @dataclass(eq=False)
-class CheckInsertiond(CaseTransform):
-    """Add :func:`check_insertion` to a case, after its result was blended back; warn where the result does not pass.
+class CaseTransform(Transform, ABC):
+    """Base of what measures or checks a case, whose result ``pred`` was blended back.
 
-    The case has the result ``pred``, the scan before as ``host``, and the new lesion's mask ``lesion``; it may have
-    ``donor`` with its ``donor_lesion``, and ``others``, the mask of the host's own lesions. The checks come under
-    ``checks``, as a dictionary (:meth:`Checks.as_dict`).
+    The case has the scan before as ``host``, and may have ``lead``, which goes before that given here.
 
-    A warning (:class:`~monai_consingan.errors.ConSinGANWarning`) is one sentence that names the ``case``. So is that of
-    a result that cannot be checked, whose checks are ``None``. Arguments are those of
-    :class:`~monai_consingan.metrics.CaseTransform`.
+    Args:
+        axis: spatial axis perpendicular to the slices; ``None`` finds it.
+        lead: the sequence that the lesion is measured in; ``None`` finds it.
+        dims: 2 measures within the slices, 3 in space.
     """
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    axis: int | None = None
+    lead: int | str | None = None
+    dims: int = 2
+
+    _others: ClassVar[str] = "others"
+    _scans: ClassVar[tuple[str, ...]] = ("host", "donor")
+
+    def __call__(self, data: Case) -> dict[Hashable, Any]:
+        """A copy of ``data`` with the measures."""
+        return dict(data) | self.measures(self.known(data))
+
+    @abstractmethod
+    def measures(self, data: Case) -> dict[str, Any]:
+        """The measures of the result and, with suffix ``_naive``, of the naive image, if the case has it."""
+
+    @abstractmethod
+    def checks(self, data: Case, measures: Mapping[str, Any]) -> Checks:
+        """The checks of the result, whose measures are known.
+
+        Raises:
+            ConSinGANError: it cannot be checked.
+        """
+
+    def known(self, data: Case) -> dict[Hashable, Any]:
+        """The case with what tells tissue in its scans, so that this is found once for measures and checks."""
+        scans = [scan for scan in self._scans if data.get(scan) is not None]
+        return dict(data) | {f"{scan}_levels": tissue_levels(data[scan]) for scan in scans}
+
+    def _where(self, data: Case) -> Where:
+        lead = self.lead if data.get("lead") is None else data["lead"]
+        return Where(self.axis, self.dims, lead, data.get(self._others), data["host_levels"])
+
+
+@dataclass(eq=False)
+class MeasureInsertiond(CaseTransform):
+    """Add :func:`insertion_measures` to a case, after its result ``pred`` was blended back.
+
+    The case has ``naive``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of the new lesion
+    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``.
+
+    Args:
+        axis, lead, dims: see :class:`CaseTransform`.
+        blended: whether the lesion was blended in, for the checks; a mere paste may show a seam.
+    """
+
+    blended: bool = True
+
+    def measures(self, data: Case) -> dict[str, Any]:
+        """See :meth:`CaseTransform.measures`; without a donor there is only the ``lead``."""
+        donor, donor_lesion = (data.get(key) for key in ("donor", "donor_lesion"))
+        if donor is None or donor_lesion is None:
+            return {"lead": self.lead}
+        results = {suffix: data[key] for suffix, key in (("", "pred"), ("_naive", "naive")) if key in data}
+        where = self._where(data)
+        return insertion_measures(results, data["lesion"], donor, donor_lesion, where, data["donor_levels"])
+
+    def checks(self, data: Case, measures: Mapping[str, Any]) -> Checks:
+        """See :meth:`CaseTransform.checks`."""
+        before, head = data.get("before", data["host"]), data.get("head")
+        return check_insertion(
+            data["pred"],
+            before,
+            data["lesion"],
+            data.get("donor"),
+            data.get("donor_lesion"),
+            measures,
+            self._where(data),
+            blended=self.blended,
+            head=None if head is None else as_array(head)[0] > 0,
+            donor_levels=data.get("donor_levels"),
+        )
+
+
+@dataclass(eq=False)
+class MeasureRemovald(CaseTransform):
+    """Add :func:`removal_measures` to a case, after its result ``pred`` was blended back.
+
+    The case has ``image``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of what was filled
+    and ``removed`` of the lesion, which is all that was filled if it is missing; ``host``, the scan with the lesion;
+    and maybe ``label`` of the lesions that stay.
+    Arguments are those of :class:`CaseTransform`.
+    """
+
+    _others = "label"
+    _scans = ("host",)
+
+    def measures(self, data: Case) -> dict[str, Any]:
+        """See :meth:`CaseTransform.measures`."""
+        results = {suffix: data[key] for suffix, key in (("", "pred"), ("_naive", "image")) if key in data}
+        lesion = data.get("removed", data["lesion"])
+        return removal_measures(results, data["lesion"], lesion, data["host"], self._where(data))
+
+    def checks(self, data: Case, measures: Mapping[str, Any]) -> Checks:
+        """See :meth:`CaseTransform.checks`."""
+        lesion = data.get("removed", data["lesion"])
+        return check_removal(data["pred"], data["host"], data["lesion"], lesion, measures, self._where(data))
+
+
+class _Checkd(CaseTransform):
+    """Base of what adds the checks to a case, and warns where one does not pass."""
+
+    def __call__(self, data: Case) -> dict[Hashable, Any]:
         """A copy of ``data`` with the checks."""
         name = "" if data.get("case") is None else f"Case {data['case']}: "
         checks = None
         try:
-            checks = self.check(data)
+            known = self.known(data)
+            checks = self.checks(known, self.measures(known))
         except ConSinGANError as error:
             warnings.warn(f"{name}the result cannot be checked: {error}", ConSinGANWarning, 2)
         if checks is not None and checks.failed:
             warnings.warn(f"{name}{checks.sentence()}", ConSinGANWarning, 2)
         return {**data, "checks": None if checks is None else checks.as_dict()}
 
-    def check(self, data: Mapping[Hashable, Any]) -> Checks:
-        """The checks of a case.
 
-        Raises:
-            ConSinGANError: it cannot be checked.
-        """
-        result, host, lesion = (data[key] for key in ("pred", "host", "lesion"))
-        donor, donor_lesion = (data.get(key) for key in ("donor", "donor_lesion"))
-        where, measures = self.where(data, "others"), {"lead": self.lead}
-        if donor is not None and donor_lesion is not None:
-            measures = insertion_measures({"": result}, lesion, donor, donor_lesion, where)
-        return check_insertion(result, host, lesion, donor, donor_lesion, measures, where)
+class CheckInsertiond(_Checkd, MeasureInsertiond):
+    """Add :func:`check_insertion` to a case, after its result was blended back; warn where the result does not pass.
+
+    The case has the result ``pred``, the scan before as ``host``, and the new lesion's mask ``lesion``; it may have
+    ``donor`` with its ``donor_lesion``, ``others``, the mask of the host's own lesions, ``before``, the host with its
+    tissue pushed aside, and the mask ``head``. The checks come under ``checks``, as a dictionary
+    (:meth:`Checks.as_dict`).
+
+    A warning (:class:`~monai_consingan.errors.ConSinGANWarning`) is one sentence that names the ``case``. So is that of
+    a result that cannot be checked, whose checks are ``None``. Arguments are those of :class:`MeasureInsertiond`.
+    """
 
 
-@dataclass(eq=False)
-class CheckRemovald(CheckInsertiond):
+class CheckRemovald(_Checkd, MeasureRemovald):
     """Add :func:`check_removal` to a case, after its result was blended back; warn where the result does not pass.
 
     The case has the result ``pred``, the scan with the lesion as ``host``, and the mask ``lesion`` of what was filled;
     it may have ``removed``, the mask of the lesion, which is all that was filled otherwise, and ``label``, that of the
     lesions that stay. Arguments, checks and warnings are those of :class:`CheckInsertiond`.
     """
-
-    def check(self, data: Mapping[Hashable, Any]) -> Checks:
-        """The checks of a case.
-
-        Raises:
-            ConSinGANError: it cannot be checked.
-        """
-        result, host, filled = (data[key] for key in ("pred", "host", "lesion"))
-        lesion = data.get("removed", filled)
-        where = self.where(data, "label")
-        return check_removal(
-            result, host, filled, lesion, removal_measures({"": result}, filled, lesion, host, where), where
-        )

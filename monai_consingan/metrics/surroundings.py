@@ -20,42 +20,9 @@ from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.inputs import channels_array, spatial_mask
-from monai_consingan.transforms.head import faint_level
+from monai_consingan.transforms.head import TissueLevel
 
 _MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
-
-
-@dataclass(frozen=True)
-class TissueLevel:
-    """What tells tissue from air in a channel: found in all of it, it serves any part, also after a lesion was put in.
-
-    Tissue is brighter than air: above 0 (above the minimum, for images with values below 0) by more than a tenth of the
-    way to the 99.5th percentile, and neither background nor mixed with it
-    (``monai_consingan.background.find_background``). That holds for scans with a skull, for stripped ones and for
-    crops without any air.
-
-    Args:
-        above: intensity above which there is tissue.
-        background: the constant that fills the channel's border, or that there is none.
-        span: from the 0.5th to the 99.5th percentile.
-    """
-
-    above: float
-    background: Background
-    span: float
-
-    @classmethod
-    def of(cls, channel: NDArray[Any], background: Background | None = None) -> TissueLevel:
-        """That of a channel, (\\*spatial), whose background may be known."""
-        background = find_background(channel) if background is None else background
-        shown = background.darkest(channel)
-        dark, bright = np.percentile(shown, (0.5, 99.5))
-        return cls(faint_level(float(shown.min()), float(bright)), background, float(bright - dark))
-
-    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Voxels of the channel, or of a part of it, that hold tissue and not air: boolean, of the same shape."""
-        bright = np.asarray(values > self.above)
-        return self.background.tissue(values) & bright if self.background else bright
 
 
 def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | None = None) -> tuple[TissueLevel, ...]:

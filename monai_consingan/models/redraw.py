@@ -11,15 +11,14 @@ from typing import Any
 import torch
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import spacing_of
 from monai_consingan.data import IntensityScale, Region, named_sequences
-from monai_consingan.inferers import redraw_region
+from monai_consingan.inferers import ConSinGANRegionInferer
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import ModelRequest, TrainedModel, model_file
 from monai_consingan.models.training import fingerprint, train_model
 from monai_consingan.settings import TrainingSettings
-from monai_consingan.transforms import BlendBack, LesionAlteration, region_slices
+from monai_consingan.transforms import BlendBack, LesionAlteration
 
 
 @dataclass
@@ -134,29 +133,16 @@ class Redrawing:
             given.check_sequences(naive)
         axis, dims = axis if settings.spatial_dims == 2 else None, settings.spatial_dims
         alteration = LesionAlteration(blend.mode, blend.dilation_mm, blend.softness_mm, axis, dims)(mask, naive, host)
-        slices, region, scale = region_slices(
-            naive,
-            mask,
-            alteration.mask,
-            [host if training is None else training],
-            axis=axis,
-            region=settings.region,
-            max_side=settings.max_size,
-            size=None if given is None else given.image_size,
+        inferer = ConSinGANRegionInferer(
+            settings.task, axis, settings.region, settings.max_size, blend.level_mm, blend.detail_mm, dims
         )
+        size = None if given is None else given.image_size
+        shown = host if training is None else training
+        slices, region, scale = inferer.look(naive, mask, alteration.mask, shown, size)
         begin = time.perf_counter()
         trained = self._trained(slices, named_sequences(naive), folder) if model is None else model
         seconds = time.perf_counter() - begin if model is None else 0.0
-        full = redraw_region(
-            naive,
-            trained.generator,
-            task=settings.task,
-            region=region,
-            scale=scale,
-            spacing=spacing_of(naive),
-            level_mm=blend.level_mm,
-            detail_mm=blend.detail_mm,
-        )
+        full = inferer.redraw(naive, trained.generator, region, scale)
         image: Any = BlendBack()(naive, full, alteration.weight)
         return Redrawn(image, alteration.mask, region, scale, trained, seconds)
 

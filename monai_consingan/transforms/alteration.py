@@ -15,10 +15,10 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
+from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_number, spacing_of, wrap_like
 from monai_consingan.data import sliced_axis
 from monai_consingan.distance import outside_distance
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import COMPOSITES
 
 _EXACT = 1e-9  # share by which rounding may lengthen a distance
@@ -65,11 +65,9 @@ def alteration_weight(
         >>> alteration_weight(mask, spacing=1.0, dilation_mm=1.0, softness_mm=2.0).round(2).tolist()
         [[0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]]
     """
-    if mode not in COMPOSITES:
-        raise ConSinGANError(f'mode "{mode}" is unknown; choose one of {", ".join(COMPOSITES)}.')
-    for name, value in (("dilation_mm", dilation_mm), ("softness_mm", softness_mm)):
-        if not (np.isfinite(value) and value >= 0):
-            raise ConSinGANError(f"{name} is {value}; give a number of mm that is 0 or more.")
+    check_choice(COMPOSITES, mode=mode)
+    check_number(dilation_mm, "dilation_mm")
+    check_number(softness_mm, "softness_mm")
     lesion = as_mask(mask)
     mm = as_spacing(spacing, lesion.ndim)
     axis = check_axis(axis, lesion.ndim)
@@ -179,6 +177,23 @@ class AlterationMaskd(MapTransform):
 AlterationMaskD = AlterationMaskDict = AlterationMaskd
 
 
+def altered(lesion: Any, naive: Any = None, host: Any = None, weight: Any = None) -> Any:
+    """1 where a lesion is, and where the image with it differs from its host in any channel: uint8, (1, \\*spatial).
+
+    Args:
+        lesion: mask of the lesion; values above 0 count.
+        naive: image with the lesion pasted or filled, (C, \\*spatial), whose blend may reach farther than the lesion.
+        host: the image before, which is given together with it.
+        weight: weight of what replaces that image; it counts where it is above 0.
+    """
+    changed = as_array(lesion) > 0
+    if weight is not None:
+        changed = changed | (as_array(weight) > 0)
+    if naive is not None and host is not None:
+        changed = changed | (as_array(naive) != as_array(host)).any(axis=0, keepdims=True)
+    return wrap_like(changed.astype(np.uint8), lesion)
+
+
 class Alteration(NamedTuple):
     """What :class:`LesionAlteration` returns."""
 
@@ -220,10 +235,7 @@ class LesionAlteration(Transform):
         """
         axis = sliced_axis(lesion, self.axis, self.dims)
         weight = AlterationMask(self.dilation_mm, self.softness_mm, self.mode, axis)(lesion)
-        changed = (as_array(weight) > 0) | (as_array(lesion) > 0)
-        if naive is not None and host is not None:
-            changed |= (as_array(naive) != as_array(host)).any(axis=0, keepdims=True)
-        return Alteration(weight, wrap_like(changed.astype(np.uint8), lesion))
+        return Alteration(weight, altered(lesion, naive, host, weight))
 
 
 class LesionAlterationd(Transform):

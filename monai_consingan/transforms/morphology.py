@@ -49,9 +49,11 @@ def _moved(mask: np.ndarray, element: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def filled(mask: np.ndarray) -> np.ndarray:
-    """Holes filled in space and, as slabs are open to their faces, in the slices of every axis."""
-    whole = _without_holes(mask)
-    return whole if mask.ndim < 3 else _without_holes(whole, int(np.argmin(mask.shape)))
+    """Holes filled in space and, as slabs are open to their faces, in the slices of the shortest axis.
+
+    A hole in space is one in these slices, too, so that they are all that is looked at.
+    """
+    return _without_holes(mask, int(np.argmin(mask.shape)) if mask.ndim == 3 else None)
 
 
 def _without_holes(mask: np.ndarray, axis: int | None = None) -> np.ndarray:

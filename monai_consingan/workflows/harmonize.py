@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monai.data import MetaTensor
-
-from monai_consingan.data import Files, as_files, check_lesion, sequence_names, slices_of
+from monai_consingan.data import Files, as_files, check_lesion, sequence_names
 from monai_consingan.data.lesion_bank import LesionBank, is_lesion_bank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
-from monai_consingan.metrics import Checks, Where, check_insertion, insertion_measures, tissue_levels
+from monai_consingan.metrics import CheckInsertiond
 from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
-from monai_consingan.transforms import InsertLesion
+from monai_consingan.transforms import InsertLesiond
 from monai_consingan.transforms.mass_effect import check_mass_effect
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run
 
 _SCALED = (
     "The donor's intensities around the lesion differ from the host's by more than a factor of 2: they were matched by "
     "gain and not taken as they are; --match none takes them nevertheless."
 )
+
+_CHOICES = ("lesion_labels", "donor_slice", "host_slice", "at", "offset", "lead", "mass_effect", "oedema")
 
 
 @dataclass(frozen=True)
@@ -111,68 +111,29 @@ def _pasted(
     run: LesionRun, source: LesionSource, method: InsertionMethod, dims: int | None, seed: int, title: str
 ) -> LesionCase:
     """The lesion pasted as the method wants it."""
-    match = method.match if source.match is None else source.match
-    host = run.scan("host", source.host)
-    donor = run.scan("donor", source.donor, like="host")
-    donor_label = run.label("donor_label", source.donor_label or "", donor, "donor")
-    host_label = None
+    data: dict[Hashable, Any] = {"host": run.scan("host", source.host)}
+    data["donor"] = run.scan("donor", source.donor, like="host")
+    data["donor_label"] = run.label("donor_label", source.donor_label or "", data["donor"], "donor")
     if source.host_label is not None:
-        host_label = run.label("host_label", source.host_label, host, "host", allow_empty=True)
-    how = match, method.paste_blend, source.axis, seed, source.lesion, dims, source.lead, source.mass_effect
-    found = InsertLesion(*how, source.oedema)(
-        host,
-        donor,
-        donor_label,
-        host_label,
-        lesion_labels=source.lesion_labels,
-        donor_slice=source.donor_slice,
-        host_slice=source.host_slice,
-        at=source.at,
-        offset=source.offset,
-    )
+        data["host_label"] = run.label("host_label", source.host_label, data["host"], "host", allow_empty=True)
+    match = method.match if source.match is None else source.match
+    data |= {name: getattr(source, name) for name in _CHOICES}
+    data |= {"match": match, "paste_blend": method.paste_blend, "seed": seed, "lesion_number": source.lesion}
+    data = InsertLesiond(axis=source.axis, dims=dims)(data)
 
-    levels, donor_levels = tissue_levels(host, found.backgrounds), tissue_levels(donor)
-    where = Where(source.axis, found.dims, found.lead, found.host_label, levels)
-
-    def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
-        """Measures of the results by name."""
-        return insertion_measures(results, found.mask, donor, found.donor_lesion, where, donor_levels)
-
-    def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
-        """What the result has to pass."""
-        blended = method.paste_blend != "hard" or method.redrawn is not None
-        given = (result, found.host, found.mask, donor, found.donor_lesion, measures, where)
-        return check_insertion(*given, blended=blended, head=found.head, donor_levels=donor_levels)
-
-    names = sequence_names(host)
-    placement = {
-        **found.placement.as_dict(),
-        "axis": found.axis,
-        "slices": slices_of(found.mask, found.axis),
-        "lesion": found.lesion_number,
-        "lesions": found.lesion_count,
-        **told_dims(host, found.dims),
-    }
+    where, found = data["placement"], data["placement"].pop("match")
+    names = sequence_names(data["host"])
+    blended = method.paste_blend != "hard" or method.redrawn is not None
     return LesionCase(
-        host=host,
-        image=found.image,
-        naive=found.naive,
-        label=found.label,
-        mask=found.mask,
-        lesion=found.mask,
-        training=host,
-        axis=found.axis,
-        title=title,
-        placement=placement,
+        data,
+        CheckInsertiond(where["axis"], dims=where["dims"], blended=blended),
+        title,
+        lesion="lesion",
         settings={
-            "match": found.match if isinstance(found.match, str) else dict(zip(names, found.match, strict=True)),
+            "match": found if isinstance(found, str) else dict(zip(names, found, strict=True)),
             **({"mass_effect": source.mass_effect} if source.mass_effect else {}),
         },
-        measures=measures,
-        checks=checks,
-        warnings=[_SCALED] if match == "scale" and "gain" in found.match else [],
-        lead=found.lead,
-        donor=(donor, found.donor_lesion),
+        warnings=[_SCALED] if match == "scale" and "gain" in found else [],
     )
 
 

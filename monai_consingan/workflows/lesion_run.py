@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data import (
     Files,
     SequenceFiles,
@@ -23,12 +21,14 @@ from monai_consingan.data import (
     read_sequences,
     read_stored,
     save_sequences,
+    slices_of,
     thick_slices,
 )
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Checks
+from monai_consingan.metrics import CaseTransform
 from monai_consingan.models.model import MODEL_NAME
 from monai_consingan.models.redraw import Redrawing
+from monai_consingan.transforms.alteration import altered
 from monai_consingan.workflows.case_figure import save_case_figure
 from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
@@ -65,42 +65,36 @@ class LesionCase:
     """A lesion that was pasted or filled, and all that is known of it.
 
     Args:
-        host: the scan as it was read.
-        image: the scan with the lesion pasted or filled, which is the result where no model redraws it.
-        naive: the same without a blend.
-        label: the label that results.
-        mask: where the image was pasted or filled.
-        lesion: where the lesion is, or was: the figure's contour.
-        training: image whose slices a model is trained on.
-        axis: spatial axis perpendicular to the slices; ``None`` in 2D.
+        data: the case as :py:class:`monai_consingan.transforms.InsertLesiond` or
+            :py:class:`monai_consingan.transforms.FillLesiond` left it.
+        check: what measures and checks its result.
         title: title of the figure.
-        placement: where the lesion went, or how it was filled, for the report.
+        lesion: key of the mask of where the lesion is, or was: the figure's contour.
         settings: what the user asked for, for the report; ``redrawn`` is added where a model redraws.
-        measures: measures of images by their suffixes.
-        checks: checks of the result, of which the measures are known.
-        lead: channel that is shown in full.
-        donor: donor and its lesion's mask, for the figure.
         redrawn: more settings for the report where a model redraws.
         warnings: sentences on what the user should know.
     """
 
-    host: MetaTensor
-    image: MetaTensor
-    naive: MetaTensor
-    label: MetaTensor
-    mask: MetaTensor
-    lesion: MetaTensor
-    training: MetaTensor
-    axis: int | None
+    data: dict[Hashable, Any]
+    check: CaseTransform
     title: str
-    placement: dict[str, Any]
+    lesion: str
     settings: dict[str, Any]
-    measures: Callable[[Mapping[str, MetaTensor]], dict[str, Any]]
-    checks: Callable[[MetaTensor, dict[str, Any]], Checks]
-    lead: int = 0
-    donor: tuple[MetaTensor, MetaTensor] | None = None
     redrawn: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def naive(self) -> MetaTensor:
+        """The image without a blend."""
+        naive: MetaTensor = self.data.get("naive", self.data["image"])
+        return naive
+
+    def placement(self) -> dict[str, Any]:
+        """Where the lesion went, or how it was filled, for the report."""
+        placed, host = self.data["placement"], self.data["host"]
+        thick = thick_slices(host) if placed["dims"] == 2 else None
+        told = {**placed, "slices": slices_of(self.data["lesion"], placed["axis"])}
+        return {**told, "slices_because": thick} if thick else told
 
 
 class LesionRun:
@@ -162,11 +156,12 @@ class LesionRun:
         Raises:
             ConSinGANError: the region does not fit the model, a result does not pass, or a file cannot be written.
         """
-        image, told, seconds = case.image, {**case.settings}, 0.0
+        data, told, seconds = case.data, {**case.settings}, 0.0
+        image, mask, host = (data[key] for key in ("image", "lesion", "host"))
         if redrawing is None:
-            alteration = _altered(case)
+            alteration = altered(mask, image, host)
         else:
-            made = redrawing(image, case.mask, case.host, case.training, axis=case.axis, folder=self.folder)
+            made = redrawing(image, mask, host, data["training"], axis=data["placement"]["axis"], folder=self.folder)
             image, alteration, seconds = made.image, made.alteration, made.seconds_training
             told |= {**redrawing.settings.as_dict(), "blend": redrawing.blend.as_dict(), **case.redrawn}
             told |= {"region_taken": asdict(made.region), "intensities": made.scale.as_dict()}
@@ -174,14 +169,15 @@ class LesionRun:
                 made.model.save(self.folder / MODEL_NAME)
         resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}
         told |= {"resampled": resampled} if resampled else {}
-        measures = case.measures({"": image, "_naive": case.naive})
-        checks = case.checks(image, measures)
+        data = case.check.known({**data, "pred": image})
+        measures = case.check.measures(data)
+        checks = case.check.checks(data, measures)
         if checks.failed and strict:
             raise ConSinGANError(f"Nothing is written, as {checks.sentence()}")
         report = {
             "command": self.command,
             "inputs": describe_inputs({**self.cases, **self.labels, **({} if redrawing is None else redrawing.files)}),
-            "placement": case.placement,
+            "placement": case.placement(),
             "seed": seed,
             "versions": versions(),
             "settings": told,
@@ -203,21 +199,21 @@ class LesionRun:
         """Write images, label and figure; the names of the files of the images."""
         host = self.cases[self.host]
         files = {"image": save_sequences(self.folder, "image", image, host, alteration=alteration)}
-        host.save_label(self.folder, "label", case.label)
+        host.save_label(self.folder, "label", case.data["label"])
         host.save_label(self.folder, "alteration", alteration)
         if self.command != "paste":
             files["naive"] = save_sequences(self.folder, "naive", case.naive, host, alteration=alteration)
         shows_naive = is_redrawn or self.command == "harmonize"
-        shown = {self.host: case.host, **({"naive": case.naive} if shows_naive else {}), "result": image}
+        data = case.data
         save_case_figure(
             self.folder / "figure.png",
             title=case.title,
-            images=shown,
-            lesion=case.lesion,
+            images={self.host: data["host"], **({"naive": case.naive} if shows_naive else {}), "result": image},
+            lesion=data[case.lesion],
             alteration=alteration,
-            axis=case.axis,
-            donor=case.donor,
-            lead=case.lead,
+            axis=data["placement"]["axis"],
+            donor=(data["donor"], data["donor_lesion"]) if "donor" in data else None,
+            lead=data["lead"],
         )
         return files
 
@@ -240,19 +236,6 @@ def lesion_run(
     """
     with output_folder(output, overwrite=overwrite, inputs=[*asked.files, *more]) as folder:
         yield LesionRun(command, folder, asked)
-
-
-def told_dims(host: MetaTensor, dims: int) -> dict[str, Any]:
-    """What the report says of how a case was worked on."""
-    thick = thick_slices(host)
-    return {"dims": dims, **({"slices_because": thick} if dims == 2 and thick else {})}
-
-
-def _altered(case: LesionCase) -> MetaTensor:
-    """1 where the lesion was pasted or filled, and where the image differs from the host in any sequence."""
-    differs = (as_array(case.image) != as_array(case.host)).any(axis=0, keepdims=True)
-    altered: MetaTensor = wrap_like((differs | (as_array(case.mask) > 0)).astype(np.uint8), case.mask)
-    return altered
 
 
 def _capital(sentence: str) -> str:

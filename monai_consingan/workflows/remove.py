@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai.data import MetaTensor
-
-from monai_consingan.data import Files, as_files, lead_channel, slices_of
+from monai_consingan.data import Files, as_files, lead_channel
 from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
-from monai_consingan.metrics import Checks, Where, check_removal, removal_measures, tissue_levels
+from monai_consingan.metrics import CheckRemovald
 from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import TrainingSettings
-from monai_consingan.transforms import FillLesion
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run, told_dims
+from monai_consingan.transforms import FillLesiond
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run
 
 
 @dataclass(frozen=True)
@@ -102,49 +100,26 @@ def remove(
         redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, asked, dims, seed=seed, device=device, progress=progress)
         dims = redrawing.settings.spatial_dims
     with lesion_run("remove", target, output, model, start, overwrite=overwrite) as run:
-        case = _filled(run, target, dims)
+        case = _filled(run, target, dims, redraws=redrawing is not None)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)
 
 
-def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCase:
+def _filled(run: LesionRun, target: LesionTarget, dims: int | None, *, redraws: bool) -> LesionCase:
     """The lesion filled."""
     image = run.scan("image", target.image)
-    label = run.label("label", target.label, image, "image")
-    fill = FillLesion(target.methods, target.symmetry, target.margin_mm, target.train_on, target.axis, dims)
-    filled = fill(image, label, lesion_labels=target.lesion_labels, slice_index=target.slice_index)
-
-    lead = lead_channel(image, filled.lesion, target.lead)
-    where = Where(filled.axis, filled.dims, lead, filled.label, tissue_levels(image))
-
-    def measures(results: Mapping[str, MetaTensor]) -> dict[str, Any]:
-        """Measures of the results by name."""
-        return removal_measures(results, filled.mask, filled.lesion, image, where)
-
-    def checks(result: MetaTensor, measures: dict[str, Any]) -> Checks:
-        """What the result has to pass."""
-        return check_removal(result, image, filled.mask, filled.lesion, measures, where)
-
+    data: dict[Hashable, Any] = {"image": image, "label": run.label("label", target.label, image, "image")}
+    data |= {name: getattr(target, name) for name in ("lesion_labels", "slice_index")}
+    how = {name: getattr(target, name) for name in ("methods", "symmetry", "margin_mm")}
+    train_on = target.train_on if redraws else "image"  # which is there
+    data = FillLesiond(**how, train_on=train_on, axis=target.axis, dims=dims)(data)
+    data["lead"] = lead_channel(image, data["removed"], target.lead)
+    where = data["placement"]
     return LesionCase(
-        host=image,
-        image=filled.image,
-        naive=filled.image,
-        label=filled.label,
-        mask=filled.mask,
-        lesion=filled.lesion,
-        training=filled.training,
-        axis=filled.axis,
-        title="Lesion removed",
-        placement={
-            "how": filled.method,
-            "refused": [f"{name}: {why}" for name, why in filled.tried],
-            "axis": filled.axis,
-            "slices": slices_of(filled.mask, filled.axis),
-            **told_dims(image, filled.dims),
-        },
-        settings={"methods": target.methods, "symmetry": target.symmetry, "margin_mm": target.margin_mm},
-        measures=measures,
-        checks=checks,
-        lead=lead,
+        data,
+        CheckRemovald(where["axis"], dims=where["dims"]),
+        "Lesion removed",
+        lesion="removed",
+        settings=how,
         redrawn={"train_on": target.train_on},
     )

@@ -11,10 +11,16 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from monai.data import DataLoader, Dataset, decollate_batch
+from monai.transforms import Compose, SelectItemsd
 
 from monai_consingan.cli import main
-from monai_consingan.data import bundle_folder, example
+from monai_consingan.data import CASE_ITEMS, bundle_folder, example
 from monai_consingan.errors import ConSinGANWarning
+from monai_consingan.metrics import CheckInsertiond
+from monai_consingan.transforms import InsertLesiond, LoadLesionLabeld, LoadScand
+from monai_consingan.workflows import LesionSource, paste
+from monai_consingan.workflows.report import write_report
 
 from .conftest import SMALL
 
@@ -22,12 +28,18 @@ FILES = example()
 COMMANDS = {
     "harmonization": [
         *("harmonize", "--host", str(FILES.image), "--donor", str(FILES.image), "--donor-label", str(FILES.label)),
-        *("--donor-slice", "4", "--method", "tissue-consingan"),
+        *("--donor-slice", "4", "--mass-effect", "0.3", "--method", "tissue-consingan"),
     ],
     "editing": ["remove", "--image", str(FILES.image), "--label", str(FILES.label)],
 }
 CASES = {
-    "harmonization": {"host": FILES.image, "donor": FILES.image, "donor_label": FILES.label, "donor_slice": 4},
+    "harmonization": {
+        "host": FILES.image,
+        "donor": FILES.image,
+        "donor_label": FILES.label,
+        "donor_slice": 4,
+        "mass_effect": 0.3,
+    },
     "editing": {"image": FILES.image, "label": FILES.label},
 }
 
@@ -92,3 +104,25 @@ def test_volumes_have_the_same_bits(call: Any, recwarn: pytest.WarningsRecorder)
     for name in ("image", "naive", "label", "alteration"):
         assert np.array_equal(raw(Path("command") / f"{name}.nii.gz"), raw(results / f"{results.name}_{name}.nii.gz"))
     assert told(recwarn) == warned("command")
+
+
+def test_checks_are_those_of_the_report(tmp_path: Path) -> None:
+    """Also of a case that makes choices of its own, and after it was made a batch."""
+    chosen: dict[str, Any] = {"donor_slice": 4, "host_slice": 6, "mass_effect": 0.5, "lead": "1"}
+    source = LesionSource(FILES.image, FILES.image, FILES.label, FILES.label, dims=2, **chosen)
+    report = paste(source, tmp_path / "out", seed=3)
+    steps = [
+        LoadScand(["host", "donor"]),
+        LoadLesionLabeld("donor_label", "donor"),
+        LoadLesionLabeld("host_label", "host"),
+        InsertLesiond(dims=2, seed=3),
+        SelectItemsd(CASE_ITEMS, allow_missing_keys=True),
+    ]
+    files = {"host": FILES.image, "donor": FILES.image, "donor_label": FILES.label, "host_label": FILES.label}
+    (batch,) = DataLoader(Dataset([files | chosen], Compose(steps)))
+    (case,) = decollate_batch(batch)
+    checks = CheckInsertiond(blended=False)({**case, "pred": case["image"]})["checks"]
+    write_report(tmp_path / "checks.json", checks)
+    told = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["placement"]["axis"] == 2 and (case["before"] != case["host"]).any()
+    assert json.loads((tmp_path / "checks.json").read_text()) == told["checks"]

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.data import IntensityScale, Region, find_region, fit_scale
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.inferers import ConSinGANInferer, ConSinGANRegionInferer, redraw_region
+from monai_consingan.inferers import ConSinGANInferer, ConSinGANRegionInferer
 from monai_consingan.networks import ConSinGANGenerator
 
 SIZE = (30, 26)
@@ -37,7 +38,7 @@ def region_of_volume() -> Region:
 
 def test_only_the_region_is_redrawn(generator: ConSinGANGenerator, volume: torch.Tensor) -> None:
     region, scale = region_of_volume(), IntensityScale(50.0, 950.0)
-    result = redraw_region(volume, generator, task="harmonization", region=region, scale=scale, spacing=(1.0, 1.0, 4.0))
+    result = ConSinGANRegionInferer("harmonization", level_mm=0).redraw(volume, generator, region, scale)
     expected = scale.undo(ConSinGANInferer("harmonization")(scale.apply(region.take(volume)), generator))
     assert torch.equal(region.take(result), expected)
     outside = torch.ones_like(volume, dtype=torch.bool)
@@ -49,9 +50,10 @@ def test_the_level_of_the_naive_image_is_kept_within_the_slice(
     generator: ConSinGANGenerator, volume: torch.Tensor
 ) -> None:
     region, scale = region_of_volume(), IntensityScale(50.0, 950.0)
-    arguments = {"task": "editing", "region": region, "scale": scale, "spacing": (0.5, 1.0, 4.0)}
-    plain = redraw_region(volume, generator, **arguments)
-    level = redraw_region(volume, generator, **arguments, level_mm=3.0)
+    volume = MetaTensor(volume, affine=torch.diag(torch.tensor([0.5, 1.0, 4.0, 1.0])))
+    plain, level = (
+        ConSinGANRegionInferer("editing", level_mm=mm).redraw(volume, generator, region, scale) for mm in (0.0, 3.0)
+    )
     missing = (region.take(volume) - region.take(plain)).numpy()
     expected = region.take(plain).numpy() + gaussian_filter(missing, (0, 0, 6.0, 3.0), mode="nearest")
     np.testing.assert_allclose(region.take(level).numpy(), expected, rtol=1e-5)
@@ -60,13 +62,14 @@ def test_the_level_of_the_naive_image_is_kept_within_the_slice(
 
 def test_the_detail_of_the_naive_image_is_kept(generator: ConSinGANGenerator, volume: torch.Tensor) -> None:
     region, scale = region_of_volume(), IntensityScale(50.0, 950.0)
-    arguments = {"task": "harmonization", "region": region, "scale": scale, "spacing": (0.5, 1.0, 4.0)}
-    plain = redraw_region(volume, generator, **arguments)
+    volume = MetaTensor(volume, affine=torch.diag(torch.tensor([0.5, 1.0, 4.0, 1.0])))
+    plain, detail, both = (
+        ConSinGANRegionInferer("harmonization", **kept).redraw(volume, generator, region, scale)
+        for kept in ({"level_mm": 0.0}, {"level_mm": 0.0, "detail_mm": 1.0}, {"level_mm": 3.0, "detail_mm": 1.0})
+    )
     missing = (region.take(volume) - region.take(plain)).numpy()
     coarse, fine = (gaussian_filter(missing, (0, 0, 2 * mm, mm), mode="nearest") for mm in (3.0, 1.0))
-    detail = redraw_region(volume, generator, **arguments, detail_mm=1.0)
     np.testing.assert_allclose(region.take(detail).numpy(), region.take(volume).numpy() - fine, rtol=1e-4)
-    both = redraw_region(volume, generator, **arguments, level_mm=3.0, detail_mm=1.0)
     np.testing.assert_allclose(region.take(both).numpy(), region.take(volume).numpy() - fine + coarse, rtol=1e-4)
 
 
@@ -96,7 +99,7 @@ def test_the_region_has_the_size_of_the_model(alteration: torch.Tensor) -> None:
     assert find_region(alteration, axis=2, region="slice", max_side=50).size == (50, 50)
     with pytest.raises(ConSinGANError, match=r"trained on slices of \(50, 50\)"):
         find_region(alteration, axis=2, size=(50, 50))
-    with pytest.raises(ConSinGANError, match="'roi' or 'slice'"):
+    with pytest.raises(ConSinGANError, match="must be one of roi, slice"):
         find_region(alteration, axis=2, region="box")
 
 

@@ -24,7 +24,7 @@ from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.head import air_level, tissue_level
+from monai_consingan.transforms.head import WHOLE_HEAD_MM, air_level, tissue_level
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import check_in_tissue, level_around
 from monai_consingan.transforms.room import Room
@@ -130,7 +130,7 @@ def crop_lesions(
     air = tuple(air_level(*about) for about in zip(values, backgrounds, strict=True))
     if level is None:
         shown = main or 0  # the channel that a host's head is found in too
-        room = Room.of(values[shown], mm, background=backgrounds[shown], air=air[shown])
+        room = Room.of(values[shown], mm, background=backgrounds[shown], air=air[shown], reach_mm=WHOLE_HEAD_MM)
         free = room.mask & (numbers == 0)
         tissue = lru_cache(lambda channel: tissue_level(values[channel], free, room.distance))
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]

@@ -152,15 +152,15 @@ class FillLesiond(Transform):
     Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``slice_index``,
     ``methods``, ``symmetry``, ``margin_mm`` and ``train_on`` in the data.
 
+    The data have ``label``, which that of the lesions that stay replaces. Added are the masks ``lesion`` of what was
+    filled and ``removed`` of the lesion that was removed; ``method``, the name of the filling; and ``placement``, a
+    dictionary of how it was filled.
+
     Args:
         image_key: key of the scan, or of several sequences of it, which the naive image replaces.
-        label_key: key of its label, which that of the lesions that stay replaces.
         host_key: key for the scan as it was; of several sequences one for all, (C, \\*spatial), or one for each. So is
             ``training_key``.
-        lesion_key: key of the mask of what was filled.
-        removed_key: key of the mask of the lesion that was removed.
         training_key: key of the image to train a model on.
-        method_key: key of the name of the method; None leaves it out.
         kwargs: the arguments of :class:`FillLesion`.
     """
 
@@ -169,33 +169,36 @@ class FillLesiond(Transform):
     def __init__(
         self,
         image_key: KeysCollection = "image",
-        label_key: Hashable = "label",
         host_key: KeysCollection = "host",
-        lesion_key: Hashable = "lesion",
-        removed_key: Hashable = "removed",
         training_key: KeysCollection = "training",
-        method_key: Hashable | None = "method",
         **kwargs: Any,
     ) -> None:
-        self.image_key, self.label_key = as_keys(image_key), label_key
+        self.image_key = as_keys(image_key)
         self.images = (host_key, image_key, training_key)
-        self.outputs = (label_key, lesion_key, removed_key)
-        self.method_key = method_key
         self.fill = FillLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the naive image, its label and masks."""
-        out = dict(data)
         own = given(data, "methods", "symmetry", "margin_mm", "train_on")
         which = given(data, "lesion_labels", "slice_index")
         image = stack_keys(data, self.image_key)
-        filled = replace(self.fill, **own)(image, data[self.label_key], **which)
+        filled = replace(self.fill, **own)(image, data["label"], **which)
+        out = {
+            **data,
+            "label": filled.label,
+            "lesion": filled.mask,
+            "removed": filled.lesion,
+            "method": filled.method,
+            "placement": {
+                "how": filled.method,
+                "refused": [f"{name}: {why}" for name, why in filled.tried],
+                "axis": filled.axis,
+                "dims": filled.dims,
+            },
+        }
         hosts = [data[key] for key in self.image_key]
         for keys, result in zip(self.images, (image, filled.image, filled.training), strict=True):
             out |= unstack_keys(result, keys, hosts)
-        out |= dict(zip(self.outputs, (filled.label, filled.mask, filled.lesion), strict=True))
-        if self.method_key is not None:
-            out[self.method_key] = filled.method
         return out
 
 

@@ -26,7 +26,8 @@ from monai_consingan.data import (
     slice_region,
     sliced_axis,
 )
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
+from monai_consingan.settings import REGIONS
 from monai_consingan.transforms.head import head_mask
 
 _HEAD_FRACTION = 0.1
@@ -161,12 +162,11 @@ def whole_slices(
         where[:] = 1
     else:
         where[(slice(None),) * (1 + axis) + (sorted(set(slices)) if slices else head_slices(image, axis),)] = 1
+    check_choice(REGIONS, region=region)
     if region == "slice":
         found = slice_region(where, axis=axis, side=max_side)
-    elif region == "roi":
-        found = roi_region(where, axis=axis, margin=0, min_side=1, max_side=max_side)
     else:
-        raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
+        found = roi_region(where, axis=axis, margin=0, min_side=1, max_side=max_side)
     stack = found.take(image)
     scale = IntensityScale.fit_channels(stack)
     return scale.apply(stack), found, scale

@@ -19,7 +19,7 @@ from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, TissueLevel, Where, measure_new_lesion, tissue_levels
+from monai_consingan.metrics import Limits, Where, measure_new_lesion
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.transforms import HostKnowledge, PastedLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
@@ -41,13 +41,11 @@ class _Site:
 
     Args:
         known: what is known of it.
-        levels: what tells tissue in its channels.
         prior: chances of places, (\\*spatial); ``None`` for those alike.
         donors: the lesions that may go there.
     """
 
     known: HostKnowledge
-    levels: tuple[TissueLevel, ...]
     prior: np.ndarray | None
     donors: list[Lesion]
 
@@ -114,7 +112,6 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         known = HostKnowledge.of(case.original, self._brain(case))
         return _Site(
             known=known,
-            levels=tissue_levels(case.original, [about.background for about in known.channels]),
             prior=self._prior(case),
             donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )
@@ -195,7 +192,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         outside = int((mask[0] & ~site.known.head).sum())
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
-        where = Where(case.axis, case.measured, draw.donor.lead, others, site.levels)
+        levels = [about.tissue for about in site.known.channels]
+        where = Where(case.axis, case.measured, draw.donor.lead, others, levels)
         with refused("no measure", how):
             found = measure_new_lesion(
                 *(pasted.image, host, mask, where),

@@ -23,6 +23,7 @@ from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam, tissue_levels
+from monai_consingan.transforms.head import WHOLE_HEAD_MM
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
@@ -179,7 +180,7 @@ def survey_scan(
         volume = float((inside & counted).sum() * math.prod(mm))
         diameter = ball_diameter(volume, labels.ndim)
         if best not in rooms:
-            rooms[best] = Room.of(channels[best], mm, background=levels[best].background)
+            rooms[best] = Room.of(channels[best], mm, background=levels[best].background, reach_mm=WHOLE_HEAD_MM)
         border, cnr, value = told
         level = level_around(channels[best], inside, spacing=mm, axis=axis, room=rooms[best])
         about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level, "lead": best}

@@ -12,11 +12,33 @@ import pytest
 from monai.data import MetaTensor
 from PIL import Image
 
+from monai_consingan.figures import ReportSection, write_html_report
 from monai_consingan.workflows.review import MADE, ReviewEntry, save_cards, write_review
+from monai_consingan.workflows.review.decisions import FORMAT
 from monai_consingan.workflows.review.page import fill_page
 
 RUN = "run-1"
 MADE_ENTRY = ReviewEntry("ring", 1, MADE, donor="scan, lesion 1", sequences=("t1", "flair"), numbers={"seam": 1.0})
+
+CONTRASTS = """() => {
+  const channels = (colour) => colour.match(/[0-9.]+/g).map(Number);
+  const light = (colour) => channels(colour).slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const found = channels(getComputedStyle(at).backgroundColor);
+      if (found.length === 3 || found[3] > 0) return getComputedStyle(at).backgroundColor;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const texts = [...document.body.querySelectorAll("*")].filter((one) => one.tagName !== "SCRIPT"
+    && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) && one.offsetParent);
+  const contrasts = texts.map((one) => [light(getComputedStyle(one).color), light(ground(one))].sort((a, b) => b - a))
+    .map(([high, low]) => (high + 0.05) / (low + 0.05));
+  return { texts: texts.length, least: Math.min(...contrasts), ground: light(ground(document.body)) };
+}"""
+"""How many texts a page shows, the least contrast of one to its ground, and how light the page is."""
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -179,6 +201,14 @@ def test_decisions_stay_after_reloading_and_can_be_loaded(page: Any, tmp_path: P
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "run": "other"}))
     page.locator("#file").set_input_files(path)
     page.get_by_text("no decisions on this run").first.wait_for()
+    path.write_text(
+        json.dumps({"format": FORMAT, "run": RUN, "decisions": {"scan_0#1": "unsure", "scan_2#1": "accept"}})
+    )
+    page.locator("#file").set_input_files(path)
+    page.get_by_text("3 of 3 decided").wait_for()
+    page.locator("#picture").focus()
+    page.keyboard.press("z")  # what was loaded is undone as one
+    assert verdicts(page) == ["✗ rejected", "✓ accepted", ""]
 
 
 def test_two_windows_know_of_each_other(page: Any, page_file: Path) -> None:
@@ -190,6 +220,81 @@ def test_two_windows_know_of_each_other(page: Any, page_file: Path) -> None:
             shown.get_by_text(told).first.wait_for()
             assert shown.get_by_text(told).count()
         other.keyboard.press("j")
+
+
+def test_two_windows_never_undo_each_other(page: Any, page_file: Path) -> None:
+    other = page.context.new_page()
+    other.add_init_script("addEventListener('storage', (event) => event.stopImmediatePropagation())")  # hears too late
+    other.goto(page_file.as_uri())
+    page.keyboard.press("r")
+    other.keyboard.press("j")
+    other.keyboard.press("a")
+    page.wait_for_function("state.verdicts['scan_1#1']")
+    for window in (page, other):
+        window.reload()
+        assert verdicts(window) == ["✗ rejected", "✓ accepted", ""]
+
+
+def test_keys_of_any_keyboard_and_held_ones(page: Any) -> None:
+    for _ in range(3):
+        page.keyboard.down("A")  # as with caps lock, and held down
+    page.keyboard.up("A")
+    assert verdicts(page) == ["✓ accepted", "", ""]
+    for key, code in (("к", "KeyR"), ("ü", "BracketLeft"), ("Dead", "KeyA"), (";", "KeyZ")):
+        page.evaluate("([key, code]) => document.body.dispatchEvent("
+                      "new KeyboardEvent('keydown', {key, code, bubbles: true}))", [key, code])  # fmt: skip
+    assert verdicts(page) == ["✓ accepted", "✗ rejected", ""]
+    assert "brightness(0.8" in page.evaluate("document.getElementById('shown').style.filter")
+    page.keyboard.down("k")
+    page.keyboard.down("k")
+    assert current(page) == "scan_0#1"
+    assert page.locator("#accept").get_attribute("aria-pressed") == "true"
+
+
+def test_filters_may_hide_what_was_decided(page: Any) -> None:
+    page.locator("#show").select_option("open")
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("a")  # the last of the list: what is still open follows
+    assert current(page) == "scan_0#1" and verdicts(page) == ["", ""]
+    page.locator("#show").select_option("rejected")
+    page.locator("#picture").focus()
+    page.keyboard.press("z")
+    assert page.locator("#none").is_visible()
+    assert page.locator("#what").inner_text().startswith("scan_2")
+    assert page.locator("#count").inner_text().startswith("0 of 3")
+
+
+def test_no_lesion_is_shown_with_the_picture_of_another(page: Any, page_file: Path, tmp_path: Path) -> None:
+    held: list[Any] = []
+    (tmp_path / "review").symlink_to(page_file.parent / "review")  # whose pictures no test before has read
+    page.route("**/scan_2_1_*.png", lambda route: held.append(route))
+    page.goto(write_review(tmp_path, RUN, entries(), title="t").as_uri())
+    hidden = "getComputedStyle(document.getElementById('shown')).visibility"
+    page.wait_for_function(f"{hidden} === 'visible'")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.evaluate(hidden) == "hidden"
+    page.keyboard.press("a")  # no key is lost meanwhile
+    assert verdicts(page)[2] == "✓ accepted"
+    page.wait_for_timeout(100)
+    for route in held:
+        route.continue_()
+    page.wait_for_function(f"{hidden} === 'visible'")
+    assert page.locator("#missing").is_hidden()
+    (tmp_path / "review").unlink()
+    alone = page.context.new_page()
+    alone.goto((tmp_path / "review.html").as_uri())
+    alone.locator("#missing").wait_for()
+
+
+def test_a_browser_that_keeps_nothing_says_so(page: Any) -> None:
+    page.evaluate("void (Storage.prototype.setItem = () => { throw new Error('full'); })")
+    assert page.locator("#unkept").is_hidden()
+    page.keyboard.press("a")
+    assert page.locator("#unkept").is_visible() and verdicts(page)[0] == "✓ accepted"
 
 
 def test_sorting_and_filters(page: Any) -> None:
@@ -276,6 +381,22 @@ def test_names_are_text_and_nothing_is_asked_of_a_network(browser: Any, tmp_path
     assert page.locator("img[src=x]").count() == 0
     assert all(url.startswith("file:") for url in asked)
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_light_or_dark_and_can_be_read(browser: Any, page_file: Path, tmp_path: Path, scheme: str) -> None:
+    section = ReportSection("Seam", "Text.", [("measure", "value"), ("seam", 1.5)])
+    write_html_report(tmp_path / "report.html", title="Report", text="Intro", sections=[section])
+    page = browser.new_page(color_scheme=scheme)
+    for file in (page_file, tmp_path / "report.html"):
+        page.goto(file.as_uri())
+        if file is page_file:
+            for key in "aru":
+                page.keyboard.press(key)
+        shown = page.evaluate(CONTRASTS)
+        assert (shown["ground"] < 0.1) is (scheme == "dark")
+        assert shown["texts"] > 5 and shown["least"] >= 4.5  # WCAG 2.2, level AA
+    page.close()
 
 
 def test_two_thousand_lesions(browser: Any, page_file: Path, tmp_path: Path) -> None:

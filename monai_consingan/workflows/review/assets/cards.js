@@ -13,15 +13,20 @@ function make(tag, text, className) {
   return element;
 }
 
-/* Brightness and contrast of pictures, changed by dragging over them or by keys. */
-class GreyWindow {
-  constructor(picture, images) {
-    this.images = images;
+/* Pictures that lie over each other, and the brightness and contrast of the grey ones, changed by dragging or by keys. */
+class Pictures {
+  constructor(picture, missing, greys, lines = []) {
+    const images = [...greys, ...lines];
+    [this.images, this.greys] = [images, greys];
     this.reset();
+    const arrived = () => { // shown once all are there, so that none is judged by those of the one before
+      picture.classList.toggle("loading", !images.every((image) => image.complete));
+      missing.hidden = !images.some((image) => image.complete && !image.naturalWidth);
+      if (images[0].naturalWidth) picture.style.setProperty("--shape", images[0].naturalWidth / images[0].naturalHeight);
+    };
+    for (const image of images) for (const end of ["load", "error"]) image.addEventListener(end, arrived);
+    this.arrived = arrived;
     let from = null;
-    images[0].addEventListener("load", () => {
-      picture.style.setProperty("--shape", images[0].naturalWidth / images[0].naturalHeight);
-    });
     picture.addEventListener("pointerdown", (event) => {
       from = [event.clientX, event.clientY, this.contrast, this.brightness];
       picture.setPointerCapture(event.pointerId);
@@ -35,10 +40,15 @@ class GreyWindow {
     for (const end of ["pointerup", "pointercancel"]) picture.addEventListener(end, () => { from = null; });
   }
 
+  show(paths) {
+    this.images.forEach((image, place) => { image.src = address(paths[place]); });
+    this.arrived();
+  }
+
   set(contrast, brightness) {
     this.contrast = Math.min(16, Math.max(0.1, contrast));
     this.brightness = Math.min(16, Math.max(0.1, brightness));
-    for (const image of this.images) image.style.filter = `brightness(${this.brightness}) contrast(${this.contrast})`;
+    for (const image of this.greys) image.style.filter = `brightness(${this.brightness}) contrast(${this.contrast})`;
   }
 
   reset() { this.set(1, 1); }
@@ -54,15 +64,58 @@ function download(name, values) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-/* What is kept in the browser under a name; a browser that keeps nothing does no harm. */
-const kept = {
-  read(name) { try { return JSON.parse(localStorage.getItem(name)); } catch { return null; } },
-  write(name, values) { try { localStorage.setItem(name, JSON.stringify(values)); return true; } catch { return false; } },
-  /* What another window of this page wrote, so that neither undoes what was done in the other. */
-  follow(name, act) { window.addEventListener("storage", (event) => { if (event.key === name) act(); }); },
-};
+/* What is kept in the browser: a value for each name, so that two windows of a page never undo what was done in the
+   other. A browser that keeps nothing does no harm; the page then says so, and asks before it is closed. */
+class Kept {
+  constructor(start, warning) {
+    this.start = `${start}/`;
+    this.warning = warning;
+    window.addEventListener("beforeunload", (event) => { if (!warning.hidden) event.preventDefault(); });
+  }
+
+  read(name) { try { return JSON.parse(localStorage.getItem(this.start + name)); } catch { return null; } }
+
+  write(name, value) {
+    try {
+      if (value === undefined) localStorage.removeItem(this.start + name);
+      else localStorage.setItem(this.start + name, JSON.stringify(value));
+    } catch { this.warning.hidden = false; }
+  }
+
+  /* Act on the names of which another window of this page wrote; on null after all was deleted. */
+  follow(act) {
+    window.addEventListener("storage", (event) => {
+      if (event.key === null) act(null);
+      else if (event.key.startsWith(this.start)) act(event.key.slice(this.start.length));
+    });
+  }
+}
+
+/* What a key types; where that is no Latin letter or digit (Greek, Cyrillic, digits of French keyboards), what stands at
+   its place on others. */
+const PLACES = { BracketLeft: "[", BracketRight: "]" };
+function typed(event) {
+  const place = PLACES[event.code] || (/^(Key|Digit)(.)$/.exec(event.code) || [])[2];
+  if (place && (event.key > "\x7f" && event.key.length === 1 || /\d/.test(place))) return place.toLowerCase();
+  return event.key.length === 1 ? event.key.toLowerCase() : event.key;
+}
 
 /* Whether a key is meant for the page, and not for a field that is typed into, or a slider that arrows move. */
 const isCommand = (event) => !event.ctrlKey && !event.metaKey && !event.altKey
   && !event.target.matches("select, textarea, input:not([type=range])")
   && !(event.target.type === "range" && event.key.startsWith("Arrow"));
+
+/* Call the command of each key. One that is held down is called once, but for those of `again`, such as steps. */
+function followKeys(commands, again) {
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { // out of a field, so that keys decide again; it does not empty a search
+      event.preventDefault();
+      find("picture").focus();
+    }
+    if (event.repeat && event.target.matches("button")) event.preventDefault(); // a held Enter presses it once
+    const key = typed(event);
+    if (!isCommand(event) || !commands[key]) return;
+    event.preventDefault();
+    if (!event.repeat || again.includes(key)) commands[key]();
+  });
+}

@@ -1,5 +1,5 @@
 const FORMAT = "monai-consingan answers 1";
-const STORE = `monai-consingan-reading-${content.reading}`;
+const kept = new Kept(`monai-consingan-reading-${content.reading}`, find("unkept"));
 const CHOICES = [
   ["1", "real", 3, "Real, sure"], ["2", "real", 2, "Real, probably"], ["3", "real", 1, "Real, a guess"],
   ["4", "synthetic", 1, "Synthetic, a guess"], ["5", "synthetic", 2, "Synthetic, probably"],
@@ -14,13 +14,12 @@ function show(to) {
   since = performance.now();
   const entry = cases[place], given = answers[entry.name];
   find("what").textContent = `Case ${place + 1} of ${cases.length}`;
-  find("shown").src = address(entry.picture);
+  pictures.show([entry.picture]);
   find("picture").setAttribute("aria-label", find("what").textContent);
   if (place + 1 < cases.length) new Image().src = address(cases[place + 1].picture);
   [...find("answers").children].forEach((button, number) => {
     const [, answer, confidence] = CHOICES[number];
     button.setAttribute("aria-pressed", String(Boolean(given) && given.answer === answer && given.confidence === confidence));
-    button.style.fontWeight = button.getAttribute("aria-pressed") === "true" ? "700" : "";
   });
   const done = Object.keys(answers).length;
   find("bar").max = cases.length;
@@ -33,7 +32,7 @@ function reply([, answer, confidence]) {
   const name = cases[place].name, before = answers[name] ? answers[name].seconds : 0;
   const seconds = Math.round(before * 10 + (performance.now() - since) / 100) / 10;
   answers[name] = { answer, confidence, seconds };
-  kept.write(STORE, answers);
+  kept.write(name, answers[name]);
   show(place + 1);
 }
 
@@ -42,10 +41,10 @@ function save() {
   find("said").textContent = "answers.json saved";
 }
 
-const windowing = new GreyWindow(find("picture"), [find("shown")]);
+const pictures = new Pictures(find("picture"), find("missing"), [find("shown")]);
 const commands = {
   j: () => show(place + 1), k: () => show(place - 1), ArrowRight: () => show(place + 1), ArrowLeft: () => show(place - 1),
-  w: () => windowing.reset(), s: save,
+  w: () => pictures.reset(), s: save,
 };
 for (const choice of CHOICES) {
   commands[choice[0]] = () => reply(choice);
@@ -57,22 +56,18 @@ for (const choice of CHOICES) {
 for (const [id, key] of Object.entries({ save: "s", next: "j", previous: "k", window: "w" })) {
   find(id).addEventListener("click", commands[key]);
 }
-document.addEventListener("keydown", (event) => {
-  if (!isCommand(event) || !commands[event.key]) return;
-  event.preventDefault();
-  commands[event.key]();
-});
+followKeys(commands, ["j", "k", "ArrowRight", "ArrowLeft"]);
 
 find("question").textContent = content.question;
 find("title").textContent = content.title;
 find("sequences").replaceChildren(...(content.sequences.length > 1 ? content.sequences.map((name) => make("span", name)) : []));
 function resume() { // at the first case without an answer
-  const found = kept.read(STORE);
-  if (found && typeof found === "object") {
-    for (const entry of cases) if (found[entry.name]) answers[entry.name] = found[entry.name];
+  for (const { name } of cases) {
+    const found = kept.read(name);
+    if (found) answers[name] = found;
   }
   show(Math.max(0, cases.findIndex((entry) => !answers[entry.name])));
 }
 
-kept.follow(STORE, resume);
+kept.follow(resume);
 resume();

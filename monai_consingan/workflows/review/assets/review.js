@@ -2,7 +2,7 @@ const FORMAT = "monai-consingan decisions 1";
 const SIGNS = { accept: "✓", reject: "✗", unsure: "?" };
 const WORDS = { accept: "accepted", reject: "rejected", unsure: "unsure" };
 const ENDS = { made: ["Donor", "new lesion"] }; /* between what the pictures of a kind are, if not before and after */
-const STORE = `monai-consingan-review-${content.run}`;
+const kept = new Kept(`monai-consingan-review-${content.run}`, find("unkept"));
 const entries = content.entries;
 const byKey = new Map(entries.map((entry) => [entry.key, entry]));
 const measures = [...new Set(entries.flatMap((entry) => Object.keys(entry.numbers)))];
@@ -12,10 +12,11 @@ const state = {
 };
 const rows = new Map();
 
-function restore() {
-  const found = kept.read(STORE);
-  if (!found || typeof found !== "object") return;
-  state.verdicts = Object.fromEntries(Object.entries(found).filter(([key, verdict]) => byKey.has(key) && SIGNS[verdict]));
+/* A verdict as it was kept, or none. */
+function restore(key) {
+  const verdict = kept.read(key);
+  if (SIGNS[verdict]) state.verdicts[key] = verdict;
+  else delete state.verdicts[key];
 }
 
 function say(text) { find("said").textContent = text; }
@@ -72,6 +73,8 @@ function showVerdict(key) {
   const verdict = state.verdicts[key], cell = rows.get(key).children[1];
   cell.textContent = verdict ? `${SIGNS[verdict]} ${WORDS[verdict]}` : "";
   cell.className = verdict ? `verdict-${verdict}` : "";
+  if (key !== state.current) return;
+  for (const name of Object.keys(SIGNS)) find(name).setAttribute("aria-pressed", String(name === verdict));
 }
 
 function sortBy(place) {
@@ -120,6 +123,7 @@ function list() {
 
 /* Scroll the list up or down to a row, and not to the side, where somebody may be reading. */
 function reveal(row) {
+  if (!row.isConnected) return; // filters hide it
   const list = row.closest(".list"), seen = list.getBoundingClientRect(), place = row.getBoundingClientRect();
   const top = seen.top + find("heads").getBoundingClientRect().height;
   if (place.top < top) list.scrollTop -= top - place.top;
@@ -135,9 +139,7 @@ function choose(key) {
   reveal(row);
   find("what").textContent = `${entry.case}, lesion ${entry.lesion}, ${entry.kind}`;
   find("sequences").replaceChildren(...(entry.sequences.length > 1 ? entry.sequences.map((name) => make("span", name)) : []));
-  for (const [id, name] of [["under", "before"], ["shown", "after"], ["outline", "outline"]]) {
-    find(id).src = address(entry.cards[name]);
-  }
+  pictures.show(["before", "after", "outline"].map((name) => entry.cards[name]));
   state.before = false;
   find("mix").value = 100;
   draw();
@@ -150,8 +152,9 @@ function choose(key) {
     const next = byKey.get(state.order[around + step]);
     if (next) new Image().src = address(next.cards.after);
   }
-  const verdict = state.verdicts[key];
-  say(`${find("what").textContent}, ${verdict ? WORDS[verdict] : "not decided"}, ${around + 1} of ${state.order.length}`);
+  showVerdict(key);
+  const verdict = state.verdicts[key], where = around < 0 ? "not in the list" : `${around + 1} of ${state.order.length}`;
+  say(`${find("what").textContent}, ${verdict ? WORDS[verdict] : "not decided"}, ${where}`);
 }
 
 function draw() {
@@ -182,32 +185,41 @@ function step(by) {
 
 /* ---- decisions ---- */
 
-function put(key, verdict) {
-  if (verdict) state.verdicts[key] = verdict;
-  else delete state.verdicts[key];
-  showVerdict(key);
-  if (!kept.write(STORE, state.verdicts)) find("count").title = "This browser keeps nothing: save the decisions.";
+/* Give lesions their verdicts, pairs of key and verdict; returns those that they had. */
+function put(pairs) {
+  const before = pairs.map(([key]) => [key, state.verdicts[key]]);
+  for (const [key, verdict] of pairs) {
+    if (verdict) state.verdicts[key] = verdict;
+    else delete state.verdicts[key];
+    kept.write(key, verdict);
+    showVerdict(key);
+  }
   count();
+  return before;
 }
 
 function decide(verdict) {
   const key = state.current;
   if (!key) return;
-  state.history.push([key, state.verdicts[key]]);
-  const place = state.order.indexOf(key);
-  put(key, verdict);
-  const following = state.order[place + 1];
-  if (find("show").value !== "all") list();
+  state.history.push(put([[key, verdict]]));
   say(`${key} ${WORDS[verdict]}`);
+  const place = state.order.indexOf(key);
+  let following = state.order[place + 1];
+  if (place >= 0 && !isShown(byKey.get(key))) { // one row less, and not the whole list anew
+    state.order.splice(place, 1);
+    rows.get(key).remove();
+    find("none").hidden = state.order.length > 0;
+    following = following || state.order[0];
+  }
   if (following) choose(following);
 }
 
 function undo() {
   const last = state.history.pop();
   if (!last) { say("nothing to undo"); return; }
-  put(last[0], last[1]);
+  put(last);
   list();
-  choose(last[0]);
+  choose(last[0][0]);
 }
 
 function count() {
@@ -232,35 +244,28 @@ async function load(file) {
     say(find("count").textContent);
     return;
   }
-  for (const [key, verdict] of Object.entries(found.decisions || {})) {
-    if (byKey.has(key) && SIGNS[verdict]) put(key, verdict);
-  }
+  const pairs = Object.entries(found.decisions || {}).filter(([key, verdict]) => byKey.has(key) && SIGNS[verdict]);
+  if (pairs.length) state.history.push(put(pairs));
   list();
+  choose(state.current);
+  say(`${pairs.length} decisions loaded`);
 }
 
 /* ---- start ---- */
 
-const windowing = new GreyWindow(find("picture"), [find("under"), find("shown")]);
+const pictures = new Pictures(find("picture"), find("missing"), [find("under"), find("shown")], [find("outline")]);
 const commands = {
   a: () => decide("accept"), r: () => decide("reject"), u: () => decide("unsure"), z: undo, s: save,
   j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
   b: () => { state.before = !state.before; draw(); }, o: () => { state.lines = !state.lines; draw(); },
-  w: () => windowing.reset(),
-  "+": () => windowing.set(windowing.contrast * 1.2, windowing.brightness),
-  "-": () => windowing.set(windowing.contrast / 1.2, windowing.brightness),
-  "]": () => windowing.set(windowing.contrast, windowing.brightness * 1.2),
-  "[": () => windowing.set(windowing.contrast, windowing.brightness / 1.2),
+  w: () => pictures.reset(),
+  "+": () => pictures.set(pictures.contrast * 1.2, pictures.brightness),
+  "-": () => pictures.set(pictures.contrast / 1.2, pictures.brightness),
+  "]": () => pictures.set(pictures.contrast, pictures.brightness * 1.2),
+  "[": () => pictures.set(pictures.contrast, pictures.brightness / 1.2),
 };
 
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") { // out of a field, so that keys decide again; it does not empty a search
-    event.preventDefault();
-    find("picture").focus();
-  }
-  if (!isCommand(event) || !commands[event.key]) return;
-  event.preventDefault();
-  commands[event.key]();
-});
+followKeys(commands, ["j", "k", "ArrowDown", "ArrowUp", "+", "-", "]", "["]);
 for (const [id, key] of Object.entries({
   accept: "a", reject: "r", unsure: "u", undo: "z", save: "s", next: "j", previous: "k", flip: "b", lines: "o", window: "w",
 })) find(id).addEventListener("click", commands[key]);
@@ -273,14 +278,17 @@ find("file").addEventListener("change", () => {
 for (const id of ["show", "name", "measure", "from", "to"]) find(id).addEventListener("input", list);
 
 find("title").textContent = content.title;
-restore();
+for (const key of byKey.keys()) restore(key);
 makeHeads();
 for (const entry of entries) makeRow(entry);
 list();
 count();
-kept.follow(STORE, () => {
-  restore();
-  for (const key of byKey.keys()) showVerdict(key);
+kept.follow((name) => {
+  for (const key of name === null ? byKey.keys() : [name]) {
+    if (!byKey.has(key)) continue;
+    restore(key);
+    showVerdict(key);
+  }
   list();
   count();
 });

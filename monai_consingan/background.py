@@ -131,7 +131,8 @@ class Background:
         return np.asarray(found if self.within is None else found | self.within._equal(values))
 
     def _away(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.abs(values - np.float64(self.value))
+        away = np.subtract(values, self.value, dtype=np.float64)
+        return np.abs(away, out=away)
 
     def _near(self, values: NDArray[Any], share: float) -> NDArray[np.bool_]:
         """Where values are this share of the way, at most, to the middle between background and tissue."""

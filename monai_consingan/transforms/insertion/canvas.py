@@ -139,10 +139,17 @@ class Canvas:
         image = paste.blended(host, patch.image, patch.mask, patch.valid, self.spacing, axis, patch.around)
         return replace(patch, image=image)
 
-    def with_lesion(self, merged: Patch) -> tuple[Any, Any]:
-        """The image with one more lesion, and that lesion's mask, of the host's kind."""
-        image, mask = self.image.copy(), np.zeros_like(self.mask)
-        image[in_all(merged.box)], mask[0][merged.box] = merged.image, merged.mask
+    def with_lesion(self, merged: Patch, part: tuple[slice, ...] | None = None) -> tuple[Any, Any]:
+        """The image with one more lesion, and that lesion's mask, of the host's kind.
+
+        Args:
+            merged: the host with the lesion.
+            part: the part of the host that is wanted, around all of ``merged``; None for all of it.
+        """
+        part = part or tuple(slice(0, size) for size in self.mask.shape[1:])
+        box = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(merged.box, part, strict=True))
+        image, mask = self.image[in_all(part)].copy(), np.zeros_like(self.mask[in_all(part)])
+        image[in_all(box)], mask[0][box] = merged.image, merged.mask
         return wrap_like(image, self._like), wrap_like(mask, self._like)
 
     def take(self, merged: Patch, image: np.ndarray | None = None) -> None:

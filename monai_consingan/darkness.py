@@ -46,10 +46,13 @@ def darkness(values: NDArray[Any]) -> Darkness:
     floor = float(values.min())
     rest = values[values > floor]  # in most images the floor, air, is most of them
     bright = float(np.median(rest[rest > values.mean()]))
-    threshold = _threshold(rest, floor, bright, values.size - rest.size)
-    low = values[values <= threshold]
-    dark = median(low)
-    noise = 1.4826 * median(np.abs(low - dark)) if dark > floor else 0.0
+    at_floor = values.size - rest.size
+    threshold = _threshold(rest, floor, bright, at_floor)
+    dark, noise = floor, 0.0
+    if np.count_nonzero(rest <= threshold) >= at_floor:
+        low = values[values <= threshold]
+        dark = float(np.median(low))
+        noise = 1.4826 * median(np.abs(low - dark))
     level = min(threshold, max(dark + 0.5 * (threshold - dark), dark + 4.0 * noise))
     if dark > floor and dark - floor > 0.5 * (float(np.median(rest[rest > threshold])) - floor):
         level = -np.inf

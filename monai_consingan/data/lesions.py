@@ -50,8 +50,11 @@ def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] | None = Non
 
 def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] | None = None) -> NDArray[np.bool_]:
     """Where a label has a value that counts as lesion: one of those given, or any above 0 if none are."""
-    wanted = () if lesion_labels is None else tuple(lesion_labels)
-    return np.isin(values, wanted) if wanted else values > 0
+    wanted, marked = () if lesion_labels is None else tuple(lesion_labels), values > 0
+    if wanted and marked.any():
+        box = bounding_box(marked)
+        marked[box] = np.isin(values[box], wanted)
+    return marked
 
 
 def check_lesion(choice: int | str) -> None:

@@ -31,6 +31,11 @@ def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | No
     return tuple(map(TissueLevel.of, channels, backgrounds or map(find_background, channels)))
 
 
+def reach_in_voxels(spacing: Sequence[float]) -> list[int]:
+    """How far around a mask its measures look, in voxels along each axis, for mm per spatial axis."""
+    return [int(np.ceil(RING_MM[1] / mm)) + _MARGIN for mm in spacing]
+
+
 class Surroundings:
     """A mask in an image and the tissue around it: found once, it serves all measures of the case.
 
@@ -90,8 +95,7 @@ class Surroundings:
         self.spacing = spacing_of(image, spacing)
         self.ndim = inside.ndim
         self.axis = None if self.ndim == 2 else check_axis(axis, self.ndim)
-        pads = [int(min(np.ceil(RING_MM[1] / mm) + _MARGIN, n)) for mm, n in zip(self.spacing, shape, strict=True)]
-        self.box = bounding_box(inside, pads)
+        self.box = bounding_box(inside, reach_in_voxels(self.spacing))
         self.inside = inside[self.box]
         self._whole, self._channels = whole, whole[in_all(self.box)]
         self.image = self._channels[self.channel]

@@ -12,7 +12,7 @@ import numpy as np
 from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 
-from monai_consingan.arrays import as_array, as_spacing, image_identity
+from monai_consingan.arrays import all_finite, as_array, as_spacing, image_identity
 from monai_consingan.background import Background, find_background
 from monai_consingan.darkness import darkness
 from monai_consingan.distance import bounding_box, depth_within
@@ -52,7 +52,7 @@ def air_level(image: Any, background: Background | None = None) -> float:
         ConSinGANError: when the image is constant or holds NaN or infinite values.
     """
     values = as_array(image).astype(np.float32, copy=False)
-    if not np.isfinite(values).all():
+    if not all_finite(values):
         raise ConSinGANError("image holds NaN or infinite values; give an image of finite numbers.")
     background = find_background(values) if background is None else background
     values = background.apart(values) if background.pads else background.darkest(values)

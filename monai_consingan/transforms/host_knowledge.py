@@ -203,7 +203,7 @@ class HostKnowledge:
         if known is None:
             return None
         spots, values = known.probes
-        now = as_array(image[in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
+        now = as_array(image)[in_all(spots.T)]
         alike = now.astype(np.float32) == values
         return known if len(spots) and (alike.mean(axis=1) > 0.5).all() else None
 

@@ -25,11 +25,22 @@ atexit.register(lambda: print(sorted(set({_SLOW}) & set(sys.modules)), all(sys.m
 """
 
 
-def _harmonized(folder: Path, code: str) -> str:
+def _harmonized(folder: Path, code: str, *more: str) -> str:
     """What a program prints that puts a lesion of the example into its own scan."""
     files = example()
     scans = ["--host", files.image, "--donor", files.image, "--donor-label", files.label]
-    command = ["harmonize", *scans, "--donor-slice", "4", "--host-slice", "6", "--quiet", "--output", folder / "out"]
+    command = [
+        "harmonize",
+        *scans,
+        "--donor-slice",
+        "4",
+        "--host-slice",
+        "6",
+        "--quiet",
+        "--output",
+        folder / "out",
+        *more,
+    ]
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, encoding="utf-8", check=True)
     assert (folder / "out" / "figure.png").exists()
     return done.stdout.strip()
@@ -37,6 +48,26 @@ def _harmonized(folder: Path, code: str) -> str:
 
 def test_a_blend_without_a_model_imports_nothing_of_a_training(tmp_path: Path) -> None:
     assert _harmonized(tmp_path, _CODE + "main()") == "[] True"
+
+
+def test_a_training_finds_all_that_it_needs(tmp_path: Path) -> None:
+    small = ["--method", "tissue-consingan", "--stages", "2", "--iterations", "1", "--channels", "4"]
+    _harmonized(tmp_path, "from monai_consingan.cli import main; main()", *small)
+
+
+@pytest.mark.parametrize("name", ["torch._decomp", "torch._dynamo", "torch._meta_registrations", "torch._refs.linalg"])
+def test_every_part_of_torch_can_come_first(name: str) -> None:
+    code = f"""
+import sys
+from monai_consingan.cli import lean
+lean.import_parts()
+assert "torch._decomp" not in sys.modules
+import {name}
+assert {name} is sys.modules[{name!r}] and {name}.__spec__.name == {name!r} and {name}.__spec__.origin
+from torch._decomp import decomposition_table
+assert len(decomposition_table) > 100 and not any(isinstance(one, lean._ShapesFirst) for one in sys.meta_path)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_was_left_out_comes_when_it_is_used(tmp_path: Path) -> None:

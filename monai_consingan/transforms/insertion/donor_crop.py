@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Affine, Orientation
+from monai.transforms import AffineGrid, Orientation
 from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects, gaussian_filter
+from torch.nn.functional import grid_sample
 
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
 from monai_consingan.background import find_background
@@ -208,14 +209,17 @@ def turn_donor(
     size = np.ceil(np.abs(np.linalg.inv(matrix)) @ np.asarray(label.shape)).astype(int).tolist()
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = matrix
-    resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
+    grid = torch.from_numpy(as_array(AffineGrid(affine=torch.from_numpy(affine))(size)[0]))  # voxels from the middle
+    sides = [along * (2.0 / max(2, count)) for along, count in zip(grid, label.shape, strict=False)]
+    places = torch.stack(sides[::-1], -1)[None]
 
     def resampled(*parts: np.ndarray, mode: str, padding: str) -> list[np.ndarray]:
         """Arrays of the donor, (C, \\*spatial), on the result's grid, all in one go."""
         stacked = np.concatenate(parts).astype(np.float32)
         stacked = stacked if mode == "nearest" else gaussian_filter(stacked, [0, *softened])
         ends = np.cumsum([len(part) for part in parts])[:-1]
-        return np.split(as_array(resample(torch.from_numpy(stacked), mode=mode, padding_mode=padding)), ends)
+        found = grid_sample(torch.from_numpy(stacked)[None], places, mode, padding, align_corners=False)
+        return np.split(found[0].numpy(), ends)
 
     labels, known = resampled(label[None], np.ones_like(valid)[None], mode="nearest", padding="zeros")
     labels, known = labels[0], known[0] > 0.5

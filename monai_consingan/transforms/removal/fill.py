@@ -92,6 +92,7 @@ class FillLesion(Transform):
         *,
         lesion_labels: Iterable[int] | None = None,
         slice_index: int | None = None,
+        head: np.ndarray | None = None,
     ) -> FilledLesion:
         """Fill.
 
@@ -100,6 +101,7 @@ class FillLesion(Transform):
             label: its lesions, (1, \\*spatial); those that are not removed are places from where no tissue may come.
             lesion_labels: values of ``label`` that are removed; ``None`` for all.
             slice_index: slice on which the lesion is removed; ``None`` for all its slices.
+            head: the scan's head, if it is known, boolean (\\*spatial).
 
         Raises:
             ConSinGANError: a slice without lesion, a label without these values, or no method that will do.
@@ -119,7 +121,7 @@ class FillLesion(Transform):
         removal = RemoveLesion(
             self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis
         )
-        removed = removal(image, wrap_like(stays, label), lesion_labels=[1])
+        removed = removal(image, wrap_like(stays, label), lesion_labels=[1], head=head)
         kept = np.where(as_array(removed.label) > 0, values, 0).astype(values.dtype)
         return FilledLesion(
             removed.image,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects, label
 
-from monai_consingan.arrays import as_array, check_layers, check_number, check_shape, in_all
+from monai_consingan.arrays import as_array, check_masks, check_number, check_shape, in_all
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.poisson import poisson_blend
@@ -133,12 +133,13 @@ class MatchedFill:
         """
         maps: dict[str, Any] = {"head": head, "usable": usable, "source_head": source_head}
         maps = {"ill": 0 if ill is None else ill, **{name: 1 if part is None else part for name, part in maps.items()}}
-        layers, stacked = (as_array(host), as_array(source)), np.ndim(host) > np.ndim(mask)
-        hosts, sources = layers if stacked else tuple(part[None] for part in layers)
-        check_shape(sources, hosts.shape, name="source", other="host")
-        pairs = [check_layers(*pair, axis, spacing, mask=mask, **maps) for pair in zip(hosts, sources, strict=True)]
-        targets, guides = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
-        _, _, (inside, ill, head, usable, source_head), axis, mm = pairs[0]
+        targets, guides = (as_array(part).astype(np.float64) for part in (host, source))
+        check_shape(guides, targets.shape, name="source", other="host")
+        if not (stacked := np.ndim(host) > np.ndim(mask)):
+            targets, guides = targets[None], guides[None]
+        (inside, ill, head, usable, source_head), axis, mm = check_masks(
+            targets.shape[1:], axis, spacing, mask=mask, **maps
+        )
         result = targets.copy()
         known = head & ~inside
         parts, count = label(inside, np.ones((3,) * inside.ndim))

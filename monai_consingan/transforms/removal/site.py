@@ -94,7 +94,7 @@ class Site:
 
     def _matched(self, how: MatchedFill, source_of: Callable[[Box], _Source]) -> list[Filled]:
         """Every connected part by itself, all channels from the place that fits them best."""
-        (whole,) = find_objects(self.fill.view(np.uint8))
+        whole = bounding_box(self.fill)
         parts, count = label(self.fill[whole], np.ones((3,) * self.fill.ndim))
         found = []
         for part, box in enumerate(find_objects(parts, count), start=1):

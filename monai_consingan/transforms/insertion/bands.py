@@ -1,0 +1,73 @@
+"""Bands of frequency: what is coarse of an image in a box, and what is fine of it made as strong as a host's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from monai_consingan.arrays import in_all
+
+CUT = 4.0
+"""Standard deviations at which a gaussian ends."""
+
+
+def without_fine(image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float], fine_mm: float) -> np.ndarray:
+    """What is coarser than a gaussian of an image, in a box.
+
+    Args:
+        image: (C, \\*spatial).
+        box: the part that is wanted.
+        mm: mm per spatial axis.
+        fine_mm: the gaussian's standard deviation.
+    """
+    sizes = zip(mm, box, image.shape[1:], strict=True)
+    along = [_gaussian(fine_mm / step, part.start, part.stop, size) for step, part, size in sizes]
+    image = image[in_all(tuple(slice(first, last) for first, last, _ in along))]
+    for axis, (_, _, weights) in enumerate(along, start=1):
+        before, count, after = image.shape[:axis], image.shape[axis], image.shape[axis + 1 :]
+        lines = image.reshape(int(np.prod(before)), count, -1)
+        smooth = weights @ lines if lines.shape[2] > 1 else (lines[..., 0] @ weights.T)[..., None]
+        image = smooth.reshape(*before, len(weights), *after)
+    return image
+
+
+@lru_cache(64)
+def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int, np.ndarray]:
+    """What a gaussian makes of a line of voxels, from start to stop: which part of it counts, and a matrix for that."""
+    reach = int(CUT * sigma + 0.5)
+    first, last = max(0, start - reach), min(size, stop + reach)
+    whole = gaussian_filter(np.eye(last - first), (sigma, 0), truncate=CUT)
+    return first, last, whole[start - first : stop - first]
+
+
+def as_strong(
+    host: np.ndarray,
+    source: np.ndarray,
+    half_host: np.ndarray,
+    half_source: np.ndarray,
+    coarse_host: np.ndarray,
+    coarse_source: np.ndarray,
+    ring: np.ndarray,
+    most: float,
+) -> np.ndarray:
+    """The source's fine part in two bands, each as strong as the host's in a ring.
+
+    Args:
+        host, source: one channel of each, (\\*spatial).
+        half_host, half_source: the same without what is finest.
+        coarse_host, coarse_source: the same without what is fine.
+        ring: where strengths are compared, boolean.
+        most: a band is made at most so many times stronger or weaker.
+    """
+    result = np.zeros(ring.shape)
+    levels = (host, source), (half_host, half_source), (coarse_host, coarse_source)
+    for upper, lower in pairwise(levels):
+        here, there = (a - b for a, b in zip(upper, lower, strict=True))
+        wanted, found = (float(np.median(np.abs(part[ring]))) if ring.any() else 0.0 for part in (here, there))
+        gain = np.clip(wanted / found, 1 / most, most) if found > 0 else 1.0
+        result = result + gain * there
+    return result

@@ -6,8 +6,10 @@ import gc
 import pkgutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
@@ -23,8 +25,11 @@ _UNUSED = (
     *("pandas", "pydicom", "pynvml", "pywt", "requests", "sklearn", "tensorboard", "tifffile"),
     *("torch.utils.tensorboard", "transformers"),
 )
-_LATER = ("itk", "torch._meta_registrations")
-"""What is imported when something of it is used: PyTorch's shapes of results without values are for its compiler."""
+_SHAPES = "torch._meta_registrations"
+"""PyTorch's shapes of results without values, which are for its compiler."""
+
+_LATER = ("itk", _SHAPES)
+"""What is imported when something of it is used."""
 
 _PARTS = ("data", "transforms", "networks.nets", "inferers", "metrics", "losses")
 """Those that this package uses, in an order in which each finds what it imports of the others. ``engines`` comes with a
@@ -67,6 +72,7 @@ def import_parts() -> None:
                 for name in _PARTS:
                     import_module(f"monai.{name}")
             import_module("nibabel")
+        sys.meta_path.insert(0, _ShapesFirst())
     except Exception:  # a version of MONAI that needs what this does without
         for name in [name for name in sys.modules if name.partition(".")[0] == "monai"]:
             del sys.modules[name]
@@ -109,6 +115,32 @@ class _WhenUsed(ModuleType):
         return getattr(import_module(self.__name__), name)
 
 
+class _ShapesFirst(MetaPathFinder, Loader):
+    """PyTorch's shapes come before any other part of it, which could import them in a circle only."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Import the shapes before the first part of PyTorch; if that is one that they import, it is taken as it is."""
+        if not name.startswith("torch."):
+            return None
+        with suppress(ValueError):  # another thread was here first
+            sys.meta_path.remove(self)
+        import_module(_SHAPES)
+        if name not in sys.modules:
+            return None
+        part = sys.modules[name]
+        own, part.__spec__ = part.__spec__, None  # else Python takes it, and runs the module a second time
+        return ModuleSpec(name, self, loader_state=own)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The part as it is there."""
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is left to do, but for the spec."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
+
+
 @contextmanager
 def _without_parts() -> Iterator[None]:
     """``import monai`` finds none of its parts, and so imports none."""
@@ -135,7 +167,6 @@ def _empty(name: str) -> ModuleType:
 
 def _part(name: str) -> Any:
     """A part of MONAI, as its attribute; it is imported now."""
-    import_module("torch._meta_registrations")  # first, as what comes with Ignite imports it in a circle
     try:
         return import_module(f"monai.{name}")
     except ModuleNotFoundError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch._meta_registrations  # noqa: F401  which commands start without, and Ignite has to find: it imports in circles
-
 from .checkpoint import TrainingCheckpoint
 from .draws import TrainingDraws
 from .locked_folder import LockedFolderHandler

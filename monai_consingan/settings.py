@@ -157,8 +157,8 @@ class TrainingSettings(Settings):
         return cls(**values)
 
 
-def _paper(task: str, stages: int, min_size: int, iterations: int = 1000) -> TrainingSettings:
-    return TrainingSettings(task, region="slice", stages=stages, min_size=min_size, iterations=iterations, channels=64)
+def _paper(task: str, stages: int, min_size: int) -> TrainingSettings:
+    return TrainingSettings(task, region="slice", stages=stages, min_size=min_size, iterations=1000, channels=64)
 
 
 PRESETS: dict[str, TrainingSettings | None] = {

@@ -44,30 +44,21 @@ def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int,
     return first, last, whole[start - first : stop - first]
 
 
-def as_strong(
-    host: np.ndarray,
-    source: np.ndarray,
-    half_host: np.ndarray,
-    half_source: np.ndarray,
-    coarse_host: np.ndarray,
-    coarse_source: np.ndarray,
-    ring: np.ndarray,
-    most: float,
-) -> np.ndarray:
-    """The source's fine part in two bands, each as strong as the host's in a ring.
+def as_strong(levels: Sequence[tuple[np.ndarray, np.ndarray]], ring: np.ndarray, most: float) -> np.ndarray:
+    """A source's fine part in bands, each as strong as the host's in a ring, channel by channel.
 
     Args:
-        host, source: one channel of each, (\\*spatial).
-        half_host, half_source: the same without what is finest.
-        coarse_host, coarse_source: the same without what is fine.
-        ring: where strengths are compared, boolean.
+        levels: host and source, (C, \\*spatial), as they are, and then the coarser the later.
+        ring: where strengths are compared, boolean (\\*spatial).
         most: a band is made at most so many times stronger or weaker.
+
+    Returns:
+        Array of the source's shape.
     """
-    result = np.zeros(ring.shape)
-    levels = (host, source), (half_host, half_source), (coarse_host, coarse_source)
+    result = np.zeros(levels[0][1].shape)
     for upper, lower in pairwise(levels):
-        here, there = (a - b for a, b in zip(upper, lower, strict=True))
-        wanted, found = (float(np.median(np.abs(part[ring]))) if ring.any() else 0.0 for part in (here, there))
-        gain = np.clip(wanted / found, 1 / most, most) if found > 0 else 1.0
-        result = result + gain * there
+        for total, *parts in zip(result, *upper, *lower, strict=True):
+            here, there = parts[0] - parts[2], parts[1] - parts[3]
+            wanted, found = (float(np.median(np.abs(part[ring]))) if ring.any() else 0.0 for part in (here, there))
+            total += (np.clip(wanted / found, 1 / most, most) if found > 0 else 1.0) * there
     return result

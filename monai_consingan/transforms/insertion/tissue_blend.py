@@ -257,29 +257,29 @@ class TissueBlend:
 
         The seam may run the deeper within the mask the freer it is; the fade reaches so many mm to its sides.
         """
-        (half_host, coarse_host), (half_source, coarse_source) = (
-            [without_fine(image, here, mm, share * self.fine_mm) for share in (0.5, 1.0)] for image in (host, source)
+        half, (old, new) = (  # without what is finest, and without what is fine
+            (without_fine(host, here, mm, fine_mm), without_fine(source, here, mm, fine_mm))
+            for fine_mm in (0.5 * self.fine_mm, self.fine_mm)
         )
         host, source = host[in_all(here)], source[in_all(here)]
         deepest = float(depths.depth.max())
         inner_mm = min(self.inner_mm, _SHALLOW * deepest)
         inner_mm += free * (self.inner_in_space_mm - inner_mm)
         ring = (depths.around > 0) & (depths.around <= self.ring_mm) & known
-        bands = zip(host, source, half_host, half_source, coarse_host, coarse_source, strict=True)
-        texture = np.stack([as_strong(*channel, ring=ring, most=self.texture) for channel in bands])
+        texture = as_strong([(host, source), half, (old, new)], ring, self.texture)
         outline = (depths.around <= self.outer_mm) & known
         core = depths.depth > min(inner_mm, 0.999 * deepest)
         given: dict[str, Any] = {"valid": known, "spacing": mm, "alone": 0.0, "precision": _PRECISION}
-        clone = poisson_blend(coarse_host, coarse_source, outline, **given)
+        clone = poisson_blend(old, new, outline, **given)
         shown = seam_cut(clone + texture, host, core, outline)
         signed = outside_distance(shown, mm, reach_mm=fade + min(mm)) - 0.5 * min(mm)
         signed = np.where(shown, 0.5 * min(mm) - depth_inside(shown, mm), signed)
         # the source's coarse part at the host's level; its own where no tissue of the host is beside it
-        clone = poisson_blend(coarse_host, coarse_source, (signed <= fade) & known, **given)
+        clone = poisson_blend(old, new, (signed <= fade) & known, **given)
         ramp = np.clip(0.5 - signed / (2 * fade), 0.0, 1.0) if fade else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
-        mixed = (1 - weight) * coarse_host + weight * clone
-        mixed += ((1 - weight) * (host - coarse_host) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
+        mixed = (1 - weight) * old + weight * clone
+        mixed += ((1 - weight) * (host - old) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
         return mixed, weight
 
     def _profile(self, change: np.ndarray, depths: Depths, mm: Sequence[float]) -> np.ndarray:

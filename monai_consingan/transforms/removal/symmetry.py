@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from skimage.measure import block_reduce
 
 from monai_consingan.arrays import as_array, check_number
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.ranks import median, percentiles
 
@@ -236,7 +237,12 @@ def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: i
     affine = np.eye(4)
     affine[:3, : values.ndim] = columns * factors
     affine[:3, 3] = origin + columns @ ((factors - 1) / 2)
-    blocks = block_reduce(values, tuple(factors), np.mean)
+    blocks = np.zeros(-(-np.array(values.shape) // factors))
+    shown = values != 0
+    if shown.any():  # only of blocks that are not all 0, as air is
+        part = [(box.start // n, -(-box.stop // n), n) for box, n in zip(bounding_box(shown), factors, strict=True)]
+        inner = values[tuple(slice(low * n, high * n) for low, high, n in part)]
+        blocks[tuple(slice(low, high) for low, high, _ in part)] = block_reduce(inner, tuple(factors), np.mean)
     return gaussian_filter(blocks.astype(np.float32), 1.0, mode="constant"), affine
 
 

@@ -31,6 +31,7 @@ from monai_consingan.workflows.data_sets.load import load_files, load_lesions, l
 from monai_consingan.workflows.data_sets.records import ScanRecord
 
 _FEWEST_VOXELS = 4
+_NOT_ASKED = "it was not measured, as none is to become a donor"
 _UNMEASURED = "its border or contrast cannot be measured"
 
 
@@ -134,6 +135,8 @@ def survey_scan(
     axis: int | None = None,
     lead: str | None = None,
     dims: int | None = None,
+    *,
+    measure: bool = True,
 ) -> ScanSurvey:
     """Read a scan and measure its lesions.
 
@@ -145,6 +148,7 @@ def survey_scan(
             most.
         dims: 3 to measure in space, 2 within the slices; ``None`` finds it
             (:py:func:`monai_consingan.data.work_dims`).
+        measure: whether they may become donors; else none is measured, nor fit to be one.
 
     Raises:
         ConSinGANError: a file that cannot be used, or no such sequence.
@@ -159,9 +163,12 @@ def survey_scan(
     channels = as_array(image)
     labels = np.zeros(channels.shape[1:], np.uint8) if label is None else label.numpy()[0]
     counted = lesion_voxels(labels, lesion_labels)
-    levels, rooms = tissue_levels(image), dict[int, Room]()
+    levels, rooms = tissue_levels(image) if measure else (), dict[int, Room]()
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
+        if not measure:
+            unfit[str(number)] = _NOT_ASKED
+            continue
         inside = numbers == number
         others = (labels > 0) & ~inside
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.data import file_sha256
-from monai_consingan.data_set_settings import CaseSettings, TwinSettings
+from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
@@ -34,7 +34,8 @@ def survey_one(path: Path, record: ScanRecord) -> tuple[str, str | None]:
     def survey() -> None:
         """Survey the scan and keep what was found."""
         settings = folder.settings
-        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead, settings.dims))
+        how = settings.lesion_labels, settings.axis, settings.lead, settings.dims
+        folder.keep_survey(survey_scan(record, *how, measure=isinstance(settings, AugmentSettings)))
 
     return record.name, _told(folder, record.name, survey)
 

@@ -115,11 +115,15 @@ def test_cards_show_planes_and_sequences(page_file: Path) -> None:
 
 
 def test_every_key(page: Any, tmp_path: Path) -> None:
+    said = page.locator("#said")
     page.keyboard.press("a")
+    assert said.inner_text() == "scan_0#1 accepted. scan_1, lesion 1, put in, not decided, 2 of 3"
     page.keyboard.press("r")
     page.keyboard.press("u")
+    assert said.inner_text() == "scan_2#1 unsure, the last of the list"
     assert verdicts(page) == ["✓ accepted", "✗ rejected", "? unsure"]
     page.keyboard.press("z")
+    assert said.inner_text().startswith("undone. scan_2")
     assert verdicts(page)[2] == "" and current(page) == "scan_2#1"
     page.keyboard.press("k")
     assert current(page) == "scan_1#1"
@@ -229,7 +233,7 @@ def test_two_windows_never_undo_each_other(page: Any, page_file: Path) -> None:
     page.keyboard.press("r")
     other.keyboard.press("j")
     other.keyboard.press("a")
-    page.wait_for_function("state.verdicts['scan_1#1']")
+    page.get_by_text("✓ accepted").wait_for()
     for window in (page, other):
         window.reload()
         assert verdicts(window) == ["✗ rejected", "✓ accepted", ""]
@@ -273,7 +277,7 @@ def test_no_lesion_is_shown_with_the_picture_of_another(page: Any, page_file: Pa
     page.route("**/scan_2_1_*.png", lambda route: held.append(route))
     page.goto(write_review(tmp_path, RUN, entries(), title="t").as_uri())
     hidden = "getComputedStyle(document.getElementById('shown')).visibility"
-    page.wait_for_function(f"{hidden} === 'visible'")
+    page.locator("#shown").wait_for()
     page.keyboard.press("j")
     page.keyboard.press("j")
     assert page.evaluate(hidden) == "hidden"
@@ -282,7 +286,7 @@ def test_no_lesion_is_shown_with_the_picture_of_another(page: Any, page_file: Pa
     page.wait_for_timeout(100)
     for route in held:
         route.continue_()
-    page.wait_for_function(f"{hidden} === 'visible'")
+    page.locator("#shown").wait_for()
     assert page.locator("#missing").is_hidden()
     (tmp_path / "review").unlink()
     alone = page.context.new_page()
@@ -343,6 +347,21 @@ def test_the_keyboard_alone_does_all(page: Any) -> None:
     assert page.locator("#mix").input_value() == "99" and current(page) == "scan_1#1"
     page.keyboard.press("j")
     assert current(page) == "scan_2#1"
+
+
+def test_a_screen_reader_finds_names(page: Any) -> None:
+    named = {
+        "button": ["Accept a", "Reject r", "Unsure u", "Undo z", "Outline o", "seam"],
+        "spinbutton": ["lowest value of the filter", "highest value of the filter"],
+        "combobox": ["Show", "Filter"],
+        "progressbar": ["lesions decided on"],
+        "slider": ["from before to after"],
+        "table": ["Lesions"],
+        "img": ["scan_0, lesion 1, put in, after, outline on"],
+    }
+    for role, names in named.items():
+        for name in names:
+            assert page.get_by_role(role, name=name, exact=True).count() == 1
 
 
 def test_the_list_scrolls_to_the_lesion_and_never_to_the_side(browser: Any, page_file: Path, tmp_path: Path) -> None:

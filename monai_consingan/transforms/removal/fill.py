@@ -117,7 +117,8 @@ class FillLesion(Transform):
         across = axis if dims == 2 else None
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values = as_array(label)
-        stays = np.where(as_array(lesion) > 0, 1, np.where(values > 0, 2, 0)).astype(np.int16)
+        stays = 2 * (values > 0).astype(np.int16)
+        stays[as_array(lesion) > 0] = 1
         removal = RemoveLesion(
             self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis
         )

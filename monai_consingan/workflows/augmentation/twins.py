@@ -42,11 +42,12 @@ class TwinMaker(CaseMaker[TwinSettings]):
         original, mm = as_array(case.original), spacing_of(case.original)
         levels, mark = tissue_levels(case.original), image_identity(original)
         for number in range(1, count + 1):
-            marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)
+            marks = 2 * (case.numbers > 0).astype(np.int16)
+            marks[case.numbers == number] = 1
             try:
                 with refused("cannot be filled"):
                     head = known_head(mark, original, mm)  # found once for all of its lesions
-                    filled = fill(case.image, wrap_like(marks, case.image), lesion_labels=[1], head=head)
+                    filled = fill(case.image, wrap_like(marks[None], case.image), lesion_labels=[1], head=head)
             except Refusal as refusal:
                 case.refuse(refusal, lesion=number)
                 break

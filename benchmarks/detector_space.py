@@ -16,7 +16,9 @@
 - New lesions are of a bank of six for a donor, made of this donor alone, of the sizes of its copies. Painted ones are
   by one network for a donor (preset ``quick``). So no lesion knows a patient that is not learnt from.
 - *Yardstick*: the standard augmentation alone, by the number of patients. A gain with two patients is divided by what
-  each of the next two brings, (four less two) / 2: "worth 0.4 patients".
+  each of the next two brings, (four less two) / 2: "worth 0.4 patients". Added after a run had
+  been seen: arms with two patients are also held against the standard augmentation with four, that is, against two
+  real patients instead of what the arm adds, and copies on the fly against those made beforehand.
 - Two measures, each by itself: the *sensitivity* of lesions of 0.1 ml and more at the lowest probability at which the
   two tested scans have 2 false positives on average (components below 80 mm3 are taken away; a lesion is found that a
   component touches within 2 mm), and the *Dice* of all voxels at a probability of 0.5. There are nine such lesions in
@@ -63,7 +65,7 @@ PATIENTS = (1, 2, 4, 6)
 MAIN, MORE = 2, 4
 """Patients of the arms that are compared, and of the yardstick's other end."""
 NO_OEDEMA, MASS_EFFECT = ", no oedema", ", mass effect"
-STANDARD, BLANK, COPIES, WITHOUT = "standard", "blank", "copies", "the same without"
+STANDARD, BLANK, COPIES, WITHOUT, REAL = "standard", "blank", "copies", "the same without", "real patients instead"
 """What arms are held against."""
 _MASS_EFFECT = 0.5
 _HELPS = 0.02
@@ -113,7 +115,9 @@ def held_against(arm: SpaceArm) -> dict[str, str]:
     others = {STANDARD: standard(arm.patients)}
     if arm.lesions and arm.patients == MAIN:
         others[BLANK] = synthetic(MAIN, "blank lesions")
-    if arm.lesions and arm.lesions.kind in GENERATION_METHODS:
+    if arm.patients == MAIN and arm.augment:
+        others[REAL] = standard(MORE)
+    if arm.lesions and (arm.on_the_fly or arm.lesions.kind in GENERATION_METHODS):
         others[COPIES] = synthetic(arm.patients, "copies")
     for ending in (NO_OEDEMA, MASS_EFFECT):
         if arm.name.endswith(ending):
@@ -201,8 +205,10 @@ def printed(found: Found, rows: Sequence[Mapping[str, Any]]) -> str:
         count = int(row["arm"].split(":")[0])
         if base and count == MAIN:
             gain, needed = worth(found, row["arm"], DICE), power(found, row["arm"], standard(count), DICE)
-            text = "{value:+.2f} ({low:+.2f} to {high:+.2f})".format(**gain)
-            second.append({"arm": row["arm"], "worth, patients": text} | {k: f"{v:.3g}" for k, v in needed.items()})
+            told = {"arm": row["arm"], "worth, patients": "{value:+.2f} ({low:+.2f} to {high:+.2f})".format(**gain)}
+            real = row["less"].get(REAL)
+            told[f"{DICE}, less {MORE - MAIN} {REAL}"] = shown.format(**real[DICE]) if real else ""
+            second.append(told | {k: f"{v:.3g}" for k, v in needed.items()})
     caption = "What a gain of Dice is worth in patients, and the power to see one"
     return f"{table(first)}\n\n{caption}:\n\n{table(second)}"
 

@@ -23,12 +23,28 @@ def as_array(values: Any) -> np.ndarray:
     return np.asarray(convert_to_numpy(values))
 
 
+def in_order(image: NdarrayOrTensor) -> Any:
+    """An image whose voxels lie in memory in the order of its axes, as those of a crop do not: itself, or a copy.
+
+    Whatever :func:`as_array` then makes of it is no further copy.
+    """
+    return image.contiguous() if isinstance(image, torch.Tensor) else np.ascontiguousarray(image)
+
+
 def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:
     """What tells an image from others: its shape, type and a checksum of all voxels."""
     if image is None:
         return ()
     values = np.ascontiguousarray(as_array(image))
     return values.shape, values.dtype.str, crc32(values.data)
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Whether no value is NaN or infinite: their sum tells, in half of the time, unless it is too large itself."""
+    if not np.issubdtype(values.dtype, np.inexact):
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def as_mask(mask: Any, *, name: str = "mask") -> np.ndarray:
@@ -38,7 +54,7 @@ def as_mask(mask: Any, *, name: str = "mask") -> np.ndarray:
         ConSinGANError: when a value is NaN or infinite.
     """
     values = as_array(mask)
-    if np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
+    if not all_finite(values):
         raise ConSinGANError(f"{name} holds NaN or infinite values; give a mask of finite numbers.")
     return np.asarray(values > 0)
 
@@ -138,7 +154,7 @@ def check_image(image: Any, *, name: str = "image") -> None:
     values = as_array(image)
     if values.ndim not in (3, 4) or 0 in values.shape:
         raise ConSinGANError(f"{name} has shape {values.shape}; give channels and 2 or 3 spatial axes.")
-    if np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
+    if not all_finite(values):
         raise ConSinGANError(f"{name} holds NaN or infinite values; give an image of finite numbers.")
 
 
@@ -175,33 +191,30 @@ def check_shape(values: np.ndarray, shape: Sequence[int], *, name: str, other: s
         )
 
 
-def check_layers(
-    host: Any, source: Any, axis: int | None, spacing: Sequence[float] | float, **masks: Any
-) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], int | None, tuple[float, ...]]:
-    """What is blended, all on one grid.
+def check_masks(
+    shape: Sequence[int], axis: int | None, spacing: Sequence[float] | float, **masks: Any
+) -> tuple[list[np.ndarray], int | None, tuple[float, ...]]:
+    """Masks on the grid of what is blended.
 
     Args:
-        host: array of shape (\\*spatial).
-        source: array of the same shape.
+        shape: of the grid.
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis, or one number for all.
-        masks: arrays of the same shape by their names, True where above 0; one number stands for all voxels.
+        masks: arrays of that shape by their names, True where above 0; one number stands for all voxels.
 
     Returns:
-        Host and source as float64, the masks as booleans, the axis from 0, and mm per axis.
+        The masks as booleans, the axis from 0, and mm per axis.
 
     Raises:
         ConSinGANError: when shapes differ, the axis does not exist, or the spacing does not fit.
     """
-    target, guide = (as_array(part).astype(np.float64) for part in (host, source))
-    check_shape(guide, target.shape, name="source", other="host")
     found = []
     for name, mask in masks.items():
         given = as_mask(mask, name=name)
-        given = np.full(target.shape, given) if given.ndim == 0 else given
-        check_shape(given, target.shape, name=name, other="host")
+        given = np.full(tuple(shape), given) if given.ndim == 0 else given
+        check_shape(given, shape, name=name, other="host")
         found.append(given)
-    return target, guide, found, check_axis(axis, target.ndim), as_spacing(spacing, target.ndim)
+    return found, check_axis(axis, len(shape)), as_spacing(spacing, len(shape))
 
 
 def check_same_grid(data: Mapping[Hashable, Any], keys: Sequence[Hashable]) -> None:

@@ -96,7 +96,7 @@ class Background:
             inner = found[box]
             parts, count = ndimage.label(inner | self._near(values[box], 0.2))
             inner |= (np.bincount(parts[inner], minlength=count + 1) > 0)[parts]
-            inner |= self._near(values[box], 1.0) & ndimage.maximum_filter(inner, 2 * _MIX_REACH + 1)
+            inner |= self._near(values[box], 1.0) & _grown(inner)
         return ~found if known is None else ~found & known
 
     def outside(self, values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -110,21 +110,19 @@ class Background:
 
     def apart(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values, in one row, of the voxels of an image that are too far from background to be mixed with it."""
-        near: NDArray[np.bool_] = ndimage.maximum_filter(self._equal(values), 2 * _MIX_REACH + 1)
-        return values[~near]
+        return values[~_grown(self._equal(values))]
 
     def darkest(self, values: NDArray[Any]) -> NDArray[Any]:
         """An image whose background is as bright as the air that it lies around, or no brighter than the darkest voxel.
 
         A copy only where that changes anything.
         """
-        found = self.mask(values)
         if self.pads:
-            return np.where(found, values.dtype.type(self.air), values)
-        lower = self.within is not None or values.min() < self.value - self.tolerance
-        if found.all() or not found.any() or not lower:
+            return np.where(self.mask(values), values.dtype.type(self.air), values)
+        if self.within is None and not values.min() < self.value - self.tolerance:
             return values
-        return np.where(found, values[~found].min(), values)
+        found = self.mask(values)
+        return values if found.all() or not found.any() else np.where(found, values[~found].min(), values)
 
     def _equal(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         if not self:
@@ -133,7 +131,8 @@ class Background:
         return np.asarray(found if self.within is None else found | self.within._equal(values))
 
     def _away(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.abs(values - np.float64(self.value))
+        away = np.subtract(values, self.value, dtype=np.float64)
+        return np.abs(away, out=away)
 
     def _near(self, values: NDArray[Any], share: float) -> NDArray[np.bool_]:
         """Where values are this share of the way, at most, to the middle between background and tissue."""
@@ -268,6 +267,19 @@ def _together(faces: list[NDArray[np.bool_]]) -> float:
             both += int((ahead[:-1] & ahead[1:]).sum())
             first += int(ahead[:-1].sum())
     return both / first if first else 0.0
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask and all within two voxels of it along every axis: a maximum filter, but quicker."""
+    grown = mask
+    for axis in range(mask.ndim):
+        lines = np.moveaxis(grown, axis, 0)
+        grown = lines.copy(order="K")
+        for step in range(1, _MIX_REACH + 1):
+            grown[step:] |= lines[:-step]
+            grown[:-step] |= lines[step:]
+        grown = np.moveaxis(grown, 0, axis)
+    return grown
 
 
 def _parts(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:

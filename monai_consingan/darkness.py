@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
+from monai_consingan.ranks import median
+
 _AIR_SHARE = 0.7  # of the voxels behind the border of a padded scan that are air at least: the others are cut tissue
 _NOISES = 2.5  # of air, in standard deviations, that fit between it and tissue: values at a brain's edge are wider
 _TISSUE_SHARE = 0.15  # of the voxels inside of padding that are tissue at least: what is less are bright lesions
 _FAR = 0.1  # of the way from air to tissue that padding is away from air at least: what is nearer does for air
+_BINS = 256  # of the histogram that the threshold is found in
 
 
 class Darkness(NamedTuple):
@@ -41,21 +44,28 @@ def darkness(values: NDArray[Any]) -> Darkness:
         values: array of any shape, not constant.
     """
     floor = float(values.min())
-    bright = float(np.median(values[values > values.mean()]))
-    threshold = float(threshold_otsu(np.minimum(values, bright).ravel()))
-    low = values[values <= threshold]
-    dark = median(low)
-    noise = 1.4826 * median(np.abs(low - dark))
+    rest = values[values > floor]  # in most images the floor, air, is most of them
+    bright = float(np.median(rest[rest > values.mean()]))
+    at_floor = values.size - rest.size
+    threshold = _threshold(rest, floor, bright, at_floor)
+    dark, noise = floor, 0.0
+    if np.count_nonzero(rest <= threshold) >= at_floor:
+        low = values[values <= threshold]
+        dark = float(np.median(low))
+        noise = 1.4826 * median(np.abs(low - dark))
     level = min(threshold, max(dark + 0.5 * (threshold - dark), dark + 4.0 * noise))
-    if dark - floor > 0.5 * (float(np.median(values[values > threshold])) - floor):
+    if dark > floor and dark - floor > 0.5 * (float(np.median(rest[rest > threshold])) - floor):
         level = -np.inf
     return Darkness(level, threshold, dark, bright, noise)
 
 
-def median(values: NDArray[Any]) -> float:
-    """The median of some values, told at once where more than half of them are the least, as around a brain."""
-    least = values.min()
-    return float(least if 2 * np.count_nonzero(values == least) > values.size else np.median(values))
+def _threshold(rest: NDArray[Any], floor: float, bright: float, at_floor: int) -> float:
+    """Otsu's threshold of some values and of so many more at the floor; those above ``bright`` count as that."""
+    below = rest[rest < bright]
+    counts, edges = np.histogram(below, _BINS, (rest.dtype.type(floor), rest.dtype.type(bright)))
+    counts[0] += at_floor
+    counts[-1] += rest.size - below.size
+    return float(threshold_otsu(hist=(counts, (edges[:-1] + edges[1:]) / 2)))
 
 
 def noisy_air(values: NDArray[Any], behind: NDArray[Any], constant: float) -> Darkness | None:

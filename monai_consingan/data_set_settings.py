@@ -146,7 +146,7 @@ class AugmentSettings(CaseSettings):
     clearance_mm: float = option(
         5.0, "Distance to keep from other lesions.", flag="clearance", metavar="MM", at_least=0
     )
-    flip_prob: float = option(0.5, "Probability of a flip, for each axis.", flag="flip")
+    flip_prob: float = option(0.5, "Probability of a flip, for each axis.", flag="flip", at_least=0, at_most=1)
     rotate_range: float = option(
         30.0, "Largest angle that a lesion is turned.", flag="rotate", metavar="DEGREES", at_least=0
     )
@@ -158,6 +158,8 @@ class AugmentSettings(CaseSettings):
         0.0,
         "Share of its volume, 0 to 0.8, by which a lesion first pushes the tissue around it aside. [default: 0]",
         metavar="SHARE",
+        at_least=0,
+        at_most=MOST_MASS_EFFECT,
     )
     attempts: int = option(10, "Draws of donor and place that a lesion gets.", at_least=1)
     contrast_range: tuple[float, float] = option(
@@ -190,10 +192,6 @@ class AugmentSettings(CaseSettings):
             given = getattr(self, name)
             if len(given) != 2 or not 0 < given[0] <= given[1]:
                 raise ConSinGANError(f"{name.replace('_', ' ')} is {given}: give two rising numbers above 0.")
-        if not 0 <= self.mass_effect <= MOST_MASS_EFFECT:
-            raise ConSinGANError(f"mass effect is {self.mass_effect}, but must lie between 0 and {MOST_MASS_EFFECT}.")
-        if not 0 <= self.flip_prob <= 1:
-            raise ConSinGANError(f"flip prob is {self.flip_prob}, but must lie between 0 and 1.")
 
     @property
     def redrawn(self) -> BlendSettings | None:

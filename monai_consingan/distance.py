@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,9 @@ _LARGE = 2**18  # voxels of a volume from which on whole numbers are quicker
 _UNIT = 1 / 16  # mm, of which spacings are multiples where distances can be found in whole numbers
 
 
-def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | None = None) -> np.ndarray:
+def depth_within(
+    mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | None = None, *, reach_mm: float = np.inf
+) -> np.ndarray:
     """Distance in mm from every voxel's centre to the nearest voxel centre outside of a mask.
 
     What :func:`scipy.ndimage.distance_transform_edt` gives, bit for bit, in a third of its memory: distances are worked
@@ -26,6 +29,7 @@ def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | N
         mask: boolean array of shape (\\*spatial) that is not True everywhere.
         spacing: mm per spatial axis.
         out: array of the same shape for the result, in its type.
+        reach_mm: what is further away than this may be given as further away than it is, which saves time.
 
     Returns:
         Array of the same shape, float64 if none is given, 0 outside of the mask.
@@ -34,7 +38,7 @@ def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | N
     far = sum((step * size) ** 2 for step, size in zip(steps_in_units, mask.shape, strict=True))
     exact = all(step * _UNIT == mm for step, mm in zip(steps_in_units, spacing, strict=True)) and 2 * far < 2**31
     if exact and mask.ndim == 3 and mask.size >= _LARGE:
-        return _depth_in_units(mask, steps_in_units, far, np.empty(mask.shape) if out is None else out)
+        return _depth_in_units(mask, steps_in_units, reach_mm, np.empty(mask.shape) if out is None else out)
     nearest = ndimage.distance_transform_edt(mask, sampling=spacing, return_distances=False, return_indices=True)
     depth = np.empty(mask.shape) if out is None else out
     step = max(1, _AT_ONCE * len(mask) // max(1, mask.size))
@@ -48,41 +52,55 @@ def depth_within(mask: np.ndarray, spacing: Sequence[float], out: np.ndarray | N
     return depth
 
 
-def _depth_in_units(mask: np.ndarray, steps: Sequence[int], far: int, out: np.ndarray) -> np.ndarray:
+def _depth_in_units(mask: np.ndarray, steps: Sequence[int], reach_mm: float, out: np.ndarray) -> np.ndarray:
     """What :func:`depth_within` gives of a volume whose spacings are whole numbers of :data:`_UNIT`.
 
     Squared distances are found along one axis after the other: of all voxels on a line that with the least sum of what
-    was found before and the square of the way to it (Saito and Toriwaki).
+    was found before and the square of the way to it (Saito and Toriwaki). Small numbers take a third of the time of
+    large ones.
 
     Args:
         mask: boolean (H, W, D), not True everywhere.
         steps: the spacings in units.
-        far: more than any squared distance, in units.
+        reach_mm: what is further away may be given as further away than it is.
         out: where the result, in mm, is written.
     """
+    common = math.gcd(*steps)
+    unit, steps = common * _UNIT, [step // common for step in steps]
     none = sum(mask.shape)
-    near = np.empty(mask.shape, np.int32)  # in voxels along the first axis
+    near = np.empty(mask.shape, np.int16 if 3 * none < 2**15 else np.int32)  # in voxels along the first axis
     for planes in (range(len(mask)), range(len(mask) - 1, -1, -1)):
-        run = np.full(mask.shape[1:], none, np.int32)
+        run = np.full(mask.shape[1:], none, near.dtype)
         for index in planes:
             run += 1
             run *= mask[index]
             near[index] = run if planes.step > 0 else np.minimum(near[index], run)
+    furthest = int(near.max())
+    far = (furthest * steps[0]) ** 2 + 1  # more than any square there, and than any sum where all lines have a way out
+    if furthest >= none:
+        far = sum((step * size) ** 2 for step, size in zip(steps, mask.shape, strict=True))
+    kind = np.uint16 if 2 * far < 2**16 else np.int32
+    reach = min(far, math.ceil(min(reach_mm, far) / unit) ** 2 + 1)
     for plane, found in zip(near, out, strict=True):
-        squares = np.where(plane < none, (plane * steps[0]) ** 2, far).astype(np.int32)
-        squares = _least_sums(np.ascontiguousarray(_least_sums(squares, steps[1]).T), steps[2]).T
-        found[...] = np.sqrt(squares * _UNIT**2)
+        squares = np.where(plane < none, plane.astype(np.int32) * steps[0], 0) ** 2
+        squares[plane >= none] = far
+        lines = _least_sums(squares.astype(kind), steps[1], reach)
+        squares = _least_sums(np.ascontiguousarray(lines.T), steps[2], reach).T
+        found[...] = np.sqrt(squares * unit**2)
     return out
 
 
-def _least_sums(lines: np.ndarray, step: int) -> np.ndarray:
-    """For each place along the first axis the least of all values there, each plus the square of the way to it."""
+def _least_sums(lines: np.ndarray, step: int, reach: int) -> np.ndarray:
+    """For each place along the first axis the least of all values there, each plus the square of the way to it.
+
+    Sums of ``reach`` and more may be missed.
+    """
     least, moved = lines.copy(), np.empty_like(lines)
-    most = int(lines.max())
+    most = min(int(lines.max()), reach)
     for way in range(1, len(lines)):
         cost = (way * step) ** 2
         if way % 4 == 0:  # nothing further away than the largest that is left can be the least
-            most = int(least.max())
+            most = min(int(least.max()), reach)
         if cost >= most:
             break
         np.add(lines, cost, out=moved)

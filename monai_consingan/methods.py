@@ -78,14 +78,15 @@ class BlendSettings(Settings):
     )
     dilation_mm: float = option(1.0, "How far beyond the lesion's border.", flag="dilation", metavar="MM")
     softness_mm: float = option(2.0, "Width of the soft edge beyond that.", flag="softness", metavar="MM")
-    level_mm: float = option(3.0, "What is coarser than this is not redrawn; 0: all is.", flag="level", metavar="MM")
-    detail_mm: float = option(0.0, "What is finer than this is not redrawn; 0: all is.", flag="detail", metavar="MM")
+    level_mm: float = option(
+        3.0, "What is coarser than this is not redrawn; 0: all is.", flag="level", metavar="MM", at_least=0
+    )
+    detail_mm: float = option(
+        0.0, "What is finer than this is not redrawn; 0: all is.", flag="detail", metavar="MM", at_least=0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("level_mm", "detail_mm"):
-            if not getattr(self, name) >= 0:
-                raise ConSinGANError(f"{name} is {getattr(self, name)}, but must be 0 or more mm.")
         if 0 < self.level_mm <= self.detail_mm:
             raise ConSinGANError(
                 f"detail_mm is {self.detail_mm} and level_mm {self.level_mm}: nothing is left of the redrawn image; "

@@ -12,6 +12,9 @@ from monai_consingan.fields import Settings, option
 from monai_consingan.stage_sizes import stage_sizes
 from monai_consingan.tasks import PRECISIONS, get_task
 
+REGIONS = ("roi", "slice")
+"""What the networks can see: a crop around the lesion, or whole slices."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
@@ -49,10 +52,10 @@ class TrainingSettings(Settings):
     region: str = option(
         "roi",
         "What the networks see: a crop around the lesion at native resolution, or whole slices at 250 x 250.",
-        choices=("roi", "slice"),
+        choices=REGIONS,
     )
     stages: int = option(3, "Number of stages.", at_least=2)
-    min_size: int | None = option(None, "Smaller side of the coarsest stage, in pixels.")
+    min_size: int | None = option(None, "Smaller side of the coarsest stage, in pixels.", at_least=1)
     max_size: int = option(250, "Largest side that the networks see, in pixels.", at_least=1)
     iterations: int = option(200, "Iterations a stage.", at_least=1)
     channels: int = option(32, "Filters of every layer.", at_least=1)
@@ -78,8 +81,6 @@ class TrainingSettings(Settings):
         if self.settle is not None and not 0 < self.settle < 1:
             raise ConSinGANError(f"settle is {self.settle}, but must be above 0 and below 1: a share such as 0.05.")
         check_choice(PRECISIONS, precision=self.precision)
-        if self.min_size is not None and self.min_size < 1:
-            raise ConSinGANError(f"min size is {self.min_size}, but must be 1 or more pixels.")
         if not 0 < self.learning_rate <= 1 or not 0 <= self.lr_scale <= 1:
             raise ConSinGANError(
                 f"The learning rate is {self.learning_rate} and its scaling {self.lr_scale}, but the rate must lie "
@@ -156,8 +157,8 @@ class TrainingSettings(Settings):
         return cls(**values)
 
 
-def _paper(task: str, stages: int, min_size: int, iterations: int = 1000) -> TrainingSettings:
-    return TrainingSettings(task, region="slice", stages=stages, min_size=min_size, iterations=iterations, channels=64)
+def _paper(task: str, stages: int, min_size: int) -> TrainingSettings:
+    return TrainingSettings(task, region="slice", stages=stages, min_size=min_size, iterations=1000, channels=64)
 
 
 PRESETS: dict[str, TrainingSettings | None] = {

@@ -44,13 +44,12 @@ def read_json_dictionary(path: str | Path, what: str, *, remedy: str = "give a J
     return found
 
 
-def read_table(path: str | Path, what: str, *, delimiter: str = "\t") -> list[dict[str, str]]:
-    """Read a table in UTF-8, with or without a byte order mark.
+def read_table(path: str | Path, what: str) -> list[dict[str, str]]:
+    """Read a table in UTF-8, separated by tabs, with or without a byte order mark.
 
     Args:
         path: the file, whose first line names the columns.
         what: what it is to the user, for errors.
-        delimiter: what separates the cells.
 
     Returns:
         A dictionary for each row that is not empty: names of columns in small letters, and cells, without the spaces
@@ -60,10 +59,10 @@ def read_table(path: str | Path, what: str, *, delimiter: str = "\t") -> list[di
         ConSinGANError: missing, unreadable, in another encoding, or with a row that is longer than the first line.
     """
     try:
-        lines = list(csv.reader(_text(Path(path)).splitlines(), delimiter=delimiter))
+        lines = list(csv.reader(_text(Path(path)).splitlines(), delimiter="\t"))
     except (OSError, ValueError, csv.Error) as error:
         raise ConSinGANError(
-            f"{what} {path} cannot be read ({_reason(error)}): give a table in UTF-8, separated by {delimiter!r}."
+            f"{what} {path} cannot be read ({_reason(error)}): give a table in UTF-8, separated by tabs."
         ) from error
     rows = [[cell.strip() for cell in line] for line in lines]
     names = [name.lower() for name in rows[0]] if rows else []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from monai_consingan import background
-from monai_consingan.background import find_background
+from monai_consingan.background import _grown, find_background
 from monai_consingan.data import IntensityScale
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast
@@ -349,3 +349,9 @@ def _touching(mask: np.ndarray) -> np.ndarray:
     frame = np.pad(mask, 1, constant_values=True)
     parts, _ = ndimage.label(frame)
     return np.asarray(parts == parts.flat[0])[(slice(1, -1),) * mask.ndim]
+
+
+@given(st.lists(st.integers(1, 7), min_size=2, max_size=3), st.integers(0, 100))
+def test_grown_is_a_maximum_filter(shape: list[int], seed: int) -> None:
+    mask = np.random.RandomState(seed).rand(*shape) < 0.1
+    assert (_grown(mask) == ndimage.maximum_filter(mask, 5)).all()

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from skimage.filters import threshold_otsu
 
-from monai_consingan.darkness import darkness, median, noisy_air
+from monai_consingan.darkness import darkness, noisy_air
 
 
 def _values(dark: float, noise: float) -> np.ndarray:
@@ -40,6 +41,13 @@ def test_air_is_noisy_and_lies_behind_the_padding() -> None:
     assert noisy_air(np.concatenate([np.tile(air, 10), tissue]), air, -50.0) is None  # all but a few are dark
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=9))
-def test_the_median_is_numpys(values: list[int]) -> None:
-    assert median(np.asarray(values, np.float32)) == np.median(values)
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=40), st.integers(0, 40), st.sampled_from([1.0, 1 / 3]))
+def test_the_threshold_is_that_of_all_values_with_the_bright_cut_off(values: list[int], air: int, scale: float) -> None:
+    image = (np.concatenate([np.zeros(air), values]) * scale).astype(np.float32)
+    assume(image.min() < image.max())
+    found = darkness(image)
+    bright = np.median(image[image > image.mean()])
+    assert found.bright == bright and found.threshold == threshold_otsu(np.minimum(image, bright))
+    low = image[image <= found.threshold]
+    assert found.dark == np.median(low)
+    assert found.noise == 1.4826 * float(np.median(np.abs(low - np.median(low))))

@@ -36,6 +36,16 @@ def test_whole_numbers_give_the_bits_of_scipy(mask: np.ndarray, spacing: tuple[f
     np.testing.assert_array_equal(narrow, expected.astype(np.float32))
 
 
+@given(masks(), st.tuples(SPACING, SPACING, SPACING), st.floats(0, 10))
+def test_what_is_beyond_reach_is_told_to_be(mask: np.ndarray, spacing: tuple[float, ...], reach_mm: float) -> None:
+    with patch.object(distance, "_LARGE", 0):
+        found = depth_within(mask, spacing, reach_mm=reach_mm)
+    expected = ndimage.distance_transform_edt(mask, sampling=spacing)
+    within = expected <= reach_mm
+    np.testing.assert_array_equal(found[within], expected[within])
+    assert (found[~within] > reach_mm).all()
+
+
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.1), (0.5, 0.5, 4000.0)])
 def test_other_spacings_are_left_to_scipy(spacing: tuple[float, ...]) -> None:
     mask = np.ones((5, 6, 7), bool)

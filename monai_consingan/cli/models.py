@@ -92,14 +92,8 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
 @click.option(
     "--animate/--still", default=None, help="Make GIFs that move [default: if the model's task is animation]."
 )
-@click.option("--frames", type=click.IntRange(2), default=50, show_default=True, help="Frames of a GIF.")
-@click.option(
-    "--start-scale",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    help="Lowest stages that are held still in a GIF.",
-)
+@click.option("--frames", type=click.IntRange(2), help="Frames of a GIF [default: 50].")
+@click.option("--start-scale", type=click.IntRange(0), help="Lowest stages that are held still in a GIF [default: 1].")
 @seed_option("Seed of the noise.")
 @click.option("--quiet", is_flag=True, help="Do not show the result.")
 @output_options

@@ -143,7 +143,7 @@ def settings_options(settings: type[Settings]) -> Callable[[Function], Function]
     """The options of the fields of settings that have a help text, in their order; without a default of their own."""
     hints, options = get_type_hints(settings), []
     for entry in fields(settings):
-        how = {key: value for key, value in entry.metadata.items() if key != "at_least"}
+        how = {key: value for key, value in entry.metadata.items() if not key.startswith("at_")}
         if not how:
             continue
         hint = hints[entry.name]

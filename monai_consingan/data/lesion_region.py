@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ..errors import ConSinGANError, NoPlaceError
+from ..errors import NoPlaceError, check_choice
+from ..settings import REGIONS
 from .intensity import IntensityScale
 from .region import Region, roi_region, slice_region
 
@@ -23,6 +24,7 @@ def find_region(
     max_side: int = 250,
     size: Sequence[int] | None = None,
     spacing: Sequence[float] | None = None,
+    padded: bool = False,
 ) -> Region:
     """The part of an image that the networks see.
 
@@ -36,21 +38,21 @@ def find_region(
         max_side: largest side in pixels that the networks see.
         size: height and width (and depth) that a trained model needs.
         spacing: mm per spatial axis, by which a box is measured; ``None`` for 1 mm.
+        padded: whether the region may be smaller than ``size`` where the image is, as the model gets to see it padded.
 
     Raises:
         ConSinGANError: an unknown region, nothing that may change, or a region of another size than ``size``.
     """
+    check_choice(REGIONS, region=region)
     in_space = axis is None and alteration.ndim == 4
     if region == "slice":
         found = slice_region(alteration, axis=axis, side=max_side)
-    elif in_space and region == "roi":
+    elif in_space:
         mm = [1.0] * 3 if spacing is None else spacing
         sides = [min(math.ceil(_SPACE_SIDE_MM / side), max_side) for side in mm]
         found = roi_region(
             alteration, axis=None, margin=math.ceil(_SPACE_MARGIN_MM / min(mm)), min_side=sides, max_side=max_side
         )
-    elif region != "roi":
-        raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
     else:
         found = roi_region(alteration, axis=axis, min_side=min(_MIN_SIDE, max_side), max_side=max_side)
     if region == "roi" and size is not None:
@@ -60,12 +62,19 @@ def find_region(
             found = roi_region(_whole_slices(alteration, axis), axis=axis, margin=0, min_side=1, max_side=max_side)
         if found.size != size and len(found.size) == len(size):
             found = roi_region(alteration, axis=axis, margin=0, min_side=size, max_side=max(size))
-    if size is not None and found.size != tuple(size):
+    if size is not None and found.size != tuple(size) and not (padded and _is_all(found, alteration, size)):
         raise NoPlaceError(
             f"The model was trained on slices of {tuple(size)} pixels, but region {region!r} is {found.size} here: "
             "train a model for this scan, or use one of that size."
         )
     return found
+
+
+def _is_all(found: Region, alteration: torch.Tensor, size: Sequence[int]) -> bool:
+    """Whether a crop has the size of a model, but along axes where it is the whole of a smaller image."""
+    plane = [side for number, side in enumerate(alteration.shape[1:]) if number != found.axis]
+    wanted = tuple(min(side, length) for side, length in zip(size, plane, strict=False))
+    return len(size) == len(plane) and not found.resized and found.size == wanted
 
 
 def _whole_slices(alteration: torch.Tensor, axis: int | None) -> torch.Tensor:

@@ -50,8 +50,11 @@ def number_lesions(values: np.ndarray, lesion_labels: Iterable[int] | None = Non
 
 def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] | None = None) -> NDArray[np.bool_]:
     """Where a label has a value that counts as lesion: one of those given, or any above 0 if none are."""
-    wanted = () if lesion_labels is None else tuple(lesion_labels)
-    return np.isin(values, wanted) if wanted else values > 0
+    wanted, marked = () if lesion_labels is None else tuple(lesion_labels), values > 0
+    if wanted and marked.any():
+        box = bounding_box(marked)
+        marked[box] = np.isin(values[box], wanted)
+    return marked
 
 
 def check_lesion(choice: int | str) -> None:
@@ -84,7 +87,8 @@ def keep_lesion(
     """
     check_lesion(choice)
     values = as_array(label)
-    present = np.unique(numbers[values[0] > 0])
+    shown = values[0] > 0
+    present = np.unique(numbers[shown])
     if choice == "random":
         choice = int(present[np.random.RandomState(seed).randint(len(present))])
     number = int(present[0] if choice == "largest" else choice)
@@ -92,4 +96,6 @@ def keep_lesion(
         what = f"{name} {source_name(label)}".strip()
         there = ", ".join(map(str, present))
         raise ConSinGANError(f"lesion is {number}, but {what} shows only {there}: give one of these.")
-    return wrap_like(np.where(numbers == number, values, 0).astype(values.dtype), label), number
+    kept = np.zeros_like(values)
+    kept[0][shown] = np.where(numbers[shown] == number, values[0][shown], 0)
+    return wrap_like(kept, label), number

@@ -17,6 +17,7 @@ from monai_consingan.arrays import as_array
 from monai_consingan.distance import bounding_box
 from monai_consingan.figures.view import SliceView, plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.inputs import spatial_mask
+from monai_consingan.ranks import percentiles
 
 TILE = 144
 """Height and width of a picture of one plane, in pixels."""
@@ -93,7 +94,7 @@ def grey_range(image: NdarrayOrTensor) -> list[tuple[float, float]]:
     """For each channel of an image the values that are shown black and white: nearly its lowest and highest."""
     ranges = []
     for channel in as_array(image):
-        low, high = (float(v) for v in np.percentile(channel[..., :: max(1, channel.shape[-1] // 64)], [0.5, 99.9]))
+        low, high = (float(v) for v in percentiles(channel[..., :: max(1, channel.shape[-1] // 64)], [0.5, 99.9]))
         ranges.append((low, high if high > low else low + 1))
     return ranges
 

@@ -12,16 +12,32 @@ from pathlib import Path
 
 from monai_consingan.errors import ConSinGANError
 
+COLOURS = """
+:root {
+  color-scheme: light dark;
+  --ground: #ffffff; --text: #1b1b1b; --soft: #595959; --line: #c9c9c9; --chosen: #dcebf7; --button: #f1f1f1;
+  --accept: #00664a; --reject: #a33d00; --unsure: #6a3d8f;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ground: #161616; --text: #ececec; --soft: #ababab; --line: #4a4a4a; --chosen: #16384f; --button: #2a2a2a;
+    --accept: #4fd0a5; --reject: #ffa366; --unsure: #cfa5f0;
+  }
+}
+"""
+"""The colours of all pages, light and dark, as the reader's system asks for."""
+
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--ground); max-width: 72rem;
+  margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .3rem; }
-h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
+h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line); }
 table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e5e5e5; }
+th, td { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 figure { margin: 1rem 0; break-inside: avoid; }
-img { max-width: 100%; height: auto; }
-figcaption { color: #555; font-size: .9rem; }
+img { max-width: 100%; height: auto; background: #fff; }
+figcaption { color: var(--soft); font-size: .9rem; }
 """
 
 
@@ -61,7 +77,7 @@ def write_html_report(
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{COLOURS}{STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )

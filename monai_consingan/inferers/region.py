@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from monai.inferers import Inferer
 from scipy.ndimage import gaussian_filter
+from torch.nn.functional import pad
 
 from monai_consingan.arrays import spacing_of
 from monai_consingan.data import IntensityScale, Region, sliced_axis
@@ -80,7 +81,7 @@ class ConSinGANRegionInferer(Inferer):
         for naive, lesion, alteration, host in zip(
             inputs.cpu(), lesions.cpu(), alterations.cpu(), training.cpu(), strict=True
         ):
-            _, region, scale = self.look(naive, lesion, alteration, host, size)
+            _, region, scale = self.look(naive, lesion, alteration, host, size, padded=True)
             results.append(self.redraw(naive, network, region, scale))
         return torch.stack(results).to(inputs.device)
 
@@ -91,24 +92,28 @@ class ConSinGANRegionInferer(Inferer):
         alteration: torch.Tensor,
         training: torch.Tensor,
         size: Sequence[int] | None = None,
+        padded: bool = False,
     ) -> tuple[torch.Tensor, Region, IntensityScale]:
         """The slices of an image that a model is trained on, their region, and the intensities that are -1 and 1.
 
         Args:
             naive, lesion, alteration, training: one of each of what is called with, on the CPU.
             size: height and width (and depth) of what the model sees; ``None`` takes what the lesion needs.
+            padded: whether the region may be smaller than that where the image is (:py:meth:`redraw` pads it).
 
         Raises:
             ConSinGANError: there is no such region.
         """
         axis = sliced_axis(naive, self.axis, self.dims)
         how: dict[str, Any] = {"axis": axis, "region": self.region, "max_side": self.max_side, "size": size}
-        return region_slices(naive, lesion, alteration, [training], **how)
+        return region_slices(naive, lesion, alteration, [training], **how, padded=padded)
 
     def redraw(
         self, naive: torch.Tensor, network: Callable[..., Any], region: Region, scale: IntensityScale
     ) -> torch.Tensor:
         """An image, (C, \\*spatial), redrawn in all of a region that was looked at.
+
+        Where the region is smaller than what the generator was trained on, its edge is repeated beyond its end.
 
         Args:
             naive: the image, on the CPU.
@@ -118,13 +123,23 @@ class ConSinGANRegionInferer(Inferer):
         """
         plain, spacing = naive.as_subclass(torch.Tensor), spacing_of(naive)
         slices = region.take(plain)
-        redrawn = scale.undo(ConSinGANInferer(self.task)(scale.apply(slices), network))
+        redrawn = scale.undo(_padded(ConSinGANInferer(self.task), scale.apply(slices), network))
         missing = (slices - redrawn).numpy()
         if self.level_mm > 0:
             redrawn = redrawn + torch.from_numpy(_smoothed(missing, self.level_mm, spacing, region))
         if self.detail_mm > 0:
             redrawn = redrawn + torch.from_numpy(missing - _smoothed(missing, self.detail_mm, spacing, region))
         return region.put(redrawn, plain)
+
+
+def _padded(infer: ConSinGANInferer, slices: torch.Tensor, network: Any) -> torch.Tensor:
+    """Slices, or a box, redrawn by a generator of a size that may be larger."""
+    size = slices.shape[2:]
+    missing = [max(0, wide - side) for side, wide in zip(size, network.stage_sizes[-1], strict=True)]
+    if any(missing):
+        slices = pad(slices, [n for more in reversed(missing) for n in (0, more)], mode="replicate")
+    inside: Any = (..., *[slice(side) for side in size])
+    return infer(slices, network)[inside]
 
 
 def _smoothed(slices: np.ndarray, sigma_mm: float, spacing: Sequence[float], region: Region) -> np.ndarray:

@@ -36,6 +36,7 @@ def measure_change(
     *,
     lesion: NdarrayOrTensor | None = None,
     head: np.ndarray | None = None,
+    around: Surroundings | None = None,
 ) -> dict[str, Any]:
     """What a change did to a scan.
 
@@ -46,6 +47,7 @@ def measure_change(
         where: where it is measured.
         lesion: where the lesion is, or was; the mask by default.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
+        around: the mask's surroundings in the result, if they are known.
 
     Returns:
         By sequence (:func:`by_sequence`) what :func:`measure_border` finds, and ``in_tissue``, the share of the lesion
@@ -56,7 +58,7 @@ def measure_change(
     marks, inside = as_array(mask if lesion is None else lesion)[0] > 0, as_array(mask)[0] > 0
     head = _head(before, spacing_of(host)) if head is None else head
     levels = tissue_levels(host) if where.levels is None else where.levels
-    in_tissue, voxels = float(head[marks].mean()), int(inside.sum())
+    in_tissue, voxels = float(head[marks].mean()), np.count_nonzero(inside)
     changed = (before != after).any(axis=0)
     box = bounding_box(changed, [_AROUND] * changed.ndim) if changed.any() else None
 
@@ -68,7 +70,8 @@ def measure_change(
             black = int((turned & ~inside[box] if lesion is None else turned).sum())  # a lesion may be dark
         return {"in_tissue": in_tissue, "black_gained": black / voxels}
 
-    return measure_border(result, host, mask, replace(where, levels=levels), lesion=lesion, more=of_channel)
+    where = replace(where, levels=levels)
+    return measure_border(result, host, mask, where, lesion=lesion, around=around, more=of_channel)
 
 
 def measure_new_lesion(
@@ -83,6 +86,9 @@ def measure_new_lesion(
     head: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """What putting a lesion in did to a scan, where of the lesion's donor only the contrast is known.
+
+    With ``where`` all known, so does a part of the scan that holds all that changed and as much around it as measures
+    look at (``reach_in_voxels``).
 
     Args:
         result: the scan with the lesion, (C, \\*spatial).
@@ -99,8 +105,8 @@ def measure_new_lesion(
         ratio or contrast, whichever is nearer to 1: hosts may be far smoother or noisier than the donor, or lie around
         0.
     """
-    found = measure_change(result, host, lesion, where, head=head)
     around = where.around(result, lesion)
+    found = measure_change(result, host, lesion, where, head=head, around=around)
     cnr = contrast_to_noise(around, part=part)
     shares = [kept(cnr, donor_cnr)]
     if donor_contrast is not None:
@@ -117,6 +123,7 @@ def measure_border(
     where: Where = Where(),
     *,
     lesion: NdarrayOrTensor | None = None,
+    around: Surroundings | None = None,
     more: Callable[[int], dict[str, float]] = lambda channel: {},
 ) -> dict[str, Any]:
     """How smooth the border of a mask is, and how far a lesion stands out.
@@ -127,6 +134,7 @@ def measure_border(
         mask: what was put in or filled.
         where: where it is measured.
         lesion: where the lesion was; the mask by default.
+        around: the mask's surroundings in the result, if they are known.
         more: gives further measures of a channel.
 
     Returns:
@@ -139,7 +147,7 @@ def measure_border(
     axis = slice_axis(mask, where.axis)
     lead = lead_channel(result if lesion is None else host, mask if lesion is None else lesion, where.lead)
     where = replace(where, axis=axis, lead=lead)
-    filled = where.around(result, mask)
+    filled = where.around(result, mask) if around is None else around
     of_lesion = filled if lesion is None else where.around(result, lesion)
     crosses = axis is not None and len(slices_of(mask, axis)) > 1
     in_space = where.around(result, mask, dims=3) if crosses and where.dims == 2 else filled

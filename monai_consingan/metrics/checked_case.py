@@ -82,7 +82,7 @@ class MeasureInsertiond(CaseTransform):
         """See :meth:`CaseTransform.measures`; without a donor there is only the ``lead``."""
         donor, donor_lesion = (data.get(key) for key in ("donor", "donor_lesion"))
         if donor is None or donor_lesion is None:
-            return {"lead": self.lead}
+            return {"lead": self._where(data).lead}
         results = {suffix: data[key] for suffix, key in (("", "pred"), ("_naive", "naive")) if key in data}
         where = self._where(data)
         return insertion_measures(results, data["lesion"], donor, donor_lesion, where, data["donor_levels"])

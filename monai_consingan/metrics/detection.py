@@ -10,7 +10,7 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 from scipy import ndimage
 
-from monai_consingan.arrays import spacing_of
+from monai_consingan.arrays import check_number, spacing_of
 from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.inputs import spatial_array, spatial_mask
@@ -105,9 +105,7 @@ def detection(
     real = spatial_mask(reference, shape, "reference", allow_empty=True)
     predicted = spatial_mask(prediction, shape, "prediction", allow_empty=True)
     sizes = spacing_of(reference, spacing)
-    if not 0 <= dilation_mm < np.inf:
-        raise ConSinGANError(f"dilation_mm is {dilation_mm}: give a number of mm, 0 or more.")
-    reach = dilation_mm * 2**0.5 + 1e-6
+    reach = check_number(dilation_mm, "dilation_mm") * 2**0.5 + 1e-6
     dilated = outside_distance(real, sizes, reach_mm=reach) <= reach if real.any() else real
     neighbours = np.ones((3,) * real.ndim)
     places, count = ndimage.label(dilated, neighbours)

@@ -13,19 +13,18 @@ from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError
 
 
-def channels_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
+def channels_array(image: NdarrayOrTensor) -> NDArray[Any]:
     """A channel-first image of any number of sequences as an array, (C, H, W) or (C, H, W, D).
 
     Args:
         image: numpy array, tensor or MetaTensor.
-        name: what error messages call it.
 
     Raises:
         ConSinGANError: when there are no channels, or not 2 or 3 spatial axes.
     """
     array = as_array(image)
     if array.ndim not in (3, 4) or array.shape[0] == 0:
-        raise ConSinGANError(f"{name} has shape {array.shape}: give channels and 2 or 3 spatial axes, as (C, H, W, D).")
+        raise ConSinGANError(f"image has shape {array.shape}: give channels and 2 or 3 spatial axes, as (C, H, W, D).")
     return array
 
 

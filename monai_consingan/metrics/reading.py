@@ -21,8 +21,9 @@ def reader_scores(truth: Sequence[bool], ratings: Sequence[float]) -> dict[str, 
     Returns:
         ``sensitivity`` (synthetic cases that were called so), ``specificity`` (real ones called real) and ``accuracy``
         with exact 95% intervals (Clopper and Pearson), and the ``auc``, with DeLong's interval (DeLong, DeLong and
-        Clarke-Pearson, Biometrics 44, 1988, https://doi.org/10.2307/2531595), which is 0 to 1 where there is a single
-        case of a kind. Each is a share and its interval,
+        Clarke-Pearson, Biometrics 44, 1988, https://doi.org/10.2307/2531595). Where a reader orders all pairs of
+        cases alike, so that this would be no interval, it is an exact one; it is 0 to 1 where there is a single case of
+        a kind. Each is a share and its interval,
         ``{"value": ..., "low": ..., "high": ...}``; 0.5 is what guessing gives.
 
     Raises:
@@ -90,6 +91,10 @@ def _auc(made: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, floa
     value = float(wins.mean())
     if min(wins.shape) < 2:
         return {"value": value, "low": 0.0, "high": 1.0}
+    if wins.min() == wins.max():  # each of so many pairs, no case in two of them, went the same way
+        pairs = min(wins.shape)
+        other = 1 - float(stats.binomtest(pairs, pairs).proportion_ci(method="exact").low)
+        return {"value": value, "low": value * (1 - other), "high": value + other * (1 - value)}
     parts = [wins.mean(axis=1), wins.mean(axis=0)]
     variance = sum(float(part.var(ddof=1)) / part.size for part in parts)
     half = float(stats.norm.ppf(0.975)) * variance**0.5

@@ -20,48 +20,20 @@ from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.inputs import channels_array, spatial_mask
-from monai_consingan.transforms.head import faint_level
+from monai_consingan.transforms.head import TissueLevel
 
 _MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
-
-
-@dataclass(frozen=True)
-class TissueLevel:
-    """What tells tissue from air in a channel: found in all of it, it serves any part, also after a lesion was put in.
-
-    Tissue is brighter than air: above 0 (above the minimum, for images with values below 0) by more than a tenth of the
-    way to the 99.5th percentile, and neither background nor mixed with it
-    (``monai_consingan.background.find_background``). That holds for scans with a skull, for stripped ones and for
-    crops without any air.
-
-    Args:
-        above: intensity above which there is tissue.
-        background: the constant that fills the channel's border, or that there is none.
-        span: from the 0.5th to the 99.5th percentile.
-    """
-
-    above: float
-    background: Background
-    span: float
-
-    @classmethod
-    def of(cls, channel: NDArray[Any], background: Background | None = None) -> TissueLevel:
-        """That of a channel, (\\*spatial), whose background may be known."""
-        background = find_background(channel) if background is None else background
-        shown = background.darkest(channel)
-        dark, bright = np.percentile(shown, (0.5, 99.5))
-        return cls(faint_level(float(shown.min()), float(bright)), background, float(bright - dark))
-
-    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Voxels of the channel, or of a part of it, that hold tissue and not air: boolean, of the same shape."""
-        bright = np.asarray(values > self.above)
-        return self.background.tissue(values) & bright if self.background else bright
 
 
 def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | None = None) -> tuple[TissueLevel, ...]:
     """What tells tissue from air in each channel of an image, (C, \\*spatial), whose backgrounds may be known."""
     channels = channels_array(image)
     return tuple(map(TissueLevel.of, channels, backgrounds or map(find_background, channels)))
+
+
+def reach_in_voxels(spacing: Sequence[float]) -> list[int]:
+    """How far around a mask its measures look, in voxels along each axis, for mm per spatial axis."""
+    return [int(np.ceil(RING_MM[1] / mm)) + _MARGIN for mm in spacing]
 
 
 class Surroundings:
@@ -123,8 +95,7 @@ class Surroundings:
         self.spacing = spacing_of(image, spacing)
         self.ndim = inside.ndim
         self.axis = None if self.ndim == 2 else check_axis(axis, self.ndim)
-        pads = [int(min(np.ceil(RING_MM[1] / mm) + _MARGIN, n)) for mm, n in zip(self.spacing, shape, strict=True)]
-        self.box = bounding_box(inside, pads)
+        self.box = bounding_box(inside, reach_in_voxels(self.spacing))
         self.inside = inside[self.box]
         self._whole, self._channels = whole, whole[in_all(self.box)]
         self.image = self._channels[self.channel]

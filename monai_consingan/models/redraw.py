@@ -138,7 +138,7 @@ class Redrawing:
         )
         size = None if given is None else given.image_size
         shown = host if training is None else training
-        slices, region, scale = inferer.look(naive, mask, alteration.mask, shown, size)
+        slices, region, scale = inferer.look(naive, mask, alteration.mask, shown, size, padded=model is not None)
         begin = time.perf_counter()
         trained = self._trained(slices, named_sequences(naive), folder) if model is None else model
         seconds = time.perf_counter() - begin if model is None else 0.0

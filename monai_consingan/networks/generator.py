@@ -7,7 +7,7 @@ import torch
 from monai.networks.layers.factories import Conv
 from torch import nn
 
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.networks.blocks import conv_block, init_weights, pad_zeros, upsample
 from monai_consingan.state_file import HASH_KEY
 
@@ -119,8 +119,7 @@ class ConSinGANGenerator(nn.Module):
             raise ConSinGANError(
                 f"sizes {list(sizes)} must have {spatial_dims} numbers each, as spatial_dims is 2 or 3."
             )
-        if border not in ("zero", "noise"):
-            raise ConSinGANError(f"border is {border!r}, but must be 'zero' or 'noise'.")
+        check_choice(("zero", "noise"), border=border)
         self.spatial_dims = spatial_dims
         self.in_channels = in_channels
         self.channels = channels

@@ -17,6 +17,8 @@ from monai_consingan.transforms.insertion.bank import load_bank
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 
+_LEAST_MM3, _LEAST_CNR = 10.0, 2.0  # of a lesion, as RandLesion has them by default
+
 
 def has_constant_channel(image: Any) -> bool:
     """Whether a channel of an array or a tensor (C, \\*spatial) is constant, as of a sequence that is missing."""
@@ -30,8 +32,6 @@ def fold_donors(
     axis: int | None = None,
     lesion_labels: Iterable[int] | None = None,
     ignore_label: int | None = None,
-    min_volume: float = 10.0,
-    min_cnr: float = 2.0,
 ) -> list[Donor]:
     """Cut the lesions of all cases of a data set, and nothing but these: no other case can give a lesion.
 
@@ -44,8 +44,6 @@ def fold_donors(
         axis: the spatial axis perpendicular to the slices, to work slice by slice; None for work in space.
         lesion_labels: label values that make a part of the label a lesion; None for all above 0.
         ignore_label: value of the label where nobody annotated anything.
-        min_volume: volume in mm3 that a lesion has at least.
-        min_cnr: how far it stands out at least, see :class:`monai_consingan.transforms.RandLesion`.
 
     Returns:
         Crops around the lesions, which need little memory.
@@ -66,12 +64,12 @@ def fold_donors(
             continue
         valid = ((values >= 0) & (values != ignore_label)).astype(np.uint8)
         for crop in crop_lesions(Donor(image, label, valid), image, axis, tuple(spacing), lesion_labels):
-            if crop.volume_mm3 >= min_volume and not abs(crop.cnr) < min_cnr:
+            if crop.volume_mm3 >= _LEAST_MM3 and not abs(crop.cnr) < _LEAST_CNR:
                 valid = crop.valid[None].astype(np.uint8)
                 found.append(Donor(crop.image, crop.label[None], valid, crop.level, crop.lesion_labels or None))
     if not found:
         raise ConSinGANError(
-            f"None of the fold's {len(dataset.identifiers)} training cases has a lesion of {min_volume:g} mm3 or more "
+            f"None of the fold's {len(dataset.identifiers)} training cases has a lesion of {_LEAST_MM3:g} mm3 or more "
             "that can be seen: choose the lesions' label values, or train without nnUNetTrainerLesions."
         )
     return found

@@ -15,10 +15,10 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, spacing_of, wrap_like
+from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_number, spacing_of, wrap_like
 from monai_consingan.data import sliced_axis
 from monai_consingan.distance import outside_distance
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import COMPOSITES
 
 _EXACT = 1e-9  # share by which rounding may lengthen a distance
@@ -65,11 +65,9 @@ def alteration_weight(
         >>> alteration_weight(mask, spacing=1.0, dilation_mm=1.0, softness_mm=2.0).round(2).tolist()
         [[0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]]
     """
-    if mode not in COMPOSITES:
-        raise ConSinGANError(f'mode "{mode}" is unknown; choose one of {", ".join(COMPOSITES)}.')
-    for name, value in (("dilation_mm", dilation_mm), ("softness_mm", softness_mm)):
-        if not (np.isfinite(value) and value >= 0):
-            raise ConSinGANError(f"{name} is {value}; give a number of mm that is 0 or more.")
+    check_choice(COMPOSITES, mode=mode)
+    check_number(dilation_mm, "dilation_mm")
+    check_number(softness_mm, "softness_mm")
     lesion = as_mask(mask)
     mm = as_spacing(spacing, lesion.ndim)
     axis = check_axis(axis, lesion.ndim)

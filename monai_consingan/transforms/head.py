@@ -10,18 +10,20 @@ from typing import Any, Protocol
 
 import numpy as np
 from cachetools import LRUCache, cached
+from numpy.typing import NDArray
 
-from monai_consingan.arrays import as_array, as_spacing, image_identity
+from monai_consingan.arrays import all_finite, as_array, as_spacing, image_identity
 from monai_consingan.background import Background, find_background
-from monai_consingan.darkness import darkness, median
+from monai_consingan.darkness import darkness
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.ranks import median, percentiles
 from monai_consingan.transforms.morphology import ball, dilated, eroded, filled, largest_part
 
 AIR_FRACTION = 0.1
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
-_KEPT = 64  # images of which the level of air is kept in memory
+_KEPT, _HEADS = 64, 2  # images of which the level of air is kept in memory, and of which the head is
 
 
 def _asked(image: Any, background: Background | None = None) -> tuple[Any, ...]:
@@ -50,7 +52,7 @@ def air_level(image: Any, background: Background | None = None) -> float:
         ConSinGANError: when the image is constant or holds NaN or infinite values.
     """
     values = as_array(image).astype(np.float32, copy=False)
-    if not np.isfinite(values).all():
+    if not all_finite(values):
         raise ConSinGANError("image holds NaN or infinite values; give an image of finite numbers.")
     background = find_background(values) if background is None else background
     values = background.apart(values) if background.pads else background.darkest(values)
@@ -68,6 +70,39 @@ def faint_level(lowest: float, bright: float) -> float:
     return low + AIR_FRACTION * (bright - low)
 
 
+@dataclass(frozen=True)
+class TissueLevel:
+    """What tells tissue from air in a channel: found in all of it, it serves any part, also after a lesion was put in.
+
+    Tissue is brighter than air: above 0 (above the minimum, for images with values below 0) by more than a tenth of the
+    way to the 99.5th percentile, and neither background nor mixed with it
+    (``monai_consingan.background.find_background``). That holds for scans with a skull, for stripped ones and for
+    crops without any air.
+
+    Args:
+        above: intensity above which there is tissue.
+        background: the constant that fills the channel's border, or that there is none.
+        span: from the 0.5th to the 99.5th percentile.
+    """
+
+    above: float
+    background: Background
+    span: float
+
+    @classmethod
+    def of(cls, channel: NDArray[Any], background: Background | None = None) -> TissueLevel:
+        """That of a channel, (\\*spatial), whose background may be known."""
+        background = find_background(channel) if background is None else background
+        shown = background.darkest(channel)
+        dark, bright = percentiles(shown, (0.5, 99.5))
+        return cls(faint_level(float(shown.min()), float(bright)), background, float(bright - dark))
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Voxels of the channel, or of a part of it, that hold tissue and not air: boolean, of the same shape."""
+        bright = np.asarray(values > self.above)
+        return self.background.tissue(values) & bright if self.background else bright
+
+
 class Air(Protocol):
     """What tells tissue from air in a channel."""
 
@@ -78,6 +113,10 @@ class Air(Protocol):
     @property
     def air(self) -> float:
         """Intensity above which there is tissue (:func:`air_level`)."""
+
+    @property
+    def tissue(self) -> TissueLevel:
+        """What tells tissue from air where faint tissue counts, too."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +138,11 @@ class ChannelAir:
             ConSinGANError: as :func:`air_level`.
         """
         return air_level(self.values, self.background)
+
+    @cached_property
+    def tissue(self) -> TissueLevel:
+        """What tells tissue from air where faint tissue counts, too."""
+        return TissueLevel.of(self.values, self.background)
 
 
 def tissue_in(
@@ -128,14 +172,16 @@ def tissue_in(
         ConSinGANError: as ``air_level``.
     """
     air = air or ChannelAir(image)
-    level = air.air
-    if in_space:
-        values = air.background.darkest(image)
-        level = min(level, faint_level(float(values.min()), float(np.percentile(values, 99.5))))
+    level = min(air.air, air.tissue.above) if in_space else air.air
     shown = air.background.tissue(image[box], None if known is None else known[box])
     return np.asarray(shown & (image[box] > level))
 
 
+def _of_image(image: Any, *, spacing: Any = 1.0, **_: Any) -> tuple[Any, ...]:
+    return *image_identity(image), repr(spacing)
+
+
+@cached(LRUCache(_HEADS), key=_of_image, lock=RLock())
 def head_mask(
     image: Any,
     *,
@@ -147,7 +193,8 @@ def head_mask(
 
     Voxels above the level of air, their holes (air, bone, fluid) filled in space and in every slice, rid of thin
     bridges by an opening, and of these the largest connected part. Works for whole heads and for skull-stripped
-    brains, in 2D and 3D, and for slabs of few slices.
+    brains, in 2D and 3D, and for slabs of few slices. The heads of the last images, which are told by all of their
+    voxels, are kept in memory.
 
     Args:
         image: array of shape (\\*spatial), 2D or 3D, in any intensity units.
@@ -155,7 +202,7 @@ def head_mask(
         background, air: the image's (``air_level``), if they are known.
 
     Returns:
-        Boolean array of the same shape.
+        Boolean array of the same shape, not to be written to.
 
     Raises:
         ConSinGANError: when the image is constant or holds NaN or infinite values.
@@ -172,10 +219,11 @@ def head_mask(
     head = np.zeros(values.shape, bool)
     # an opening rounds corners off: give those back that touch the core
     head[box] = filled(core | (solid & dilated(core, element)))
+    head.flags.writeable = False
     return head
 
 
-def edge_distance(head: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+def edge_distance(head: np.ndarray, spacing: Sequence[float], reach_mm: float = np.inf) -> np.ndarray:
     """Depth in mm below the head's surface (0 outside), float32.
 
     A face of the array that cuts through the head is no surface: the faces of a slab (first and last along the axis
@@ -185,6 +233,7 @@ def edge_distance(head: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     Args:
         head: boolean array of shape (\\*spatial).
         spacing: mm per spatial axis.
+        reach_mm: of what lies deeper than this, only that it does is of interest, which saves time.
     """
     pads = []
     for axis in range(head.ndim):
@@ -197,7 +246,7 @@ def edge_distance(head: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     depth = np.zeros(padded.shape, np.float32)
     if head.any():  # one voxel more than it on each side holds all the surface there is
         near = bounding_box(padded, [1] * padded.ndim)
-        depth_within(padded[near], spacing, depth[near])
+        depth_within(padded[near], spacing, depth[near], reach_mm=reach_mm)
     inner = tuple(slice(low, low + size) for (low, _), size in zip(pads, head.shape, strict=True))
     return depth[inner]
 
@@ -213,8 +262,10 @@ def tissue_level(image: np.ndarray, head: np.ndarray, distance: np.ndarray | Non
     Returns:
         Median and spread; the spread is at least a thousandth of the intensities' range.
     """
-    core = head if distance is None else head & (distance > WHOLE_HEAD_MM)
-    values = image[core] if core.any() else image[head] if head.any() else image.ravel()
+    box = bounding_box(head) if head.any() else tuple(slice(0, n) for n in head.shape)
+    inner, head = image[box], head[box]
+    core = head if distance is None else head & (distance[box] > WHOLE_HEAD_MM)
+    values = inner[core] if core.any() else inner[head] if head.any() else image.ravel()
     median = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - median)))
     return median, max(spread, 1e-3 * float(np.ptp(image)), np.finfo(np.float32).tiny)
@@ -233,11 +284,17 @@ def is_skull_stripped(
     """
     background = find_background(image) if background is None else background
     image = background.darkest(image)
-    around, shell = image[~head], image[head & (distance > 1.0) & (distance <= 12.0)]
-    if around.size == 0 or shell.size == 0:
+    around = image[~head]
+    if around.size == 0 or not head.any():
         return around.size > 0
     floor = median(around)
-    if np.mean(np.abs(around - floor) <= background.tolerance) < 0.95:
+    alike = np.abs(around - floor) <= background.tolerance if background.tolerance else around == floor
+    box = bounding_box(head)
+    image, head, distance = image[box], head[box], distance[box]
+    shell = image[head & (distance > 1.0) & (distance <= 12.0)]
+    if shell.size == 0:
+        return True
+    if np.count_nonzero(alike) < 0.95 * around.size:
         return False
     relative = (shell - floor) / (tissue_level(image, head, distance)[0] - floor)
     return bool(np.mean((relative < 0.5) | (relative > 1.5)) < 0.25)

@@ -15,7 +15,7 @@ from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacin
 from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, coarse_grid, coarse_unlikeness
-from monai_consingan.transforms.head import air_level, edge_distance, head_mask, tissue_level
+from monai_consingan.transforms.head import TissueLevel, air_level, edge_distance, head_mask, tissue_level
 from monai_consingan.transforms.room import Room
 from monai_consingan.transforms.turn import Turn
 
@@ -31,6 +31,7 @@ class ChannelKnowledge:
     Attributes:
         background: the constant that fills the channel's border, or that there is none.
         air: intensity above which there is tissue (:func:`monai_consingan.transforms.head.air_level`).
+        tissue: what tells tissue from air where faint tissue counts, too.
         level: median and spread of the head's intensities.
         limits: least and largest intensity.
         coarse: mean unlikeness of the blocks of the coarse grid to each of
@@ -39,6 +40,7 @@ class ChannelKnowledge:
 
     background: Background
     air: float
+    tissue: TissueLevel
     level: tuple[float, float]
     limits: tuple[float, float]
     coarse: np.ndarray | None = None
@@ -113,10 +115,11 @@ class HostKnowledge:
         brain = None if region is None else as_mask(region, name="region")[0]
         main, background = values[lead], backgrounds[lead]
         room = Room.of(main, mm, brain, background, airs[lead])
-        outside = [known.outside(part) for part, known in zip(values, backgrounds, strict=True) if known]
-        if len(values) > 1 and (room.mask & np.any(outside, axis=0)).any():
-            mask = room.mask & ~np.any(outside, axis=0)
-            room = replace(room, mask=mask, distance=edge_distance(mask, mm))
+        if len(values) > 1:
+            outside = [known.outside(part) for part, known in zip(values, backgrounds, strict=True) if known]
+            if (room.mask & np.any(outside, axis=0)).any():
+                mask = room.mask & ~np.any(outside, axis=0)
+                room = replace(room, mask=mask, distance=edge_distance(mask, mm))
         room = room.narrowed(main, mm, background)
         levels = [tissue_level(channel, room.mask, room.distance) for channel in values]
         box = bounding_box(room.mask) if room.mask.any() else tuple(slice(0, n) for n in room.mask.shape)
@@ -126,6 +129,7 @@ class HostKnowledge:
             ChannelKnowledge(
                 background=known,
                 air=air,
+                tissue=TissueLevel.of(whole, known),
                 level=level,
                 limits=(float(whole.min()), float(whole.max())),
                 coarse=None if coarse is None else coarse_unlikeness(whole[box], level, coarse),
@@ -199,7 +203,7 @@ class HostKnowledge:
         if known is None:
             return None
         spots, values = known.probes
-        now = as_array(image[in_all(spots.T.tolist())]) if len(spots) else np.zeros((len(image), 0))
+        now = as_array(image)[in_all(spots.T)]
         alike = now.astype(np.float32) == values
         return known if len(spots) and (alike.mean(axis=1) > 0.5).all() else None
 

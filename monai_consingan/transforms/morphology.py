@@ -7,12 +7,34 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import ndimage
 
+from monai_consingan.distance import bounding_box
+
 
 def ball(spacing: Sequence[float], radius_mm: float) -> np.ndarray:
     """Structuring element of voxels within a radius in mm (single voxels along thick slices)."""
     reach = [int(radius_mm // mm) for mm in spacing]
     grid = np.ogrid[tuple(slice(-r, r + 1) for r in reach)]
     return np.asarray(sum((g * mm) ** 2 for g, mm in zip(grid, spacing, strict=True)) <= radius_mm**2)
+
+
+def connected_parts(mask: np.ndarray) -> list[tuple[tuple[slice, ...], np.ndarray]]:
+    """The parts of a mask whose voxels touch, be it at corners: the box of each, and where in it the part is."""
+    if not mask.any():
+        return []
+    whole = bounding_box(mask)
+    labels, count = ndimage.label(mask[whole], np.ones((3,) * mask.ndim))
+    found = []
+    for number, box in enumerate(ndimage.find_objects(labels, count), start=1):
+        place = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(whole, box, strict=True))
+        found.append((place, labels[box] == number))
+    return found
+
+
+def within(part: np.ndarray, box: Sequence[slice], near: Sequence[slice]) -> np.ndarray:
+    """A mask of a box in a larger box, False elsewhere."""
+    found = np.zeros([side.stop - side.start for side in near], bool)
+    found[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, near, strict=True))] = part
+    return found
 
 
 def largest_part(mask: np.ndarray) -> np.ndarray:
@@ -49,9 +71,11 @@ def _moved(mask: np.ndarray, element: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def filled(mask: np.ndarray) -> np.ndarray:
-    """Holes filled in space and, as slabs are open to their faces, in the slices of every axis."""
-    whole = _without_holes(mask)
-    return whole if mask.ndim < 3 else _without_holes(whole, int(np.argmin(mask.shape)))
+    """Holes filled in space and, as slabs are open to their faces, in the slices of the shortest axis.
+
+    A hole in space is one in these slices, too, so that they are all that is looked at.
+    """
+    return _without_holes(mask, int(np.argmin(mask.shape)) if mask.ndim == 3 else None)
 
 
 def _without_holes(mask: np.ndarray, axis: int | None = None) -> np.ndarray:

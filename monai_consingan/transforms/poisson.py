@@ -10,7 +10,8 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
+from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import NoPlaceError
 
 _ITERATIONS = 10_000
@@ -70,16 +71,19 @@ def poisson_blend(
             "precision": precision,
         }
         return np.asarray(poisson_blend(as_array(host)[None], as_array(source)[None], mask, **given)[0])
-    target, guide = (as_array(part).astype(np.float64) for part in (host, source))
+    target, guide = as_array(host).astype(np.float64), as_array(source)
     check_shape(guide, target.shape, name="source", other="host")
     known = 1 if valid is None else valid
-    _, _, (inside, known), axis, mm = check_layers(target[0], guide[0], axis, spacing, mask=mask, valid=known)
+    (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=known)
     if not inside.any():
         return target
-    matrix, right = _membrane(target - guide, inside, known, mm, axis, alone)
+    near = bounding_box(inside, [1] * inside.ndim)  # nothing else has a say
+    inside, known, there = inside[near], known[near], in_all(near)
+    result, guide = target[there], guide[there].astype(np.float64)
+    matrix, right = _membrane(result - guide, inside, known, mm, axis, alone)
     planes = inside.ndim - (axis is not None) <= 2
     added = spsolve(matrix.tocsc(), right).reshape(right.shape) if planes else _solve_in_space(matrix, right, precision)
-    target[:, inside] = guide[:, inside] + added.T
+    result[:, inside] = guide[:, inside] + added.T
     return target
 
 
@@ -129,20 +133,31 @@ def _membrane(
 
 
 def _solve_in_space(matrix: csr_matrix, right: np.ndarray, precision: float) -> np.ndarray:
-    """Conjugate gradients with the diagonal as preconditioner, all columns of the right side at once."""
-    inverse, goal = 1.0 / matrix.diagonal()[:, None], precision**2 * np.einsum("ij,ij->j", right, right)
-    solution, left = np.zeros(right.shape), right.copy()
+    """The solution for each column of the right side, in space."""
+    inverse = 1.0 / matrix.diagonal()
+    return np.stack([_solved(matrix, inverse, column, precision) for column in np.ascontiguousarray(right.T)], axis=1)
+
+
+def _solved(matrix: csr_matrix, inverse: np.ndarray, right: np.ndarray, precision: float) -> np.ndarray:
+    """Conjugate gradients with the diagonal, whose inverse is given, as preconditioner."""
+    goal = precision**2 * _dot(right, right)
+    solution, left = np.zeros_like(right), right.copy()
     step = inverse * left
-    weight = np.einsum("ij,ij->j", left, step)
+    weight = _dot(left, step)
     for _ in range(_ITERATIONS):
-        open_ = np.einsum("ij,ij->j", left, left) > goal
-        if not open_.any():
+        if _dot(left, left) <= goal:
             return solution
         image = matrix @ step
-        share = np.divide(weight, np.einsum("ij,ij->j", step, image), out=np.zeros(len(open_)), where=open_)
+        share = weight / _dot(step, image)
         solution += share * step
         left -= share * image
         turned = inverse * left
-        before, weight = weight, np.einsum("ij,ij->j", left, turned)
-        step = turned + np.divide(weight, before, out=np.zeros(len(open_)), where=open_) * step
+        before, weight = weight, _dot(left, turned)
+        step *= weight / before
+        step += turned
     raise NoPlaceError("the Poisson equation of this mask has no stable solution; give axis.")
+
+
+def _dot(first: np.ndarray, second: np.ndarray) -> float:
+    """The inner product, on one thread: NumPy's library takes all processors for long vectors, and waits for them."""
+    return float(np.einsum("i,i", first, second))

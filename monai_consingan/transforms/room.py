@@ -38,6 +38,7 @@ class Room:
         brain: np.ndarray | None = None,
         background: Background | None = None,
         air: float | None = None,
+        reach_mm: float = np.inf,
     ) -> Room:
         """The room of a host: all of its head or brain.
 
@@ -46,12 +47,13 @@ class Room:
             spacing: mm per spatial axis.
             brain: mask of the brain, boolean (\\*spatial), instead of the head found in the image.
             background, air: the image's, if they are known.
+            reach_mm: how deep below the surface distances are exact (:func:`edge_distance`).
         """
         if brain is None:
             mask = head_mask(image, spacing=spacing, background=background, air=air)
         else:
             mask = brain & ~(find_background(image) if background is None else background).outside(image)
-        return cls(mask, "head" if brain is None else "brain mask", edge_distance(mask, spacing))
+        return cls(mask, "head" if brain is None else "brain mask", edge_distance(mask, spacing, reach_mm))
 
     def narrowed(self, image: np.ndarray, spacing: Sequence[float], background: Background | None = None) -> Room:
         """The room for automatic placement, that of a whole head narrowed to the skull; takes this one's place."""

@@ -105,5 +105,6 @@ def _sections(report: Mapping[str, Any]) -> list[ReportSection]:
         if len(rows) > 1:
             sections.append(ReportSection(heading, table=rows))
     rows = [["scans with", "false positives a scan"]]
-    rows += [[part, "-" if mean is None else f"{mean:.2f}"] for part, mean in report["false_positives"].items()]
+    for part, mean in report["false_positives"].items():
+        rows.append([_HEADS[part][0].lower(), "-" if mean is None else f"{mean:.2f}"])
     return [*sections, ReportSection("False positives", "What touches no lesion of the scan's label.", rows)]

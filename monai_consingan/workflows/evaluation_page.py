@@ -13,8 +13,12 @@ _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
 FID grows as the number of images falls: read it beside the floor, which is the distance between two halves of the real
 images, and beside the distance of as many synthetic images from one half. The KID does not grow, and its interval tells
-how sure it is. The FRD is the logarithm of a distance of radiomic features, such as texture; it is biased as the FID
-is: read it beside its floor.
+how sure it is.
+"""
+
+_FRD_TEXT = """
+The FRD is the logarithm of a distance of radiomic features, such as texture. It is biased as the FID is: read it beside
+its floor.
 """
 
 _RESULTS_TEXT = """
@@ -106,6 +110,13 @@ def warnings_of(report: Mapping[str, Any]) -> list[str]:
         report: what :func:`~monai_consingan.workflows.evaluate.evaluate` returned.
     """
     warnings = list(report.get("images", {}).get("warnings", ()))
+    images = report.get("images", {})
+    radiomics = images.get("radiomics", images)
+    if images and any(radiomics[number] != images[number] for number in ("n_real", "n_synthetic")):
+        warnings.append(
+            f"The FRD is of {radiomics['n_real']} real and {radiomics['n_synthetic']} synthetic images only: "
+            "the others have features that are no numbers."
+        )
     for result in report.get("results", ()):
         if result.get("changed_outside"):
             warnings.append(f"{result['folder']} differs outside its alteration mask.")
@@ -125,9 +136,10 @@ def write_evaluation_page(
     """
     sections = []
     if "images" in report:
-        table = images_table(report["images"])
+        table, text = images_table(report["images"]), _IMAGES_TEXT
+        text += _FRD_TEXT if "radiomics" in report["images"] else ""
         caption = "Some of the images, evenly spread over each set."
-        sections.append(ReportSection("Synthetic and real images", _IMAGES_TEXT, table, images_figure, caption))
+        sections.append(ReportSection("Synthetic and real images", text, table, images_figure, caption))
     if "results" in report:
         sections.append(ReportSection("Results", _RESULTS_TEXT, results_table(report["results"])))
         for result, figure in zip(report["results"], figures, strict=True):

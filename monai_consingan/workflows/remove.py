@@ -100,18 +100,19 @@ def remove(
         redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, asked, dims, seed=seed, device=device, progress=progress)
         dims = redrawing.settings.spatial_dims
     with lesion_run("remove", target, output, model, start, overwrite=overwrite) as run:
-        case = _filled(run, target, dims)
+        case = _filled(run, target, dims, redraws=redrawing is not None)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)
 
 
-def _filled(run: LesionRun, target: LesionTarget, dims: int | None) -> LesionCase:
+def _filled(run: LesionRun, target: LesionTarget, dims: int | None, *, redraws: bool) -> LesionCase:
     """The lesion filled."""
     image = run.scan("image", target.image)
     data: dict[Hashable, Any] = {"image": image, "label": run.label("label", target.label, image, "image")}
     data |= {name: getattr(target, name) for name in ("lesion_labels", "slice_index")}
     how = {name: getattr(target, name) for name in ("methods", "symmetry", "margin_mm")}
-    data = FillLesiond(**how, train_on=target.train_on, axis=target.axis, dims=dims)(data)
+    train_on = target.train_on if redraws else "image"  # which is there
+    data = FillLesiond(**how, train_on=train_on, axis=target.axis, dims=dims)(data)
     data["lead"] = lead_channel(image, data["removed"], target.lead)
     where = data["placement"]
     return LesionCase(

@@ -25,7 +25,7 @@ from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
 from monai_consingan.workflows.report import describe_inputs, versions, write_report
 
 MAX_SIDE = 4096
-_FRAME_MS = 100
+_FRAMES, _FRAME_MS = 50, 100
 _CLOSENESS = 0.1  # how strongly every step of an animation is drawn back to the reconstruction's noise
 _SMOOTHNESS = 0.9  # how much of a step is that of the frame before
 _COMMANDS = {"harmonization": "harmonize", "editing": "remove"}
@@ -39,8 +39,8 @@ def sample(
     size: float | Sequence[int] | None = None,
     seed: int = 0,
     animate: bool | None = None,
-    frames: int = 50,
-    start_scale: int = 1,
+    frames: int | None = None,
+    start_scale: int | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Draw new images from a model of the task generation, retarget or animation.
@@ -54,16 +54,16 @@ def sample(
         size: height and width (and depth) of the images in pixels, or a factor of the trained ones; ``None`` for those.
         seed: seed of the noise: an image depends on it and on its number only.
         animate: whether to make animations; by default if the model's task is animation, which it must be.
-        frames: frames of an animation.
-        start_scale: how many of the lowest stages an animation holds still.
+        frames: frames of an animation; ``None`` for 50.
+        start_scale: how many of the lowest stages an animation holds still; ``None`` for 1.
         overwrite: whether the folder may hold something already.
 
     Returns:
         The report.
 
     Raises:
-        ConSinGANError: a model of a task that redraws images, a size or number out of range, or a folder that cannot
-            be used.
+        ConSinGANError: a model of a task that redraws images, a size or number out of range, numbers of an animation
+            for still images, or a folder that cannot be used.
     """
     begin = time.perf_counter()
     model = TrainedModel.load(run)
@@ -74,6 +74,14 @@ def sample(
             f"monai-consingan {_COMMANDS[task]} --model {run}."
         )
     moving = task == "animation" if animate is None else animate
+    given = {name: number for name, number in (("frames", frames), ("start_scale", start_scale)) if number is not None}
+    if given and not moving:
+        name, number = next(iter(given.items()))
+        raise ConSinGANError(
+            f"{name.replace('_', ' ')} is {number}, but only animations have that, and model {run} of the task "
+            f"{task!r} draws still images: leave it out, or animate a model of the task 'animation'."
+        )
+    walk = {"frames": _FRAMES, "start_scale": 1} | given
     count = count or (1 if moving else 4)
     path = model_file(run)
     affine, axis = run_view(path.with_name(REPORT_NAME))
@@ -86,7 +94,7 @@ def sample(
                         f"size is {size}, but an animation moves around the trained noise and has its size "
                         f"{model.image_size}: leave the size out."
                     )
-                shown = draw_animation(model, frames=frames, start_scale=start_scale, seed=seed, number=number)
+                shown = draw_animation(model, **walk, seed=seed, number=number)
                 files.append(f"sample-{number:03d}.gif")
                 _save_gif(folder / files[-1], [oriented(image, affine, axis).values for image in shown])
             else:
@@ -105,7 +113,7 @@ def sample(
             "files": files,
             "size": sizes[-1],
             "stage_sizes": sizes,
-            "settings": {"frames": frames, "start_scale": start_scale} if moving else {},
+            "settings": walk if moving else {},
             "seed": seed,
             "versions": versions(),
             "seconds": time.perf_counter() - begin,

@@ -134,6 +134,21 @@ def test_gains_are_weighed_against_more_patients() -> None:
     assert detector_space.verdict({DICE: fell, SENSITIVITY: same}) == "harms"
 
 
+def test_what_arms_are_held_against() -> None:
+    held = {arm.name: detector_space.held_against(arm) for arm in detector_space.all_arms()}
+    assert held["2: standard augmentation"] == {"real patients instead": "4: standard augmentation"}
+    assert held["2: + copies on the fly"] == {
+        "standard": "2: standard augmentation",
+        "blank": "2: + blank lesions",
+        "copies": "2: + copies",
+        "real patients instead": "4: standard augmentation",
+    }
+    assert held["2: + warped, no oedema"]["the same without"] == "2: + warped"
+    assert held["4: + patches"] == {"standard": "4: standard augmentation", "copies": "4: + copies"}
+    assert held["2: real only"] == {"standard": "2: standard augmentation"}
+    assert all(other in held for others in held.values() for other in others.values())
+
+
 def test_the_command_writes_its_numbers(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arms = [
         *(SpaceArm(detector_space.standard(count), count) for count in (1, 2)),

@@ -28,12 +28,18 @@ FILES = example()
 COMMANDS = {
     "harmonization": [
         *("harmonize", "--host", str(FILES.image), "--donor", str(FILES.image), "--donor-label", str(FILES.label)),
-        *("--donor-slice", "4", "--method", "tissue-consingan"),
+        *("--donor-slice", "4", "--mass-effect", "0.3", "--method", "tissue-consingan"),
     ],
     "editing": ["remove", "--image", str(FILES.image), "--label", str(FILES.label)],
 }
 CASES = {
-    "harmonization": {"host": FILES.image, "donor": FILES.image, "donor_label": FILES.label, "donor_slice": 4},
+    "harmonization": {
+        "host": FILES.image,
+        "donor": FILES.image,
+        "donor_label": FILES.label,
+        "donor_slice": 4,
+        "mass_effect": 0.3,
+    },
     "editing": {"image": FILES.image, "label": FILES.label},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from monai_consingan.cli import lean
 from monai_consingan.data import example
 
 _SLOW = ["bs4", "ignite", "itk", "matplotlib.pyplot", "mlflow", "monai.apps", "monai.bundle", "pandas", "pydicom"]
-_SLOW += ["scipy.signal", "scipy.stats", "sklearn", "torchvision"]
+_SLOW += ["scipy.signal", "scipy.stats", "sklearn", "torch._decomp", "torchvision"]
 _CODE = f"""
 import atexit, sys
 from monai_consingan.cli import lean, main
@@ -24,11 +25,22 @@ atexit.register(lambda: print(sorted(set({_SLOW}) & set(sys.modules)), all(sys.m
 """
 
 
-def _harmonized(folder: Path, code: str) -> str:
+def _harmonized(folder: Path, code: str, *more: str) -> str:
     """What a program prints that puts a lesion of the example into its own scan."""
     files = example()
     scans = ["--host", files.image, "--donor", files.image, "--donor-label", files.label]
-    command = ["harmonize", *scans, "--donor-slice", "4", "--host-slice", "6", "--quiet", "--output", folder / "out"]
+    command = [
+        "harmonize",
+        *scans,
+        "--donor-slice",
+        "4",
+        "--host-slice",
+        "6",
+        "--quiet",
+        "--output",
+        folder / "out",
+        *more,
+    ]
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, encoding="utf-8", check=True)
     assert (folder / "out" / "figure.png").exists()
     return done.stdout.strip()
@@ -36,6 +48,26 @@ def _harmonized(folder: Path, code: str) -> str:
 
 def test_a_blend_without_a_model_imports_nothing_of_a_training(tmp_path: Path) -> None:
     assert _harmonized(tmp_path, _CODE + "main()") == "[] True"
+
+
+def test_a_training_finds_all_that_it_needs(tmp_path: Path) -> None:
+    small = ["--method", "tissue-consingan", "--stages", "2", "--iterations", "1", "--channels", "4"]
+    _harmonized(tmp_path, "from monai_consingan.cli import main; main()", *small)
+
+
+@pytest.mark.parametrize("name", ["torch._decomp", "torch._dynamo", "torch._meta_registrations", "torch._refs.linalg"])
+def test_every_part_of_torch_can_come_first(name: str) -> None:
+    code = f"""
+import sys
+from monai_consingan.cli import lean
+lean.import_parts()
+assert "torch._decomp" not in sys.modules
+import {name}
+assert {name} is sys.modules[{name!r}] and {name}.__spec__.name == {name!r} and {name}.__spec__.origin
+from torch._decomp import decomposition_table
+assert len(decomposition_table) > 100 and not any(isinstance(one, lean._ShapesFirst) for one in sys.meta_path)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_was_left_out_comes_when_it_is_used(tmp_path: Path) -> None:
@@ -53,6 +85,12 @@ main()
     assert _harmonized(tmp_path, code) == "(1, 6, 5, 4) False Algo"
 
 
+def test_what_comes_later_is_the_module_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = lean._WhenUsed("colorsys")
+    monkeypatch.setitem(sys.modules, "colorsys", later)
+    assert later.rgb_to_hls(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0) and sys.modules["colorsys"] is not later
+
+
 def test_monai_is_imported_as_usual_where_it_cannot_be_had_otherwise(tmp_path: Path) -> None:
     code = _CODE + "lean._PARTS = ('data', 'a part that it has no more'); main()"
     assert "monai.apps" in _harmonized(tmp_path, code)
@@ -65,15 +103,18 @@ def test_what_is_hidden_is_there_again_afterwards(monkeypatch: pytest.MonkeyPatc
     seen: dict[str, list[str]] = {}
 
     def import_module(name: str) -> ModuleType:
+        assert not gc.isenabled()
         seen[name] = [name for name in names if name in sys.modules]
         return ModuleType(name)
 
     monkeypatch.setattr(lean, "import_module", import_module)
     monkeypatch.setattr(lean, "_empty", ModuleType)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     with click.Context(click.Command("harmonize"), obj=lean.OWN_PROCESS):
         lean.import_monai()
+    assert seen.pop("monai_consingan.workflows") == []
     assert seen and all(each == names for each in seen.values())
-    assert not {*names, "monai.apps"} & set(sys.modules)
+    assert gc.isenabled() and not {*names, "monai.apps"} & set(sys.modules)
 
 
 @pytest.mark.parametrize(("there", "obj"), [(True, lean.OWN_PROCESS), (False, None)])

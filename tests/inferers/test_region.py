@@ -99,8 +99,27 @@ def test_the_region_has_the_size_of_the_model(alteration: torch.Tensor) -> None:
     assert find_region(alteration, axis=2, region="slice", max_side=50).size == (50, 50)
     with pytest.raises(ConSinGANError, match=r"trained on slices of \(50, 50\)"):
         find_region(alteration, axis=2, size=(50, 50))
-    with pytest.raises(ConSinGANError, match="'roi' or 'slice'"):
+    with pytest.raises(ConSinGANError, match="must be one of roi, slice"):
         find_region(alteration, axis=2, region="box")
+
+
+def test_a_smaller_image_is_padded_to_the_size_of_the_model(volume: torch.Tensor, alteration: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    wide = ConSinGANGenerator([(25, 15), (50, 30)], channels=4, negative_slope=0.3).eval()
+    inferer = ConSinGANRegionInferer("harmonization", axis=2, level_mm=0)
+    for size in ((30, 26), (50, 50)):
+        with pytest.raises(ConSinGANError, match="trained on slices of"):  # a lesion that is larger never fits
+            find_region(torch.ones_like(alteration), axis=2, size=size, padded=size == (30, 26))
+    _, region, scale = inferer.look(volume, alteration, alteration, volume, (50, 30), padded=True)
+    assert region.size == (40, 30)
+    slices = scale.apply(region.take(volume))
+    edge = slices[..., -1:, :].expand(-1, -1, 10, -1)
+    expected = ConSinGANInferer("harmonization")(torch.cat([slices, edge], dim=2), wide)[:, :, :40]
+    assert torch.equal(region.take(inferer.redraw(volume, wide, region, scale)), scale.undo(expected))
+    called = inferer(*(one[None] for one in (volume,)), wide, alteration[None], alteration[None], volume[None])
+    assert torch.equal(called[0], inferer.redraw(volume, wide, region, scale))
+    box = find_region(alteration, axis=None, size=(50, 30, 8), padded=True)
+    assert box.size == (40, 30, 5)
 
 
 def test_no_intensity_of_the_lesion_is_clipped(volume: torch.Tensor, alteration: torch.Tensor) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import Where, changed_outside, measure_change, seam
+from monai_consingan.metrics import Where, changed_outside, measure_change, measure_new_lesion, seam, tissue_levels
+from monai_consingan.metrics.surroundings import reach_in_voxels
 
 from .conftest import LESION, banded, box, tissue
 
@@ -46,6 +47,34 @@ def test_levels_of_thick_slices_are_not_compared() -> None:
     thick = MetaTensor(torch.from_numpy(banded(tissue())), affine=torch.diag(torch.tensor([1.0, 1.0, 6.0, 1.0])))
     found = measure_change(thick, thick, LESION)
     assert math.isnan(found["level_jump"]) and math.isnan(found["level_jump_through"])
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_new_lesion_is_measured_in_its_surroundings_alone(dims: int) -> None:
+    rng = np.random.default_rng(0)
+    host = np.zeros((1, 60, 60, 60), np.float32)
+    host[:, 4:56, 4:56, 4:56] = 100 + rng.normal(0, 5, (1, 52, 52, 52))
+    lesion = np.zeros(host.shape, bool)
+    lesion[:, 24:31, 22:30, 26:32] = True
+    result = np.where(lesion, host + 40, host)
+    result[0, 21:24, 22:30, 26:32] = 0  # black beside it
+    others = np.zeros(host.shape, bool)
+    others[:, 33:36, 22:30, 26:32] = True
+    levels, head = tissue_levels(host), host[0] > 0
+    reach = reach_in_voxels((1.0, 1.0, 1.0))
+    near = tuple(
+        slice(low - more, high + more) for low, high, more in zip((21, 22, 26), (31, 30, 32), reach, strict=True)
+    )
+
+    def measured(part: tuple[slice, ...]) -> dict[str, float]:
+        """The measures in a part."""
+        channel = (slice(None), *part)
+        where = Where(2, dims, 0, others[channel], levels)
+        given = (result[channel], host[channel], lesion[channel], where)
+        return measure_new_lesion(*given, part=lesion[channel][0], donor_cnr=8.0, head=head[part])
+
+    assert measured(near) == measured((slice(None),) * 3)
+    assert measured(near)["black_gained"] > 0
 
 
 @given(

@@ -75,3 +75,16 @@ def test_what_cannot_be_checked_is_told() -> None:
     for check in (CheckInsertiond(axis=2), CheckRemovald(axis=2)):
         with pytest.warns(ConSinGANWarning, match="Case a: the result cannot be checked: "):
             assert check({**case, "donor": host, "donor_lesion": everywhere})["checks"] is None
+
+
+@pytest.mark.parametrize("donor", [True, False])
+def test_a_case_chooses_its_lead(donor: bool) -> None:
+    host = tissue(0, 0, 2)
+    case = {"pred": host + np.array([[60], [20]])[..., None, None] * LESION, "host": host, "lesion": LESION}
+    if donor:
+        case |= {"donor": tissue(1, 40, 2), "donor_lesion": LESION}
+    own, given, other = (
+        CheckInsertiond(axis=2, lead=lead)({**case, **choice})["checks"]["visibility"]
+        for lead, choice in ((0, {"lead": 1}), (1, {}), (0, {}))
+    )
+    assert own == given != other

@@ -62,3 +62,13 @@ def test_one_case_of_a_kind_leaves_the_area_open() -> None:
     for truth in ([True, False], [True, False, False]):
         auc = reader_scores(truth, [2.0, -1.0, -2.0][: len(truth)])["auc"]
         assert auc == {"value": 1.0, "low": 0.0, "high": 1.0}
+
+
+def test_a_few_cases_that_are_all_told_apart_say_little() -> None:
+    for ratings, value in (([1, 2, -1, -2], 1.0), ([-1, -2, 1, 2], 0.0), ([1, 1, 1, 1], 0.5)):
+        auc = reader_scores([True, True, False, False], ratings)["auc"]
+        width = auc["high"] - auc["low"]
+        assert auc["value"] == value and auc["low"] <= value <= auc["high"]
+        assert width == pytest.approx(1 - 0.025**0.5)  # two pairs, as that of Clopper and Pearson
+    many = reader_scores([True] * 40 + [False] * 60, [1] * 40 + [-1] * 60)["auc"]
+    assert many["low"] == pytest.approx(0.025 ** (1 / 40)) and many["high"] == 1

@@ -88,7 +88,7 @@ def test_lesion_that_the_model_cannot_hold(case: Any, tiny: Any) -> None:
 
 
 def test_blend_settings_are_checked() -> None:
-    with pytest.raises(ConSinGANError, match="level_mm is -1"):
+    with pytest.raises(ConSinGANError, match="level mm is -1"):
         BlendSettings(level_mm=-1)
     with pytest.raises(ConSinGANError, match="nothing is left of the redrawn image"):
         BlendSettings(level_mm=1.0, detail_mm=1.0)

@@ -110,3 +110,16 @@ def test_a_part_without_a_border_takes_its_level_from_the_others(axis):
     kept = poisson_blend(host, source, mask, axis=axis, alone=0.0)
     np.testing.assert_allclose(kept[tuple(whole)], source[tuple(whole)])
     assert kept[2, 2, 2] == blended[2, 2, 2]
+
+
+def test_nothing_but_what_is_beside_the_mask_has_a_say():
+    rng = np.random.RandomState(0)
+    hosts, sources = rng.randn(2, 2, 12, 11, 10)
+    mask = np.zeros((12, 11, 10), bool)
+    mask[4:8, 3:7, 4:7] = rng.rand(4, 4, 3) < 0.8
+    both = poisson_blend(hosts, sources, mask)
+    near = (slice(3, 9), slice(2, 8), slice(3, 8))
+    part = (slice(None), *near)
+    assert (poisson_blend(hosts[part], sources[part], mask[near]) == both[part]).all()
+    for channel in range(2):  # channels are solved one by one
+        assert (poisson_blend(hosts[channel], sources[channel], mask) == both[channel]).all()

@@ -12,6 +12,7 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, cast_values, check_axis, in_all, wrap_like
+from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.head import Air
 from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.insertion.placement import check_in_tissue
@@ -42,6 +43,9 @@ class Patch:
         image: what is put there, (C, \\*box): the donor's values, matched to the host's, and then the host with the
             lesion (:meth:`Canvas.merged`).
         label: the lesion's label values, (\\*box), 0 elsewhere.
+        mask: the lesion, boolean (\\*box).
+        around: distance in mm of every voxel to the lesion, as far as it counts (:attr:`Pasting.near_mm`), else
+            infinite.
         valid: where donor and host both show tissue, boolean (\\*box).
         tissue: where the host does.
     """
@@ -49,13 +53,14 @@ class Patch:
     box: tuple[slice, ...]
     image: np.ndarray
     label: np.ndarray
+    mask: np.ndarray
+    around: np.ndarray
     valid: np.ndarray
     tissue: np.ndarray
 
-    @property
-    def mask(self) -> np.ndarray:
-        """The lesion, boolean (\\*box)."""
-        return self.label > 0
+    def ring(self, limits_mm: tuple[float, float]) -> np.ndarray:
+        """Voxels whose distance to the lesion lies above the first of two limits, and not above the second."""
+        return (self.around > limits_mm[0]) & (self.around <= limits_mm[1])
 
 
 class Canvas:
@@ -124,19 +129,27 @@ class Canvas:
             label: the lesion's label values there, (\\*box).
             valid: where the donor shows tissue there, boolean (\\*box).
         """
-        tissue = paste.tissue(self.image[in_all(box)], self.airs)
-        return Patch(box, image, label, valid & tissue, tissue)
+        tissue, mask = paste.tissue(self.image[in_all(box)], self.airs), label > 0
+        around = outside_distance(mask, self.spacing, reach_mm=paste.near_mm)
+        return Patch(box, image, label, mask, around, valid & tissue, tissue)
 
     def merged(self, paste: Pasting, patch: Patch) -> Patch:
         """Blend a donor's lesion, whose values are matched already, with the host; the canvas stays as it is."""
         axis, host = check_axis(paste.axis, patch.label.ndim), self.image[in_all(patch.box)]
-        image = paste.blended(host, patch.image, patch.mask, patch.valid, self.spacing, axis)
+        image = paste.blended(host, patch.image, patch.mask, patch.valid, self.spacing, axis, patch.around)
         return replace(patch, image=image)
 
-    def with_lesion(self, merged: Patch) -> tuple[Any, Any]:
-        """The image with one more lesion, and that lesion's mask, of the host's kind."""
-        image, mask = self.image.copy(), np.zeros_like(self.mask)
-        image[in_all(merged.box)], mask[0][merged.box] = merged.image, merged.mask
+    def with_lesion(self, merged: Patch, part: tuple[slice, ...] | None = None) -> tuple[Any, Any]:
+        """The image with one more lesion, and that lesion's mask, of the host's kind.
+
+        Args:
+            merged: the host with the lesion.
+            part: the part of the host that is wanted, around all of ``merged``; None for all of it.
+        """
+        part = part or tuple(slice(0, size) for size in self.mask.shape[1:])
+        box = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(merged.box, part, strict=True))
+        image, mask = self.image[in_all(part)].copy(), np.zeros_like(self.mask[in_all(part)])
+        image[in_all(box)], mask[0][box] = merged.image, merged.mask
         return wrap_like(image, self._like), wrap_like(mask, self._like)
 
     def take(self, merged: Patch, image: np.ndarray | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_consingan.distance import outside_distance
+from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.transforms.coarse_grid import LEVELS, CoarseGrid, block_means
 from monai_consingan.transforms.insertion.convolution import valid_convolution
 from monai_consingan.transforms.insertion.search_space import BEST_SHARE, RING_MM, SearchSpace
@@ -43,28 +43,28 @@ def search_coarsely(
     block = float(np.mean([n * mm for n, mm in zip(grid.size, place.mm, strict=True)]))
     blocked = np.clip(0.5 + (edge_mm - grid.depth) / block, 0, 1)
     fits = valid_convolution(blocked, np.flip(cover)) <= _OVERLAP * cover.sum() ** (2 / 3)
-    pads = [int(np.ceil(place.clearance_mm / (n * mm))) for n, mm in zip(grid.size, place.mm, strict=True)]
-    margin = [pad * n for pad, n in zip(pads, grid.size, strict=True)]
-    kept = np.pad(template, [(more, more) for more in margin])
-    kept = outside_distance(kept, place.mm) <= place.clearance_mm
-    others = _others(place, grid)
-    if others is not None:
-        there = np.pad(others, [(pad, pad) for pad in pads])
-        fits &= valid_convolution(there, np.flip(_covered(kept, grid.size))) <= _OVERLAP
+    pads, reach = (
+        [int(np.ceil(far / (n * mm))) for n, mm in zip(grid.size, place.mm, strict=True)]
+        for far in (place.clearance_mm, RING_MM)
+    )
+    if place.axis is not None:
+        reach[place.axis] = 0
+    margin, margins = ([pad * n for pad, n in zip(blocks, grid.size, strict=True)] for blocks in (pads, reach))
+    wide = [max(pair) for pair in zip(margin, margins, strict=True)]
+    padded = np.pad(template, [(more, more) for more in wide])
+    away = outside_distance(padded, place.mm)
+    beside = away if place.axis is None else outside_distance(padded, place.mm, place.axis)
+    kept = _trimmed(away, wide, margin) <= place.clearance_mm
+    _clear(fits, place, grid, _covered(kept, grid.size), pads)
     corners = np.argwhere(fits)
     if not len(corners):
         return None
-    reach = [
-        0 if axis == place.axis else int(np.ceil(RING_MM / (n * mm)))
-        for axis, (n, mm) in enumerate(zip(grid.size, place.mm, strict=True))
-    ]
-    margins = [r * n for r, n in zip(reach, grid.size, strict=True)]
-    around = _covered(place.footprint(template, margins), grid.size)
+    around = _covered(_trimmed(beside, wide, margins) <= RING_MM, grid.size)
     unlike = np.pad(_between(maps, place.level), [(r, r) for r in reach], mode="edge")
     scores = valid_convolution(unlike, np.flip(around / around.sum()))[tuple(corners.T)]
     count = max(1, int(np.ceil(BEST_SHARE * len(corners))))
     best = corners[np.argpartition(scores, count - 1)[:count]]
-    footprint = place.footprint(template)
+    footprint = _trimmed(beside, wide, place.reach) <= RING_MM
     found: list[tuple[float, tuple[int, ...]]] = []
     for corner in best[rng.permutation(len(best))[:_TRIES]]:
         start = np.asarray(grid.start) + corner * grid.size + rng.randint(grid.size)
@@ -84,20 +84,35 @@ def _covered(template: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return block_means(padded, size)
 
 
-def _others(place: SearchSpace, grid: CoarseGrid) -> np.ndarray | None:
-    """Which share of every block is other lesions; None if there are none."""
+def _trimmed(array: np.ndarray, margins: Sequence[int], wanted: Sequence[int]) -> np.ndarray:
+    """An array with narrower margins."""
+    less = [have - want for have, want in zip(margins, wanted, strict=True)]
+    return array[tuple(slice(n, size - n) for n, size in zip(less, array.shape, strict=True))]
+
+
+def _clear(fits: np.ndarray, place: SearchSpace, grid: CoarseGrid, kept: np.ndarray, pads: Sequence[int]) -> None:
+    """Take away those coarse places at which other lesions lie in what has to be kept clear of them.
+
+    Args:
+        fits: the places, which are changed.
+        place: the search.
+        grid: the host's.
+        kept: what has to be kept clear, as a share of every block.
+        pads: how many blocks that is more than the template on every side.
+    """
     spans = [n * step for n, step in zip(grid.depth.shape, grid.size, strict=True)]
     marked = place.others[tuple(slice(low, low + n) for low, n in zip(grid.start, spans, strict=True))] > 0
-    ends = []
-    for axis in range(marked.ndim):
-        held = np.flatnonzero(marked.any(axis=tuple(other for other in range(marked.ndim) if other != axis)))
-        if not len(held):
-            return None
-        ends.append((int(held[0]) // grid.size[axis], int(held[-1]) // grid.size[axis] + 1))
-    part = marked[tuple(slice(a * n, b * n) for (a, b), n in zip(ends, grid.size, strict=True))]
-    shares = np.zeros(grid.depth.shape, np.float32)
-    shares[tuple(slice(a, b) for a, b in ends)] = block_means(part, grid.size)
-    return shares
+    if not marked.any():
+        return
+    blocks = [(b.start // n, -(-b.stop // n)) for b, n in zip(bounding_box(marked), grid.size, strict=True)]
+    shares = block_means(
+        marked[tuple(slice(a * n, b * n) for (a, b), n in zip(blocks, grid.size, strict=True))], grid.size
+    )
+    more = [n - 1 for n in kept.shape]
+    overlap = valid_convolution(np.pad(shares, [(n, n) for n in more]), np.flip(kept))
+    first = [low + pad - n for (low, _), pad, n in zip(blocks, pads, more, strict=True)]
+    window, part = _within(np.asarray(first), overlap.shape, fits.shape)
+    fits[window] &= overlap[part] <= _OVERLAP
 
 
 def _between(maps: np.ndarray, level: float) -> np.ndarray:

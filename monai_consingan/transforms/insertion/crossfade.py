@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import check_layers
+from monai_consingan.arrays import as_array, check_masks, check_shape
 from monai_consingan.distance import signed_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.match import tissue_ring
@@ -65,8 +65,10 @@ def crossfade(
     """
     if not 0 < width_mm < np.inf:
         raise ConSinGANError(f"width_mm is {width_mm}; give a positive number of mm.")
+    target, guide = (as_array(part).astype(np.float64) for part in (host, source))
+    check_shape(guide, target.shape, name="source", other="host")
     known = 1 if valid is None else valid
-    target, guide, (inside, known), axis, mm = check_layers(host, source, axis, spacing, mask=mask, valid=known)
+    (inside, known), axis, mm = check_masks(target.shape, axis, spacing, mask=mask, valid=known)
     if not inside.any():
         return target
     fade = np.clip(0.5 - signed_distance(inside, mm, axis) / (2 * width_mm), 0.0, 1.0)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Affine, Orientation
+from monai.transforms import AffineGrid, Orientation
 from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects, gaussian_filter
+from torch.nn.functional import grid_sample
 
 from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, spacing_of
 from monai_consingan.background import find_background
@@ -23,12 +24,13 @@ from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.head import air_level, tissue_level
+from monai_consingan.transforms.head import WHOLE_HEAD_MM, air_level, tissue_level
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import check_in_tissue, level_around
 from monai_consingan.transforms.room import Room
 
 MARGIN_MM = 12.0
+_NOTHING = 0.15  # standard deviation in voxels up to which a gaussian changes values by rounding only
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def crop_lesions(
     air = tuple(air_level(*about) for about in zip(values, backgrounds, strict=True))
     if level is None:
         shown = main or 0  # the channel that a host's head is found in too
-        room = Room.of(values[shown], mm, background=backgrounds[shown], air=air[shown])
+        room = Room.of(values[shown], mm, background=backgrounds[shown], air=air[shown], reach_mm=WHOLE_HEAD_MM)
         free = room.mask & (numbers == 0)
         tissue = lru_cache(lambda channel: tissue_level(values[channel], free, room.distance))
     pads = [int(np.ceil(MARGIN_MM / step)) for step in mm]
@@ -205,17 +207,21 @@ def turn_donor(
     matrix = np.diag(1 / np.asarray(crop.spacing)) @ np.diag(1 / np.asarray(factors)) @ turn.T @ np.diag(spacing)
     steps = np.linalg.norm(matrix, axis=1)  # of the donor's voxels, between two of the result
     softened = np.maximum((steps - 1) / 2, 0)  # so that nothing made much smaller is jagged
+    softened[softened < _NOTHING] = 0.0
     size = np.ceil(np.abs(np.linalg.inv(matrix)) @ np.asarray(label.shape)).astype(int).tolist()
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = matrix
-    resample = Affine(affine=torch.from_numpy(affine), spatial_size=size, image_only=True)
+    grid = torch.from_numpy(as_array(AffineGrid(affine=torch.from_numpy(affine))(size)[0]))  # voxels from the middle
+    sides = [along * (2.0 / max(2, count)) for along, count in zip(grid, label.shape, strict=False)]
+    places = torch.stack(sides[::-1], -1)[None]
 
     def resampled(*parts: np.ndarray, mode: str, padding: str) -> list[np.ndarray]:
         """Arrays of the donor, (C, \\*spatial), on the result's grid, all in one go."""
         stacked = np.concatenate(parts).astype(np.float32)
         stacked = stacked if mode == "nearest" else gaussian_filter(stacked, [0, *softened])
         ends = np.cumsum([len(part) for part in parts])[:-1]
-        return np.split(as_array(resample(torch.from_numpy(stacked), mode=mode, padding_mode=padding)), ends)
+        found = grid_sample(torch.from_numpy(stacked)[None], places, mode, padding, align_corners=False)
+        return np.split(found[0].numpy(), ends)
 
     labels, known = resampled(label[None], np.ones_like(valid)[None], mode="nearest", padding="zeros")
     labels, known = labels[0], known[0] > 0.5

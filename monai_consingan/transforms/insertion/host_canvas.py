@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -119,7 +118,9 @@ class HostCanvas(Canvas):
         self.check(box, label)
         patch = self.patch(paste, box, donor, label, valid)
         if paste.match != "none":
-            around = ring(patch.mask, mm, paste.ring_mm, paste.axis)
+            around = (
+                patch.ring(paste.ring_mm) if paste.axis is None else ring(patch.mask, mm, paste.ring_mm, paste.axis)
+            )
             donor_lit = valid & np.all([part > air for part, air in zip(donor, crop.air, strict=True)], axis=0)
             signed = [air.background.signed or below for air, below in zip(self.airs, crop.signed, strict=True)]
             donor, _ = paste.matched(host, around & self._lit(patch), donor, around & donor_lit, signed)
@@ -148,7 +149,7 @@ class HostCanvas(Canvas):
         """
         mask, tissue = merged.mask, self._lit(merged)
         values = (merged.image if image is None else image[in_all(merged.box)])[crop.lead]
-        stands_out = cnr(values[mask], values[ring(mask, self.spacing, RING_MM) & tissue])
+        stands_out = cnr(values[mask], values[merged.ring(RING_MM) & tissue])
         black = tissue & ~mask & (values <= self.airs[crop.lead].air)
         found = {
             "in_tissue": float(self.known.head[merged.box][mask].mean()),
@@ -161,8 +162,10 @@ class HostCanvas(Canvas):
 
 def _moved(crop: DonorCrop, offset: Sequence[int], box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image, labels and validity in a box of the host; beyond the crop its outermost values go on, and are invalid."""
-    places = [np.arange(part.start, part.stop) - low for part, low in zip(box, offset, strict=True)]
-    inside = [(at >= 0) & (at < size) for at, size in zip(places, crop.label.shape, strict=True)]
-    near = np.ix_(*(np.clip(at, 0, size - 1) for at, size in zip(places, crop.label.shape, strict=True)))
-    there = reduce(np.logical_and.outer, inside)
-    return crop.image[in_all(near)], np.where(there, crop.label[near], 0), crop.valid[near] & there
+    near, beyond = [], []
+    for part, low, size in zip(box, offset, crop.label.shape, strict=True):
+        start, stop = part.start - low, part.stop - low
+        near.append(slice(max(0, start), min(size, stop)))
+        beyond.append((max(0, -start), max(0, stop - size)))
+    image = np.pad(crop.image[in_all(near)], [(0, 0), *beyond], mode="edge")
+    return image, np.pad(crop.label[tuple(near)], beyond), np.pad(crop.valid[tuple(near)], beyond)

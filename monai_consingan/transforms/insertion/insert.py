@@ -12,7 +12,6 @@ from monai.transforms import Transform
 from monai.utils import ImageMetaKey, TransformBackends
 
 from monai_consingan.arrays import as_array, spacing_of, wrap_like
-from monai_consingan.background import Background
 from monai_consingan.data import (
     check_lesion,
     check_slice,
@@ -30,7 +29,7 @@ from monai_consingan.data import (
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import real_path
-from monai_consingan.transforms.head import ChannelAir
+from monai_consingan.transforms.head import WHOLE_HEAD_MM, ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.canvas import PastedLesion
 from monai_consingan.transforms.insertion.move import move
@@ -76,8 +75,6 @@ class InsertedLesion(NamedTuple):
     """What the lesion was pasted into, which is the host or, with mass effect, the host with its tissue moved."""
     head: np.ndarray
     """The host's head in all channels, boolean (\\*spatial)."""
-    backgrounds: tuple[Background, ...]
-    """The background of each of the host's channels."""
 
 
 @dataclass(eq=False)
@@ -249,8 +246,7 @@ class InsertLesion(Transform):
         pasted: PastedLesion = canvas.result()
         numbering = number, int(numbers.max())
         match = ways[0] if len(set(ways)) == 1 else ways
-        backgrounds = tuple(about.background for about in known.channels)
-        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head, backgrounds)
+        told: tuple[Any, ...] = (*numbering, dims, match, lead, host, head)
         naive = pasted.image if naive is None else naive
         return InsertedLesion(*pasted, placement, axis, lesion, host_label, naive, *told)
 
@@ -264,7 +260,7 @@ class InsertLesion(Transform):
 
 def _level(lesion: np.ndarray, mm: tuple[float, ...], axis: int | None, donor: ChannelAir) -> float:
     """Intensity of the tissue around the lesion in its donor (:func:`level_around`)."""
-    room = Room.of(donor.values, mm, background=donor.background, air=donor.air)
+    room = Room.of(donor.values, mm, background=donor.background, air=donor.air, reach_mm=WHOLE_HEAD_MM)
     return level_around(donor.values, lesion, spacing=mm, axis=axis, room=room)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_consingan.arrays import cast_values, check_axis, check_number, check_range
+from monai_consingan.data.contrast import RING_MM
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
@@ -58,6 +59,11 @@ class Pasting:
             return max(self.ring_mm[1], TissueBlend().looks_mm)
         return self.ring_mm[1] + 2 * self.feather_mm + _REACH_MM
 
+    @property
+    def near_mm(self) -> float:
+        """How far from a lesion distances to it count."""
+        return max(self.ring_mm[1], RING_MM[1], TissueBlend().near_mm if self.blend == "tissue" else 0.0)
+
     def matched(
         self,
         host: np.ndarray,
@@ -107,6 +113,7 @@ class Pasting:
         valid: np.ndarray,
         mm: Sequence[float],
         axis: int | None,
+        around: np.ndarray,
     ) -> np.ndarray:
         """The host with the donor's lesion, both (C, \\*spatial) around it, in the host's dtype.
 
@@ -117,6 +124,7 @@ class Pasting:
             valid: where host and donor both show tissue, boolean.
             mm: spacing.
             axis: the spatial axis perpendicular to the slices, or None.
+            around: distance in mm to the lesion, as far as :attr:`near_mm`.
         """
         if self.blend == "hard":
             return naive_paste(host, donor, mask)
@@ -124,7 +132,7 @@ class Pasting:
             weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
         if self.blend == "tissue":
-            merged = TissueBlend()(host, donor, mask, axis=axis, spacing=mm, valid=valid)
+            merged = TissueBlend()(host, donor, mask, axis=axis, spacing=mm, valid=valid, around=around)
             return np.where(merged != host, cast_values(merged, host.dtype), host)
         pairs = zip(host, donor, strict=True)
         if self.blend == "crossfade":

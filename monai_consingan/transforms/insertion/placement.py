@@ -14,7 +14,7 @@ from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, ch
 from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.head import tissue_level
+from monai_consingan.transforms.head import WHOLE_HEAD_MM, tissue_level
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.search import search_place
 from monai_consingan.transforms.insertion.search_space import RING_MM, SearchSpace
@@ -101,7 +101,7 @@ def level_around(
         donor_label: its labels, of the same shape; values above 0 are the lesion.
         spacing: mm per spatial axis.
         axis: the spatial axis perpendicular to the slices to look within the slices only.
-        room: the donor's head, if it was found before.
+        room: the donor's head, if it was found before, with depths exact to 15 mm.
         tissue: median and spread of the head's intensities off its lesions, if they are known.
 
     Returns:
@@ -111,7 +111,7 @@ def level_around(
     mm, axis = as_spacing(spacing, values.ndim), check_axis(axis, values.ndim)
     if not lesion.any():
         return 0.0
-    room = room or Room.of(values, mm)
+    room = room or Room.of(values, mm, reach_mm=WHOLE_HEAD_MM)
     near = reach_box(lesion, mm, RING_MM)
     away = outside_distance(lesion[near], mm, axis)
     ring = values[near][(away > 0) & (away <= RING_MM) & room.mask[near]]

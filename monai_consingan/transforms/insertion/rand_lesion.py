@@ -21,6 +21,7 @@ from monai_consingan.arrays import (
     check_number,
     check_range,
     check_spacing,
+    in_order,
     int_range,
     wrap_like,
 )
@@ -219,6 +220,7 @@ class RandLesion(RandRedrawnLesion):
         if randomize:
             self.randomize()
         self.log = []
+        img = in_order(img)
         check_host(img, label, region)
         if not self._draws:
             labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from monai_consingan.data.contrast import robust_spread
+from monai_consingan.distance import bounding_box
 
 _STEPS = 1000  # of the median difference: maximum_flow takes whole numbers
 _LEAST = 0.05  # cost of a pixel without any difference, which keeps the seam short
@@ -36,12 +39,16 @@ def seam_cut(first: np.ndarray, second: np.ndarray, inside: np.ndarray, between:
         >>> seam_cut(first, second, np.arange(6)[None] < 1, np.arange(6)[None] < 5).astype(int).tolist()
         [[1, 1, 1, 1, 0, 0]]
     """
-    open_ = between & ~inside
+    shown, open_ = np.array(inside, bool), between & ~inside
     if not inside.any() or not open_.any():
-        return np.asarray(inside.copy())
-    difference = np.abs(np.asarray(first, np.float64) - second)
+        return shown
+    near = bounding_box(open_, [1] * open_.ndim)  # no other pair of neighbours is parted
+    inside, open_ = shown[near], open_[near]
+    there: tuple[Any, ...] = (..., *near)
+    first, second = (np.asarray(part[there], np.float64) for part in (first, second))
+    difference = np.abs(first - second)
     if difference.ndim > open_.ndim:
-        difference = _added_up(difference, np.asarray(second, np.float64), open_)
+        difference = _added_up(difference, second, open_)
     typical = float(np.median(difference[open_])) or 1.0
     cost = np.minimum(difference / typical, _MOST) + _LEAST
     count = int(open_.sum())
@@ -66,7 +73,8 @@ def seam_cut(first: np.ndarray, second: np.ndarray, inside: np.ndarray, between:
     left.eliminate_zeros()
     reached = np.zeros(count + 2, bool)
     reached[breadth_first_order(left, source, return_predecessors=False)] = True
-    return np.asarray(reached[node])
+    shown[near] = reached[node]
+    return shown
 
 
 def _added_up(difference: np.ndarray, shown: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +64,7 @@ class SearchSpace:
         """How many voxels along every axis the surroundings of a lesion reach that are looked at."""
         return [0 if axis == self.axis else int(RING_MM // mm) for axis, mm in enumerate(self.mm)]
 
-    def footprint(self, template: np.ndarray, margins: Sequence[int] | None = None) -> np.ndarray:
-        """A template and the 6 mm around it, boolean, in a box with margins of :attr:`reach` or those given."""
-        padded = np.pad(template, [(more, more) for more in (self.reach if margins is None else margins)])
+    def footprint(self, template: np.ndarray) -> np.ndarray:
+        """A template and the 6 mm around it, boolean, in a box with margins of :attr:`reach`."""
+        padded = np.pad(template, [(more, more) for more in self.reach])
         return np.asarray(outside_distance(padded, self.mm, self.axis) <= RING_MM)

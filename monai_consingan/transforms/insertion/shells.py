@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+
+from monai_consingan.distance import reach_box
 
 _LEAST = 4  # voxels that the outermost shell has at least
 _SMOOTH_MM = 1.0  # standard deviation of the gaussian that takes the steps of voxels from distances
@@ -44,6 +47,24 @@ class ShellMeans:
         return np.asarray(slopes[self._below] * self._beyond + means[self._below])
 
 
+class Depths(NamedTuple):
+    """How far from a mask's border voxels lie.
+
+    Attributes:
+        mask: boolean (\\*spatial), not empty.
+        depth: distance in mm of its voxels to the outside, 0 outside.
+        around: distance in mm of the voxels outside to it, 0 inside.
+    """
+
+    mask: np.ndarray
+    depth: np.ndarray
+    around: np.ndarray
+
+    def within(self, box: tuple[slice, ...]) -> Depths:
+        """Those in a box."""
+        return Depths(*(part[box] for part in self))
+
+
 class Shells:
     """The shells around a mask's border, on both sides.
 
@@ -51,19 +72,17 @@ class Shells:
     at a distance without such steps, and only what this leaves over is that at the distance itself.
 
     Args:
-        mask: boolean (\\*spatial), not empty.
-        depth: distance in mm of its voxels to the outside, 0 outside.
-        around: distance in mm of the voxels outside to it, 0 inside.
+        depths: of the mask.
         mm: mm per spatial axis.
         reach_mm: how far outside shells reach.
     """
 
-    def __init__(
-        self, mask: np.ndarray, depth: np.ndarray, around: np.ndarray, mm: Sequence[float], reach_mm: float
-    ) -> None:
-        used = mask | (around <= reach_mm)
-        inward = np.where(mask, depth - 0.5 * min(mm), 0.5 * min(mm) - np.minimum(around, reach_mm + _FAR * _SMOOTH_MM))
-        inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used]
+    def __init__(self, depths: Depths, mm: Sequence[float], reach_mm: float) -> None:
+        mask, depth, around = depths
+        half, far = 0.5 * min(mm), reach_mm + _FAR * _SMOOTH_MM
+        used, box = mask | (around <= reach_mm), reach_box(mask, mm, far)
+        inward = np.where(mask[box], depth[box] - half, half - np.minimum(around[box], far))
+        inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used[box]]
         self._smooth = [(np.flatnonzero(used), ShellMeans(inward - inward.min(), mm))]
         sides = ((mask, depth), (used & ~mask, around))
         self._sides = [(np.flatnonzero(side), ShellMeans(far[side], mm)) for side, far in sides if side.any()]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.ndimage import correlate1d, gaussian_filter
 
+from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import robust_spread
 from monai_consingan.transforms.insertion.shells import Shells
 
@@ -16,6 +19,7 @@ _SHARP = 0.65  # an axis is sharp whose second differences are at least that sha
 _UNKNOWN = 1e-3  # the same of an axis that does not bend but for rounding, or only where this is not seen
 _STRENGTH = 4.0  # stiffness of an axis that has half of what makes it sharp
 _NEAR_MM = 2.5  # standard deviation of the neighbourhood, across an axis, in which an image bends alike
+_FAR = 3.0  # standard deviations at which it ends
 _PRIOR = 0.02  # weight of the whole image's bends among those of a neighbourhood, which may hold few known voxels
 _LEAST = 0.05  # share of its mean that the variance of bends has at least
 _UNSEEN, _SEEN = 1.25, 2.5  # of its profile, in spreads of the host's tissue, with which a source is no lesion, or is
@@ -33,55 +37,70 @@ class Stiffness:
 
     Args:
         axes: the blunt axes.
-        weights: for each of them what a squared second difference costs, of the image's shape.
+        weights: for each of them what a squared second difference costs.
+        box: the part of the image that weights are of: nothing changes elsewhere.
     """
 
     axes: tuple[int, ...]
     weights: tuple[np.ndarray, ...]
+    box: tuple[Any, ...] = (...,)
 
     @classmethod
     def of(
         cls,
-        image: np.ndarray,
+        images: np.ndarray,
         known: np.ndarray,
         where: np.ndarray,
         mm: Sequence[float],
         hidden: np.ndarray | None = None,
-    ) -> Stiffness:
-        """Measure.
+        box: tuple[Any, ...] = (...,),
+    ) -> list[Stiffness]:
+        """Measure each channel.
 
         Args:
-            image: one channel, (\\*spatial).
-            known: where it shows tissue, boolean.
-            where: the tissue that says which axes are blunt, boolean.
+            images: (C, \\*spatial).
+            known: where they show tissue, boolean (\\*spatial), as the next one and ``hidden``.
+            where: the tissue that says which axes are blunt.
             mm: mm per spatial axis.
-            hidden: tissue that the image does not show, boolean: it bends as what is beside it, across the axis. None
-                for nothing.
+            hidden: tissue that the image does not show: it bends as what is beside it, across the axis. None for
+                nothing.
+            box: the part of the image to look at, two voxels more than what is known of it at least.
         """
-        bends = [correlate1d(image, [1.0, -2.0, 1.0], axis) for axis in range(image.ndim)]
-        whole = [_whole(known, axis) for axis in range(image.ndim)]
-        sizes = [
-            float(np.abs(bend[inner & where]).mean()) if (inner & where).any() else 0.0
-            for bend, inner in zip(bends, whole, strict=True)
-        ]
-        axes = tuple(axis for axis, size in enumerate(sizes) if _UNKNOWN * max(sizes) < size < _SHARP * max(sizes))
-        weights = []
-        for axis in axes:
-            strength = _STRENGTH * (_SHARP * max(sizes) / sizes[axis] - 1)
+        images, known, where = images[in_all(box)], known[box], where[box]
+        axes = range(known.ndim)
+        whole = [_whole(known, axis) for axis in axes]
+        stiff = whole if hidden is None else [_whole(known | hidden[box], axis) for axis in axes]
+
+        @cache
+        def near(axis: int) -> tuple[list[float], np.ndarray]:
+            """The neighbourhood across an axis, and how much of it is known around every voxel."""
             sigmas = [0.0 if along == axis else _NEAR_MM / size for along, size in enumerate(mm)]
-            square, inner = bends[axis] ** 2, whole[axis]
-            mean = float(square[inner].mean())
-            count = gaussian_filter(inner.astype(np.float64), sigmas, mode="nearest", truncate=3.0)
-            near = gaussian_filter(np.where(inner, square, 0.0), sigmas, mode="nearest", truncate=3.0)
-            share = (near / mean + _PRIOR) / (count + _PRIOR)
-            stiff = inner if hidden is None else _whole(known | hidden, axis)
-            weights.append(np.where(stiff, strength**2 / np.maximum(share, _LEAST), 0.0))
-        return cls(axes, tuple(weights))
+            return sigmas, gaussian_filter(whole[axis].astype(np.float64), sigmas, mode="nearest", truncate=_FAR)
+
+        found = []
+        for image in images:
+            bends = [correlate1d(image, [1.0, -2.0, 1.0], axis) for axis in axes]
+            sizes = [
+                float(np.abs(bend[inner & where]).mean()) if (inner & where).any() else 0.0
+                for bend, inner in zip(bends, whole, strict=True)
+            ]
+            sharpest = max(sizes)
+            blunt = tuple(axis for axis, size in enumerate(sizes) if _UNKNOWN * sharpest < size < _SHARP * sharpest)
+            weights = []
+            for axis in blunt:
+                strength = _STRENGTH * (_SHARP * sharpest / sizes[axis] - 1)
+                square, inner, (sigmas, count) = bends[axis] ** 2, whole[axis], near(axis)
+                total = gaussian_filter(np.where(inner, square, 0.0), sigmas, mode="nearest", truncate=_FAR)
+                share = (total / float(square[inner].mean()) + _PRIOR) / (count + _PRIOR)
+                weights.append(np.where(stiff[axis], strength**2 / np.maximum(share, _LEAST), 0.0))
+            found.append(cls(blunt, tuple(weights), box))
+        return found
 
     def within(self, known: np.ndarray) -> Stiffness:
         """The same where neighbours on both sides are known, boolean; at the ends of that, a change may end at once."""
         parts = zip(self.axes, self.weights, strict=True)
-        return Stiffness(self.axes, tuple(np.where(_whole(known, axis), weights, 0.0) for axis, weights in parts))
+        weights = tuple(np.where(_whole(known[self.box], axis), own, 0.0) for axis, own in parts)
+        return replace(self, weights=weights)
 
     def applied(self, change: np.ndarray, free: np.ndarray, trust: np.ndarray) -> np.ndarray:
         """A change that bends as the image does: the nearest one by penalised least squares, line by line.
@@ -94,11 +113,14 @@ class Stiffness:
         Returns:
             Array of the same shape, 0 where it is not free.
         """
-        change = np.where(free, change, 0.0)
+        result = np.zeros(change.shape)
+        free, trust = free[self.box], trust[self.box]
+        part = np.where(free, change[self.box], 0.0)
         for axis, weights in zip(self.axes, self.weights, strict=True):
-            lines = (np.moveaxis(part, axis, -1) for part in (change, weights, trust, free))
-            change = np.moveaxis(_stiffened(*lines), -1, axis)
-        return change
+            lines = (np.moveaxis(each, axis, -1) for each in (part, weights, trust, free))
+            part = np.moveaxis(_stiffened(*lines), -1, axis)
+        result[self.box] = part
+        return result
 
 
 def stands_out(host: np.ndarray, profile: np.ndarray, ring: np.ndarray, mask: np.ndarray) -> float:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter1d
+from scipy.ndimage import maximum_filter1d
 
-from monai_consingan.arrays import as_array, check_layers, check_shape, in_all
-from monai_consingan.distance import depth_inside, outside_distance, reach_box
+from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
+from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.insertion.bands import CUT, as_strong, without_fine
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
-from monai_consingan.transforms.insertion.shells import ShellMeans, Shells
+from monai_consingan.transforms.insertion.shells import Depths, ShellMeans, Shells
 from monai_consingan.transforms.insertion.stiffness import Stiffness, bent, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
 
@@ -22,7 +23,6 @@ __all__ = ["TissueBlend"]
 _PRECISION = 1e-6  # of levels, far below the noise
 _TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
 _SHALLOW = 0.25  # share of a mask's greatest depth that the seam may run within it: a small one has none to spare
-_CUT = 4.0  # standard deviations at which a gaussian ends
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,14 @@ class TissueBlend:
         return self._reach(3)
 
     @property
+    def near_mm(self) -> float:
+        """How far from the mask distances to it count."""
+        return max(self.ring_mm, self.reach_mm)
+
+    @property
     def looks_mm(self) -> float:
         """How far from the mask the host has a say in what changes, to two voxels."""
-        return max(self.ring_mm, self.reach_mm) + _CUT * self.fine_mm
+        return self.near_mm + CUT * self.fine_mm
 
     def _reach(self, dims: int) -> float:
         return self.outer_mm + (self.fade_in_space_mm + self.extend_mm if dims == 3 else self.fade_mm)
@@ -105,6 +110,7 @@ class TissueBlend:
         axis: int | None = None,
         spacing: Sequence[float] | float = 1.0,
         valid: Any | None = None,
+        around: np.ndarray | None = None,
     ) -> np.ndarray:
         """Blend.
 
@@ -117,6 +123,8 @@ class TissueBlend:
             spacing: mm per spatial axis, or one number for all.
             valid: array of the mask's shape, above 0 where host and source both show tissue (in all channels); None
                 for everywhere. No other voxel outside the mask is changed; towards it a change fades over ``fade_mm``.
+            around: in space, the distance in mm of every voxel to the mask, known as far as :attr:`near_mm` at least;
+                None finds it.
 
         Returns:
             float64 array of the host's shape, the host's values beyond :attr:`reach_mm`.
@@ -133,53 +141,60 @@ class TissueBlend:
             True
         """
         if as_array(host).ndim == as_array(mask).ndim:
-            given: dict[str, Any] = {"axis": axis, "spacing": spacing, "valid": valid}
+            given: dict[str, Any] = {"axis": axis, "spacing": spacing, "valid": valid, "around": around}
             return np.asarray(self(as_array(host)[None], as_array(source)[None], mask, **given)[0])
         target, guide = (as_array(part).astype(np.float64) for part in (host, source))
         check_shape(guide, target.shape, name="source", other="host")
         known = 1 if valid is None else valid
-        _, _, (inside, known), axis, mm = check_layers(target[0], guide[0], axis, spacing, mask=mask, valid=known)
+        (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=known)
         result = target.copy()
         if axis is None:
             planes: list[tuple[Any, ...]] = [(...,)] if inside.any() else []
         else:
             mm = tuple(size for other, size in enumerate(mm) if other != axis)
+            around = None
             index = np.flatnonzero(inside.any(axis=tuple(other for other in range(inside.ndim) if other != axis)))
             planes = [(slice(None),) * axis + (int(k),) for k in index]
         for plane in planes:
             of_all = (slice(None), *plane)
-            result[of_all] = self._blended(target[of_all], guide[of_all], inside[plane], known[plane], mm)
+            result[of_all] = self._blended(target[of_all], guide[of_all], inside[plane], known[plane], mm, around)
         return result
 
     def _blended(
-        self, host: np.ndarray, source: np.ndarray, mask: np.ndarray, known: np.ndarray, mm: Sequence[float]
+        self,
+        host: np.ndarray,
+        source: np.ndarray,
+        mask: np.ndarray,
+        known: np.ndarray,
+        mm: Sequence[float],
+        around: np.ndarray | None,
     ) -> np.ndarray:
         """Blend the channels within a plane, or in space; nothing is blended where no voxel is the host's."""
         if mask.all():
             return source.copy()
         near = reach_box(mask, mm, max(self.ring_mm, self._reach(mask.ndim)))
-        there, known = (slice(None), *near), known | mask
-        depth, around = depth_inside(mask[near], mm), outside_distance(mask[near], mm)
-        where = mask[near], known[near], depth, around, mm
-        mixed, old = host.copy(), host[there]
+        there, known = (slice(None), *near), (known | mask)[near]
+        mixed, old, pasted = host.copy(), host[there], source[there]
+        around = outside_distance(mask[near], mm) if around is None else around[near]
+        depths = Depths(mask[near], depth_inside(mask[near], mm), around)
+        given: dict[str, Any] = {"depths": depths, "known": known, "mm": mm}
         if mask.ndim == 2:
-            bands = self._bands(host, source, near, mm)
-            mixed[there] = self._near(old, source[there], source[there], 1.0, *where, *bands)
+            mixed[there] = self._near(host, source, pasted, 1.0, near, **given)
             return mixed
-        ring = (around > 0) & (around <= self.ring_mm) & known[near]
-        beyond = ~known[near] & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
-        stiff = [Stiffness.of(channel, known[near], ring, mm, beyond) for channel in old]
-        shells = Shells(mask[near], depth, around, mm, self.ring_mm)
-        profiles = [shells.means(change) for change in source[there] - old]
-        share = max(stands_out(*of, ring, mask[near]) for of in zip(old, profiles, strict=True))
-        sharp, source = source[there], source.copy()
-        for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
-            free = known[near]
-            change = bent(new - channel, one.within(free), share, shells, free, np.ones(new.shape), profile)
-            new[...] = channel + change
-        part = self._near(old, source[there], sharp, share, *where, *self._bands(host, source, near, mm))
-        touched, reachable = (part != old).any(axis=0), known[near] & (around <= self.reach_mm)
-        trust = np.select([mask[near], touched], _TRUST[:2], _TRUST[2])
+        ring = (around > 0) & (around <= self.ring_mm) & known
+        beyond = ~known & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
+        stiff = Stiffness.of(old, known, ring, mm, beyond, _changing(known))
+        shells = Shells(depths, mm, self.ring_mm)
+        profiles = [shells.means(change) for change in pasted - old]
+        share = max(stands_out(*of, ring, depths.mask) for of in zip(old, profiles, strict=True))
+        if any(one.axes for one in stiff):
+            source, everywhere = source.copy(), np.ones(known.shape)
+            for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
+                change = new - channel
+                new[...] = channel + bent(change, one.within(known), share, shells, known, everywhere, profile)
+        part = self._near(host, source, pasted, share, near, **given)
+        touched, reachable = (part != old).any(axis=0), known & (around <= self.reach_mm)
+        trust = np.select([depths.mask, touched], _TRUST[:2], _TRUST[2])
         for new, channel, one in zip(part, old, stiff, strict=True):
             free = touched
             for axis in one.axes:
@@ -189,107 +204,94 @@ class TissueBlend:
         mixed[there] = part
         return mixed
 
-    def _bands(
-        self, host: np.ndarray, source: np.ndarray, near: tuple[slice, ...], mm: Sequence[float]
-    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Host and source in a box without what is finest, and both without what is fine."""
-        coarse = self._coarse(host, near, mm), self._coarse(source, near, mm)
-        half = self._coarse(host, near, mm, 0.5), self._coarse(source, near, mm, 0.5)
-        return half, coarse
-
     def _near(
         self,
         host: np.ndarray,
         source: np.ndarray,
         pasted: np.ndarray,
         share: float,
-        mask: np.ndarray,
+        near: tuple[slice, ...],
+        depths: Depths,
         known: np.ndarray,
-        depth: np.ndarray,
-        around: np.ndarray,
         mm: Sequence[float],
-        half: tuple[np.ndarray, np.ndarray],
-        coarse: tuple[np.ndarray, np.ndarray],
     ) -> np.ndarray:
-        """Blend in the box around the mask, host and source being known without their finest and their fine part.
+        """Blend in the box around the mask, the profile being that of what is pasted there.
 
-        The profile is that of what is pasted; the seam may run so many mm within the mask, and the fade reaches so many
-        to its sides; depth and distance around are those of the mask.
+        Host and source are given as a whole, all else in the box; the share is how much the mask's border is to be
+        kept.
         """
         free = 1 - share
-        deepest = float(depth.max())
-        inner = min(self.inner_mm, _SHALLOW * deepest)
-        inner += free * (self.inner_in_space_mm - inner)
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
-        ring = (around > 0) & (around <= self.ring_mm) & known
-        bands = zip(host, source, *half, *coarse, strict=True)
-        texture = np.stack([self._texture(*channel, ring) for channel in bands])
-        outline = (around <= self.outer_mm) & known
-        core = depth > min(inner, 0.999 * deepest)
-        given: dict[str, Any] = {"spacing": mm, "alone": 0.0, "precision": _PRECISION}
-        clone = poisson_blend(*coarse, outline, valid=known, **given)
+        inner, old = _changing(known), host[in_all(near)]
+        here = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(near, inner, strict=True))
+        mask, _, around = depths
+        changed, mixed = in_all(inner), old.copy()
+        mixed[changed], weight = self._faded(host, source, here, free, fade, depths.within(inner), known[inner], mm)
+        if self.keep_profile and mask.ndim == 2:
+            mixed -= np.stack([self._profile(change, depths, mm) for change in mixed - pasted])
+        elif self.keep_profile:
+            reach = self.fade_mm + free * (self.outer_mm + fade - self.fade_mm)
+            far = np.clip(around / reach, 0.0, 1.0) if reach else np.where(mask, 0.0, 1.0)
+            wanted = old + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - old)
+            shells = Shells(depths, mm, reach)
+            mixed -= np.stack([shells.means(change) for change in mixed - wanted])
+        part, result = mixed[changed], old.copy()
+        if self.fade_mm and not known.all():  # nor does a change end at once where the source's tissue does
+            end = np.clip(depth_inside(known, mm)[inner] / self.fade_mm, 0.0, 1.0)
+            part = np.where(mask[inner], part, old[changed] + (0.5 - 0.5 * np.cos(np.pi * end)) * (part - old[changed]))
+        result[changed] = np.where(weight > 0, part, old[changed])
+        return result
+
+    def _faded(
+        self,
+        host: np.ndarray,
+        source: np.ndarray,
+        here: tuple[slice, ...],
+        free: float,
+        fade: float,
+        depths: Depths,
+        known: np.ndarray,
+        mm: Sequence[float],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Host and source in a box, each band faded from one to the other along the seam, and the source's weight.
+
+        The seam may run the deeper within the mask the freer it is; the fade reaches so many mm to its sides.
+        """
+        half, (old, new) = (  # without what is finest, and without what is fine
+            (without_fine(host, here, mm, fine_mm), without_fine(source, here, mm, fine_mm))
+            for fine_mm in (0.5 * self.fine_mm, self.fine_mm)
+        )
+        host, source = host[in_all(here)], source[in_all(here)]
+        deepest = float(depths.depth.max())
+        inner_mm = min(self.inner_mm, _SHALLOW * deepest)
+        inner_mm += free * (self.inner_in_space_mm - inner_mm)
+        ring = (depths.around > 0) & (depths.around <= self.ring_mm) & known
+        texture = as_strong([(host, source), half, (old, new)], ring, self.texture)
+        outline = (depths.around <= self.outer_mm) & known
+        core = depths.depth > min(inner_mm, 0.999 * deepest)
+        given: dict[str, Any] = {"valid": known, "spacing": mm, "alone": 0.0, "precision": _PRECISION}
+        clone = poisson_blend(old, new, outline, **given)
         shown = seam_cut(clone + texture, host, core, outline)
         signed = outside_distance(shown, mm, reach_mm=fade + min(mm)) - 0.5 * min(mm)
         signed = np.where(shown, 0.5 * min(mm) - depth_inside(shown, mm), signed)
         # the source's coarse part at the host's level; its own where no tissue of the host is beside it
-        clone = poisson_blend(*coarse, (signed <= fade) & known, valid=known, **given)
+        clone = poisson_blend(old, new, (signed <= fade) & known, **given)
         ramp = np.clip(0.5 - signed / (2 * fade), 0.0, 1.0) if fade else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
-        mixed = (1 - weight) * coarse[0] + weight * clone
-        mixed += ((1 - weight) * (host - coarse[0]) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
-        if self.keep_profile and mask.ndim == 2:
-            mixed -= np.stack([self._profile(change, mask, depth, around, mm) for change in mixed - pasted])
-        elif self.keep_profile:
-            reach = self.fade_mm + free * (self.outer_mm + fade - self.fade_mm)
-            far = np.clip(around / reach, 0.0, 1.0) if reach else np.where(mask, 0.0, 1.0)
-            wanted = host + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - host)
-            shells = Shells(mask, depth, around, mm, reach)
-            mixed -= np.stack([shells.means(change) for change in mixed - wanted])
-        if self.fade_mm and not known.all():  # nor does a change end at once where the source's tissue does
-            end = np.clip(depth_inside(known, mm) / self.fade_mm, 0.0, 1.0)
-            mixed = np.where(mask, mixed, host + (0.5 - 0.5 * np.cos(np.pi * end)) * (mixed - host))
-        return np.asarray(np.where(weight > 0, mixed, host))
+        mixed = (1 - weight) * old + weight * clone
+        mixed += ((1 - weight) * (host - old) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
+        return mixed, weight
 
-    def _profile(
-        self, change: np.ndarray, mask: np.ndarray, depth: np.ndarray, around: np.ndarray, mm: Sequence[float]
-    ) -> np.ndarray:
+    def _profile(self, change: np.ndarray, depths: Depths, mm: Sequence[float]) -> np.ndarray:
         """Mean of a change at every depth below the mask's border, that at the border fading out around it."""
+        mask, depth, around = depths
         shells = ShellMeans(depth[mask], mm)
         means = shells.of(change[mask])
         fade = np.clip(1 - around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.zeros(mask.shape)
         return np.where(mask, np.interp(depth, shells.distances, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade)))
 
-    def _coarse(self, image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float], share: float = 1.0) -> np.ndarray:
-        """What is coarser than ``fine_mm``, or a share of that, of every channel in a box."""
-        sizes = zip(mm, box, image.shape[1:], strict=True)
-        along = [_gaussian(share * self.fine_mm / step, part.start, part.stop, size) for step, part, size in sizes]
-        image = image[in_all(tuple(slice(first, last) for first, last, _ in along))]
-        for axis, (_, _, weights) in enumerate(along, start=1):
-            before, count, after = image.shape[:axis], image.shape[axis], image.shape[axis + 1 :]
-            lines = image.reshape(int(np.prod(before)), count, -1)
-            smooth = weights @ lines if lines.shape[2] > 1 else (lines[..., 0] @ weights.T)[..., None]
-            image = smooth.reshape(*before, len(weights), *after)
-        return image
 
-    def _texture(self, *bands: np.ndarray) -> np.ndarray:
-        """The source's fine part in two bands, each as strong as the host's in a ring around the mask.
-
-        Args:
-            bands: host and source, both without what is finest, both without what is fine, and the ring.
-        """
-        *parts, ring = bands
-        result = np.zeros(ring.shape)
-        for upper, lower in ((parts[:2], parts[2:4]), (parts[2:4], parts[4:])):
-            here, there = (a - b for a, b in zip(upper, lower, strict=True))
-            wanted, found = (float(np.median(np.abs(part[ring]))) if ring.any() else 0.0 for part in (here, there))
-            gain = np.clip(wanted / found, 1 / self.texture, self.texture) if found > 0 else 1.0
-            result = result + gain * there
-        return result
-
-
-def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int, np.ndarray]:
-    """What a gaussian makes of a line of voxels, from start to stop: which part of it counts, and a matrix for that."""
-    reach = int(_CUT * sigma + 0.5)
-    first, last = max(0, start - reach), min(size, stop + reach)
-    whole = gaussian_filter(np.eye(last - first), (sigma, 0), truncate=_CUT)
-    return first, last, whole[start - first : stop - first]
+def _changing(known: np.ndarray) -> tuple[slice, ...]:
+    """The part of a box in which anything can change, and the two voxels around that have a say in it."""
+    parts = zip(bounding_box(known, [2] * known.ndim), known.shape, strict=True)
+    return tuple(slice(part.start, min(part.stop, size)) for part, size in parts)

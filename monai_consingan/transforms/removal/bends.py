@@ -36,7 +36,7 @@ def bent_fill(
     """
     box = bounding_box(region, [int(np.ceil(_REACH_MM / size)) for size in mm])
     part, inside = filled[box], region[box]
-    stiff = Stiffness.of(host[box], known[box], ring[box], mm, inside)
+    (stiff,) = Stiffness.of(host[None], known, ring, mm, region, box)
     for axis, weights in zip(stiff.axes, stiff.weights, strict=True):
         lines = np.broadcast_to(inside.any(axis, keepdims=True), inside.shape)
         bent = Stiffness((axis,), (weights,)).applied(part, lines, np.where(inside, 1.0, _FIXED))

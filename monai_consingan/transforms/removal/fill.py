@@ -92,6 +92,7 @@ class FillLesion(Transform):
         *,
         lesion_labels: Iterable[int] | None = None,
         slice_index: int | None = None,
+        head: np.ndarray | None = None,
     ) -> FilledLesion:
         """Fill.
 
@@ -100,6 +101,7 @@ class FillLesion(Transform):
             label: its lesions, (1, \\*spatial); those that are not removed are places from where no tissue may come.
             lesion_labels: values of ``label`` that are removed; ``None`` for all.
             slice_index: slice on which the lesion is removed; ``None`` for all its slices.
+            head: the scan's head, if it is known, boolean (\\*spatial).
 
         Raises:
             ConSinGANError: a slice without lesion, a label without these values, or no method that will do.
@@ -115,11 +117,12 @@ class FillLesion(Transform):
         across = axis if dims == 2 else None
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values = as_array(label)
-        stays = np.where(as_array(lesion) > 0, 1, np.where(values > 0, 2, 0)).astype(np.int16)
+        stays = 2 * (values > 0).astype(np.int16)
+        stays[as_array(lesion) > 0] = 1
         removal = RemoveLesion(
             self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis
         )
-        removed = removal(image, wrap_like(stays, label), lesion_labels=[1])
+        removed = removal(image, wrap_like(stays, label), lesion_labels=[1], head=head)
         kept = np.where(as_array(removed.label) > 0, values, 0).astype(values.dtype)
         return FilledLesion(
             removed.image,
@@ -152,16 +155,15 @@ class FillLesiond(Transform):
     Every case can have choices of its own, which go before those given here: ``lesion_labels``, ``slice_index``,
     ``methods``, ``symmetry``, ``margin_mm`` and ``train_on`` in the data.
 
+    The data have ``label``, which that of the lesions that stay replaces. Added are the masks ``lesion`` of what was
+    filled and ``removed`` of the lesion that was removed; ``method``, the name of the filling; and ``placement``, a
+    dictionary of how it was filled.
+
     Args:
         image_key: key of the scan, or of several sequences of it, which the naive image replaces.
-        label_key: key of its label, which that of the lesions that stay replaces.
         host_key: key for the scan as it was; of several sequences one for all, (C, \\*spatial), or one for each. So is
             ``training_key``.
-        lesion_key: key of the mask of what was filled.
-        removed_key: key of the mask of the lesion that was removed.
         training_key: key of the image to train a model on.
-        method_key: key of the name of the method; None leaves it out.
-        placement_key: key of how it was filled, as a dictionary; None leaves it out.
         kwargs: the arguments of :class:`FillLesion`.
     """
 
@@ -170,41 +172,36 @@ class FillLesiond(Transform):
     def __init__(
         self,
         image_key: KeysCollection = "image",
-        label_key: Hashable = "label",
         host_key: KeysCollection = "host",
-        lesion_key: Hashable = "lesion",
-        removed_key: Hashable = "removed",
         training_key: KeysCollection = "training",
-        method_key: Hashable | None = "method",
-        placement_key: Hashable | None = "placement",
         **kwargs: Any,
     ) -> None:
-        self.image_key, self.label_key = as_keys(image_key), label_key
+        self.image_key = as_keys(image_key)
         self.images = (host_key, image_key, training_key)
-        self.outputs = (label_key, lesion_key, removed_key)
-        self.method_key, self.placement_key = method_key, placement_key
         self.fill = FillLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the naive image, its label and masks."""
-        out = dict(data)
         own = given(data, "methods", "symmetry", "margin_mm", "train_on")
         which = given(data, "lesion_labels", "slice_index")
         image = stack_keys(data, self.image_key)
-        filled = replace(self.fill, **own)(image, data[self.label_key], **which)
-        hosts = [data[key] for key in self.image_key]
-        for keys, result in zip(self.images, (image, filled.image, filled.training), strict=True):
-            out |= unstack_keys(result, keys, hosts)
-        out |= dict(zip(self.outputs, (filled.label, filled.mask, filled.lesion), strict=True))
-        if self.method_key is not None:
-            out[self.method_key] = filled.method
-        if self.placement_key is not None:
-            out[self.placement_key] = {
+        filled = replace(self.fill, **own)(image, data["label"], **which)
+        out = {
+            **data,
+            "label": filled.label,
+            "lesion": filled.mask,
+            "removed": filled.lesion,
+            "method": filled.method,
+            "placement": {
                 "how": filled.method,
                 "refused": [f"{name}: {why}" for name, why in filled.tried],
                 "axis": filled.axis,
                 "dims": filled.dims,
-            }
+            },
+        }
+        hosts = [data[key] for key in self.image_key]
+        for keys, result in zip(self.images, (image, filled.image, filled.training), strict=True):
+            out |= unstack_keys(result, keys, hosts)
         return out
 
 

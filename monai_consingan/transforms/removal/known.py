@@ -37,7 +37,7 @@ def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, 
     head = head_mask(values[0], spacing=spacing)
     if len(values) > 1:
         for channel in values:
-            head &= ~find_background(channel).outside(channel)
+            head = head & ~find_background(channel).outside(channel)
     head.flags.writeable = False
     return head
 

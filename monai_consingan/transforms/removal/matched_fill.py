@@ -7,26 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import find_objects, label
 
-from monai_consingan.arrays import as_array, check_layers, check_number, check_shape, in_all
-from monai_consingan.distance import outside_distance
-from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.removal.bends import bent_fill
-from monai_consingan.transforms.removal.means import Means
-from monai_consingan.transforms.removal.moves import moved, overlaps, unlikeness
-from monai_consingan.transforms.removal.roughness import energy, finest, pixel_widths, strength
+from monai_consingan.arrays import as_array, check_masks, check_number, check_shape, in_all
+from monai_consingan.distance import bounding_box, outside_distance
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.morphology import connected_parts, within
+from monai_consingan.transforms.removal.filling import Filling
+from monai_consingan.transforms.removal.moves import moved
+from monai_consingan.transforms.removal.place import OUTSIDE, best_place, ordinary
+from monai_consingan.transforms.removal.roughness import finest
 from monai_consingan.transforms.removal.warp import Warp, fitted_warp
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
-_ORDINARY = 4.0  # robust standard deviations from the median of the surroundings
-_LIKE = 3.0  # the same, of what is like the surroundings
-_FAR = 0.01  # a place 1 mm farther away has to fit so much better
 _BEYOND_MM = 6.0  # how far beyond the surroundings tissue has a say in how a region is filled
-_FEW = 100  # voxels that say half as much of how rough the source is at a place as very many
-OUTSIDE = 0.05
-"""Fraction of the voxels taken that may lie outside the head: heads are not symmetric."""
 
 
 @dataclass(frozen=True)
@@ -133,18 +126,18 @@ class MatchedFill:
         """
         maps: dict[str, Any] = {"head": head, "usable": usable, "source_head": source_head}
         maps = {"ill": 0 if ill is None else ill, **{name: 1 if part is None else part for name, part in maps.items()}}
-        layers, stacked = (as_array(host), as_array(source)), np.ndim(host) > np.ndim(mask)
-        hosts, sources = layers if stacked else tuple(part[None] for part in layers)
-        check_shape(sources, hosts.shape, name="source", other="host")
-        pairs = [check_layers(*pair, axis, spacing, mask=mask, **maps) for pair in zip(hosts, sources, strict=True)]
-        targets, guides = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
-        _, _, (inside, ill, head, usable, source_head), axis, mm = pairs[0]
+        targets, guides = (as_array(part).astype(np.float64) for part in (host, source))
+        check_shape(guides, targets.shape, name="source", other="host")
+        if not (stacked := np.ndim(host) > np.ndim(mask)):
+            targets, guides = targets[None], guides[None]
+        (inside, ill, head, usable, source_head), axis, mm = check_masks(
+            targets.shape[1:], axis, spacing, mask=mask, **maps
+        )
         result = targets.copy()
         known = head & ~inside
-        parts, count = label(inside, np.ones((3,) * inside.ndim))
-        for part, box in enumerate(find_objects(parts, count), start=1):
+        for box, part in connected_parts(inside):
             near = self.surroundings(box, mm, axis, inside.shape)
-            region = parts[near] == part
+            region = within(part, box, near)
             wanted = region & head[near]
             if wanted.any():
                 here, there = (channels[in_all(near)] for channels in (targets, guides))
@@ -173,12 +166,14 @@ class MatchedFill:
         distance = outside_distance(region, mm, axis, reach_mm=self.ring_mm)
         ring, healthy = (distance <= self.ring_mm) & known, known & ~ill
         shown = healthy if (ring & healthy).sum() >= _ENOUGH * ring.sum() else known
-        told = shown & np.all([_ordinary(channel, shown & ring) for channel in host], axis=0)
+        told = shown & np.all([ordinary(channel, shown & ring) for channel in host], axis=0)
         ring &= told
-        place = self._place(host, source, region, ring, usable, source_head, axis, mm)
+        limits = {"reach_mm": self.reach_mm, "unusable": self.unusable, "strange": self.strange}
+        place = best_place(host, source, region, ring, usable, source_head, axis, mm, **limits)
         # from here on what was found lies at its place, and what is far from the region has no say
-        (box,) = find_objects(region.view(np.uint8))
-        close = replace(self, reach_mm=min(self.reach_mm, _BEYOND_MM)).surroundings(box, mm, axis, region.shape)
+        close = replace(self, reach_mm=min(self.reach_mm, _BEYOND_MM)).surroundings(
+            bounding_box(region), mm, axis, region.shape
+        )
         here, there = host[in_all(close)], np.stack([moved(channel, place)[close] for channel in source])
         usable, source_head = (moved(part, place)[close] for part in (usable, source_head))
         region, wanted, known, shown, told, ring, distance = (
@@ -187,13 +182,15 @@ class MatchedFill:
         warp, sound, in_space = None, usable, axis is None and region.ndim == 3
         if in_space and self.warp_mm > 0:
             warp = self._warp(here, there, shown, usable, source_head, distance, mm)
-            sound = usable if warp is None else warp.sound(usable)
+            sound = usable if warp is None else warp.sound
+        settings = {name: getattr(self, name) for name in ("coarse_mm", "structure", "texture", "most")}
+        filling = Filling(wanted, known, told, ring, sound, axis, mm, **settings)
         result = host.copy()
         for filled, channel, other in zip(result, here, there, strict=True):
             fine = finest(other, usable & source_head, axis) if in_space else None
             if fine is not None and warp is not None:  # of the nearest voxels, as what is interpolated is smoother
-                other, fine = warp.values(other, usable, 3), warp.values(fine, usable, 0)
-            filled[close] = self._filled(channel, other, fine, sound, wanted, known, told, ring, axis, mm)
+                other, fine = warp.values(other, 3), warp.values(fine, 0)
+            filled[close] = filling(channel, other, fine)
         return result
 
     def surroundings(
@@ -217,42 +214,6 @@ class MatchedFill:
             for side, pad, count in zip(box, more, shape, strict=True)
         )
 
-    def _place(
-        self,
-        host: np.ndarray,
-        source: np.ndarray,
-        region: np.ndarray,
-        ring: np.ndarray,
-        usable: np.ndarray,
-        source_head: np.ndarray,
-        axis: int | None,
-        mm: Sequence[float],
-    ) -> tuple[int, ...]:
-        """How far along every axis the place lies in the source whose surroundings are most like the host's.
-
-        Host and source are (C, \\*spatial), all else (\\*spatial).
-        """
-        steps = [0 if along == axis else int(self.reach_mm / size) for along, size in enumerate(mm)]
-        count = int(region.sum())
-        open_ = (np.rint(overlaps(~usable, region, steps)) <= self.unusable * count) & (
-            overlaps(~source_head, region, steps) <= OUTSIDE * count + 0.5
-        )
-        if not open_.any():
-            raise NoPlaceError(
-                f"within {self.reach_mm:g} mm there is no place with healthy tissue for its {count} voxels."
-            )
-        shifts = np.meshgrid(*(np.arange(-step, step + 1) for step in steps), indexing="ij")
-        far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
-        cost = unlikeness(host, source, usable, ring, steps) * (1 + _FAR * far)
-        if self.strange > 1 and ring.any():
-            alike = [
-                _ordinary(other, ring, of=channel, most=_LIKE) for channel, other in zip(host, source, strict=True)
-            ]
-            cost *= 1 + (self.strange - 1) * overlaps(~np.all(alike, axis=0), region, steps) / count
-        cost = np.where(open_, cost, np.inf)
-        best = np.unravel_index(int(np.lexsort((far.ravel(), cost.ravel()))[0]), cost.shape)  # of equals the nearest
-        return tuple(int(index) - step for index, step in zip(best, steps, strict=True))
-
     def _warp(
         self,
         host: np.ndarray,
@@ -264,68 +225,7 @@ class MatchedFill:
         mm: Sequence[float],
     ) -> Warp | None:
         """The warp after which structures meet; None where it would take what is not usable, or beyond the head."""
-        warp, region = (
-            fitted_warp(host, source, told, usable, distance, (self.ring_mm, self.warp_mm), mm),
-            distance == 0,
-        )
+        warp = fitted_warp(host, source, told, usable, distance, (self.ring_mm, self.warp_mm), mm)
+        region = distance == 0
         count, (lost, beyond) = int(region.sum()), (warp.lost(part, region) for part in (usable, source_head))
         return warp if lost <= self.unusable * count and beyond <= OUTSIDE * count + 0.5 else None
-
-    def _filled(
-        self,
-        host: np.ndarray,
-        source: np.ndarray,
-        fine: np.ndarray | None,
-        sound: np.ndarray,
-        region: np.ndarray,
-        known: np.ndarray,
-        told: np.ndarray,
-        ring: np.ndarray,
-        axis: int | None,
-        mm: Sequence[float],
-    ) -> np.ndarray:
-        """The host with the region filled from a source that was moved already, and is of use where it is sound.
-
-        Its finest part is given in space; None takes it of the source. Levels fit to all that is known of the host; the
-        rest to what it tells of healthy tissue.
-        """
-        both = ring & sound
-        pixel = pixel_widths(axis, host.ndim)
-        coarse = [0.0 if along == axis else self.coarse_mm / size for along, size in enumerate(mm)]
-        low, middle = (Means(sound, sigma)(source) for sigma in (coarse, pixel))
-        means = [Means(told & sound, sigma) for sigma in (coarse, pixel)]
-        (here_low, here_middle), (there_low, there_middle) = (
-            [mean(image) for mean in means] for image in (host, source)
-        )
-        share = max(_slope(here_middle - here_low, there_middle - there_low, both), self.structure)
-        structure = _slope(here_low, there_low, both) * low + share * (middle - low)
-        smooth = poisson_blend(host, structure, region, axis=axis, spacing=mm, valid=known)
-        rough = np.where(region & sound, source - middle if fine is None else fine, 0.0)
-        wanted = self.texture * energy(finest(host, told, axis), ring)
-        if fine is not None and (own := energy(fine, both & _ordinary(source, both))) > 0:
-            count = int((region & sound).sum())
-            wanted *= (energy(fine, region & sound) / own) ** (count / (count + _FEW))
-        times = strength(smooth, rough, region, wanted, self.most, axis)
-        filled = np.where(region, smooth + times * rough, host)
-        return filled if fine is None else bent_fill(host, filled, region, known, ring, mm)
-
-
-def _ordinary(
-    image: np.ndarray, ring: np.ndarray, *, of: np.ndarray | None = None, most: float = _ORDINARY
-) -> np.ndarray:
-    """Where an image is as bright as the tissue of its ring, or of another image's; skull and large vessels are not."""
-    around = (image if of is None else of)[ring]
-    if not around.size:
-        return np.ones(image.shape, bool)
-    middle = np.median(around)
-    spread = 1.4826 * np.median(np.abs(around - middle))
-    return np.asarray(np.abs(image - middle) <= most * spread) if spread > 0 else np.ones(image.shape, bool)
-
-
-def _slope(host: np.ndarray, source: np.ndarray, ring: np.ndarray) -> float:
-    """How much of a source to take to be nearest to a host, from 0 to 1."""
-    if not ring.any():
-        return 1.0
-    here, there = host[ring] - host[ring].mean(), source[ring] - source[ring].mean()
-    square = float(there @ there)
-    return float(np.clip(here @ there / square, 0.0, 1.0)) if square > 0 else 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy.fft import irfftn, next_fast_len, rfftn
@@ -44,14 +45,16 @@ def unlikeness(
     return total
 
 
-def overlaps(where: np.ndarray, region: np.ndarray, steps: Sequence[int]) -> np.ndarray:
-    """How many voxels of a region lie in a mask, for every move of it; what is beyond the array is in the mask."""
+def overlaps(masks: Sequence[np.ndarray], region: np.ndarray, steps: Sequence[int]) -> list[np.ndarray]:
+    """How many voxels of a region lie in each mask, for every move of it; what is beyond the array is in the mask."""
     (box,) = find_objects(region.view(np.uint8))
-    wide = _widened(where, box, steps, True)
-    if not wide.any():
-        return np.zeros([2 * step + 1 for step in steps])
-    sums = _Sums([side.stop - side.start for side in box], steps)
-    return sums.of(sums.values(wide) * sums.weights(region[box]))
+    sums, found = _Sums([side.stop - side.start for side in box], steps), []
+    moving = cache(lambda: sums.weights(region[box]))
+    for mask in masks:
+        wide = _widened(mask, box, steps, True)
+        there = wide.any()
+        found.append(sums.of(sums.values(wide) * moving()) if there else np.zeros([2 * step + 1 for step in steps]))
+    return found
 
 
 def moved(array: np.ndarray, place: Sequence[int]) -> np.ndarray:

@@ -27,7 +27,7 @@ from monai_consingan.arrays import (
     wrap_like,
 )
 from monai_consingan.data import as_keys, stack_keys, unstack_keys
-from monai_consingan.distance import reach_box
+from monai_consingan.distance import bounding_box, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
@@ -131,6 +131,7 @@ class RemoveLesion(Transform):
         label: NdarrayOrTensor,
         lesion_labels: Sequence[int] | None = None,
         known: HostKnowledge | None = None,
+        head: np.ndarray | None = None,
     ) -> RemovedLesion:
         """Remove the lesion that a label marks.
 
@@ -141,6 +142,7 @@ class RemoveLesion(Transform):
             lesion_labels: the label values to remove; None removes all. Other values count as lesions that stay.
             known: what is known of the image, or of a larger one of which it is a crop. None works out what is needed;
                 in any case head and plane of symmetry of the last four images are kept.
+            head: the image's head, if it is known, boolean (\\*spatial); it goes before what is known.
 
         Returns:
             Image, label, filled voxels and the method.
@@ -155,7 +157,8 @@ class RemoveLesion(Transform):
         lesion = _lesion(marks[0], lesion_labels)
         fill, ill = (_dilated(where, self.margin_mm, spacing, axis) for where in (lesion, marks[0] != 0))
         mark, told = image_identity(values), None if known is None else known.of_image(image)
-        head = known_head(mark, values, spacing) if told is None else told.head
+        if head is None:
+            head = known_head(mark, values, spacing) if told is None else told.head
         affine = _affine(image, spacing)
         plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill, told)
         limits = None if told is None else [channel.limits for channel in told.channels]
@@ -209,15 +212,18 @@ def _dilated(mask: np.ndarray, margin_mm: float, spacing: tuple[float, ...], axi
 
 def _lesion(marks: np.ndarray, lesion_labels: Sequence[int] | None) -> np.ndarray:
     """Booleans where the label has one of the values to remove."""
-    present = [int(value) for value in np.unique(marks[marks != 0])]
+    found = marks != 0
+    present = [int(value) for value in np.unique(marks[found])]
     if not present:
         raise ConSinGANError("label marks no lesion, so there is nothing to remove; give a label with values above 0.")
     if lesion_labels is None:
-        return np.asarray(marks != 0)
+        return found
     missing = [value for value in lesion_labels if value not in present]
     if missing or not lesion_labels:
         raise ConSinGANError(f"lesion_labels is {list(lesion_labels)}, but the label holds the values {present}.")
-    return np.isin(marks, lesion_labels)
+    box = bounding_box(found)
+    found[box] = np.isin(marks[box], lesion_labels)
+    return found
 
 
 class RemoveLesiond(MapTransform):

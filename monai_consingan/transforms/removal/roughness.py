@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.removal.means import Means
 
 
@@ -29,12 +30,13 @@ def strength(
 
     Args:
         smooth, rough: the two parts, (\\*spatial).
-        region: boolean (\\*spatial).
+        region: boolean (\\*spatial), not empty.
         wanted: the energy; 0 leaves the rough part as it is.
         most: it is made at most so many times stronger or weaker.
         axis: the spatial axis perpendicular to the slices along which nothing is averaged, or None.
     """
-    base, more = (finest(part, region, axis)[region] for part in (smooth, rough))
+    box = bounding_box(region)
+    base, more = (finest(part[box], region[box], axis)[region[box]] for part in (smooth, rough))
     square, mixed, rest = float((more**2).mean()), float((base * more).mean()), float((base**2).mean()) - wanted
     if not (wanted > 0 and square > 0):
         return 1.0

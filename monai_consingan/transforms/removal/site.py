@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.ndimage import find_objects, label
 
 from monai_consingan.arrays import as_array, check_axis, in_all
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.transforms.morphology import connected_parts, within
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.flipud import flip_mirror
-from monai_consingan.transforms.removal.matched_fill import OUTSIDE, MatchedFill
+from monai_consingan.transforms.removal.matched_fill import MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
+from monai_consingan.transforms.removal.place import OUTSIDE
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 
 Box = tuple[slice, ...]
@@ -94,17 +95,10 @@ class Site:
 
     def _matched(self, how: MatchedFill, source_of: Callable[[Box], _Source]) -> list[Filled]:
         """Every connected part by itself, all channels from the place that fits them best."""
-        (whole,) = find_objects(self.fill.view(np.uint8))
-        parts, count = label(self.fill[whole], np.ones((3,) * self.fill.ndim))
         found = []
-        for part, box in enumerate(find_objects(parts, count), start=1):
-            place = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(whole, box, strict=True))
-            near = how.surroundings(place, self.spacing, self.axis, self.fill.shape)
-            region = np.zeros(self.fill[near].shape, bool)
-            region[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, near, strict=True))] = (
-                parts[box] == part
-            )
-            source = source_of(near)
+        for box, part in connected_parts(self.fill):
+            near = how.surroundings(box, self.spacing, self.axis, self.fill.shape)
+            region, source = within(part, box, near), source_of(near)
             new = how(
                 self.values[in_all(near)],
                 source.values,

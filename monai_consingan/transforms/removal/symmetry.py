@@ -14,7 +14,9 @@ from scipy.spatial.transform import Rotation
 from skimage.measure import block_reduce
 
 from monai_consingan.arrays import as_array, check_number
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.ranks import median, percentiles
 
 NO_SYMMETRY = "the image does not mirror to itself"
 """How the reason begins why the plane of symmetry is not known."""
@@ -92,7 +94,7 @@ def find_symmetry(
     if isinstance(symmetry, SymmetryPlane):
         return symmetry
     if symmetry == "estimate":
-        return estimate_symmetry(image, affine, axis=axis)
+        return _estimated(_clipped(image), affine, axis)
     if symmetry == "centre":
         columns, origin = _world(affine, image.ndim - 1)
         symmetry = float((origin + columns @ ((np.array(image.shape[1:]) - 1) / 2))[0])
@@ -126,17 +128,17 @@ def head_symmetry(
     Raises:
         ConSinGANError: neither will do, as in a crop that shows one hemisphere only.
     """
-    plane = find_symmetry(image, affine, symmetry, axis)
     if symmetry not in ("centre", "estimate"):
-        return plane
+        return find_symmetry(image, affine, symmetry, axis)
     values = _clipped(image)
-    if ill is not None and not ill.all():
-        values = np.where(ill, np.median(values[~ill]), values)
-    found = _match(*_shrunk(values, *_world(affine, values.ndim), side=96), plane, axis, _TRUSTED_OVERLAP)
-    if found >= _TRUSTED:
-        return plane
-    if symmetry == "centre":
-        return head_symmetry(image, affine, "estimate", axis, ill)
+    sound = None if ill is None or ill.all() else median(values[~ill])
+    grid = _shrunk(values if sound is None else np.where(ill, sound, values), *_world(affine, values.ndim), side=96)
+    for where in dict.fromkeys((symmetry, "estimate")):
+        estimated = where == "estimate"
+        plane = _estimated(values, affine, axis) if estimated else find_symmetry(image, affine, where, axis)
+        found = _match(*grid, plane, axis, _TRUSTED_OVERLAP)
+        if found >= _TRUSTED:
+            return plane
     seen = "it does not show enough of both hemispheres" if found < 0 else f"a correlation of {found:.2f} at best"
     raise NoPlaceError(
         f"{NO_SYMMETRY} ({seen}), so the other hemisphere is not known: give the plane's "
@@ -151,11 +153,12 @@ def _clipped(image: NdarrayOrTensor) -> np.ndarray:
         ConSinGANError: when the image is constant.
     """
     values = as_array(image)[0].astype(np.float64)
-    low, high = np.percentile(values, (1, 99))
+    low, high = percentiles(values, (1, 99))
     if not high > low:
         raise NoPlaceError("the image is constant, so no plane of symmetry can be estimated; give its position in mm.")
-    clipped: np.ndarray = np.clip((values - low) / (high - low), 0, 1)
-    return clipped
+    values -= low
+    values /= high - low
+    return np.clip(values, 0, 1, out=values)
 
 
 def estimate_symmetry(image: NdarrayOrTensor, affine: Any, *, axis: int | None = None) -> SymmetryPlane:
@@ -178,7 +181,11 @@ def estimate_symmetry(image: NdarrayOrTensor, affine: Any, *, axis: int | None =
     Raises:
         ConSinGANError: when the image is constant, or its slices have no other hemisphere.
     """
-    values = _clipped(image)
+    return _estimated(_clipped(image), affine, axis)
+
+
+def _estimated(values: np.ndarray, affine: Any, axis: int | None) -> SymmetryPlane:
+    """What :func:`estimate_symmetry` finds in intensities from 0 to 1, (\\*spatial)."""
     columns, origin = _world(affine, values.ndim)
     turns = _turns(columns, axis)
 
@@ -230,7 +237,12 @@ def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: i
     affine = np.eye(4)
     affine[:3, : values.ndim] = columns * factors
     affine[:3, 3] = origin + columns @ ((factors - 1) / 2)
-    blocks = block_reduce(values, tuple(factors), np.mean)
+    blocks = np.zeros(-(-np.array(values.shape) // factors))
+    shown = values != 0
+    if shown.any():  # only of blocks that are not all 0, as air is
+        part = [(box.start // n, -(-box.stop // n), n) for box, n in zip(bounding_box(shown), factors, strict=True)]
+        inner = values[tuple(slice(low * n, high * n) for low, high, n in part)]
+        blocks[tuple(slice(low, high) for low, high, _ in part)] = block_reduce(inner, tuple(factors), np.mean)
     return gaussian_filter(blocks.astype(np.float32), 1.0, mode="constant"), affine
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
 
 from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import robust_spread
+from monai_consingan.distance import bounding_box
+from monai_consingan.transforms.along import along
 from monai_consingan.transforms.removal.means import Means
 
 _NEAR_MM = 3.0  # distance from the region at which what differs counts a third
@@ -23,28 +26,36 @@ _FAR = 2.0  # voxels that a round moves at most
 _SOUND = 0.99  # share of the voxels that an interpolated value is of which have to be of use
 
 
-class Warp(NamedTuple):
+@dataclass(frozen=True)
+class Warp:
     """Where the tissue for every voxel of a part of an image comes from.
 
     Attributes:
         places: in voxels of the source, (axes, \\*spatial).
+        usable: where the source may be taken, boolean (\\*spatial).
+        nearest: in voxels of the source, the usable one nearest to each, (axes, \\*spatial); None where that is itself.
     """
 
     places: np.ndarray
+    usable: np.ndarray
+    nearest: np.ndarray | None = None
 
-    def sound(self, usable: np.ndarray) -> np.ndarray:
-        """Where what comes is of use, of a map of the source, boolean (\\*spatial)."""
-        return _sound(usable, self.places)
+    @cached_property
+    def sound(self) -> np.ndarray:
+        """Where what comes is of use, boolean (\\*spatial)."""
+        return _sound(self.usable, self.places)
 
     def lost(self, usable: np.ndarray, region: np.ndarray) -> int:
         """For how many voxels of a region, boolean (\\*spatial), what comes is of no use."""
         return int((~_sound(usable, self.places[in_all((region,))])).sum())
 
-    def values(self, source: np.ndarray, usable: np.ndarray, order: int) -> np.ndarray:
-        """What comes, of the source's shape: by splines through the voxels of use, or, of order 0, of the nearest."""
-        known = _continued(source, usable)
+    def values(self, source: np.ndarray, order: int) -> np.ndarray:
+        """What comes where it is of use, else 0: by splines through what is usable, or, of order 0, of the nearest."""
+        known, result = _continued(source, self.nearest), np.zeros(source.shape)
         known = spline_filter(known, order, mode="nearest") if order > 1 else known
-        return np.asarray(map_coordinates(known, self.places, order=order, mode="nearest", prefilter=False))
+        places = self.places[in_all((self.sound,))]
+        result[self.sound] = map_coordinates(known, places, order=order, mode="nearest", prefilter=False)
+        return result
 
 
 def fitted_warp(
@@ -71,8 +82,7 @@ def fitted_warp(
     """
     ring, grid = told & (distance <= limits[0]), np.indices(distance.shape, float)
     terms, sigma = _terms(grid, distance == 0, mm), [_SMOOTH_MM / size for size in mm]
-    voxels = np.argwhere(ring)
-    looked_at = tuple(voxels[voxels.sum(axis=1) % _EVERY == 0].T)
+    nearest, looked_at = _nearest(usable), _some(ring, distance == 0)
     weights = np.exp(-distance[looked_at] / _NEAR_MM)
     layers = []
     for host, source in zip(hosts, sources, strict=True):
@@ -80,7 +90,7 @@ def fitted_warp(
         if spread > 0:
             here, there = (
                 Means(where, sigma)(np.clip(image, middle - _CUT * spread, middle + _CUT * spread))
-                for image, where in ((host, told), (_continued(source, usable), usable))
+                for image, where in ((host, told), (_continued(source, nearest), usable))
                 for middle in (np.median(image[ring]),)
             )
             layers.append((here[looked_at], there, np.gradient(there)))
@@ -89,7 +99,7 @@ def fitted_warp(
     least = np.diag(np.repeat([(size / limits[1]) ** 2 for size in mm], len(terms)))
     alone = np.prod([2 * np.sqrt(np.pi) * max(width, 1.0) for width in sigma]) / _EVERY  # voxels that go together
     for _ in range(_ROUNDS if layers else 0):
-        places = start + found @ basis
+        places = start + along(found, basis, 0)
         sound = _sound(usable, places)
         if not sound.any():
             break
@@ -100,13 +110,14 @@ def fitted_warp(
             noise = alone * robust_spread(apart) ** 2 or 1.0
             each = np.stack([map_coordinates(slope, places[:, sound], order=1, mode="nearest") for slope in slopes])
             pull = (each[:, None] * basis[None, :, sound]).reshape(len(right), -1)
-            square += (pull * weights[sound]) @ pull.T / noise
-            right += (pull * weights[sound]) @ apart / noise
+            weighted = pull * weights[sound]
+            square += along(weighted, pull.T, 0) / noise
+            right += along(weighted, apart, 0) / noise
         step = np.clip(np.linalg.solve(square, right), -_FAR, _FAR)
         found += step.reshape(found.shape)
         if np.abs(step).max() < _STILL:
             break
-    return Warp(grid + np.tensordot(found, terms, 1))
+    return Warp(grid + along(found, terms, 0), usable, nearest)
 
 
 def _sound(usable: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -123,9 +134,20 @@ def _terms(grid: np.ndarray, region: np.ndarray, mm: Sequence[float]) -> np.ndar
     return np.stack([np.ones(region.shape), *away, *(one * other for one, other in pairs)])
 
 
-def _continued(source: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """A source with the value of the nearest usable voxel wherever it is not usable."""
+def _some(ring: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, ...]:
+    """One of so many voxels of a ring, the same whichever way the axes run: told by the way to the region's middle."""
+    sides = zip(bounding_box(region), ring.shape, strict=True)
+    away = np.ix_(*(np.abs(2 * np.arange(size) - (side.start + side.stop - 1)) // 2 for side, size in sides))
+    return np.nonzero(ring & (sum(away) % _EVERY == 0))
+
+
+def _nearest(usable: np.ndarray) -> np.ndarray | None:
+    """For every voxel the nearest usable one, (axes, \\*spatial); None where all are, or none."""
     if usable.all() or not usable.any():
-        return source
-    nearest = distance_transform_edt(~usable, return_distances=False, return_indices=True)
-    return np.asarray(source[tuple(nearest)])
+        return None
+    return np.asarray(distance_transform_edt(~usable, return_distances=False, return_indices=True))
+
+
+def _continued(source: np.ndarray, nearest: np.ndarray | None) -> np.ndarray:
+    """A source with the value of the nearest usable voxel wherever it is not usable."""
+    return source if nearest is None else np.asarray(source[tuple(nearest)])

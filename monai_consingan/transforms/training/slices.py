@@ -26,7 +26,8 @@ from monai_consingan.data import (
     slice_region,
     sliced_axis,
 )
-from monai_consingan.errors import ConSinGANError
+from monai_consingan.errors import ConSinGANError, check_choice
+from monai_consingan.settings import REGIONS
 from monai_consingan.transforms.head import head_mask
 
 _HEAD_FRACTION = 0.1
@@ -44,6 +45,7 @@ def region_slices(
     region: str = "roi",
     max_side: int = 250,
     size: Sequence[int] | None = None,
+    padded: bool = False,
 ) -> tuple[torch.Tensor, Region, IntensityScale]:
     """Slices of the region around a lesion for a model to train on.
 
@@ -53,7 +55,7 @@ def region_slices(
         alteration: where the image may change, (1, \\*spatial).
         training: images on the same grid whose slices are taken.
         axis: spatial axis perpendicular to the slices; ``None`` in 2D, and for a box of a volume.
-        region, max_side, size: see :func:`monai_consingan.data.find_region`.
+        region, max_side, size, padded: see :func:`monai_consingan.data.find_region`.
 
     Returns:
         The slices, (S, C, h, w) in [-1, 1], or boxes (S, C, h, w, d), the region, and the intensities that are -1
@@ -63,7 +65,8 @@ def region_slices(
         ConSinGANError: there is no such region.
     """
     spacing = spacing_of(naive)
-    where = find_region(_plain(alteration), axis=axis, region=region, max_side=max_side, size=size, spacing=spacing)
+    how: dict[str, Any] = {"axis": axis, "region": region, "max_side": max_side, "size": size, "padded": padded}
+    where = find_region(_plain(alteration), **how, spacing=spacing)
     scale = fit_scale(where, _plain(naive), _plain(lesion), [_plain(image) for image in training])
     return torch.cat([scale.apply(where.take(image)) for image in training]), where, scale
 
@@ -161,12 +164,11 @@ def whole_slices(
         where[:] = 1
     else:
         where[(slice(None),) * (1 + axis) + (sorted(set(slices)) if slices else head_slices(image, axis),)] = 1
+    check_choice(REGIONS, region=region)
     if region == "slice":
         found = slice_region(where, axis=axis, side=max_side)
-    elif region == "roi":
-        found = roi_region(where, axis=axis, margin=0, min_side=1, max_side=max_side)
     else:
-        raise ConSinGANError(f"region is {region!r}, but must be 'roi' or 'slice'.")
+        found = roi_region(where, axis=axis, margin=0, min_side=1, max_side=max_side)
     stack = found.take(image)
     scale = IntensityScale.fit_channels(stack)
     return scale.apply(stack), found, scale

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache, cachedmethod
 
-from monai_consingan.arrays import as_array
+from monai_consingan.arrays import as_array, in_all, wrap_like
 from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.methods import insertion_method
-from monai_consingan.metrics import Limits, TissueLevel, Where, measure_new_lesion, tissue_levels
+from monai_consingan.metrics import Limits, Where, measure_new_lesion
 from monai_consingan.metrics.checks import INSERTION_LIMITS
+from monai_consingan.metrics.surroundings import reach_in_voxels
 from monai_consingan.transforms import HostKnowledge, PastedLesion
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
@@ -41,13 +42,11 @@ class _Site:
 
     Args:
         known: what is known of it.
-        levels: what tells tissue in its channels.
         prior: chances of places, (\\*spatial); ``None`` for those alike.
         donors: the lesions that may go there.
     """
 
     known: HostKnowledge
-    levels: tuple[TissueLevel, ...]
     prior: np.ndarray | None
     donors: list[Lesion]
 
@@ -114,7 +113,6 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         known = HostKnowledge.of(case.original, self._brain(case))
         return _Site(
             known=known,
-            levels=tissue_levels(case.original, [about.background for about in known.channels]),
             prior=self._prior(case),
             donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )
@@ -180,29 +178,37 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         check_gain([match] * len(signed), signed)  # which is so for all lesions
         if method.redrawn is not None:
             self.require_model(case, how)
-        canvas, host, numbers = self._canvas(case, site), case.image, case.numbers
+        canvas, numbers = self._canvas(case, site), case.numbers
         if self.settings.mass_effect:
             numbers = canvas.make_room(crop, placement, self.settings.mass_effect).label(numbers)
-            host = canvas.host
-        others = canvas.labels > 0
         paste = Pasting(method.paste_blend, match=match, axis=case.across)
         with refused("does not fit", how):
-            canvas.take(canvas.paste(paste, crop, placement))
-        pasted = canvas.result()
+            merged = canvas.paste(paste, crop, placement)
+        # what a model redraws may lie anywhere; else nothing changes outside of the box, nor is that looked at
+        near = tuple(slice(0, size) for size in case.image.shape[1:])
+        if method.redrawn is None:
+            reach = reach_in_voxels(canvas.spacing)
+            near = tuple(
+                slice(max(0, b.start - more), b.stop + more) for b, more in zip(merged.box, reach, strict=True)
+            )
+        host, (image, mask) = wrap_like(canvas.image[in_all(near)], case.image), canvas.with_lesion(merged, near)
         if method.redrawn is not None:
-            pasted = pasted._replace(image=self.redraw(case, pasted.image, pasted.mask, host, how))
-        mask = as_array(pasted.mask) > 0
-        outside = int((mask[0] & ~site.known.head).sum())
+            image = self.redraw(case, image, mask, host, how)
+        inside, head = as_array(mask)[0] > 0, site.known.head[near]
+        outside = np.count_nonzero(inside & ~head)
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
-        where = Where(case.axis, case.measured, draw.donor.lead, others, site.levels)
+        part = inside.copy()
+        part[inside] = merged.label[merged.mask] == draw.donor.value
+        levels = [about.tissue for about in site.known.channels]
+        where = Where(case.axis, case.measured, draw.donor.lead, canvas.labels[in_all(near)] > 0, levels)
         with refused("no measure", how):
             found = measure_new_lesion(
-                *(pasted.image, host, mask, where),
-                part=mask[0] & (as_array(pasted.label)[0] == draw.donor.value),
+                *(image, host, inside[None], where),
+                part=part,
                 donor_cnr=draw.donor.cnr,
                 donor_contrast=draw.donor.contrast,
-                head=site.known.head,
+                head=head,
             )
         measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
         of_several_slices = ("seam_through", "level_jump_through")
@@ -212,7 +218,9 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if self.seams:
             measures["lead"] = found["lead"]
             measures["sequences"] = self._in_each(found["sequences"], how)
-        return pasted, numbers, measures
+        canvas.take(merged)
+        pasted = canvas.result()
+        return pasted if method.redrawn is None else pasted._replace(image=image), numbers, measures
 
     def _in_each(self, found: Mapping[str, Mapping[str, float]], how: str) -> dict[str, dict[str, float]]:
         """What is told of each sequence, whose seam and black voxels pass where they can be measured."""

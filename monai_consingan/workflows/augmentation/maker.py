@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -45,7 +45,7 @@ class CaseMaker(ABC, Generic[Settings]):
         scans: the data set.
         surveys: what is known of its training scans, by their names.
         settings: what the user asks for.
-        models: models of hosts; needed by some methods.
+        models: models of hosts, where the method has them redraw; ``None`` where nothing is redrawn.
         blend: where a redrawn image is used.
         cohort: one model for all hosts instead, and its name.
         device: where to train.
@@ -54,8 +54,8 @@ class CaseMaker(ABC, Generic[Settings]):
     scans: ScanSet
     surveys: Mapping[str, ScanSurvey]
     settings: Settings
-    models: HostModels
-    blend: BlendSettings
+    models: HostModels | None = None
+    blend: BlendSettings = field(default_factory=BlendSettings)
     cohort: tuple[TrainedModel, str] | None = None
     device: str = "cpu"
 
@@ -70,7 +70,8 @@ class CaseMaker(ABC, Generic[Settings]):
     @cached_property
     def _seen(self) -> list[ScanRecord]:
         """The scans of the data set that the model for all hosts has seen, or that from which theirs start."""
-        given = self.models.start if self.cohort is None else self.cohort[0]
+        start = None if self.models is None else self.models.start
+        given = start if self.cohort is None else self.cohort[0]
         return [] if given is None else seen_scans(given, self.scans)
 
     def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class CaseMaker(ABC, Generic[Settings]):
         """
         case = self._case(task)
         details = self.change(case)
-        made, redrawn = details.pop("made"), self.settings.redrawn is not None
+        made, models = details.pop("made"), self.models
         if made:
             changed = as_array(case.image) != as_array(case.original)
             paths = output_paths(self.scans, case.record, case.files, task, self.numbers)
@@ -123,8 +124,8 @@ class CaseMaker(ABC, Generic[Settings]):
             "lesions": case.lesions,
             "refused": case.refused,
             "settings": self.settings.as_dict(),
-            "training": self.models.settings.as_dict() if redrawn else None,
-            "blend": self.blend.as_dict() if redrawn else None,
+            "training": None if models is None else models.settings.as_dict(),
+            "blend": None if models is None else self.blend.as_dict(),
             "model": "" if case.model is None else case.model[1],
             "versions": self.versions,
             "warnings": case.warnings + ([case.no_model] if case.no_model else []),
@@ -170,21 +171,20 @@ class CaseMaker(ABC, Generic[Settings]):
         Raises:
             Refusal: there is no model, or it does not fit.
         """
-        model, _ = self.require_model(case, how)
+        models, model = self.require_model(case, how)
         with refused("does not fit", how):
-            image: MetaTensor = self.models.redraw(naive, mask, host, model, self.blend)
+            image: MetaTensor = models.redraw(naive, mask, host, model, self.blend)
         return image
 
-    @staticmethod
-    def require_model(case: Case, how: str) -> tuple[TrainedModel, str]:
-        """The scan's model and its name.
+    def require_model(self, case: Case, how: str) -> tuple[HostModels, TrainedModel]:
+        """What redraws, and the scan's model.
 
         Raises:
             Refusal: there is none.
         """
-        if case.model is None:
+        if self.models is None or case.model is None:
             raise Refusal("no model", case.no_model, how)
-        return case.model
+        return self.models, case.model[0]
 
     def source(self, name: str) -> dict[str, Any]:
         """What is told of a scan: its name in the data set and its hashes, and not its path, which may name people."""
@@ -207,14 +207,14 @@ class CaseMaker(ABC, Generic[Settings]):
         numbers = numbers.copy()
         values = np.zeros((1, *image.shape[1:]), np.int16) if label is None else as_array(label)
         axis = slice_axis(image, self.settings.axis)
-        in_model = self.models.settings.spatial_dims
-        dims = work_dims(image, self.settings.axis, self.settings.dims if self.settings.redrawn is None else in_model)
         measured = work_dims(image, self.settings.axis, self.settings.dims)
+        dims = measured
+        if self.models is not None:
+            dims = work_dims(image, self.settings.axis, self.models.settings.spatial_dims)
         case = Case(
             task, record, files, image, image, wrap_like(values, image), numbers, axis, dims, measured, self.cohort
         )
-        if self.settings.redrawn is None:
-            case.model = None
+        if self.models is None:
             return case
         case.warnings += leaks(self._seen, self.scans, [record.fold])
         if self.cohort is None:

@@ -23,6 +23,7 @@ from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam, tissue_levels
+from monai_consingan.transforms.head import WHOLE_HEAD_MM
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
@@ -30,6 +31,7 @@ from monai_consingan.workflows.data_sets.load import load_files, load_lesions, l
 from monai_consingan.workflows.data_sets.records import ScanRecord
 
 _FEWEST_VOXELS = 4
+_NOT_ASKED = "it was not measured, as none is to become a donor"
 _UNMEASURED = "its border or contrast cannot be measured"
 
 
@@ -133,6 +135,8 @@ def survey_scan(
     axis: int | None = None,
     lead: str | None = None,
     dims: int | None = None,
+    *,
+    measure: bool = True,
 ) -> ScanSurvey:
     """Read a scan and measure its lesions.
 
@@ -144,6 +148,7 @@ def survey_scan(
             most.
         dims: 3 to measure in space, 2 within the slices; ``None`` finds it
             (:py:func:`monai_consingan.data.work_dims`).
+        measure: whether they may become donors; else none is measured, nor fit to be one.
 
     Raises:
         ConSinGANError: a file that cannot be used, or no such sequence.
@@ -158,9 +163,12 @@ def survey_scan(
     channels = as_array(image)
     labels = np.zeros(channels.shape[1:], np.uint8) if label is None else label.numpy()[0]
     counted = lesion_voxels(labels, lesion_labels)
-    levels, rooms = tissue_levels(image), dict[int, Room]()
+    levels, rooms = tissue_levels(image) if measure else (), dict[int, Room]()
     lesions, unfit = [], {}
     for number in range(1, int(numbers.max(initial=0)) + 1):
+        if not measure:
+            unfit[str(number)] = _NOT_ASKED
+            continue
         inside = numbers == number
         others = (labels > 0) & ~inside
         try:
@@ -179,7 +187,7 @@ def survey_scan(
         volume = float((inside & counted).sum() * math.prod(mm))
         diameter = ball_diameter(volume, labels.ndim)
         if best not in rooms:
-            rooms[best] = Room.of(channels[best], mm, background=levels[best].background)
+            rooms[best] = Room.of(channels[best], mm, background=levels[best].background, reach_mm=WHOLE_HEAD_MM)
         border, cnr, value = told
         level = level_around(channels[best], inside, spacing=mm, axis=axis, room=rooms[best])
         about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level, "lead": best}

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, spacing_of, wrap_like
+from monai_consingan.arrays import as_array, image_identity, spacing_of, wrap_like
 from monai_consingan.data.lesions import lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.metrics import TissueLevel, Where, removal_measures, tissue_levels
 from monai_consingan.transforms import FilledLesion, FillLesion, RemoveLesion
+from monai_consingan.transforms.removal.known import known_head
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
 from monai_consingan.workflows.augmentation.maker import CaseMaker
@@ -38,12 +39,15 @@ class TwinMaker(CaseMaker[TwinSettings]):
         how: dict[str, Any] = {"train_on": "image", "axis": settings.axis, "dims": case.dims}  # models are hosts' own
         fill = FillLesion(settings.fillings, symmetry, settings.margin_mm, **how)
         case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
-        levels, voxel = tissue_levels(case.original), math.prod(spacing_of(case.original))
+        original, mm = as_array(case.original), spacing_of(case.original)
+        levels, mark = tissue_levels(case.original), image_identity(original)
         for number in range(1, count + 1):
-            marks = np.where(case.numbers == number, 1, np.where(case.numbers > 0, 2, 0))[None].astype(np.int16)
+            marks = 2 * (case.numbers > 0).astype(np.int16)
+            marks[case.numbers == number] = 1
             try:
                 with refused("cannot be filled"):
-                    filled = fill(case.image, wrap_like(marks, case.image), lesion_labels=[1])
+                    head = known_head(mark, original, mm)  # found once for all of its lesions
+                    filled = fill(case.image, wrap_like(marks[None], case.image), lesion_labels=[1], head=head)
             except Refusal as refusal:
                 case.refuse(refusal, lesion=number)
                 break
@@ -51,7 +55,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
             if done is None:
                 break
             (case.image, measures), how = done
-            size = ball_diameter(float((case.numbers == number).sum() * voxel), case.numbers.ndim)
+            size = ball_diameter(np.count_nonzero(case.numbers == number) * math.prod(mm), case.numbers.ndim)
             case.lesions.append({"instance": number, "diameter_mm": size, "filling": filled.method, **measures, **how})
         left = np.unique(values[touched & ~removed]).tolist()
         return {"made": len(case.lesions) == count > 0, "labels_left": left}

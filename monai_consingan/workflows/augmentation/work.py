@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.data import file_sha256
-from monai_consingan.data_set_settings import CaseSettings, TwinSettings
+from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
@@ -34,7 +34,8 @@ def survey_one(path: Path, record: ScanRecord) -> tuple[str, str | None]:
     def survey() -> None:
         """Survey the scan and keep what was found."""
         settings = folder.settings
-        folder.keep_survey(survey_scan(record, settings.lesion_labels, settings.axis, settings.lead, settings.dims))
+        how = settings.lesion_labels, settings.axis, settings.lead, settings.dims
+        folder.keep_survey(survey_scan(record, *how, measure=isinstance(settings, AugmentSettings)))
 
     return record.name, _told(folder, record.name, survey)
 
@@ -87,14 +88,20 @@ def host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any]
 @lru_cache(maxsize=1)
 def _maker(path: str, token: str, bank: str, device: str, fold: int | None) -> CaseMaker[Any]:
     """What makes the scans of a fold of a run, read once by every process."""
-    check_device(device)
     folder = RunFolder(path)
     run, settings = folder.run, folder.settings
-    file = None if run["model"] is None else model_for_fold(run["model"], fold)
-    cohort = None if file is None else (TrainedModel.load(file), file_sha256(file))
-    others = (host_models(bank, settings, run, fold), BlendSettings(**run["blend"]), cohort, device)
+    redraws: dict[str, Any] = {}
+    if settings.redrawn is not None:
+        check_device(device)
+        file = None if run["model"] is None else model_for_fold(run["model"], fold)
+        redraws = {
+            "models": host_models(bank, settings, run, fold),
+            "blend": BlendSettings(**run["blend"]),
+            "cohort": None if file is None else (TrainedModel.load(file), file_sha256(file)),
+            "device": device,
+        }
     if isinstance(settings, TwinSettings):
-        return TwinMaker(folder.scans, folder.surveys(), settings, *others)
+        return TwinMaker(folder.scans, folder.surveys(), settings, **redraws)
     given = run.get("donors")
     surveys = folder.surveys() | folder.donors()
-    return ScanMaker(folder.scans, surveys, settings, *others, bank=None if given is None else given["bank"])
+    return ScanMaker(folder.scans, surveys, settings, **redraws, bank=None if given is None else given["bank"])

@@ -17,6 +17,7 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.figures.lesion_card import CardView, grey_range, save_card, save_outline
+from monai_consingan.figures.report import COLOURS
 from monai_consingan.whole_file import whole_file
 
 PAGE = "review.html"
@@ -142,7 +143,7 @@ def fill_page(name: str, content: Mapping[str, Any]) -> str:
     assets = files("monai_consingan.workflows.review") / "assets"
     parts = {
         "title": escape(content["title"]),
-        "style": (assets / "page.css").read_text(encoding="utf-8"),
+        "style": COLOURS + (assets / "page.css").read_text(encoding="utf-8"),
         "body": (assets / f"{name}.html").read_text(encoding="utf-8").rstrip(),
         "script": "\n".join((assets / file).read_text(encoding="utf-8") for file in ("cards.js", f"{name}.js")),
         # no text of a name can end the script, or begin another

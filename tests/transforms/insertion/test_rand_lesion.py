@@ -12,6 +12,7 @@ from monai.data import CacheDataset, DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose, RandSpatialCropd
 from scipy import ndimage
 
+from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.transforms import HostKnowledge, PrepareHostd, RandPasteLesion, RandPasteLesiond
 from monai_consingan.transforms.insertion.donor import Donor
@@ -375,3 +376,41 @@ def test_what_is_known_of_another_host_is_not_used_and_that_is_said_once():
         first = paste.set_random_state(0)(brain(), known=known)
     assert first.image.tobytes() == run(paste, brain()).image.tobytes()
     assert first.image.tobytes() == paste.set_random_state(0)(brain(), known=HostKnowledge.of(brain())).image.tobytes()
+
+
+def _cube(seed: int) -> np.ndarray:
+    """Two sequences of a cylinder of tissue."""
+    return np.concatenate([brain(seed + more, (48, 48, 36)) for more in (0, 10)])
+
+
+class _Numbered(torch.utils.data.Dataset):
+    """Items, each with a lesion that hangs on its number alone."""
+
+    def __init__(self) -> None:
+        label = np.zeros((1, 48, 48, 36), np.int16)
+        label[0, 20:27, 20:27, 15:21] = 1
+        self.paste = RandPasteLesiond(["image", "label"], donors=[(_cube(1) + 80 * (label > 0), label)])
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, number: int) -> dict[str, np.ndarray]:
+        self.paste.set_random_state(number)
+        return {key: as_array(value) for key, value in self.paste({"image": _cube(number + 2)}).items()}
+
+
+def test_workers_give_the_same_bytes_as_none():
+    alone, together = (list(torch.utils.data.DataLoader(_Numbered(), num_workers=workers)) for workers in (0, 2))
+    for one, other in zip(alone, together, strict=True):
+        assert one["lesion_mask"].any()
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+def test_a_view_of_a_larger_array_gives_the_same_as_a_copy_of_it():
+    host = np.pad(_cube(3), [(0, 0), (2, 1), (0, 3), (1, 0)])
+    part = (slice(None), slice(2, 50), slice(0, 48), slice(1, 37))
+    for view in (host[part], torch.from_numpy(host)[part], MetaTensor(host)[part]):
+        assert not (view.flags.c_contiguous if isinstance(view, np.ndarray) else view.is_contiguous())
+        found, wanted = (run(_Numbered().paste.paste, image) for image in (view, as_array(view).copy()))
+        assert type(found.image) is type(view)
+        assert all((as_array(a) == as_array(b)).all() for a, b in zip(found, wanted, strict=True))

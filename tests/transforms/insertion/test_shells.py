@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from monai_consingan.transforms.insertion.shells import ShellMeans, Shells
+from monai_consingan.transforms.insertion.shells import Depths, ShellMeans, Shells
 
 
 def test_means_of_shells() -> None:
@@ -30,7 +30,7 @@ def test_between_shells_means_are_interpolated(seed: int, count: int) -> None:
 def _shells(mask: np.ndarray) -> tuple[Shells, np.ndarray]:
     """Shells up to 4 mm outside, and the distance of every voxel, below 0 inside."""
     depth, around = distance_transform_edt(mask), distance_transform_edt(~mask)
-    return Shells(mask, depth, around, (1.0,) * 3, 4.0), around - depth
+    return Shells(Depths(mask, depth, around), (1.0,) * 3, 4.0), around - depth
 
 
 def test_without_its_means_nothing_hangs_on_the_distance() -> None:

@@ -286,3 +286,17 @@ def test_a_change_does_not_end_at_once_where_the_donors_tissue_does(
     last = np.abs(result - host)[..., 31]
     assert np.array_equal(result[..., 32:], host[..., 32:])
     assert 0 < last.max() < 1.5  # of a change of 12, over slices of 6 voxels
+
+
+def test_distances_that_are_known_already_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    host, source = rng.normal(100, 10, (2, 1, 40, 40, 40))
+    mask = np.linalg.norm(np.indices((40, 40, 40)) - 20.0, axis=0) < 4
+    valid = np.zeros(mask.shape, bool)
+    valid[8:30, 10:33, 12:27] = True
+    around = distance_transform_edt(~mask)
+    around[around > TissueBlend().near_mm] = np.inf
+    blended = TissueBlend()(host, source, mask, valid=valid)
+    assert (blended != host).any()
+    assert (TissueBlend()(host, source, mask, valid=valid, around=around) == blended).all()
+    assert (blended[:, ~valid & ~mask] == host[:, ~valid & ~mask]).all()

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 from scipy.ndimage import affine_transform, gaussian_filter
 from scipy.spatial.transform import Rotation
+from skimage.measure import block_reduce
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.removal import symmetry
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.symmetry import (
     SymmetryPlane,
@@ -205,3 +207,15 @@ def test_a_box_is_that_of_the_whole(turn, offset, lows, sides, mode):
     part = anatomical_mirror(values, np.eye(4), symmetry=plane, mode=mode, box=box)
     np.testing.assert_array_equal(part.valid, whole.valid[box])
     np.testing.assert_allclose(part.image, whole.image[(slice(None), *box)], rtol=1e-9, atol=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(9, 14, 8), (20, 13, 31), (17, 12)]))
+def test_blocks_of_air_need_not_be_looked_at(seed: int, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(seed)
+    values, inside = np.zeros(shape), tuple(slice(*sorted(rng.integers(0, side + 1, 2))) for side in shape)
+    values[inside] = rng.random(values[inside].shape)
+    found, affine = symmetry._shrunk(values, *symmetry._world(np.eye(4), len(shape)), side=8)
+    factors = tuple(int(-(-side // cells)) for side, cells in zip(shape, (8, 8, 2), strict=False))
+    blocks = block_reduce(values, factors, np.mean).astype(np.float32)
+    np.testing.assert_array_equal(found, gaussian_filter(blocks, 1.0, mode="constant"))
+    np.testing.assert_array_equal(np.diag(affine)[: len(shape)], factors)

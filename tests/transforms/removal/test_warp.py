@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from monai_consingan.distance import outside_distance
 from monai_consingan.metrics import texture
 from monai_consingan.transforms import MatchedFill
-from monai_consingan.transforms.removal.warp import Warp, fitted_warp
+from monai_consingan.transforms.removal.warp import Warp, _nearest, _some, fitted_warp
 
 LIMITS = 8.0, 1.5
 
@@ -82,13 +82,28 @@ def test_a_warp_says_where_what_comes_is_of_use() -> None:
     source, mask = tissue((40, 36, 34)), block((40, 36, 34))
     usable = np.ones(mask.shape, bool)
     usable[:12] = False
-    warp = Warp(np.indices(mask.shape, float) + np.reshape([3, 0, 0], (3, 1, 1, 1)))
-    sound = warp.sound(usable)
+    warp = Warp(np.indices(mask.shape, float) + np.reshape([3, 0, 0], (3, 1, 1, 1)), usable, _nearest(usable))
+    sound = warp.sound
     np.testing.assert_array_equal(sound, np.roll(usable, -3, 0) & (np.indices(mask.shape)[0] < 37))
     assert warp.lost(usable, mask) == 0 and warp.lost(usable, ~mask) == (~sound).sum()
-    nearest, cubic = (warp.values(np.where(usable, source, 1e6), usable, order) for order in (0, 3))
+    nearest, cubic = (warp.values(np.where(usable, source, 1e6), order) for order in (0, 3))
     np.testing.assert_array_equal(nearest[sound], np.roll(source, -3, 0)[sound])
     np.testing.assert_allclose(cubic[sound], np.roll(source, -3, 0)[sound])
+
+
+@pytest.mark.parametrize("sides", [(20, 21, 22), (19, 19, 24)])
+def test_the_voxels_that_are_looked_at_hang_on_no_axis(sides: tuple[int, ...]) -> None:
+    rng = np.random.RandomState(0)
+    region, ring = np.zeros(sides, bool), rng.rand(*sides) < 0.7
+    region[5:9, 4:11, 6:13] = rng.rand(4, 7, 7) < 0.8
+    looked_at = np.zeros(sides, bool)
+    looked_at[_some(ring, region)] = True
+    assert 0.2 < looked_at.sum() / ring.sum() < 0.3
+    assert not looked_at[~ring].any()
+    for turned in (lambda x: np.flip(x, (0, 2)), lambda x: np.transpose(x, (2, 0, 1)), lambda x: x[1:, 2:, 3:-1]):
+        again = np.zeros(turned(ring).shape, bool)
+        again[_some(turned(ring), turned(region))] = True
+        np.testing.assert_array_equal(again, turned(looked_at))
 
 
 def test_a_flat_host_warps_nothing() -> None:

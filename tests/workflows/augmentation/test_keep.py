@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.workflows.augmentation import keep, merge
+from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins, keep, merge
 from monai_consingan.workflows.review.decisions import FORMAT
 
 Tree = Callable[..., dict[str, str]]
@@ -79,6 +79,43 @@ def test_what_was_not_decided(out: Path) -> None:
     assert listed(out) == names
     keep(out, path, rest="drop")
     assert listed(out) == set()
+
+
+def test_a_rejected_twin(data_set: Path, tmp_path: Path) -> None:
+    pair = {key: str(data_set.parent / f"{key}0.nii.gz") for key in ("image", "label")}
+    (tmp_path / "list.json").write_text(json.dumps({"training": [pair]}), encoding="utf-8")
+    out = tmp_path / "out"
+    free_twins(tmp_path / "list.json", out, TwinSettings(method="fill", most_contrast=5, most_seam=9))
+    first, *others = [entry["key"] for entry in content_of(out / "review.html")["entries"]]
+    path = decided(out, {first: "reject", **dict.fromkeys(others, "accept")})
+    assert listed(out) == {"image0_free"}
+    assert keep(out, path)["left_out"] == ["image0_free"]
+    assert listed(out) == set() and (out / "images" / "image0_free.nii.gz").is_file()
+
+
+def test_lists_of_nnunet_leave_it_out_too(data_set: Path, quick: AugmentSettings, tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    for folder, name, ending in (("imagesTr", "image", "_0000"), ("labelsTr", "label", "")):
+        (raw / folder).mkdir(parents=True)
+        for number in (0, 1):
+            shutil.copy(data_set.parent / f"{name}{number}.nii.gz", raw / folder / f"case{number}{ending}.nii.gz")
+    head = {"channel_names": {"0": "T1c"}, "labels": {"background": 0, "tumour": 1}, "file_ending": ".nii.gz"}
+    (raw / "dataset.json").write_text(json.dumps(head))
+    (raw / "splits_final.json").write_text(
+        json.dumps([{"train": ["case0"], "val": ["case1"]}, {"train": ["case1"], "val": ["case0"]}])
+    )
+    augment(raw, out, quick)
+
+    def named() -> list[str]:
+        dataset, splits = (json.loads((out / f"{name}.json").read_text()) for name in ("dataset", "splits_final"))
+        assert dataset["numTraining"] == len(dataset["dataset"])
+        assert {name for split in splits for name in split["train"]} <= set(dataset["dataset"])
+        return [name for name in dataset["dataset"] if "syn" in name]
+
+    entries, made = content_of(out / "review.html")["entries"], named()
+    path = decided(out, {entry["key"]: "reject" if entry["case"] == made[0] else "accept" for entry in entries})
+    keep(out, path)
+    assert named() == made[1:]
 
 
 def test_decisions_of_another_run_and_damaged_notes(out: Path) -> None:

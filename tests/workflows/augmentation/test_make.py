@@ -16,7 +16,6 @@ import pytest
 
 from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.methods import BlendSettings
 from monai_consingan.models import HostModels, train_model
 from monai_consingan.transforms import head_mask
 from monai_consingan.workflows.augmentation import AugmentSettings, augment, read_scans
@@ -39,7 +38,7 @@ def maker(data_set: Path, surveys: dict[str, Any], tmp_path: Path, tiny: Any) ->
     def make(**settings: Any) -> ScanMaker:
         models = HostModels(tmp_path / "models", "harmonization", tiny("harmonization"), crops=1, side=48)
         chosen = AugmentSettings(**{"method": "poisson", "sizes": {"small": 1, "medium": 1}, **settings})
-        return ScanMaker(read_scans(data_set), surveys, chosen, models, BlendSettings())
+        return ScanMaker(read_scans(data_set), surveys, chosen, None if chosen.redrawn is None else models)
 
     return make
 
@@ -226,7 +225,7 @@ def test_a_smooth_host_does_not_refuse_a_faithful_lesion(maker: Maker, surveys: 
             for name, found in surveys.items()
         }
         settings = replace(by.settings, min_cnr=0)
-        return ScanMaker(by.scans, changed, settings, by.models, BlendSettings())
+        return ScanMaker(by.scans, changed, settings, by.models)
 
     told, _ = made(noisy(), tmp_path / "by-level")
     assert told["status"] == "made" and all(0.5 <= lesion["contrast_kept"] <= 2 for lesion in told["lesions"])

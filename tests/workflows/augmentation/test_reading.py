@@ -154,6 +154,21 @@ def test_answers_that_do_not_fit(
         score_reading([path], path)
 
 
+def test_all_the_time_that_a_case_is_looked_at_counts(read: tuple[Path, dict[str, Any]], browser: Any) -> None:
+    page = browser.new_page()
+    page.goto((read[0] / "page" / "reading.html").as_uri())
+    page.evaluate("void (performance.now = () => 1000 * now, globalThis.now = 0, since = 0)")
+    for now, key in ((20, "j"), (25, "k"), (28, "1"), (30, "k"), (31, "6"), (33, "2")):
+        page.evaluate(f"void (now = {now})")
+        page.keyboard.press(key)
+    given = page.evaluate("answers")
+    assert (given["001"], given["002"]) == (
+        {"answer": "synthetic", "confidence": 3, "seconds": 24},
+        {"answer": "real", "confidence": 2, "seconds": 9},
+    )
+    page.close()
+
+
 def test_a_reader_in_a_browser(read: tuple[Path, dict[str, Any]], browser: Any, tmp_path: Path) -> None:
     output, _ = read
     context = browser.new_context(accept_downloads=True)

@@ -45,6 +45,9 @@ def test_survey_of_a_scan(data_set: Path, tmp_path: Path) -> None:
     assert ScanSurvey.from_dict(json.loads(json.dumps(survey.as_dict()))) == survey
     only = survey_scan(record, (4,))
     assert [lesion.diameter_mm for lesion in only.lesions] == [big.diameter_mm]
+    mere = survey_scan(record, measure=False)
+    assert replace(mere, unfit={}) == replace(survey, lesions=(), unfit={})
+    assert len(mere.unfit) == len(survey.lesions) + len(survey.unfit)
 
 
 def test_a_lesion_is_all_that_touches_it(data_set: Path, tmp_path: Path) -> None:

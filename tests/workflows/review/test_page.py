@@ -12,12 +12,33 @@ import pytest
 from monai.data import MetaTensor
 from PIL import Image
 
+from monai_consingan.figures import ReportSection, write_html_report
 from monai_consingan.workflows.review import MADE, ReviewEntry, save_cards, write_review
 from monai_consingan.workflows.review.decisions import FORMAT
 from monai_consingan.workflows.review.page import fill_page
 
 RUN = "run-1"
 MADE_ENTRY = ReviewEntry("ring", 1, MADE, donor="scan, lesion 1", sequences=("t1", "flair"), numbers={"seam": 1.0})
+
+CONTRASTS = """() => {
+  const channels = (colour) => colour.match(/[0-9.]+/g).map(Number);
+  const light = (colour) => channels(colour).slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const found = channels(getComputedStyle(at).backgroundColor);
+      if (found.length === 3 || found[3] > 0) return getComputedStyle(at).backgroundColor;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const texts = [...document.body.querySelectorAll("*")].filter((one) => one.tagName !== "SCRIPT"
+    && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) && one.offsetParent);
+  const contrasts = texts.map((one) => [light(getComputedStyle(one).color), light(ground(one))].sort((a, b) => b - a))
+    .map(([high, low]) => (high + 0.05) / (low + 0.05));
+  return { texts: texts.length, least: Math.min(...contrasts), ground: light(ground(document.body)) };
+}"""
+"""How many texts a page shows, the least contrast of one to its ground, and how light the page is."""
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -94,11 +115,15 @@ def test_cards_show_planes_and_sequences(page_file: Path) -> None:
 
 
 def test_every_key(page: Any, tmp_path: Path) -> None:
+    said = page.locator("#said")
     page.keyboard.press("a")
+    assert said.inner_text() == "scan_0#1 accepted. scan_1, lesion 1, put in, not decided, 2 of 3"
     page.keyboard.press("r")
     page.keyboard.press("u")
+    assert said.inner_text() == "scan_2#1 unsure, the last of the list"
     assert verdicts(page) == ["✓ accepted", "✗ rejected", "? unsure"]
     page.keyboard.press("z")
+    assert said.inner_text().startswith("undone. scan_2")
     assert verdicts(page)[2] == "" and current(page) == "scan_2#1"
     page.keyboard.press("k")
     assert current(page) == "scan_1#1"
@@ -208,7 +233,7 @@ def test_two_windows_never_undo_each_other(page: Any, page_file: Path) -> None:
     page.keyboard.press("r")
     other.keyboard.press("j")
     other.keyboard.press("a")
-    page.wait_for_function("state.verdicts['scan_1#1']")
+    page.get_by_text("✓ accepted").wait_for()
     for window in (page, other):
         window.reload()
         assert verdicts(window) == ["✗ rejected", "✓ accepted", ""]
@@ -252,7 +277,7 @@ def test_no_lesion_is_shown_with_the_picture_of_another(page: Any, page_file: Pa
     page.route("**/scan_2_1_*.png", lambda route: held.append(route))
     page.goto(write_review(tmp_path, RUN, entries(), title="t").as_uri())
     hidden = "getComputedStyle(document.getElementById('shown')).visibility"
-    page.wait_for_function(f"{hidden} === 'visible'")
+    page.locator("#shown").wait_for()
     page.keyboard.press("j")
     page.keyboard.press("j")
     assert page.evaluate(hidden) == "hidden"
@@ -261,7 +286,7 @@ def test_no_lesion_is_shown_with_the_picture_of_another(page: Any, page_file: Pa
     page.wait_for_timeout(100)
     for route in held:
         route.continue_()
-    page.wait_for_function(f"{hidden} === 'visible'")
+    page.locator("#shown").wait_for()
     assert page.locator("#missing").is_hidden()
     (tmp_path / "review").unlink()
     alone = page.context.new_page()
@@ -324,6 +349,21 @@ def test_the_keyboard_alone_does_all(page: Any) -> None:
     assert current(page) == "scan_2#1"
 
 
+def test_a_screen_reader_finds_names(page: Any) -> None:
+    named = {
+        "button": ["Accept a", "Reject r", "Unsure u", "Undo z", "Outline o", "seam"],
+        "spinbutton": ["lowest value of the filter", "highest value of the filter"],
+        "combobox": ["Show", "Filter"],
+        "progressbar": ["lesions decided on"],
+        "slider": ["from before to after"],
+        "table": ["Lesions"],
+        "img": ["scan_0, lesion 1, put in, after, outline on"],
+    }
+    for role, names in named.items():
+        for name in names:
+            assert page.get_by_role(role, name=name, exact=True).count() == 1
+
+
 def test_the_list_scrolls_to_the_lesion_and_never_to_the_side(browser: Any, page_file: Path, tmp_path: Path) -> None:
     (tmp_path / "review").symlink_to(page_file.parent / "review")
     many = [ReviewEntry(f"scan_{n:04d}", 1, "put in", "host" * 20, "donor" * 20) for n in range(100)]
@@ -360,6 +400,22 @@ def test_names_are_text_and_nothing_is_asked_of_a_network(browser: Any, tmp_path
     assert page.locator("img[src=x]").count() == 0
     assert all(url.startswith("file:") for url in asked)
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_light_or_dark_and_can_be_read(browser: Any, page_file: Path, tmp_path: Path, scheme: str) -> None:
+    section = ReportSection("Seam", "Text.", [("measure", "value"), ("seam", 1.5)])
+    write_html_report(tmp_path / "report.html", title="Report", text="Intro", sections=[section])
+    page = browser.new_page(color_scheme=scheme)
+    for file in (page_file, tmp_path / "report.html"):
+        page.goto(file.as_uri())
+        if file is page_file:
+            for key in "aru":
+                page.keyboard.press(key)
+        shown = page.evaluate(CONTRASTS)
+        assert (shown["ground"] < 0.1) is (scheme == "dark")
+        assert shown["texts"] > 5 and shown["least"] >= 4.5  # WCAG 2.2, level AA
+    page.close()
 
 
 def test_two_thousand_lesions(browser: Any, page_file: Path, tmp_path: Path) -> None:

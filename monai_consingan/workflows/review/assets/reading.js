@@ -6,12 +6,19 @@ const CHOICES = [
   ["6", "synthetic", 3, "Synthetic, sure"],
 ];
 const cases = content.cases;
-const answers = {};
+const answers = {}, seconds = {};
 let place = 0, since = performance.now();
 
+/* Add to the time that a case was looked at, whether or not it was answered then. */
+function passTime() {
+  const { name } = cases[place], now = performance.now();
+  seconds[name] = (seconds[name] || 0) + (now - since) / 1000;
+  since = now;
+}
+
 function show(to) {
+  passTime();
   place = Math.min(cases.length - 1, Math.max(0, to));
-  since = performance.now();
   const entry = cases[place], given = answers[entry.name];
   find("what").textContent = `Case ${place + 1} of ${cases.length}`;
   pictures.show([entry.picture]);
@@ -29,9 +36,9 @@ function show(to) {
 }
 
 function reply([, answer, confidence]) {
-  const name = cases[place].name, before = answers[name] ? answers[name].seconds : 0;
-  const seconds = Math.round(before * 10 + (performance.now() - since) / 100) / 10;
-  answers[name] = { answer, confidence, seconds };
+  const { name } = cases[place];
+  passTime();
+  answers[name] = { answer, confidence, seconds: Math.round(10 * seconds[name]) / 10 };
   kept.write(name, answers[name]);
   show(place + 1);
 }
@@ -64,7 +71,7 @@ find("sequences").replaceChildren(...(content.sequences.length > 1 ? content.seq
 function resume() { // at the first case without an answer
   for (const { name } of cases) {
     const found = kept.read(name);
-    if (found) answers[name] = found;
+    if (found) [answers[name], seconds[name]] = [found, found.seconds];
   }
   show(Math.max(0, cases.findIndex((entry) => !answers[entry.name])));
 }

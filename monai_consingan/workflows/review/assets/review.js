@@ -130,7 +130,8 @@ function reveal(row) {
   else if (place.bottom > seen.bottom) list.scrollTop += place.bottom - seen.bottom;
 }
 
-function choose(key) {
+/* Show a lesion; `before` is said first, as only the last of what is said at once is heard. */
+function choose(key, before = "") {
   const entry = byKey.get(key);
   if (state.current) rows.get(state.current).setAttribute("aria-selected", "false");
   state.current = key;
@@ -154,7 +155,7 @@ function choose(key) {
   }
   showVerdict(key);
   const verdict = state.verdicts[key], where = around < 0 ? "not in the list" : `${around + 1} of ${state.order.length}`;
-  say(`${find("what").textContent}, ${verdict ? WORDS[verdict] : "not decided"}, ${where}`);
+  say(`${before}${find("what").textContent}, ${verdict ? WORDS[verdict] : "not decided"}, ${where}`);
 }
 
 function draw() {
@@ -202,7 +203,6 @@ function decide(verdict) {
   const key = state.current;
   if (!key) return;
   state.history.push(put([[key, verdict]]));
-  say(`${key} ${WORDS[verdict]}`);
   const place = state.order.indexOf(key);
   let following = state.order[place + 1];
   if (place >= 0 && !isShown(byKey.get(key))) { // one row less, and not the whole list anew
@@ -211,7 +211,8 @@ function decide(verdict) {
     find("none").hidden = state.order.length > 0;
     following = following || state.order[0];
   }
-  if (following) choose(following);
+  if (following) choose(following, `${key} ${WORDS[verdict]}. `);
+  else say(`${key} ${WORDS[verdict]}, the last of the list`);
 }
 
 function undo() {
@@ -219,7 +220,7 @@ function undo() {
   if (!last) { say("nothing to undo"); return; }
   put(last);
   list();
-  choose(last[0][0]);
+  choose(last[0][0], "undone. ");
 }
 
 function count() {

@@ -13,7 +13,7 @@ from monai.utils import TransformBackends, ensure_tuple_rep
 from monai_consingan.arrays import as_array, cast_values, check_shape, in_all, spacing_of, wrap_like
 from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.stiffness import Stiffness
+from monai_consingan.transforms.stiffness import Stiffness
 
 _AROUND_MM = 8.0  # around what changes, the tissue that says how the host bends
 
@@ -36,7 +36,7 @@ def bent_result(host: np.ndarray, result: np.ndarray, weight: np.ndarray, mm: Se
     """A volume that differs from its host by ``weight * (result - host)``, made to bend as the host does.
 
     A host that was resampled from slices thicker than its voxels bends where these were, and hardly between
-    (:class:`monai_consingan.transforms.insertion.stiffness.Stiffness`). What does not is told at once.
+    (:class:`monai_consingan.transforms.stiffness.Stiffness`). What does not is told at once.
 
     Args:
         host, result: (C, X, Y, Z).
@@ -46,21 +46,21 @@ def bent_result(host: np.ndarray, result: np.ndarray, weight: np.ndarray, mm: Se
     Returns:
         float64 array of the host's shape.
     """
-    new = host.astype(np.float64)
-    weights = np.broadcast_to(weight, host.shape)
+    new, weights = host.astype(np.float64), np.broadcast_to(weight, host.shape)
     altered = np.asarray((weights > 0).any(axis=0))
     if not altered.any():
         return new
-    box = reach_box(altered, mm, _AROUND_MM)
-    for channel, other, share in zip(new[in_all(box)], result[in_all(box)], weights[in_all(box)], strict=True):
-        known = np.isfinite(channel)
-        free = (share > 0) & known
-        if free.any():
-            old = np.where(known, channel, 0.0)
-            around = outside_distance(free, mm, reach_mm=_AROUND_MM) <= _AROUND_MM
-            stiff = Stiffness.of(old, known, around, mm)
-            change = share * (np.where(free, other, old) - old)
-            channel += stiff.applied(change, free, np.ones(free.shape))
+    box = in_all(reach_box(altered, mm, _AROUND_MM))
+    old, shares = new[box], weights[box]
+    known = np.asarray(np.isfinite(old).all(axis=0))
+    free = (shares > 0) & known
+    if not free.any():
+        return new
+    around = outside_distance(free.any(axis=0), mm, reach_mm=_AROUND_MM) <= _AROUND_MM
+    stiff = Stiffness.of(np.where(known, old, 0.0), known, around, mm)
+    for channel, share, other, where, one in zip(old, shares, result[box], free, stiff, strict=True):
+        change = np.where(where, share * (np.where(where, other, channel) - channel), 0.0)
+        channel += one.applied(change, where, np.ones(where.shape))
     return new
 
 

@@ -36,7 +36,7 @@ def bent_result(host: np.ndarray, result: np.ndarray, weight: np.ndarray, mm: Se
     """A volume that differs from its host by ``weight * (result - host)``, made to bend as the host does.
 
     A host that was resampled from slices thicker than its voxels bends where these were, and hardly between
-    (:class:`monai_consingan.transforms.stiffness.Stiffness`). What does not is told at once.
+    (``monai_consingan.transforms.stiffness``). What does not is told at once.
 
     Args:
         host, result: (C, X, Y, Z).
@@ -71,7 +71,7 @@ class BlendBack(Transform):
     array. Integer hosts get values rounded to the nearest and clipped to the range of their type.
 
     Args:
-        bends: whether what changes in a volume bends as the volume does (:func:`bent_result`).
+        bends: whether what changes in a volume bends as the volume does, where that was resampled from thicker slices.
         spacing: mm per spatial axis, for that; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 
     Example:

@@ -9,6 +9,10 @@ The networks are those of the preset ``quick``, trained for one iteration, as we
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # NumPy's library; PyTorch takes what --threads says
+
 import argparse
 import statistics
 import time

@@ -140,19 +140,24 @@ def _solve_in_space(matrix: csr_matrix, right: np.ndarray, precision: float) -> 
 
 def _solved(matrix: csr_matrix, inverse: np.ndarray, right: np.ndarray, precision: float) -> np.ndarray:
     """Conjugate gradients with the diagonal, whose inverse is given, as preconditioner."""
-    goal = precision**2 * (right @ right)
+    goal = precision**2 * _dot(right, right)
     solution, left = np.zeros_like(right), right.copy()
     step = inverse * left
-    weight = left @ step
+    weight = _dot(left, step)
     for _ in range(_ITERATIONS):
-        if left @ left <= goal:
+        if _dot(left, left) <= goal:
             return solution
         image = matrix @ step
-        share = weight / (step @ image)
+        share = weight / _dot(step, image)
         solution += share * step
         left -= share * image
         turned = inverse * left
-        before, weight = weight, left @ turned
+        before, weight = weight, _dot(left, turned)
         step *= weight / before
         step += turned
     raise NoPlaceError("the Poisson equation of this mask has no stable solution; give axis.")
+
+
+def _dot(first: np.ndarray, second: np.ndarray) -> float:
+    """The inner product, on one thread: NumPy's library takes all processors for long vectors, and waits for them."""
+    return float(np.einsum("i,i", first, second))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
-from monai_consingan.transforms.morphology import filled
+from monai_consingan.transforms.morphology import connected_parts, filled, within
 
 
 @pytest.mark.parametrize("shape", [(9, 8, 3), (4, 9, 9), (7, 7, 7), (12, 11)])
@@ -19,3 +21,14 @@ def test_holes_are_filled_in_space_and_in_slices(shape: tuple[int, ...]) -> None
             slices = [ndimage.binary_fill_holes(part) for part in np.moveaxis(expected, axis, 0)]
             expected = np.stack(slices, axis=axis)
         np.testing.assert_array_equal(filled(mask), expected)
+
+
+@given(st.lists(st.integers(1, 8), min_size=2, max_size=3), st.floats(0, 0.3), st.integers(0, 2**32 - 1))
+def test_parts_are_all_of_a_mask_and_touch_nowhere(shape: list[int], share: float, seed: int) -> None:
+    mask = np.random.default_rng(seed).random(shape) < share
+    everything = tuple(slice(0, size) for size in shape)
+    parts = [within(part, box, everything) for box, part in connected_parts(mask)]
+    assert (np.sum(parts, axis=0) == mask).all() if parts else not mask.any()
+    for one, other in ((a, b) for a in parts for b in parts if a is not b):
+        far = np.abs(np.argwhere(one)[:, None] - np.argwhere(other)[None]).max(axis=2)
+        assert far.min() > 1

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import in_all
+from monai_consingan.transforms.along import along
 
 CUT = 4.0
 """Standard deviations at which a gaussian ends."""
@@ -25,13 +26,10 @@ def without_fine(image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float],
         fine_mm: the gaussian's standard deviation.
     """
     sizes = zip(mm, box, image.shape[1:], strict=True)
-    along = [_gaussian(fine_mm / step, part.start, part.stop, size) for step, part, size in sizes]
-    image = image[in_all(tuple(slice(first, last) for first, last, _ in along))]
-    for axis, (_, _, weights) in enumerate(along, start=1):
-        before, count, after = image.shape[:axis], image.shape[axis], image.shape[axis + 1 :]
-        lines = image.reshape(int(np.prod(before)), count, -1)
-        smooth = weights @ lines if lines.shape[2] > 1 else (lines[..., 0] @ weights.T)[..., None]
-        image = smooth.reshape(*before, len(weights), *after)
+    gaussians = [_gaussian(fine_mm / step, part.start, part.stop, size) for step, part, size in sizes]
+    image = image[in_all(tuple(slice(first, last) for first, last, _ in gaussians))]
+    for axis, (_, _, weights) in enumerate(gaussians, start=1):
+        image = along(weights, image, axis)
     return image
 
 

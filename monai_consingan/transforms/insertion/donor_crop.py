@@ -30,6 +30,7 @@ from monai_consingan.transforms.insertion.placement import check_in_tissue, leve
 from monai_consingan.transforms.room import Room
 
 MARGIN_MM = 12.0
+_NOTHING = 0.15  # standard deviation in voxels up to which a gaussian changes values by rounding only
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ def turn_donor(
     matrix = np.diag(1 / np.asarray(crop.spacing)) @ np.diag(1 / np.asarray(factors)) @ turn.T @ np.diag(spacing)
     steps = np.linalg.norm(matrix, axis=1)  # of the donor's voxels, between two of the result
     softened = np.maximum((steps - 1) / 2, 0)  # so that nothing made much smaller is jagged
+    softened[softened < _NOTHING] = 0.0
     size = np.ceil(np.abs(np.linalg.inv(matrix)) @ np.asarray(label.shape)).astype(int).tolist()
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = matrix

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from monai_consingan.transforms.along import along
+
 
 class Means:
     """Gaussian means of the voxels of a mask only.
@@ -37,7 +39,7 @@ def _gaussian(image: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
     """
     for axis, width in enumerate(sigma):
         if width > 0:
-            image = np.moveaxis(np.tensordot(_filter_matrix(image.shape[axis], width), image, (1, axis)), 0, axis)
+            image = along(_filter_matrix(image.shape[axis], width), image, axis)
     return image
 
 

@@ -13,6 +13,7 @@ from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
 from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import bounding_box
+from monai_consingan.transforms.along import along
 from monai_consingan.transforms.removal.means import Means
 
 _NEAR_MM = 3.0  # distance from the region at which what differs counts a third
@@ -98,7 +99,7 @@ def fitted_warp(
     least = np.diag(np.repeat([(size / limits[1]) ** 2 for size in mm], len(terms)))
     alone = np.prod([2 * np.sqrt(np.pi) * max(width, 1.0) for width in sigma]) / _EVERY  # voxels that go together
     for _ in range(_ROUNDS if layers else 0):
-        places = start + found @ basis
+        places = start + along(found, basis, 0)
         sound = _sound(usable, places)
         if not sound.any():
             break
@@ -109,13 +110,14 @@ def fitted_warp(
             noise = alone * robust_spread(apart) ** 2 or 1.0
             each = np.stack([map_coordinates(slope, places[:, sound], order=1, mode="nearest") for slope in slopes])
             pull = (each[:, None] * basis[None, :, sound]).reshape(len(right), -1)
-            square += (pull * weights[sound]) @ pull.T / noise
-            right += (pull * weights[sound]) @ apart / noise
+            weighted = pull * weights[sound]
+            square += along(weighted, pull.T, 0) / noise
+            right += along(weighted, apart, 0) / noise
         step = np.clip(np.linalg.solve(square, right), -_FAR, _FAR)
         found += step.reshape(found.shape)
         if np.abs(step).max() < _STILL:
             break
-    return Warp(grid + np.tensordot(found, terms, 1), usable, nearest)
+    return Warp(grid + along(found, terms, 0), usable, nearest)
 
 
 def _sound(usable: np.ndarray, places: np.ndarray) -> np.ndarray:

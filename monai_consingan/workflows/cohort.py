@@ -94,6 +94,13 @@ def cohort_run(
     if task not in ("harmonization", "editing"):
         raise ConSinGANError(f"task is {task!r}, but a cohort's model is for 'harmonization' or 'editing'.")
     check_least(1, crops=crops, side=side)
+    if side is not None and settings.region == "slice":
+        raise ConSinGANError(f"side is {side}, but with the region 'slice' whole slices are resized: leave it out.")
+    if lesion_labels and task != "editing":
+        labels = ", ".join(map(str, lesion_labels))
+        raise ConSinGANError(
+            f"lesion labels are {labels}, but only crops for editing keep clear of them: leave them out."
+        )
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
     for name, number in (("held out", held_out), ("taken", fold)):
         if number is not None and number not in scans.folds:

@@ -110,6 +110,13 @@ def warnings_of(report: Mapping[str, Any]) -> list[str]:
         report: what :func:`~monai_consingan.workflows.evaluate.evaluate` returned.
     """
     warnings = list(report.get("images", {}).get("warnings", ()))
+    images = report.get("images", {})
+    radiomics = images.get("radiomics", images)
+    if images and any(radiomics[number] != images[number] for number in ("n_real", "n_synthetic")):
+        warnings.append(
+            f"The FRD is of {radiomics['n_real']} real and {radiomics['n_synthetic']} synthetic images only: "
+            "the others have features that are no numbers."
+        )
     for result in report.get("results", ()):
         if result.get("changed_outside"):
             warnings.append(f"{result['folder']} differs outside its alteration mask.")

@@ -256,6 +256,8 @@ def test_refused_inputs_leave_nothing(cohort: Path, tmp_path: Path, tiny: Any) -
         (cohort, {"held_out": 7}, "held out is fold 7, but the folds .* are 0, 1"),
         (cohort, {"crops": 0}, "crops is 0"),
         (cohort, {"side": 5}, "the discriminator sees patches"),
+        (cohort, {"side": 48, "settings": tiny("harmonization", region="slice")}, "side is 48, but with the region"),
+        (cohort, {"lesion_labels": (1, 4)}, "but only crops for editing keep clear"),
         (cohort, {"task": "generation", "settings": tiny("generation")}, "task is 'generation', but a cohort"),
         (cohort, {"task": "editing"}, "settings are for task 'harmonization'"),
     ):

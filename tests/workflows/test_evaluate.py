@@ -119,6 +119,9 @@ def test_radiomics_have_columns_of_their_own() -> None:
     assert [row[5] for row in table] == ["FRD", "0.5", "0.125", "4"] and table[2][6] == "0.25 to 0.75"
     table = images_table({**images, "kid": kid, "kid_floor": kid, "radiomics": radiomics, "n_floor": 0})
     assert [row[5] for row in table] == ["FRD", "0.5"]
+    for number, warnings in ((9, []), (8, ["The FRD is of 8 real and 7 synthetic images only: the others have"])):
+        given = {**images, "radiomics": {**radiomics, "n_real": number, "n_synthetic": 7}}
+        assert [warning[:65] for warning in warnings_of({"images": given})] == warnings
 
 
 def test_every_sequence_of_a_result_is_measured(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.fields import Settings, option
 
 __all__ = [
+    "BENT_COMPOSITES",
     "BLENDS",
     "COMPOSITES",
     "DEFAULT_INSERTION",
@@ -45,6 +46,8 @@ TRAINING_TISSUES = ("mirror", "image")
 
 COMPOSITES = ("whole", "band", "outside", "smooth")
 """Where a redrawn image can be used (:py:func:`monai_consingan.transforms.alteration_weight`)."""
+BENT_COMPOSITES = ("band", "outside")
+"""Those of them that change tissue along a lesion's border only; in space such a change bends as the host does."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class BlendSettings(Settings):
             deviation of a gaussian in the slice), as a generator with norms does not keep it by itself; 0 leaves it.
         detail_mm: likewise it takes over what is finer than this of the naive image, as a generator blurs it; 0 leaves
             it. Between the two the redrawn image counts.
+
+    In space, what a band or its outer part changes bends as the host does
+    (:py:class:`monai_consingan.transforms.BlendBack`).
     """
 
     mode: str = option(

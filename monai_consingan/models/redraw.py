@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.data import IntensityScale, Region, named_sequences
 from monai_consingan.inferers import ConSinGANRegionInferer
-from monai_consingan.methods import BlendSettings
+from monai_consingan.methods import BENT_COMPOSITES, BlendSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import ModelRequest, TrainedModel, model_file
 from monai_consingan.models.training import fingerprint, train_model
@@ -143,7 +143,8 @@ class Redrawing:
         trained = self._trained(slices, named_sequences(naive), folder) if model is None else model
         seconds = time.perf_counter() - begin if model is None else 0.0
         full = inferer.redraw(naive, trained.generator, region, scale)
-        image: Any = BlendBack()(naive, full, alteration.weight)
+        bends = dims == 3 and blend.mode in BENT_COMPOSITES
+        image: Any = BlendBack(bends)(naive, full, alteration.weight)
         return Redrawn(image, alteration.mask, region, scale, trained, seconds)
 
     def _trained(self, slices: torch.Tensor, sequences: tuple[str, ...], folder: str | Path | None) -> TrainedModel:

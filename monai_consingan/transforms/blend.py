@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,12 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
 
-from monai_consingan.arrays import as_array, cast_values, check_shape, wrap_like
+from monai_consingan.arrays import as_array, cast_values, check_shape, in_all, spacing_of, wrap_like
+from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.stiffness import Stiffness
+
+_AROUND_MM = 8.0  # around what changes, the tissue that says how the host bends
 
 
 def blend_arrays(host: np.ndarray, result: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -28,11 +32,47 @@ def blend_arrays(host: np.ndarray, result: np.ndarray, weight: np.ndarray) -> np
     return np.where(weight > 0, cast_values(mixed, host.dtype), host)
 
 
+def bent_result(host: np.ndarray, result: np.ndarray, weight: np.ndarray, mm: Sequence[float]) -> np.ndarray:
+    """A volume that differs from its host by ``weight * (result - host)``, made to bend as the host does.
+
+    A host that was resampled from slices thicker than its voxels bends where these were, and hardly between
+    (``monai_consingan.transforms.stiffness``). What does not is told at once.
+
+    Args:
+        host, result: (C, X, Y, Z).
+        weight: (1, X, Y, Z) or (C, X, Y, Z), in [0, 1]; where it is 0 nothing changes.
+        mm: mm per spatial axis.
+
+    Returns:
+        float64 array of the host's shape.
+    """
+    new, weights = host.astype(np.float64), np.broadcast_to(weight, host.shape)
+    altered = np.asarray((weights > 0).any(axis=0))
+    if not altered.any():
+        return new
+    box = in_all(reach_box(altered, mm, _AROUND_MM))
+    old, shares = new[box], weights[box]
+    known = np.asarray(np.isfinite(old).all(axis=0))
+    free = (shares > 0) & known
+    if not free.any():
+        return new
+    around = outside_distance(free.any(axis=0), mm, reach_mm=_AROUND_MM) <= _AROUND_MM
+    stiff = Stiffness.of(np.where(known, old, 0.0), known, around, mm)
+    for channel, share, other, where, one in zip(old, shares, result[box], free, stiff, strict=True):
+        change = np.where(where, share * (np.where(where, other, channel) - channel), 0.0)
+        channel += one.applied(change, where, np.ones(where.shape))
+    return new
+
+
 class BlendBack(Transform):
     """Composite an altered image into its host by an alteration mask.
 
     Where the weight is 0 the output is the host, bit for bit; the output has the host's dtype, metadata and kind of
     array. Integer hosts get values rounded to the nearest and clipped to the range of their type.
+
+    Args:
+        bends: whether what changes in a volume bends as the volume does, where that was resampled from thicker slices.
+        spacing: mm per spatial axis, for that; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 
     Example:
         >>> import numpy as np
@@ -42,6 +82,10 @@ class BlendBack(Transform):
     """
 
     backend = [TransformBackends.NUMPY]
+
+    def __init__(self, bends: bool = False, spacing: Sequence[float] | float | None = None) -> None:
+        self.bends = bends
+        self.spacing = spacing
 
     def __call__(  # type: ignore[override]
         self, host: NdarrayOrTensor, result: NdarrayOrTensor, weight: NdarrayOrTensor
@@ -68,6 +112,9 @@ class BlendBack(Transform):
             raise ConSinGANError("weight holds values outside [0, 1]; make it with AlterationMask.")
         if not np.isfinite(new[np.broadcast_to(alteration > 0, new.shape)]).all():
             raise ConSinGANError("result holds NaN or infinite values inside the alteration mask; check the network.")
+        if self.bends and old.ndim == 4:
+            new = bent_result(old, new, alteration, spacing_of(host, self.spacing))
+            alteration = (alteration > 0).astype(np.float32)
         return wrap_like(blend_arrays(old, new, alteration), host)
 
 
@@ -80,6 +127,7 @@ class BlendBackd(MapTransform):
         weight_key: key of the alteration mask.
         output_keys: keys of the composites; None replaces the altered images.
         allow_missing_keys: skip keys that are not in the dictionary.
+        kwargs: the arguments of :class:`BlendBack`.
     """
 
     backend = BlendBack.backend
@@ -91,12 +139,13 @@ class BlendBackd(MapTransform):
         weight_key: Hashable = "alteration",
         output_keys: KeysCollection | None = None,
         allow_missing_keys: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.host_key = ensure_tuple_rep(host_key, len(self.keys))
         self.weight_key = weight_key
         self.output_keys = self.keys if output_keys is None else ensure_tuple_rep(output_keys, len(self.keys))
-        self.blend = BlendBack()
+        self.blend = BlendBack(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the composites."""

@@ -23,7 +23,7 @@ from monai_consingan.transforms.morphology import ball, dilated, eroded, filled,
 AIR_FRACTION = 0.1
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
-_KEPT, _HEADS = 64, 2  # images of which the level of air is kept in memory, and of which the head is
+_KEPT = 64  # images of which the level of air is kept in memory
 
 
 def _asked(image: Any, background: Background | None = None) -> tuple[Any, ...]:
@@ -177,11 +177,11 @@ def tissue_in(
     return np.asarray(shown & (image[box] > level))
 
 
-def _of_image(image: Any, *, spacing: Any = 1.0, **_: Any) -> tuple[Any, ...]:
-    return *image_identity(image), repr(spacing)
+def _told(image: Any, **given: Any) -> tuple[Any, ...]:
+    return *image_identity(image), repr(sorted(given.items()))
 
 
-@cached(LRUCache(_HEADS), key=_of_image, lock=RLock())
+@cached(LRUCache(1), key=_told, lock=RLock())
 def head_mask(
     image: Any,
     *,
@@ -193,8 +193,8 @@ def head_mask(
 
     Voxels above the level of air, their holes (air, bone, fluid) filled in space and in every slice, rid of thin
     bridges by an opening, and of these the largest connected part. Works for whole heads and for skull-stripped
-    brains, in 2D and 3D, and for slabs of few slices. The heads of the last images, which are told by all of their
-    voxels, are kept in memory.
+    brains, in 2D and 3D, and for slabs of few slices. The head of the last image, which is told by all of its voxels,
+    is kept in memory.
 
     Args:
         image: array of shape (\\*spatial), 2D or 3D, in any intensity units.

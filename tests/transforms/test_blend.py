@@ -90,3 +90,32 @@ def test_each_image_is_blended_into_its_own_host():
     }
     out = BlendBackd(["x", "y"], host_key=["a", "b"])({**data, "alteration": weight})
     assert (out["x"].tolist(), out["y"].tolist()) == ([[[0.0, 5.0]]], [[[1.0, 6.0]]])
+
+
+def between_slices(slices: np.ndarray, thickness: int = 5) -> np.ndarray:
+    """A volume resampled from slices along its last axis by linear interpolation."""
+    places = np.arange(thickness * (slices.shape[-1] - 1) + 1) / thickness
+    low = np.minimum(places.astype(int), slices.shape[-1] - 2)
+    return slices[..., low] * (1 - (places - low)) + slices[..., low + 1] * (places - low)
+
+
+def test_a_change_in_space_bends_where_the_hosts_slices_were():
+    rng = np.random.default_rng(0)
+    host = between_slices(rng.normal(100, 10, (1, 16, 16, 8))).astype(np.float32)
+    weight = np.zeros(host.shape, np.float32)
+    weight[:, 4:12, 4:12, 6:30] = 1
+    noise = rng.normal(0, 5, host.shape)
+    plain, out = (BlendBack(bends)(host, host + noise, weight) - host for bends in (False, True))
+    rough, smooth = (np.abs(np.diff(change, 2, axis=3)).mean() / np.abs(change).mean() for change in (plain, out))
+    assert out.any() and smooth < 0.5 * rough
+    assert not out[weight == 0].any()
+
+
+def test_a_change_to_a_sharp_host_is_what_it_is():
+    rng = np.random.default_rng(1)
+    host, result = rng.normal(100, 10, (2, 2, 9, 10, 11)).astype(np.float32)
+    weight = np.zeros((1, 9, 10, 11), np.float32)
+    weight[:, 2:7, 3:7, 3:8] = rng.random((5, 4, 5))
+    np.testing.assert_allclose(
+        BlendBack(bends=True)(host, result, weight), BlendBack()(host, result, weight), rtol=1e-6
+    )

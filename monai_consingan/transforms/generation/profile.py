@@ -36,7 +36,7 @@ class Profile:
         inside = {}
         for value in np.unique(crop.label[crop.label > 0]):
             here = crop.label == value
-            inside[int(value)] = _binned(image[:, here], depth[here], _DEPTHS, np.median(image[:, here], axis=1))
+            inside[int(value)] = _binned(image[:, here], depth[here], _DEPTHS, image[:, here].mean(axis=1))
         return cls(inside, example.level)
 
     def painted(self, label: np.ndarray, spacing: tuple[float, ...]) -> NDArray[np.float64]:
@@ -53,10 +53,10 @@ class Profile:
 def _binned(
     values: NDArray[np.float64], at: NDArray[np.float64], centres: NDArray[np.float64], usual: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Medians of (C, n) values around centres, (C, centres); between and beyond those with few values, interpolated."""
+    """Means of (C, n) values around centres, (C, centres); between and beyond those with few values, interpolated."""
     nearest = np.abs(at[:, None] - centres).argmin(axis=1) if at.size else np.zeros(0, int)
     filled = [number for number in range(len(centres)) if (nearest == number).sum() >= _FEWEST]
     if not filled:
         return np.repeat(usual[:, None], len(centres), axis=1)
-    medians = np.stack([np.median(values[:, nearest == number], axis=1) for number in filled], axis=1)
-    return np.stack([np.interp(centres, centres[filled], row) for row in medians])
+    means = np.stack([values[:, nearest == number].mean(axis=1) for number in filled], axis=1)
+    return np.stack([np.interp(centres, centres[filled], row) for row in means])

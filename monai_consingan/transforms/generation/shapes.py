@@ -22,8 +22,9 @@ __all__ = ["Outline", "draw_label", "draw_outline"]
 _SMOOTH = (0.4, 0.2, 0.12)  # how smooth the noise is that makes long, middle and short waves, as shares of the radius
 _MOST = 0.25  # standard deviation of waves
 _LEAST_WAVE = 0.005
-_FITS, _MOST_CHANGE = 4, 1.6  # how often, and at most by how much, noise is made stronger or weaker
+_FITS, _MOST_CHANGE = 5, 1.6  # how often, and at most by how much, noise is made stronger or weaker
 _LAYER_NOISE = 0.15
+_AXES_NOISE = 0.03  # of the logarithm of lengths, a third of what donors differ by
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def draw_outline(outlines: Sequence[Outline], rng: np.random.RandomState) -> Out
     """A new outline: axes between those of two donors, roughness of a third, all a little off."""
     first, second, third = (outlines[rng.randint(len(outlines))] for _ in range(3))
     share = rng.uniform()
-    axes = np.exp(share * np.log(first.axes) + (1 - share) * np.log(second.axes) + rng.normal(0, 0.08, 3))
+    axes = np.exp(share * np.log(first.axes) + (1 - share) * np.log(second.axes) + rng.normal(0, _AXES_NOISE, 3))
     axes = axes / np.cbrt(axes.prod())
     waves = np.minimum(rng.uniform(0.8, 1.2) * np.array(third.waves), _MOST)
     return Outline(tuple(map(float, axes)), tuple(map(float, waves)))
@@ -78,9 +79,9 @@ def draw_label(example: Example, outline: Outline, diameter: float, rng: np.rand
     reach = radius * max(outline.axes) * (1 + 2 * sum(outline.waves)) * whole + MARGIN_MM
     shape = [2 * int(np.ceil(reach / step)) + 1 for step in mm]
     turned = np.tensordot(random_turn(mm, rng), positions_mm(shape, mm), axes=1)
-    away = sum((part / length) ** 2 for part, length in zip(turned, outline.axes, strict=True)) / (2 * radius**2)
     wanted = max(1, round(math.pi / 6 * diameter**3 / math.prod(mm)))
-    core = _rough(away, outline, [smooth_noise(shape, mm, smooth * radius, rng) for smooth in _SMOOTH], wanted, mm)
+    noise = [smooth_noise(shape, mm, smooth * radius, rng) for smooth in _SMOOTH]
+    core = _rough(turned / (math.sqrt(2) * radius), outline, noise, wanted, mm)
     label = np.zeros(shape, np.int64)
     depth = relative_depth(core, mm) + _LAYER_NOISE * smooth_noise(shape, mm, 0.3 * radius, rng)
     _fill_layers(label, core, depth, crop.label[example.core], relative_depth(example.core, mm)[example.core])
@@ -94,21 +95,28 @@ def draw_label(example: Example, outline: Outline, diameter: float, rng: np.rand
 
 
 def _rough(
-    away: NDArray[np.float64],
+    places: NDArray[np.float64],
     outline: Outline,
     noise: Sequence[NDArray[np.float64]],
     count: int,
     spacing: tuple[float, ...],
 ) -> NDArray[np.bool_]:
-    """About ``count`` voxels in one part, within a border that noise moves until its waves are about the outline's."""
-    wanted = np.array(outline.waves)
-    strength, found = wanted, []
+    """About ``count`` voxels in one part, whose border noise moves until axes and waves are about the outline's.
+
+    Places are those along the ellipsoid's axes, (3, \\*spatial).
+    """
+    lengths, strength = wanted = np.array(outline.axes), np.array(outline.waves)
+    found = []
     for _ in range(_FITS):
-        core = _one_part(away + np.tensordot(strength, noise, axes=1), count)
-        _, waves = axes_and_waves(core, spacing)
-        off = np.log(np.maximum(waves, _LEAST_WAVE) / np.maximum(wanted, _LEAST_WAVE))
-        found.append((float(np.abs(off).max()), core))
+        away = np.tensordot(lengths**-2, places**2, axes=1) + np.tensordot(strength, noise, axes=1)
+        core = _one_part(away, count)
+        waves = np.maximum(axes_and_waves(core, spacing)[1], _LEAST_WAVE)
+        axes = places[:, core].std(axis=1)
+        off = np.log(waves / np.maximum(wanted[1], _LEAST_WAVE))
+        askew = np.log(axes / np.cbrt(axes.prod()) / wanted[0])
+        found.append((max(float(np.abs(off).max()), float(np.abs(askew).max()) / _AXES_NOISE * 0.1), core))
         strength = strength * np.clip(np.exp(-off), 1 / _MOST_CHANGE, _MOST_CHANGE)
+        lengths = lengths * np.exp(-askew)
     return min(found, key=lambda one: one[0])[1]
 
 

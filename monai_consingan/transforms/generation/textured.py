@@ -19,6 +19,7 @@ from monai_consingan.transforms.insertion.donor_crop import DonorCrop
 
 _SOFT_MM = 0.6
 _CONTRAST = 0.1
+_FEWEST = 20  # voxels that say how strong texture is
 
 
 def procedural_lesion(
@@ -36,12 +37,8 @@ def procedural_lesion(
     """
     label, guide = draw_guide(example, outlines, diameter, rng)
     near, left = _texture_of(example)
-    ill = near.label > 0
-    inner = spectrum_texture(left, ill, label.shape, rng)
-    for value in np.unique(label[label > 0]):
-        own, all_of_it = (left[:, part].std(axis=1) + 1e-9 for part in (near.label == value, ill))
-        inner[:, label == value] *= (own / all_of_it)[:, None]
-    return _finished(example, label, guide, inner, diameter, rng)
+    inner = spectrum_texture(left, near.label > 0, label.shape, rng)
+    return _finished(example, label, guide, _as_strong(inner, label, left, near.label), diameter, rng)
 
 
 def patch_lesion(
@@ -57,7 +54,7 @@ def patch_lesion(
     box = reach_box(label > 0, near.spacing, 2 * _SOFT_MM)
     inside, inner = (slice(None), *box), np.zeros_like(guide)
     inner[inside] = patch_texture(guide[inside], label[box], near.image - left, left, near, example.spread, rng)
-    return _finished(example, label, guide, inner, diameter, rng)
+    return _finished(example, label, guide, _as_strong(inner, label, left, near.label), diameter, rng)
 
 
 def draw_guide(
@@ -80,6 +77,25 @@ def _texture_of(example: Example) -> tuple[DonorCrop, NDArray[np.float64]]:
     inside = (slice(None), *box)
     near = replace(crop, image=crop.image[inside], label=crop.label[box], valid=crop.valid[box])
     return near, near.image - Profile.of(example).painted(near.label, crop.spacing)
+
+
+def _as_strong(
+    inner: NDArray[np.float64], label: np.ndarray, left: NDArray[np.float64], given: np.ndarray
+) -> NDArray[np.float64]:
+    """A new lesion's texture made as strong in every sequence and label value as the donor's texture is there.
+
+    Strength is that away from the value's border, as along this what is left of a donor is no texture alone.
+    """
+    scaled = inner.copy()
+    for value in np.unique(label[label > 0]):
+        here, there = label == value, given == value
+        deep, of_donor = (ndimage.binary_erosion(part) for part in (here, there))
+        if min(deep.sum(), of_donor.sum()) < _FEWEST:
+            deep, of_donor = here, there
+        if min(deep.sum(), of_donor.sum()) >= _FEWEST:
+            own, made = (part[:, where].std(axis=1) for part, where in ((left, of_donor), (inner, deep)))
+            scaled[:, here] *= (own / np.maximum(made, 1e-9))[:, None]
+    return scaled
 
 
 def in_tissue(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from monai_consingan.distance import bounding_box
-from monai_consingan.transforms.insertion.stiffness import Stiffness
+from monai_consingan.transforms.stiffness import Stiffness
 
 _REACH_MM = 8.0  # around the region that says how the host bends
 _FIXED = 1e6  # how much more than the filling the host counts, whose values stay

@@ -131,8 +131,9 @@ def head_symmetry(
     if symmetry not in ("centre", "estimate"):
         return find_symmetry(image, affine, symmetry, axis)
     values = _clipped(image)
-    sound = None if ill is None or ill.all() else median(values[~ill])
-    grid = _shrunk(values if sound is None else np.where(ill, sound, values), *_world(affine, values.ndim), side=96)
+    sound = values if ill is None or ill.all() else np.where(ill, median(values[~ill]), values)
+    grid = _shrunk(sound, *_world(affine, values.ndim), side=96)
+    del sound  # as large as the image
     for where in dict.fromkeys((symmetry, "estimate")):
         estimated = where == "estimate"
         plane = _estimated(values, affine, axis) if estimated else find_symmetry(image, affine, where, axis)

@@ -119,6 +119,30 @@ def test_new_outlines_are_as_rough_as_asked_for_at_any_size(make_example: Any, d
     assert np.mean(found, axis=0) == pytest.approx(waves, rel=0.25)
 
 
+@pytest.mark.parametrize("axes", [(0.8, 1.0, 1.25), (0.75, 0.9, 1.0 / 0.675)])
+def test_new_outlines_are_as_long_and_flat_as_asked_for_however_rough(make_example: Any, axes: Any) -> None:
+    example, found = make_example(radius=8.0), []
+    for seed in range(4):
+        label = draw_label(example, Outline(axes, (0.05, 0.05, 0.05)), 14.0, np.random.RandomState(seed))
+        found.append(axes_and_waves(label > 0, example.crop.spacing)[0])
+    np.testing.assert_allclose(found, np.broadcast_to(axes, (4, 3)), rtol=0.1)
+
+
+@pytest.mark.parametrize("method", ["procedural", "patches"])
+def test_texture_is_as_strong_as_the_donors(make_example: Any, method: str) -> None:
+    example = make_example(radius=8.0, hollow=5.0)
+    grain = np.random.default_rng(0).normal(0, 1, example.crop.image.shape)
+    rough = example.crop.image + np.where(example.core, 12 * ndimage.gaussian_filter(grain, (0, 2, 2, 2)) / 0.1, 0)
+    example = replace(example, crop=replace(example.crop, image=rough.astype(np.float32)))
+    made = METHODS[method](example, 14.0, np.random.RandomState(0))
+
+    def spread(image: np.ndarray, label: np.ndarray) -> np.ndarray:
+        return np.asarray(image[:, ndimage.binary_erosion(label == 1)].std(axis=1))
+
+    expected = spread(example.crop.image, example.crop.label)
+    np.testing.assert_allclose(spread(made.image, made.label), expected, rtol=0.3)
+
+
 def test_a_label_has_the_volume_and_the_donors_shares(make_example: Any) -> None:
     example = make_example(radius=8.0, hollow=5.0)
     label = draw_label(example, Outline((0.8, 1.0, 1.25), (0.03, 0.04, 0.04)), 14.0, np.random.RandomState(0))

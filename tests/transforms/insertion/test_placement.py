@@ -52,6 +52,16 @@ def test_head_of_a_phantom_is_all_within_the_skin():
     assert head[depth() < 0.97].all() and not head[depth() > 1.03].any()
 
 
+def test_head_is_that_of_the_air_that_is_given():
+    image = np.zeros((40, 40))
+    image[5:35, 5:35], image[10:30, 10:30] = 50, 100
+    low, high = head_mask(image, air=10.0), head_mask(image, air=75.0)
+    assert low.sum() == 30 * 30 and high.sum() == 20 * 20
+    np.testing.assert_array_equal(head_mask(image.copy(), air=75.0), high)
+    with pytest.raises(ValueError, match="read-only"):
+        high[0] = True
+
+
 @given(gain=st.floats(0.01, 100), shift=st.floats(-500, 500))
 def test_head_does_not_depend_on_units(gain, shift):
     np.testing.assert_array_equal(head_mask(phantom() * gain + shift, spacing=2.0), head_mask(phantom(), spacing=2.0))

@@ -12,8 +12,6 @@ from scipy.linalg import solveh_banded
 from scipy.ndimage import correlate1d, gaussian_filter
 
 from monai_consingan.arrays import in_all
-from monai_consingan.data.contrast import robust_spread
-from monai_consingan.transforms.insertion.shells import Shells
 
 _SHARP = 0.65  # an axis is sharp whose second differences are at least that share of those of the sharpest axis
 _UNKNOWN = 1e-3  # the same of an axis that does not bend but for rounding, or only where this is not seen
@@ -22,8 +20,6 @@ _NEAR_MM = 2.5  # standard deviation of the neighbourhood, across an axis, in wh
 _FAR = 3.0  # standard deviations at which it ends
 _PRIOR = 0.02  # weight of the whole image's bends among those of a neighbourhood, which may hold few known voxels
 _LEAST = 0.05  # share of its mean that the variance of bends has at least
-_UNSEEN, _SEEN = 1.25, 2.5  # of its profile, in spreads of the host's tissue, with which a source is no lesion, or is
-_SLACK = 0.005  # share of the host's stiffness that is left for what is a lesion for sure
 
 
 @dataclass(frozen=True)
@@ -121,54 +117,6 @@ class Stiffness:
             part = np.moveaxis(_stiffened(*lines), -1, axis)
         result[self.box] = part
         return result
-
-
-def stands_out(host: np.ndarray, profile: np.ndarray, ring: np.ndarray, mask: np.ndarray) -> float:
-    """Whether a source is another thing than the host's tissue around, by its radial profile: from 0 to 1.
-
-    Args:
-        host: one channel.
-        profile: mean of source less host at every distance from the mask's border.
-        ring: the tissue around.
-        mask: where the lesion is.
-    """
-    around = host[ring] if ring.any() else host
-    spread = robust_spread(around)
-    far = np.sqrt((profile[mask] ** 2).mean()) - _UNSEEN * spread
-    share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
-    return share * share * (3 - 2 * share)
-
-
-def bent(
-    change: np.ndarray,
-    stiff: Stiffness,
-    share: float,
-    shells: Shells,
-    free: np.ndarray,
-    trust: np.ndarray,
-    profile: np.ndarray | None = None,
-) -> np.ndarray:
-    """A change that bends as the host does, a share of its radial profile left as it is, the rest as far as it can.
-
-    Args:
-        change: what is to be added to the host, (\\*spatial).
-        stiff: the host's stiffness.
-        share: of the profile that is left, from 0 to 1 (:func:`stands_out`); the rest bends the more freely.
-        shells: around the lesion's border.
-        free: where the change may be other than 0, boolean.
-        trust: how much it counts in each voxel, above 0.
-        profile: the change's means at every distance from the border; None finds them.
-    """
-    if not stiff.axes:
-        return change
-    kept = share * (shells.means(change) if profile is None else profile) if share else np.zeros(change.shape)
-    trust = trust / (1 - (1 - _SLACK) * share)
-    result = kept + stiff.applied(change - kept, free, trust)
-    lost = shells.means(change - result)
-    result += share * lost
-    if share < 1:
-        result += (1 - share) * stiff.applied(lost, free, trust)
-    return np.where(free, result, 0.0)
 
 
 def _whole(known: np.ndarray, axis: int) -> np.ndarray:

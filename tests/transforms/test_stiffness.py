@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.transforms.insertion.stiffness import Stiffness
+from monai_consingan.transforms.stiffness import Stiffness
 
 MakeSlices = Callable[..., np.ndarray]
 _THICK = 6

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
@@ -116,9 +116,10 @@ def _membrane(
             rows.append(number[here][inner])
             cols.append(number[there][inner])
             values.append(np.full(int(inner.sum()), -conductance))
-    where = (np.concatenate(rows), np.concatenate(cols))
-    links = coo_matrix((np.concatenate(values), where), shape=(count, count)).tocsr()
-    parts, part = connected_components(links, directed=False)
+    own = np.arange(count)
+    where = (np.concatenate([*rows, own]), np.concatenate([*cols, own]))
+    matrix = coo_matrix((np.concatenate([*values, diagonal]), where), shape=(count, count)).tocsr()
+    parts, part = connected_components(matrix, directed=False)
     lone = np.bincount(part, weights=anchors, minlength=parts)[part] == 0
     if lone.any():
         if alone is None and not anchors.any():
@@ -127,9 +128,9 @@ def _membrane(
                 "that needs no level, such as hard."
             )
         # the only solution that is bound to one value everywhere, and to nothing else, is that value
-        diagonal[lone] += 1.0
+        matrix.setdiag(diagonal + lone)
         right[lone] = right.sum(axis=0) / anchors.sum() if alone is None else alone
-    return (links + diags(diagonal)).tocsr(), right
+    return matrix, right
 
 
 def _solve_in_space(matrix: csr_matrix, right: np.ndarray, precision: float) -> np.ndarray:

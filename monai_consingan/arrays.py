@@ -28,7 +28,7 @@ def in_order(image: NdarrayOrTensor) -> Any:
 
     Whatever :func:`as_array` then makes of it is no further copy.
     """
-    return image.contiguous() if isinstance(image, torch.Tensor) else np.ascontiguousarray(image)
+    return image.contiguous() if isinstance(image, torch.Tensor) else np.asarray(image, order="C")
 
 
 def image_identity(image: NdarrayOrTensor | None) -> tuple[Any, ...]:

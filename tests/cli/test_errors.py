@@ -259,10 +259,18 @@ def test_model_that_does_not_fit(refused: Any, insert: list[Any], run_folder: Pa
     assert "trained for task 'harmonization'" in said
     said = refused(*insert, "--model", run_folder, out=out)
     assert "--stages is 2, but --model" in said
+
+
+def test_a_scan_that_is_smaller_than_the_model_is_no_error(
+    call: Any, insert: list[Any], run_folder: Path, tmp_path: Path
+) -> None:
+    files = example()
     small = nifti(tmp_path / "small.nii", np.asarray(nib.load(files.image).dataobj)[:150])
     args = [small if arg == files.image and insert[n - 1] == "--host" else arg for n, arg in enumerate(insert)]
-    said = refused(*[arg for arg in args if arg not in SMALL], "--model", run_folder, out=out)
-    assert "trained on slices of (192, 224)" in said
+    given = [arg for arg in args if arg not in SMALL]
+    result = call(*given, "--model", run_folder, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert nib.load(tmp_path / "out" / "image.nii.gz").shape == nib.load(small).shape
 
 
 def test_output_that_cannot_be_used(refused: Any, call: Any, insert: list[Any], tmp_path: Path) -> None:

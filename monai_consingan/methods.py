@@ -193,10 +193,12 @@ class Filling:
         source: where the tissue comes from: ``"mirror"``, the other hemisphere, ``"flip"``, the flipped image, or
             ``"nearby"``.
         words: the same as part of a sentence.
+        plane: whether the plane of symmetry has a say.
     """
 
     source: str
     words: str
+    plane: bool = True
 
 
 FILLINGS: Mapping[str, Filling] = MappingProxyType(
@@ -215,9 +217,9 @@ FILLINGS: Mapping[str, Filling] = MappingProxyType(
             "with the tissue of the other hemisphere at the same place, its intensities fitted to the border",
         ),
         "mirror": Filling("mirror", "with the tissue of the other hemisphere at the same place"),
-        "flipud": Filling("flip", "with the tissue at the same place of the flipped image"),
+        "flipud": Filling("flip", "with the tissue at the same place of the flipped image", plane=False),
         "biharmonic": Filling(
-            "nearby", "smoothly from its border, as the other hemisphere has no tissue that would do"
+            "nearby", "smoothly from its border, as the other hemisphere has no tissue that would do", plane=False
         ),
     }
 )

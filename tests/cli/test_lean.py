@@ -15,6 +15,7 @@ import pytest
 
 from monai_consingan.cli import lean
 from monai_consingan.data import example
+from monai_consingan.models import TrainedModel
 
 _SLOW = ["bs4", "ignite", "itk", "matplotlib.pyplot", "mlflow", "monai.apps", "monai.bundle", "pandas", "pydicom"]
 _SLOW += ["scipy.signal", "scipy.stats", "sklearn", "torch._decomp", "torchvision"]
@@ -29,18 +30,8 @@ def _harmonized(folder: Path, code: str, *more: str) -> str:
     """What a program prints that puts a lesion of the example into its own scan."""
     files = example()
     scans = ["--host", files.image, "--donor", files.image, "--donor-label", files.label]
-    command = [
-        "harmonize",
-        *scans,
-        "--donor-slice",
-        "4",
-        "--host-slice",
-        "6",
-        "--quiet",
-        "--output",
-        folder / "out",
-        *more,
-    ]
+    slices = ["--donor-slice", "4", "--host-slice", "6"]
+    command = ["harmonize", *scans, *slices, "--quiet", "--output", folder / "out", *more]
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, encoding="utf-8", check=True)
     assert (folder / "out" / "figure.png").exists()
     return done.stdout.strip()
@@ -53,6 +44,7 @@ def test_a_blend_without_a_model_imports_nothing_of_a_training(tmp_path: Path) -
 def test_a_training_finds_all_that_it_needs(tmp_path: Path) -> None:
     small = ["--method", "tissue-consingan", "--stages", "2", "--iterations", "1", "--channels", "4"]
     _harmonized(tmp_path, "from monai_consingan.cli import main; main()", *small)
+    assert TrainedModel.load(tmp_path / "out", task="harmonization").settings.iterations == 1
 
 
 @pytest.mark.parametrize("name", ["torch._decomp", "torch._dynamo", "torch._meta_registrations", "torch._refs.linalg"])

@@ -92,6 +92,7 @@ class MatchedFill:
         ill: Any | None = None,
         usable: Any | None = None,
         source_head: Any | None = None,
+        apart: Any | None = None,
     ) -> np.ndarray:
         """Fill.
 
@@ -108,6 +109,8 @@ class MatchedFill:
                 structure and texture do only where there is nothing else.
             usable: above 0 where tissue of the source may be taken; None for everywhere.
             source_head: above 0 where the source shows the head; None for everywhere.
+            apart: above 0 where tissue is of its own kind in host and source, such as in the midline; None for nowhere.
+                What is not takes nothing of it, if there is another place.
 
         Returns:
             float64 array of the host's shape, with the host's values outside the mask.
@@ -124,13 +127,18 @@ class MatchedFill:
             >>> bool(np.abs(filled - rows).max() < 0.2)
             True
         """
-        maps: dict[str, Any] = {"head": head, "usable": usable, "source_head": source_head}
-        maps = {"ill": 0 if ill is None else ill, **{name: 1 if part is None else part for name, part in maps.items()}}
+        nowhere = {"ill": ill, "apart": apart}
+        everywhere = {"head": head, "usable": usable, "source_head": source_head}
+        maps: dict[str, Any] = {
+            name: usual if part is None else part
+            for usual, parts in ((0, nowhere), (1, everywhere))
+            for name, part in parts.items()
+        }
         targets, guides = (as_array(part).astype(np.float64) for part in (host, source))
         check_shape(guides, targets.shape, name="source", other="host")
         if not (stacked := np.ndim(host) > np.ndim(mask)):
             targets, guides = targets[None], guides[None]
-        (inside, ill, head, usable, source_head), axis, mm = check_masks(
+        (inside, ill, apart, head, usable, source_head), axis, mm = check_masks(
             targets.shape[1:], axis, spacing, mask=mask, **maps
         )
         result = targets.copy()
@@ -141,7 +149,7 @@ class MatchedFill:
             wanted = region & head[near]
             if wanted.any():
                 here, there = (channels[in_all(near)] for channels in (targets, guides))
-                around, free = (known[near], ill[near]), (usable[near], source_head[near])
+                around, free = (known[near], ill[near]), (usable[near], source_head[near], apart[near])
                 new = self._part(here, there, region, wanted, *around, *free, axis, mm)
                 result[in_all(near)][:, wanted] = new[:, wanted]
         return result if stacked else np.asarray(result[0])
@@ -156,6 +164,7 @@ class MatchedFill:
         ill: np.ndarray,
         usable: np.ndarray,
         source_head: np.ndarray,
+        apart: np.ndarray,
         axis: int | None,
         mm: Sequence[float],
     ) -> np.ndarray:
@@ -169,7 +178,7 @@ class MatchedFill:
         told = shown & np.all([ordinary(channel, shown & ring) for channel in host], axis=0)
         ring &= told
         limits = {"reach_mm": self.reach_mm, "unusable": self.unusable, "strange": self.strange}
-        place = best_place(host, source, region, ring, usable, source_head, axis, mm, **limits)
+        place = best_place(host, source, region, ring, usable, source_head, apart, axis, mm, **limits)
         # from here on what was found lies at its place, and what is far from the region has no say
         close = replace(self, reach_mm=min(self.reach_mm, _BEYOND_MM)).surroundings(
             bounding_box(region), mm, axis, region.shape

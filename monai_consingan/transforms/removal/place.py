@@ -23,6 +23,7 @@ def best_place(
     ring: np.ndarray,
     usable: np.ndarray,
     source_head: np.ndarray,
+    apart: np.ndarray,
     axis: int | None,
     mm: Sequence[float],
     *,
@@ -34,10 +35,11 @@ def best_place(
 
     Args:
         host, source: (C, \\*spatial).
-        region: what is filled, boolean (\\*spatial), as the next three.
+        region: what is filled, boolean (\\*spatial), as the next four.
         ring: its surroundings.
         usable: where the source may be taken.
         source_head: where it shows the head.
+        apart: where tissue is of its own kind: what is not takes nothing of it, if there is another place.
         axis: the spatial axis perpendicular to the slices to stay within a slice, or None.
         mm: mm per spatial axis.
         reach_mm, unusable, strange: see :class:`monai_consingan.transforms.MatchedFill`.
@@ -54,6 +56,9 @@ def best_place(
     open_ = (np.rint(lost) <= unusable * count) & (beyond <= OUTSIDE * count + 0.5)
     if not open_.any():
         raise NoPlaceError(f"within {reach_mm:g} mm there is no place with healthy tissue for its {count} voxels.")
+    if apart.any() and (others := region & ~apart).any():
+        better = open_ & (np.rint(overlaps([apart], others, steps)[0]) == 0)
+        open_ = better if better.any() else open_
     shifts = np.ix_(*(np.arange(-step, step + 1) for step in steps))
     far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
     cost = unlikeness(host, source, usable, ring, steps) * (1 + _FAR * far)

@@ -64,7 +64,8 @@ class RemoveLesion(Transform):
     - ``"matched_mirror"``: the tissue of the other hemisphere, moved by up to 6 mm to where its surroundings are most
       like the lesion's, and in space warped a little so that structures meet, as much of its structure as fits here,
       and made as rough as the tissue around (:class:`MatchedFill`);
-    - ``"matched_nearby"``: likewise with tissue from up to 30 mm away;
+    - ``"matched_nearby"``: likewise with tissue from up to 30 mm away, but nothing from within 5 mm of the plane of
+      symmetry, as the falx is, unless it goes there or nothing else will do;
     - ``"moved_mirror"``: the tissue of the other hemisphere, moved likewise, with all of its finer structure and the
       texture that it has there;
     - ``"mirror"``: the tissue at the same place of the other hemisphere, copied as it is (anatomical mirror, see
@@ -189,7 +190,7 @@ class RemoveLesion(Transform):
 
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`PrepareHostd`: its plane of symmetry."""
-        if not (isinstance(self.symmetry, str) and any(FILLINGS[method].source == "mirror" for method in self.methods)):
+        if not (isinstance(self.symmetry, str) and any(FILLINGS[method].plane for method in self.methods)):
             return {}
         ill = np.zeros(host.shape[1:], bool) if label is None else as_array(label)[0] != 0
         axis, spacing = check_axis(self.axis, ill.ndim), spacing_of(host, self.spacing)

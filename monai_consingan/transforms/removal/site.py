@@ -18,7 +18,7 @@ from monai_consingan.transforms.removal.flipud import flip_mirror
 from monai_consingan.transforms.removal.matched_fill import MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.place import OUTSIDE
-from monai_consingan.transforms.removal.symmetry import SymmetryPlane
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane, plane_distance
 
 Box = tuple[slice, ...]
 Filled = tuple[Box, np.ndarray, np.ndarray]
@@ -26,6 +26,7 @@ Filled = tuple[Box, np.ndarray, np.ndarray]
 
 _NEARBY = MatchedFill(reach_mm=30.0, strange=10.0)
 _MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
+_MIDLINE_MM = 5.0
 _FAR = 32  # voxels around a lesion within which there is tissue to fill it from its border
 
 
@@ -78,7 +79,7 @@ class Site:
         if method in _MIRRORED:
             return self._matched(_MIRRORED[method], self._mirrored)
         if method == "matched_nearby":
-            return self._matched(_NEARBY, self._itself)
+            return self._matched(_NEARBY, self._itself, self._midline)
         if method == "biharmonic":
             box = bounding_box(self.fill, [_FAR] * self.fill.ndim)
             fill, head = self.fill[box], self.head[box]
@@ -93,7 +94,12 @@ class Site:
         pairs = zip(self.values[in_all(box)], source.values, strict=True)
         return [(box, fill, self._limited(np.stack([poisson_blend(*pair, fill, **how) for pair in pairs])))]
 
-    def _matched(self, how: MatchedFill, source_of: Callable[[Box], _Source]) -> list[Filled]:
+    def _matched(
+        self,
+        how: MatchedFill,
+        source_of: Callable[[Box], _Source],
+        apart: Callable[[Box], np.ndarray | None] = lambda box: None,
+    ) -> list[Filled]:
         """Every connected part by itself, all channels from the place that fits them best."""
         found = []
         for box, part in connected_parts(self.fill):
@@ -109,6 +115,7 @@ class Site:
                 ill=self.ill[near],
                 usable=source.valid & ~source.ill,
                 source_head=source.head,
+                apart=apart(near),
             )
             found.append((near, region, self._limited(new)))
         return found
@@ -123,6 +130,13 @@ class Site:
 
     def _itself(self, box: Box) -> _Source:
         return _Source(self.values[in_all(box)], np.ones_like(self.fill[box]), self.ill[box], self.head[box])
+
+    def _midline(self, box: Box) -> np.ndarray | None:
+        """What lies near the plane of symmetry, as the falx does, which has no business elsewhere; None if unknown."""
+        try:
+            return np.abs(plane_distance(self.affine, self.plane(), box)) <= _MIDLINE_MM
+        except NoPlaceError:
+            return None
 
     def _mirrored(self, box: Box) -> _Source:
         """The other hemisphere."""

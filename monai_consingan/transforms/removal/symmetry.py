@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,24 @@ def reflection(affine: Any, dims: int, plane: SymmetryPlane, axis: int | None = 
         raise NoPlaceError(f"{which}, so its slices have no other hemisphere; choose other slices.")
     matrix = np.eye(dims) - 2 * np.outer(step, gradient) / rate
     return matrix, -2 * step * float(normal @ origin - plane.offset) / rate
+
+
+def plane_distance(affine: Any, plane: SymmetryPlane, box: Sequence[slice]) -> np.ndarray:
+    """How far from the plane the voxels of a box of an image are.
+
+    Args:
+        affine: voxel to world (RAS+, mm).
+        plane: the plane of symmetry.
+        box: the box, with a start and a stop along every spatial axis.
+
+    Returns:
+        mm, (\\*box), above 0 on the side of the normal.
+    """
+    columns, origin = _world(affine, len(box))
+    steps = np.ix_(
+        *(rate * np.arange(side.start, side.stop) for rate, side in zip(plane.normal @ columns, box, strict=True))
+    )
+    return np.asarray(np.array(plane.normal) @ origin - plane.offset + sum(steps))
 
 
 def find_symmetry(

@@ -6,10 +6,8 @@ import gc
 import pkgutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
@@ -21,16 +19,10 @@ OWN_PROCESS = "own process"
 
 _UNUSED = (
     *("torchvision", "scipy.signal", "skimage", "matplotlib.pyplot", "filelock"),  # which come with what is needed
-    *("bs4", "cuda", "cucim", "cupy", "cv2", "gdown", "huggingface_hub", "ignite", "mlflow", "onnx", "openslide"),
+    *("bs4", "cucim", "cupy", "cv2", "gdown", "huggingface_hub", "ignite", "mlflow", "onnx", "openslide"),
     *("pandas", "pydicom", "pynvml", "pywt", "requests", "sklearn", "tensorboard", "tifffile"),
     *("torch.utils.tensorboard", "transformers"),
 )
-_SHAPES = "torch._meta_registrations"
-"""PyTorch's shapes of results without values, which are for its compiler."""
-
-_LATER = ("itk", _SHAPES)
-"""What is imported when something of it is used."""
-
 _PARTS = ("data", "transforms", "networks.nets", "inferers", "metrics", "losses")
 """Those that this package uses, in an order in which each finds what it imports of the others. ``engines`` comes with a
 training only, which needs Ignite."""
@@ -65,14 +57,13 @@ def import_parts() -> None:
     """Import MONAI as :func:`import_monai` does, in any process."""
     not_found: dict[str, ModuleType | None] = dict.fromkeys(_UNUSED)
     try:
-        with _instead(not_found), _instead({name: _WhenUsed(name) for name in _LATER}), _without_parts():
+        with _instead(not_found), _instead({"itk": _WhenUsed("itk")}), _without_parts():
             monai = import_module("monai")
             monai.__getattr__ = _part  # type: ignore[method-assign]  # which a module may have
             with _instead({"monai.apps": _empty("monai.apps")}):  # of which all use one module, and it imports the rest
                 for name in _PARTS:
                     import_module(f"monai.{name}")
             import_module("nibabel")
-        sys.meta_path.insert(0, _ShapesFirst())
     except Exception:  # a version of MONAI that needs what this does without
         for name in [name for name in sys.modules if name.partition(".")[0] == "monai"]:
             del sys.modules[name]
@@ -113,32 +104,6 @@ class _WhenUsed(ModuleType):
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
-
-
-class _ShapesFirst(MetaPathFinder, Loader):
-    """PyTorch's shapes come before any other part of it, which could import them in a circle only."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Import the shapes before the first part of PyTorch; if that is one that they import, it is taken as it is."""
-        if not name.startswith("torch."):
-            return None
-        with suppress(ValueError):  # another thread was here first
-            sys.meta_path.remove(self)
-        import_module(_SHAPES)
-        if name not in sys.modules:
-            return None
-        part = sys.modules[name]
-        own, part.__spec__ = part.__spec__, None  # else Python takes it, and runs the module a second time
-        return ModuleSpec(name, self, loader_state=own)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The part as it is there."""
-        return sys.modules[spec.name]
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Nothing is left to do, but for the spec."""
-        assert module.__spec__ is not None
-        module.__spec__ = module.__spec__.loader_state
 
 
 @contextmanager

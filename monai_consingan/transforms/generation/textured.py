@@ -38,7 +38,7 @@ def procedural_lesion(
     label, guide = draw_guide(example, outlines, diameter, rng)
     near, left = _texture_of(example)
     inner = spectrum_texture(left, near.label > 0, label.shape, rng)
-    return _finished(example, label, guide, _as_strong(inner, label, left, near.label), diameter, rng)
+    return _finished(example, label, guide, _of_donors_strength(inner, label, left, near.label), diameter, rng)
 
 
 def patch_lesion(
@@ -54,7 +54,7 @@ def patch_lesion(
     box = reach_box(label > 0, near.spacing, 2 * _SOFT_MM)
     inside, inner = (slice(None), *box), np.zeros_like(guide)
     inner[inside] = patch_texture(guide[inside], label[box], near.image - left, left, near, example.spread, rng)
-    return _finished(example, label, guide, _as_strong(inner, label, left, near.label), diameter, rng)
+    return _finished(example, label, guide, _of_donors_strength(inner, label, left, near.label), diameter, rng)
 
 
 def draw_guide(
@@ -79,7 +79,7 @@ def _texture_of(example: Example) -> tuple[DonorCrop, NDArray[np.float64]]:
     return near, near.image - Profile.of(example).painted(near.label, crop.spacing)
 
 
-def _as_strong(
+def _of_donors_strength(
     inner: NDArray[np.float64], label: np.ndarray, left: NDArray[np.float64], given: np.ndarray
 ) -> NDArray[np.float64]:
     """A new lesion's texture made as strong in every sequence and label value as the donor's texture is there.

@@ -94,8 +94,11 @@ class Background:
         if found.any() and not found.all():
             box = bounding_box(~found, [_MIX_REACH] * found.ndim)
             inner = found[box]
-            parts, count = ndimage.label(inner | self._near(values[box], 0.2))
-            inner |= (np.bincount(parts[inner], minlength=count + 1) > 0)[parts]
+            faint = self._near(values[box], 0.2) & ~inner
+            if faint.any():
+                part = bounding_box(faint, [1] * faint.ndim)
+                parts, count = ndimage.label((inner | faint)[part])
+                inner[part] |= (np.bincount(parts[inner[part]], minlength=count + 1) > 0)[parts]
             inner |= self._near(values[box], 1.0) & _grown(inner)
         return ~found if known is None else ~found & known
 

@@ -81,8 +81,11 @@ def poisson_blend(
     inside, known, there = inside[near], known[near], in_all(near)
     result, guide = target[there], guide[there].astype(np.float64)
     matrix, right = _membrane(result - guide, inside, known, mm, axis, alone)
-    planes = inside.ndim - (axis is not None) <= 2
-    added = spsolve(matrix.tocsc(), right).reshape(right.shape) if planes else _solve_in_space(matrix, right, precision)
+    if inside.ndim - (axis is not None) <= 2:
+        added = spsolve(matrix.tocsc(), right).reshape(right.shape)
+    else:
+        odd = np.add.reduce(np.nonzero(inside)) % 2 == 1
+        added = _solve_in_space(matrix, right, odd, precision)
     result[:, inside] = guide[:, inside] + added.T
     return target
 
@@ -133,29 +136,45 @@ def _membrane(
     return matrix, right
 
 
-def _solve_in_space(matrix: csr_matrix, right: np.ndarray, precision: float) -> np.ndarray:
-    """The solution for each column of the right side, in space."""
-    inverse = 1.0 / matrix.diagonal()
-    return np.stack([_solved(matrix, inverse, column, precision) for column in np.ascontiguousarray(right.T)], axis=1)
+def _solve_in_space(matrix: csr_matrix, right: np.ndarray, odd: np.ndarray, precision: float) -> np.ndarray:
+    """The solution for each column of the right side, in space.
+
+    Voxels are coloured like a chessboard: those of one colour have neighbours of the other only, so that half of them
+    can be eliminated at once, and what is left is solved in half as many iterations. Unknowns are scaled so that the
+    diagonal is 1.
+
+    Args:
+        matrix: as of :func:`_membrane`.
+        right: its right side, (N, C).
+        odd: the colour of every unknown, boolean.
+        precision: the error that is left.
+    """
+    scale = 1.0 / np.sqrt(matrix.diagonal())
+    to_even = matrix[~odd][:, odd]
+    to_even.data *= -np.repeat(scale[~odd], np.diff(to_even.indptr)) * scale[odd][to_even.indices]
+    to_odd = to_even.T.tocsr()
+    solution = np.empty(right.shape[::-1])
+    for found, given in zip(solution, np.ascontiguousarray((right * scale[:, None]).T), strict=True):
+        found[odd] = _solved(to_even, to_odd, given[odd] + to_odd @ given[~odd], precision)
+        found[~odd] = given[~odd] + to_even @ found[odd]
+    return (solution * scale).T
 
 
-def _solved(matrix: csr_matrix, inverse: np.ndarray, right: np.ndarray, precision: float) -> np.ndarray:
-    """Conjugate gradients with the diagonal, whose inverse is given, as preconditioner."""
-    goal = precision**2 * _dot(right, right)
-    solution, left = np.zeros_like(right), right.copy()
-    step = inverse * left
-    weight = _dot(left, step)
+def _solved(to_even: csr_matrix, to_odd: csr_matrix, right: np.ndarray, precision: float) -> np.ndarray:
+    """The unknowns of one colour, the other's being eliminated, by conjugate gradients."""
+    solution, left, step = np.zeros_like(right), right.copy(), right.copy()
+    weight = _dot(left, left)
+    goal = precision**2 * weight
     for _ in range(_ITERATIONS):
-        if _dot(left, left) <= goal:
+        if weight <= goal:
             return solution
-        image = matrix @ step
+        image = step - to_odd @ (to_even @ step)
         share = weight / _dot(step, image)
         solution += share * step
         left -= share * image
-        turned = inverse * left
-        before, weight = weight, _dot(left, turned)
+        before, weight = weight, _dot(left, left)
         step *= weight / before
-        step += turned
+        step += left
     raise NoPlaceError("the Poisson equation of this mask has no stable solution; give axis.")
 
 

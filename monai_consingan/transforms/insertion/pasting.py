@@ -133,7 +133,9 @@ class Pasting:
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
         if self.blend == "tissue":
             merged = TissueBlend()(host, donor, mask, axis=axis, spacing=mm, valid=valid, around=around)
-            return np.where(merged != host, cast_values(merged, host.dtype), host)
+            result, changed = host.copy(), merged != host
+            result[changed] = cast_values(merged[changed], host.dtype)
+            return result
         pairs = zip(host, donor, strict=True)
         if self.blend == "crossfade":
             faded = [

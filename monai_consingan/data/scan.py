@@ -113,7 +113,7 @@ def load_label(
     if label.all():
         raise ConSinGANError(f"{what} has no background (no voxel is 0): give a label that outlines only the lesion.")
     dtype = np.int16 if label.max() <= np.iinfo(np.int16).max else np.int32
-    return _as_metatensor(label.astype(dtype), np.asarray(image.affine, dtype=np.float64), path)
+    return _as_metatensor(label.astype(dtype, order="C"), np.asarray(image.affine, dtype=np.float64), path)
 
 
 def keep_labels(label: MetaTensor, lesion_labels: Iterable[int] | None, *, name: str = "label") -> MetaTensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import torch
 from monai.config import NdarrayOrTensor
@@ -15,6 +18,17 @@ from .stored import source_name
 
 THICK_SLICES = 2.5
 """How many times the largest side of a voxel may be the smallest for a volume to be worked on in space."""
+
+
+def axis_codes(affine: Any) -> str:
+    """Where the axes of an affine point to, a letter each, such as RAS."""
+    matrix = as_array(affine).astype(np.float64, order="C")
+    return _codes(matrix.shape, matrix.tobytes())
+
+
+@lru_cache(16)
+def _codes(shape: tuple[int, ...], matrix: bytes) -> str:
+    return "".join(map(str, aff2axcodes(np.frombuffer(matrix).reshape(shape))))
 
 
 def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
@@ -43,7 +57,7 @@ def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
     thickest = int(np.argmax(spacing))
     if spacing[thickest] > 1.5 * float(np.median(spacing)):
         return thickest
-    return next(i for i, code in enumerate(aff2axcodes(affine)) if code in "SI")
+    return next(i for i, code in enumerate(axis_codes(affine)) if code in "SI")
 
 
 def thick_slices(image: NdarrayOrTensor) -> str:

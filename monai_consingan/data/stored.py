@@ -70,11 +70,11 @@ class Stored:
         return replace(self, raw=self.raw[..., number]) if self.raw.ndim > 3 else self
 
     def values(self) -> np.ndarray:
-        """Return the voxels' values as float32."""
+        """Return the voxels' values as float32, which lie in memory in the order of the axes."""
         with np.errstate(over="ignore"):  # such values are infinite, and refused
             if self.slope == 1.0 and self.inter == 0.0:
-                return self.raw.astype(np.float32)
-            return (self.raw.astype(np.float64) * self.slope + self.inter).astype(np.float32)
+                return self.raw.astype(np.float32, order="C")
+            return (self.raw.astype(np.float64) * self.slope + self.inter).astype(np.float32, order="C")
 
 
 def file_format(path: str | Path, *, name: str = "image") -> Format:
@@ -172,7 +172,7 @@ def read_stored(path: str | Path, *, name: str = "image", indices: bool = False,
         raise ConSinGANError(f"{name} {path} has {raw.ndim} dimensions {raw.shape}: give {wanted}.")
     if raw.size == 0:
         raise ConSinGANError(f"{name} {path} is empty (shape {raw.shape}): give an image with voxels.")
-    raw = np.array(raw, dtype=raw.dtype.newbyteorder("="), order="K")
+    raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
     return replace(stored, raw=raw, affine=_usable_affine(stored.affine, min(raw.ndim, 3), f"{name} {path}"), path=path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ TILE = 144
 """Height and width of a picture of one plane, in pixels."""
 
 _SMALLEST_MM, _AROUND_MM = 48.0, 32.0
+_PACKING = 2  # of PNG: in half of the time
 _OUTLINE = (230, 159, 0, 255)  # orange, which no kind of colour blindness takes for grey
 
 
@@ -32,12 +34,12 @@ class CardView:
 
     Args:
         planes: spatial axis perpendicular to each plane, and the slice; empty in 2D.
-        centre: voxel that the squares are centred on.
+        centres: row and column of the pixel that each square is centred on.
         side_mm: their side.
     """
 
     planes: tuple[tuple[int, int], ...]
-    centre: tuple[int, ...]
+    centres: tuple[tuple[int, int], ...]
     side_mm: float
 
     @classmethod
@@ -59,9 +61,12 @@ class CardView:
         planes = [(axis, box[axis].start + widest_slice(inside[box][None], axis)) for axis in axes]
         if inside.ndim == 3 and not all(n > 1 for n in inside.shape):  # one slice: it alone is a picture
             planes = [(axis, 0) for axis in range(3) if inside.shape[axis] == 1][:1]
-        view = cls(tuple(planes), middle, 0.0)
-        extents = [_extent_mm(part) for part in view._slices(inside[None].astype(np.uint8), image)]
-        return cls(view.planes, middle, max(_SMALLEST_MM, max(extents) + _AROUND_MM))
+        extents = [_extent_mm(part) for part in _slices(inside[None].astype(np.uint8), image, planes)]
+        spot = np.zeros((1, *inside.shape), np.uint8)
+        spot[0][middle] = 1
+        marks = _slices(spot, image, [(axis, middle[axis]) for axis, _ in planes])
+        centres = tuple((int(row[0]), int(column[0])) for row, column in (np.nonzero(mark.values) for mark in marks))
+        return cls(tuple(planes), centres, max(_SMALLEST_MM, max(extents) + _AROUND_MM))
 
     def tiles(self, image: NdarrayOrTensor, *, outside: float = 0.0, order: int = 1) -> list[NDArray[Any]]:
         """The pictures of one channel, arrays of :data:`TILE` x :data:`TILE`.
@@ -71,23 +76,12 @@ class CardView:
             outside: value beyond the image's edge.
             order: 1 interpolates linearly, 0 takes the nearest voxel.
         """
-        spot = np.zeros(as_array(image).shape, np.uint8)
-        spot[0][self.centre] = 1
-        tiles = []
-        for part, mark in zip(self._slices(image, image), self._slices(spot, image, through=True), strict=True):
-            row, column = (int(i[0]) for i in np.nonzero(mark.values))
-            steps = (np.arange(TILE) + 0.5) / TILE * self.side_mm - self.side_mm / 2
+        tiles, steps = [], (np.arange(TILE) + 0.5) / TILE * self.side_mm - self.side_mm / 2
+        for part, (row, column) in zip(_slices(image, image, self.planes), self.centres, strict=True):
             grid = np.meshgrid(row + steps / part.pixel_mm[0], column + steps / part.pixel_mm[1], indexing="ij")
             values = part.values.astype(np.float32)
             tiles.append(ndimage.map_coordinates(values, grid, order=order, mode="constant", cval=outside))
         return tiles
-
-    def _slices(self, image: NdarrayOrTensor, like: NdarrayOrTensor, *, through: bool = False) -> list[SliceView]:
-        """The slices of one channel; with ``through`` those through the centre instead."""
-        shown = MetaTensor(as_array(image), affine=like.affine) if isinstance(like, MetaTensor) else as_array(image)
-        if not self.planes:
-            return [slice_view(shown)]
-        return [slice_view(shown, axis=a, index=self.centre[a] if through else index) for a, index in self.planes]
 
 
 def grey_range(image: NdarrayOrTensor) -> list[tuple[float, float]]:
@@ -115,7 +109,7 @@ def save_card(
         tiles = [(tile - low) / (high - low) for tile in view.tiles(image[number : number + 1], outside=low)]
         rows.append(np.hstack(tiles))
     grey = np.rint(255 * np.clip(np.vstack(rows), 0, 1)).astype(np.uint8)
-    Image.fromarray(grey).save(path, format="PNG")
+    Image.fromarray(grey).save(path, format="PNG", compress_level=_PACKING)
 
 
 def save_outline(path: str | Path, lesion: NdarrayOrTensor, view: CardView, rows: int) -> None:
@@ -131,7 +125,13 @@ def save_outline(path: str | Path, lesion: NdarrayOrTensor, view: CardView, rows
     lines = np.hstack([mask & ~ndimage.binary_erosion(mask, border_value=1) for mask in masks])
     colours = np.zeros((*lines.shape, 4), np.uint8)
     colours[lines] = _OUTLINE
-    Image.fromarray(np.tile(colours, (rows, 1, 1))).save(path, format="PNG")
+    Image.fromarray(np.tile(colours, (rows, 1, 1))).save(path, format="PNG", compress_level=_PACKING)
+
+
+def _slices(image: NdarrayOrTensor, like: NdarrayOrTensor, planes: Sequence[tuple[int, int]]) -> list[SliceView]:
+    """The slices of one channel, (1, \\*spatial), or in 2D all of it; the affine is that of another image."""
+    shown = MetaTensor(as_array(image), affine=like.affine) if isinstance(like, MetaTensor) else as_array(image)
+    return [slice_view(shown, axis=axis, index=index) for axis, index in planes] or [slice_view(shown)]
 
 
 def _extent_mm(view: SliceView) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from monai_consingan.arrays import as_array
+from monai_consingan.data.slices import axis_codes
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.inputs import spatial_array
@@ -87,7 +87,7 @@ def slice_view(image: NdarrayOrTensor, *, axis: int | None = None, index: int | 
     height, width = (float(np.linalg.norm(affine[:3, number])) for number in shown)
     if not volume and np.array_equal(affine[:2, :2], np.eye(2)):
         return SliceView(array.T, (width, height))
-    codes = nib.orientations.aff2axcodes(affine)
+    codes = axis_codes(affine)
     first, second = (codes[number] for number in shown)
     # Rows go down to inferior, or to posterior in an axial slice; columns go to the patient's left, or to posterior.
     if second in "SI" or (second in "AP" and first in "LR"):
@@ -107,7 +107,7 @@ def plane_axes(image: NdarrayOrTensor) -> dict[str, int]:
         oblique volumes they are the nearest.
     """
     affine = as_array(image.affine).astype(np.float64) if isinstance(image, MetaTensor) else np.eye(4)
-    codes = nib.orientations.aff2axcodes(affine)
+    codes = axis_codes(affine)
     return {plane: next(i for i, code in enumerate(codes) if code in ends) for plane, ends in _PLANES.items()}
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import AffineGrid, Orientation
-from nibabel.orientations import aff2axcodes
 from scipy.ndimage import find_objects, gaussian_filter
 from torch.nn.functional import grid_sample
 
@@ -22,6 +21,7 @@ from monai_consingan.data import number_lesions, same_sequences, sequence_names
 from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data.sequences import chosen_channel
+from monai_consingan.data.slices import axis_codes
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.head import WHOLE_HEAD_MM, air_level, tissue_level
@@ -115,11 +115,13 @@ def crop_lesions(
     valid = np.ones(label.shape, np.uint8) if valid is None else as_array(valid)
     check_shape(valid, label.shape, name="a donor's valid", other="its image")
     if image.ndim == 4 and isinstance(image, MetaTensor) and isinstance(host, MetaTensor):
-        turn = Orientation(axcodes="".join(aff2axcodes(as_array(host.affine))), labels=None)
-        label, valid = (turn(MetaTensor(as_array(part).copy(), affine=image.affine)) for part in (label, valid))
-        image = turn(image)
+        wanted = axis_codes(host.affine)
+        if wanted != axis_codes(image.affine):
+            turn = Orientation(axcodes=wanted, labels=None)
+            label, valid = (turn(MetaTensor(as_array(part).copy(), affine=image.affine)) for part in (label, valid))
+            image = turn(image)
     mm = spacing_of(image, None if isinstance(image, MetaTensor) else spacing)
-    values, labels = as_array(image).astype(np.float32), as_array(label)[0]
+    values, labels = as_array(image).astype(np.float32, copy=False), as_array(label)[0]
     numbers = number_lesions(as_mask(labels, name="a donor's label") * labels, lesion_labels)
     if not numbers.any():
         what = "values above 0" if lesion_labels is None else f"the values {list(lesion_labels)}"

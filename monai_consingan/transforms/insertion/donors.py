@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
 from monai.data import MetaTensor
-from nibabel.orientations import aff2axcodes
 
 from monai_consingan.arrays import spacing_of
 from monai_consingan.data import sequence_names
+from monai_consingan.data.slices import axis_codes
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions, turn_donor
@@ -113,7 +112,7 @@ class Donors:
             ConSinGANError: the donor cannot be read, or has other axes or channels than the host.
             NoPlaceError: the lesion is too small, or all of the donor's are or do not stand out.
         """
-        axes = _axes(tuple(map(tuple, host.affine.tolist()))) if isinstance(host, MetaTensor) else ""
+        axes = axis_codes(host.affine) if isinstance(host, MetaTensor) else ""
         key = (draw.donor, axes, axis, host.ndim, sequence_names(host))
         crops = self._crops.get(key)
         if crops is None:
@@ -141,9 +140,3 @@ class Donors:
     def _fit(self, crop: DonorCrop) -> bool:
         """Whether a lesion is large and visible enough; what cannot be measured does not count against it."""
         return crop.volume_mm3 >= self.min_volume and not crop.visibility < self.min_cnr
-
-
-@lru_cache(16)
-def _axes(affine: tuple[tuple[float, ...], ...]) -> str:
-    """Where the axes of an affine point to, such as RAS."""
-    return "".join(map(str, aff2axcodes(np.asarray(affine))))

@@ -24,6 +24,7 @@ from monai_consingan.data import (
     unstack_keys,
     work_dims,
 )
+from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
@@ -116,20 +117,23 @@ class FillLesion(Transform):
         dims = work_dims(image, self.axis, self.dims) if slice_index is None else 2
         across = axis if dims == 2 else None
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
-        values = as_array(label)
-        stays = 2 * (values > 0).astype(np.int16)
-        stays[as_array(lesion) > 0] = 1
+        values, inside = as_array(label), as_array(lesion) > 0
+        ill = values > 0
+        near = bounding_box(ill) if ill.any() else (...,)  # a small part of most labels
+        stays = np.zeros(values.shape, np.int16)
+        stays[near] = np.where(inside[near], 1, 2 * ill[near])
         removal = RemoveLesion(
             self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis
         )
         removed = removal(image, wrap_like(stays, label), lesion_labels=[1], head=head)
-        kept = np.where(as_array(removed.label) > 0, values, 0).astype(values.dtype)
+        kept = np.zeros_like(values)
+        kept[near] = np.where(as_array(removed.label)[near] > 0, values[near], 0)
         return FilledLesion(
             removed.image,
             wrap_like(kept, label),
             removed.mask,
             self._training(image, removed, across, flip_axis),
-            wrap_like((as_array(lesion) > 0).astype(np.uint8), image),
+            wrap_like(inside.view(np.uint8), image),
             removed.method,
             removed.tried,
             axis,

@@ -60,5 +60,7 @@ def load_lesions(
         return None, np.zeros(image.shape[1:], np.int32)
     label = load_label(stored or record.label, image=image, name=f"label of {record.name}", allow_empty=True)
     values = label.numpy()[0]
-    numbers = number_lesions(np.where(np.isin(values, record.ignored), 0, values), tuple(lesion_labels) or None)
+    if record.ignored:
+        values = np.where(np.isin(values, record.ignored), 0, values)
+    numbers = number_lesions(values, tuple(lesion_labels) or None)
     return label, numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 - 2**10 else np.int32)

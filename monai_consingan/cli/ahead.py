@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from monai_consingan.cli.lean import import_parts, in_own_process
+from monai_consingan.cli.lean import import_parts, in_own_process, no_garbage
 from monai_consingan.fields import Settings
 from monai_consingan.settings import TrainingSettings, preset_settings
 
@@ -36,7 +36,8 @@ def compile_ahead(options: Mapping[str, Any], settings: TrainingSettings | None,
 
 
 if __name__ == "__main__":
-    import_parts()
-    from monai_consingan.networks.fast import ahead
+    with no_garbage():
+        import_parts()
+        from monai_consingan.networks.fast import ahead
 
-    ahead.help_with(int(sys.argv[1]))
+        ahead.help_with(int(sys.argv[1]))

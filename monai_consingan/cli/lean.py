@@ -43,7 +43,7 @@ def import_monai() -> None:
     is imported as usual where it cannot be had like this.
     """
     if "monai" not in sys.modules and in_own_process():
-        with _no_garbage():
+        with no_garbage():
             import_parts()
             import_module("monai_consingan.workflows")
 
@@ -71,8 +71,8 @@ def import_parts() -> None:
 
 
 @contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Nothing that is made here is ever looked at for garbage."""
+def no_garbage() -> Iterator[None]:
+    """Nothing that is made here is ever looked at for garbage: that takes time, also at the end of the process."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Compiling for the first training of a machine in two processes: the slower half by a helper that began before."""
+"""Compiling for the first training of a machine in two processes: the larger part by a helper that began before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _helpers: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def begin(channels: int, command: Sequence[str]) -> None:
-    """Start a helper that compiles :func:`~monai_consingan.networks.fast.winograd.winograd`, if that is not kept yet.
+    """Start a helper that compiles what hangs on nothing but the filters, if that is not kept yet.
 
     Args:
         channels: filters of the training to come.
@@ -36,9 +36,13 @@ def begin(channels: int, command: Sequence[str]) -> None:
 
 def help_with(channels: int) -> None:
     """What the helper does."""
+    from monai_consingan.networks.fast.norm import norm
+    from monai_consingan.networks.fast.resample import resample
     from monai_consingan.networks.fast.winograd import winograd
 
-    winograd(channels, torch.float32)
+    for make in (winograd, norm):
+        make(channels, torch.float32)
+    resample(torch.float32)
 
 
 def compile_rest(channels: int, in_channels: int, taps: int) -> None:
@@ -55,12 +59,8 @@ def compile_rest(channels: int, in_channels: int, taps: int) -> None:
     if helper is None:
         return
     from monai_consingan.networks.fast.few_channels import expander, padded, reducer
-    from monai_consingan.networks.fast.norm import norm
-    from monai_consingan.networks.fast.resample import resample
 
-    for make in (expander, norm):
-        make(channels, torch.float32)
+    expander(channels, torch.float32)
     reducer(padded(9 * taps * in_channels), torch.float32)
-    resample(torch.float32)
     with suppress(subprocess.TimeoutExpired):
         helper.wait(_PATIENCE)

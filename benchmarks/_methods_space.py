@@ -35,16 +35,19 @@ class SpaceMethod:
         paste: options of :class:`monai_consingan.transforms.PasteLesion`.
         redrawn: where what a network redraws is used; None for no network.
         dims: spatial dims of the network.
+        like: the method as much of which is shown, in the mean over the mask, as of the other; None for all.
     """
 
     paste: Mapping[str, Any]
     redrawn: BlendSettings | None = None
     dims: int = 3
+    like: str | None = None
 
 
 METHODS: dict[str, SpaceMethod] = {
     "gain matched": SpaceMethod({"match": "gain"}),
     "poisson": SpaceMethod({"blend": "poisson"}),
+    "poisson, as much as tissue": SpaceMethod({"blend": "poisson"}, like="tissue"),
     "gain matched + poisson": SpaceMethod({"blend": "poisson", "match": "gain"}),
     "tissue by slices": SpaceMethod({"blend": "tissue", "match": "gain", "axis": 2}),
     "tissue": SpaceMethod({"blend": "tissue", "match": "gain"}),
@@ -100,11 +103,28 @@ def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) ->
         host, tissue = (MetaTensor(part, affine=torch.eye(4)) for part in (case.host, case.tissue))
         mask = MetaTensor(np.uint8(case.mask)[None], affine=torch.eye(4))
         pasted = PasteLesion(**method.paste)(host, tissue, mask)
+        if method.like is not None:
+            shares = (share_left(result_of(method.like, case, folder, models), case), share_left(pasted.image, case))
+            return _weaker(as_array(pasted.image), case.host, *shares)
         if method.redrawn is None:
             return as_array(pasted.image)
         model = models.get(case.pair[0], method.dims)
         redrawing = Redrawing(model.settings, method.redrawn, model)
         return as_array(redrawing(pasted.image, mask, host, axis=2).image)
 
-    what = method.paste if method.redrawn is None else (method, models.seed, models.crops[case.pair[0]].sum())
+    what: Any = method.paste if method.like is None else (method.paste, METHODS[method.like].paste)
+    what = what if method.redrawn is None else (method, models.seed, models.crops[case.pair[0]].sum())
     return kept(folder, what, (case.host, case.tissue, case.mask), made)
+
+
+def share_left(image: Any, case: SpacePaste) -> np.ndarray:
+    """What is left within the mask of what the gain-matched tissue differs from the host by, (C,): 1 is all, 0 none."""
+    whole = PasteLesion(match="gain")(case.host, case.tissue, case.mask[None]).image
+    change, most = ((as_array(part) - case.host)[:, case.mask].astype(np.float64) for part in (image, whole))
+    return np.asarray((change * most).sum(axis=1) / np.maximum((most**2).sum(axis=1), 1e-9))
+
+
+def _weaker(image: np.ndarray, host: np.ndarray, wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """The change to a host made weaker, channel by channel, so that as much is left as is wanted."""
+    share = np.clip(wanted / np.where(np.abs(found) > 1e-3, found, 1.0), 0.0, 1.0)
+    return np.asarray(host + share.reshape(-1, 1, 1, 1) * (image - host), np.float32)

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from _border_space import DIRECTIONS, Border, border_cubes, space_features
 from _command import command_line, in_a_sentence, patients_of, write_json
+from _intervals import interval as median_interval
 from _intervals import shown
 from _measure import table
-from _methods_space import METHODS, NETWORK_FREE, SpaceModels, result_of
+from _methods_space import METHODS, NETWORK_FREE, SpaceModels, result_of, share_left
 from _null_pastes_space import SpacePaste, space_pastes
 from _sequences import SEQUENCES, read_volumes
 from _telling_apart import auc_interval, cnn_scores, forest_scores
@@ -56,7 +57,8 @@ def measure(
 ) -> list[dict[str, Any]]:
     """A row for every method and sequence, and one for all sequences of several.
 
-    A row has the AUC by all profiles, by those in plane, by those through plane, and with ``cnn`` by the network.
+    A row has the AUC by all profiles, by those in plane, by those through plane, and with ``cnn`` by the network, and
+    how much is left of what was pasted (:func:`share_left`): to leave the host as it is hides any border.
     Only pairs with a patient of ``judged`` count, if any are named; classifiers learn from all other pairs.
     """
     pairs = [case.pair for case in cases] * 2
@@ -82,8 +84,11 @@ def measure(
         images = [result_of(name, case, cache, models) for case in cases]
         both = [features(image, case.mask) for image, case in zip(images, cases, strict=True)] + untouched
         pasted = cubes(images) if cnn else []
+        remains = np.array([share_left(image, case) for image, case in zip(images, cases, strict=True)])
         for part, channels in parts.items():
             row: dict[str, Any] = {"method": name, "sequence": part, "n": int(counts.sum())}
+            shares = np.where(counts[: len(cases)], remains[:, channels].mean(axis=1), np.nan)
+            row["left"] = median_interval(shares, [case.pair[0] for case in cases], seed=seed)
             for title, ways in {"all": DIRECTIONS, **{way: (way,) for way in DIRECTIONS}}.items():
                 row[title] = interval(forest_scores(matrix(both, channels, ways), truth, pairs, FOLDS, seed)[0])
             if cnn:

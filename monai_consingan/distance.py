@@ -188,6 +188,11 @@ def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int] | None = None) -
     return tuple(box)
 
 
+def marked_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box around a mask, which is a small part of most labels; an empty one where the mask is empty."""
+    return bounding_box(mask) if mask.any() else (slice(0, 0),) * mask.ndim
+
+
 def depth_inside(mask: NDArray[np.bool_], spacing: Sequence[float], axis: int | None = None) -> NDArray[np.float64]:
     """Depth of each voxel of the mask: its distance in mm to the nearest voxel outside.
 

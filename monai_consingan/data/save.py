@@ -16,6 +16,7 @@ from monai.data.utils import to_affine_nd
 from monai.utils import ImageMetaKey
 
 from ..arrays import as_array
+from ..distance import marked_box
 from ..errors import ConSinGANError
 from ..whole_file import whole_file
 from .stored import Stored, file_format, read_stored
@@ -150,7 +151,9 @@ def save_label_like(
     if stored.format == "picture":
         _write_picture(path, whole.astype(fitting[0]).T)
     else:
-        _write_nifti(path, whole.astype(fitting[0]), stored)
+        voxels, box = np.zeros(whole.shape, fitting[0], order="F"), marked_box(whole > 0)  # as they lie in the file
+        voxels[box] = whole[box]
+        _write_nifti(path, voxels, stored)
 
 
 def _altered(

@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from monai.utils import ImageMetaKey, MetaKeys, SpaceKeys
 from nibabel import orientations
 
-from ..distance import bounding_box
+from ..distance import marked_box
 from ..errors import ConSinGANError
 from .stored import Stored, read_stored, source_name
 
@@ -167,7 +167,7 @@ def _read(file: str | Path | Stored, name: str, *, indices: bool = False) -> tup
 
 def _only(label: np.ndarray, lesion_labels: Iterable[int], what: str, *, allow_missing: bool = False) -> np.ndarray:
     """The label with some of its values, in its type."""
-    box = _marked(label)
+    box = marked_box(label != 0)
     present = [int(v) for v in np.unique(label[box]) if v != 0]
     wanted = sorted({int(v) for v in lesion_labels})
     if not wanted or 0 in wanted or not (allow_missing or set(wanted) & set(present)):
@@ -178,12 +178,6 @@ def _only(label: np.ndarray, lesion_labels: Iterable[int], what: str, *, allow_m
     kept = np.zeros_like(label)
     kept[box] = np.where(np.isin(label[box], wanted), label[box], 0)
     return kept
-
-
-def _marked(label: np.ndarray) -> tuple[slice, ...]:
-    """The box around all that a label marks, which is a small part of most; empty where there is nothing."""
-    marks = label != 0
-    return bounding_box(marks) if marks.any() else (slice(0, 0),) * label.ndim
 
 
 def _as_metatensor(array: np.ndarray, affine: np.ndarray, path: str | Path) -> MetaTensor:

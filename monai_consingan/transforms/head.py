@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,7 @@ from monai_consingan.transforms.morphology import ball, dilated, eroded, filled,
 AIR_FRACTION = 0.1
 OPENING_MM = 2.0
 WHOLE_HEAD_MM = 15.0
-_KEPT = 64  # images of which the level of air is kept in memory
+_KEPT = 64  # images of which the level of air and the head are kept in memory
 
 
 def _asked(image: Any, background: Background | None = None) -> tuple[Any, ...]:
@@ -177,11 +178,6 @@ def tissue_in(
     return np.asarray(shown & (image[box] > level))
 
 
-def _told(image: Any, **given: Any) -> tuple[Any, ...]:
-    return *image_identity(image), repr(sorted(given.items()))
-
-
-@cached(LRUCache(1), key=_told, lock=RLock())
 def head_mask(
     image: Any,
     *,
@@ -193,8 +189,8 @@ def head_mask(
 
     Voxels above the level of air, their holes (air, bone, fluid) filled in space and in every slice, rid of thin
     bridges by an opening, and of these the largest connected part. Works for whole heads and for skull-stripped
-    brains, in 2D and 3D, and for slabs of few slices. The head of the last image, which is told by all of its voxels,
-    is kept in memory.
+    brains, in 2D and 3D, and for slabs of few slices. The heads of the last images, which are told by all of their
+    voxels, are kept in memory, a bit for each voxel around.
 
     Args:
         image: array of shape (\\*spatial), 2D or 3D, in any intensity units.
@@ -211,16 +207,29 @@ def head_mask(
     mm = as_spacing(spacing, values.ndim)
     background = find_background(values) if background is None else background
     air = air_level(values, background) if air is None else air
+    box, bits = _found_head(values, mm, background, air)
+    head, size = np.zeros(values.shape, bool), [side.stop - side.start for side in box]
+    head[box] = np.unpackbits(bits, count=math.prod(size)).reshape(size)
+    head.flags.writeable = False
+    return head
+
+
+def _told(image: np.ndarray, *given: Any) -> tuple[Any, ...]:
+    return *image_identity(image), repr(given)
+
+
+@cached(LRUCache(_KEPT), key=_told, lock=RLock())
+def _found_head(
+    values: np.ndarray, mm: tuple[float, ...], background: Background, air: float
+) -> tuple[tuple[slice, ...], np.ndarray]:
+    """What :func:`head_mask` finds: a box around the head, and the head in it, eight voxels a byte."""
     tissue = (values > air) & ~background.mask(values)
     box = bounding_box(tissue)
     solid, element = filled(tissue[box]), ball(mm, OPENING_MM)
     opened = largest_part(dilated(eroded(solid, element), element))
     core = opened if opened.any() else largest_part(solid)
-    head = np.zeros(values.shape, bool)
     # an opening rounds corners off: give those back that touch the core
-    head[box] = filled(core | (solid & dilated(core, element)))
-    head.flags.writeable = False
-    return head
+    return box, np.packbits(filled(core | (solid & dilated(core, element))))
 
 
 def edge_distance(head: np.ndarray, spacing: Sequence[float], reach_mm: float = np.inf) -> np.ndarray:

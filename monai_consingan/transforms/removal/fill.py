@@ -24,7 +24,7 @@ from monai_consingan.data import (
     unstack_keys,
     work_dims,
 )
-from monai_consingan.distance import bounding_box
+from monai_consingan.distance import marked_box
 from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
 from monai_consingan.transforms.removal.flipud import flip_mirror
@@ -119,7 +119,7 @@ class FillLesion(Transform):
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values, inside = as_array(label), as_array(lesion) > 0
         ill = values > 0
-        near = bounding_box(ill) if ill.any() else (...,)  # a small part of most labels
+        near = marked_box(ill)
         stays = np.zeros(values.shape, np.int16)
         stays[near] = np.where(inside[near], 1, 2 * ill[near])
         removal = RemoveLesion(

@@ -107,7 +107,7 @@ class CaseMaker(ABC, Generic[Settings]):
                     lesion["instance"],
                     before=case.original,
                     after=case.image,
-                    mask=wrap_like(mask.astype(np.uint8), case.original),
+                    mask=wrap_like(mask.view(np.uint8), case.original),
                     ranges=ranges,
                 )
         return {

@@ -54,9 +54,13 @@ def as_mask(mask: Any, *, name: str = "mask") -> np.ndarray:
         ConSinGANError: when a value is NaN or infinite.
     """
     values = as_array(mask)
+    _check_mask(values, name)
+    return np.asarray(values > 0)
+
+
+def _check_mask(values: np.ndarray, name: str) -> None:
     if not all_finite(values):
         raise ConSinGANError(f"{name} holds NaN or infinite values; give a mask of finite numbers.")
-    return np.asarray(values > 0)
 
 
 def as_spacing(spacing: Sequence[float] | float, ndim: int) -> tuple[float, ...]:
@@ -173,10 +177,12 @@ def check_host(image: Any, label: Any = None, region: Any = None) -> None:
     for name, mask in (("label", label), ("region", region)):
         if mask is None:
             continue
-        shape, grid = np.shape(as_array(mask)), (1, *image.shape[1:])
-        if shape != grid:
-            raise ConSinGANError(f"{name} has shape {shape} but the image {tuple(image.shape)}; give it as {grid}.")
-        as_mask(mask, name=name)
+        values, grid = as_array(mask), (1, *image.shape[1:])
+        if values.shape != grid:
+            raise ConSinGANError(
+                f"{name} has shape {values.shape} but the image {tuple(image.shape)}; give it as {grid}."
+            )
+        _check_mask(values, name)
 
 
 def check_shape(values: np.ndarray, shape: Sequence[int], *, name: str, other: str) -> None:

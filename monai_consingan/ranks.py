@@ -9,10 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def median(values: NDArray[Any]) -> float:
-    """The median of some values, told at once where more than half of them are the least, as around a brain."""
+def median(values: NDArray[Any], left_out: NDArray[np.bool_] | None = None) -> float:
+    """The median of some values, told at once where more than half of them are the least, as around a brain.
+
+    Args:
+        values: array of any shape.
+        left_out: boolean array of the same shape: values that do not count, not all; None for none.
+    """
     least = values.min()
-    return float(least if 2 * np.count_nonzero(values == least) > values.size else np.median(values))
+    lowest, total = np.count_nonzero(values == least), values.size
+    if left_out is not None:
+        others = values[left_out]
+        lowest, total = lowest - np.count_nonzero(others == least), total - others.size
+    if 2 * lowest > total:
+        return float(least)
+    return float(np.median(values if left_out is None else values[~left_out]))
 
 
 def percentiles(values: NDArray[Any], shares: Sequence[float]) -> NDArray[np.float64]:

@@ -31,3 +31,9 @@ def test_of_a_volume_and_of_nothing_but_air() -> None:
 def test_the_median_is_numpys(values: list[float], air: int) -> None:
     image = np.array(values + [min(values)] * air)
     assert median(image) == np.median(image)
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30), st.integers(-3, 3))
+def test_the_median_of_what_is_not_left_out(pairs: list[tuple[int, bool]], one: int) -> None:
+    image, out = np.array([*(value for value, _ in pairs), one]), np.array([*(left for _, left in pairs), False])
+    assert median(image, out) == np.median(image[~out])

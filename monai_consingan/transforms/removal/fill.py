@@ -120,7 +120,7 @@ class FillLesion(Transform):
         values, inside = as_array(label), as_array(lesion) > 0
         ill = values > 0
         near = marked_box(ill)
-        stays = np.zeros(values.shape, np.int16)
+        stays = np.zeros(values.shape, np.uint8)
         stays[near] = np.where(inside[near], 1, 2 * ill[near])
         removal = RemoveLesion(
             self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.bends import bent_fill
 from monai_consingan.transforms.removal.means import Means
@@ -44,15 +45,17 @@ class Filling:
         texture: float,
         most: float,
     ) -> None:
-        self.region, self.known, self.ring, self.axis, self.mm = region, known, ring, axis, mm
+        self.whole = region, known, ring
+        self.box = box = bounding_box(region | ring, [1] * region.ndim)  # what is beyond has a say in means only
+        self.region, self.known, self.ring, self.axis, self.mm = region[box], known[box], ring[box], axis, mm
         self.structure, self.texture, self.most = structure, texture, most
-        self.both, self.taken = ring & sound, region & sound
+        self.both, self.taken = self.ring & sound[box], self.region & sound[box]
         pixel = pixel_widths(axis, region.ndim)
         coarse = [0.0 if along == axis else coarse_mm / size for along, size in enumerate(mm)]
         self.of_source, self.of_both = (
-            [Means(where, sigma) for sigma in (coarse, pixel)] for where in (sound, told & sound)
+            [Means(where, sigma, box) for sigma in (coarse, pixel)] for where in (sound, told & sound)
         )
-        self.of_host = Means(told, pixel)
+        self.of_host = Means(told, pixel, box)
 
     def __call__(self, host: np.ndarray, source: np.ndarray, fine: np.ndarray | None) -> np.ndarray:
         """A channel with the region filled.
@@ -66,17 +69,19 @@ class Filling:
         (here_low, here_middle), (there_low, there_middle) = (
             [means(image) for means in self.of_both] for image in (host, source)
         )
+        filled, fine = host.copy(), fine if fine is None else fine[self.box]
+        here, there = host[self.box], source[self.box]
         share = max(_slope(here_middle - here_low, there_middle - there_low, self.both), self.structure)
         structure = _slope(here_low, there_low, self.both) * low + share * (middle - low)
-        smooth = poisson_blend(host, structure, self.region, axis=self.axis, spacing=self.mm, valid=self.known)
-        rough = np.where(self.taken, source - middle if fine is None else fine, 0.0)
-        wanted = self.texture * energy(host - self.of_host(host), self.ring)
-        if fine is not None and (own := energy(fine, self.both & ordinary(source, self.both))) > 0:
+        smooth = poisson_blend(here, structure, self.region, axis=self.axis, spacing=self.mm, valid=self.known)
+        rough = np.where(self.taken, there - middle if fine is None else fine, 0.0)
+        wanted = self.texture * energy(here - self.of_host(host), self.ring)
+        if fine is not None and (own := energy(fine, self.both & ordinary(there, self.both))) > 0:
             count = int(self.taken.sum())
             wanted *= (energy(fine, self.taken) / own) ** (count / (count + _FEW))
         times = strength(smooth, rough, self.region, wanted, self.most, self.axis)
-        filled = np.where(self.region, smooth + times * rough, host)
-        return filled if fine is None else bent_fill(host, filled, self.region, self.known, self.ring, self.mm)
+        filled[self.box] = np.where(self.region, smooth + times * rough, here)
+        return filled if fine is None else bent_fill(host, filled, *self.whole, self.mm)
 
 
 def _slope(host: np.ndarray, source: np.ndarray, ring: np.ndarray) -> float:

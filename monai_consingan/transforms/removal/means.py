@@ -16,30 +16,35 @@ class Means:
     Args:
         where: the mask, boolean.
         sigma: standard deviations along every axis, in voxels.
+        box: the part of an image, with limits, in which means are wanted; None for all of it.
     """
 
-    def __init__(self, where: np.ndarray, sigma: Sequence[float]) -> None:
+    def __init__(self, where: np.ndarray, sigma: Sequence[float], box: tuple[slice, ...] | None = None) -> None:
         self.where, self.sigma = where, tuple(sigma)
-        self.weight = np.maximum(_gaussian(where.astype(np.float64), self.sigma), 1e-9)
+        self.box = (slice(None),) * where.ndim if box is None else box
+        self.weight = np.maximum(_gaussian(where.astype(np.float64), self.sigma, self.box), 1e-9)
         self.any = bool(where.any())
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """The means around every voxel of an image; the image itself where the mask is empty."""
+        """The means around every voxel of the box of an image; the image itself where the mask is empty."""
         if not self.any:
-            return image
+            return image[self.box]
         middle = image[self.where].mean()
-        return np.asarray(middle + _gaussian(np.where(self.where, image - middle, 0.0), self.sigma) / self.weight)
+        near = _gaussian(np.where(self.where, image - middle, 0.0), self.sigma, self.box)
+        return np.asarray(middle + near / self.weight)
 
 
-def _gaussian(image: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
-    """A gaussian filter, cut at three standard deviations, beyond an image 0.
+def _gaussian(image: np.ndarray, sigma: Sequence[float], box: tuple[slice, ...]) -> np.ndarray:
+    """A box of an image after a gaussian filter, cut at three standard deviations, beyond the image 0.
 
     What :func:`scipy.ndimage.gaussian_filter` gives up to rounding, by products of matrices, which are quicker for
     images of this size.
     """
-    for axis, width in enumerate(sigma):
+    for axis, (width, part) in enumerate(zip(sigma, box, strict=True)):
         if width > 0:
-            image = along(_filter_matrix(image.shape[axis], width), image, axis)
+            image = along(_filter_matrix(image.shape[axis], width)[part], image, axis)
+        else:
+            image = image[(slice(None),) * axis + (part,)]
     return image
 
 

@@ -151,9 +151,11 @@ def head_symmetry(
     if symmetry not in ("centre", "estimate"):
         return find_symmetry(image, affine, symmetry, axis)
     values = _clipped(image)
-    sound = values if ill is None or ill.all() else np.where(ill, median(values[~ill]), values)
-    grid = _shrunk(sound, *_world(affine, values.ndim), side=96)
-    del sound  # as large as the image
+    ill = np.zeros(values.shape, bool) if ill is None or ill.all() else ill
+    lesions = values[ill]
+    values[ill] = median(values, ill)  # for now, as a copy is as large as the image
+    grid = _shrunk(values, *_world(affine, values.ndim), side=96)
+    values[ill] = lesions
     for where in dict.fromkeys((symmetry, "estimate")):
         estimated = where == "estimate"
         plane = _estimated(values, affine, axis) if estimated else find_symmetry(image, affine, where, axis)

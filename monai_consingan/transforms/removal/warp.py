@@ -8,7 +8,9 @@ from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
+import torch
 from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
+from torch.nn.functional import grid_sample
 
 from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import robust_spread
@@ -53,9 +55,13 @@ class Warp:
         """What comes where it is of use, else 0: by splines through what is usable, or, of order 0, of the nearest."""
         known, result = _continued(source, self.nearest), np.zeros(source.shape)
         known = spline_filter(known, order, mode="nearest") if order > 1 else known
-        places = self.places[in_all((self.sound,))]
-        result[self.sound] = map_coordinates(known, places, order=order, mode="nearest", prefilter=False)
+        result[self.sound] = map_coordinates(known, self._sound_places, order=order, mode="nearest", prefilter=False)
         return result
+
+    @cached_property
+    def _sound_places(self) -> np.ndarray:
+        """The places of sound voxels, (axes, N)."""
+        return self.places[in_all((self.sound,))]
 
 
 def fitted_warp(
@@ -84,16 +90,18 @@ def fitted_warp(
     terms, sigma = _terms(grid, distance == 0, mm), [_SMOOTH_MM / size for size in mm]
     nearest, looked_at = _nearest(usable), _some(ring, distance == 0)
     weights = np.exp(-distance[looked_at] / _NEAR_MM)
-    layers = []
+    layers, near = [], bounding_box(ring | (distance == 0))
+    spots = tuple(index - side.start for index, side in zip(looked_at, near, strict=True))
+    of_host, of_source = Means(told, sigma, near), Means(usable, sigma)
     for host, source in zip(hosts, sources, strict=True):
         spread = robust_spread(host[ring]) if ring.any() else 0.0
         if spread > 0:
             here, there = (
-                Means(where, sigma)(np.clip(image, middle - _CUT * spread, middle + _CUT * spread))
-                for image, where in ((host, told), (_continued(source, nearest), usable))
+                means(np.clip(image, middle - _CUT * spread, middle + _CUT * spread))
+                for image, means in ((host, of_host), (_continued(source, nearest), of_source))
                 for middle in (np.median(image[ring]),)
             )
-            layers.append((here[looked_at], there, np.gradient(there)))
+            layers.append((here[spots], np.stack([there, *np.gradient(there)])))
     found = np.zeros((len(mm), len(terms)))
     start, basis = grid[in_all(looked_at)], terms[in_all(looked_at)]
     least = np.diag(np.repeat([(size / limits[1]) ** 2 for size in mm], len(terms)))
@@ -104,20 +112,28 @@ def fitted_warp(
         if not sound.any():
             break
         square, right = least.copy(), -least @ found.ravel()
-        for here, there, slopes in layers:
-            apart = here[sound] - map_coordinates(there, places[:, sound], order=1, mode="nearest")
+        for here, there_and_slopes in layers:
+            there, *slopes = _between(there_and_slopes, places[:, sound])
+            apart = here[sound] - there
             apart -= np.average(apart, weights=weights[sound])
             noise = alone * robust_spread(apart) ** 2 or 1.0
-            each = np.stack([map_coordinates(slope, places[:, sound], order=1, mode="nearest") for slope in slopes])
-            pull = (each[:, None] * basis[None, :, sound]).reshape(len(right), -1)
+            pull = (np.stack(slopes)[:, None] * basis[None, :, sound]).reshape(len(right), -1)
             weighted = pull * weights[sound]
-            square += along(weighted, pull.T, 0) / noise
+            square += along(pull, weighted, 1) / noise
             right += along(weighted, apart, 0) / noise
         step = np.clip(np.linalg.solve(square, right), -_FAR, _FAR)
         found += step.reshape(found.shape)
         if np.abs(step).max() < _STILL:
             break
     return Warp(grid + along(found, terms, 0), usable, nearest)
+
+
+def _between(images: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The values of images, (K, X, Y, Z), at places between voxels, (3, N), as (K, N); beyond an edge those there."""
+    ends = np.maximum(np.reshape(images.shape[1:], (-1, 1)) - 1, 1)
+    grid = torch.from_numpy((places * (2.0 / ends) - 1)[::-1].T.copy())
+    given = torch.from_numpy(images)[None], grid[None, None, None]
+    return np.asarray(grid_sample(*given, "bilinear", "border", align_corners=True)[0, :, 0, 0].numpy())
 
 
 def _sound(usable: np.ndarray, places: np.ndarray) -> np.ndarray:

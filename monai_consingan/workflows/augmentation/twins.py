@@ -41,9 +41,8 @@ class TwinMaker(CaseMaker[TwinSettings]):
         case.label = wrap_like(np.where(removed, 0, values)[None], case.original)
         original, mm = as_array(case.original), spacing_of(case.original)
         levels, mark = tissue_levels(case.original), image_identity(original)
-        ill = (case.numbers > 0).astype(np.int16)
         for number in range(1, count + 1):
-            marks = 2 * ill
+            marks = 2 * (case.numbers > 0).astype(np.uint8)
             marks[case.numbers == number] = 1
             try:
                 with refused("cannot be filled"):

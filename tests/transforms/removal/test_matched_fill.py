@@ -229,6 +229,9 @@ def test_means_are_those_of_a_gaussian_filter(sigma, shape, seed):
     wanted = gaussian_filter(np.where(where, image, 0.0), sigmas, **how) / np.maximum(weight, 1e-9)
     sure = weight > 1e-6
     np.testing.assert_allclose(Means(where, sigmas)(image)[sure], wanted[sure], rtol=1e-6)
+    box = tuple(slice(size // 3, size - size // 4) for size in shape)
+    part = Means(where, sigmas, box)(image)
+    np.testing.assert_allclose(part[sure[box]], Means(where, sigmas)(image)[box][sure[box]], rtol=1e-9)
 
 
 def test_numbers_out_of_range():

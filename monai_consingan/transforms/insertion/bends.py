@@ -8,22 +8,25 @@ from monai_consingan.data.contrast import robust_spread
 from monai_consingan.transforms.insertion.shells import Shells
 from monai_consingan.transforms.stiffness import Stiffness
 
-_UNSEEN, _SEEN = 1.25, 2.5  # of its profile, in spreads of the host's tissue, with which a source is no lesion, or is
+_UNSEEN, _SEEN = 1.25, 2.5  # spreads of the host's tissue by which a source differs that is no lesion, or is one
 _SLACK = 0.005  # share of the host's stiffness that is left for what is a lesion for sure
 
 
-def stands_out(host: np.ndarray, profile: np.ndarray, ring: np.ndarray, mask: np.ndarray) -> float:
-    """Whether a source is another thing than the host's tissue around, by its radial profile: from 0 to 1.
+def stands_out(host: np.ndarray, change: np.ndarray, profile: np.ndarray, ring: np.ndarray, parts: np.ndarray) -> float:
+    """Whether a source is another thing than the host's tissue around, as a whole or a part of it: from 0 to 1.
+
+    As a whole it is by its radial profile, in which a bright rim and a dark core count both; a part is by its mean.
 
     Args:
         host: one channel.
-        profile: mean of source less host at every distance from the mask's border.
+        change: source less host.
+        profile: mean of that at every distance from the mask's border.
         ring: the tissue around.
-        mask: where the lesion is.
+        parts: the mask, a value above 0 for each part that is told apart.
     """
-    around = host[ring] if ring.any() else host
-    spread = robust_spread(around)
-    far = np.sqrt((profile[mask] ** 2).mean()) - _UNSEEN * spread
+    spread = robust_spread(host[ring] if ring.any() else host)
+    means = [float(change[parts == value].mean()) for value in np.unique(parts[parts > 0])]
+    far = max(float(np.sqrt((profile[parts > 0] ** 2).mean())), *map(abs, means)) - _UNSEEN * spread
     share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
     return share * share * (3 - 2 * share)
 

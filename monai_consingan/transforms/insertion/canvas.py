@@ -136,7 +136,7 @@ class Canvas:
     def merged(self, paste: Pasting, patch: Patch) -> Patch:
         """Blend a donor's lesion, whose values are matched already, with the host; the canvas stays as it is."""
         axis, host = check_axis(paste.axis, patch.label.ndim), self.image[in_all(patch.box)]
-        image = paste.blended(host, patch.image, patch.mask, patch.valid, self.spacing, axis, patch.around)
+        image = paste.blended(host, patch.image, patch.label, patch.valid, self.spacing, axis, patch.around)
         return replace(patch, image=image)
 
     def with_lesion(self, merged: Patch, part: tuple[slice, ...] | None = None) -> tuple[Any, Any]:

@@ -109,7 +109,7 @@ class Pasting:
         self,
         host: np.ndarray,
         donor: np.ndarray,
-        mask: np.ndarray,
+        label: np.ndarray,
         valid: np.ndarray,
         mm: Sequence[float],
         axis: int | None,
@@ -120,22 +120,23 @@ class Pasting:
         Args:
             host: the host.
             donor: the donor, moved and matched.
-            mask: where the lesion is, boolean (\\*spatial).
+            label: the lesion's label values, (\\*spatial), 0 elsewhere.
             valid: where host and donor both show tissue, boolean.
             mm: spacing.
             axis: the spatial axis perpendicular to the slices, or None.
             around: distance in mm to the lesion, as far as :attr:`near_mm`.
         """
+        if self.blend == "tissue":  # which tells a lesion's parts by their values
+            merged = TissueBlend()(host, donor, label, axis=axis, spacing=mm, valid=valid, around=around)
+            result, changed = host.copy(), merged != host
+            result[changed] = cast_values(merged[changed], host.dtype)
+            return result
+        mask = label > 0
         if self.blend == "hard":
             return naive_paste(host, donor, mask)
         if self.blend == "feather":
             weight = alteration_weight(mask, spacing=mm, dilation_mm=0.0, softness_mm=self.feather_mm, axis=axis)
             return blend_arrays(host, donor, np.where(valid, weight, 0.0)[None])
-        if self.blend == "tissue":
-            merged = TissueBlend()(host, donor, mask, axis=axis, spacing=mm, valid=valid, around=around)
-            result, changed = host.copy(), merged != host
-            result[changed] = cast_values(merged[changed], host.dtype)
-            return result
         pairs = zip(host, donor, strict=True)
         if self.blend == "crossfade":
             faded = [

@@ -52,11 +52,13 @@ class Depths(NamedTuple):
 
     Attributes:
         mask: boolean (\\*spatial), not empty.
+        parts: its parts, a value above 0 for each, (\\*spatial).
         depth: distance in mm of its voxels to the outside, 0 outside.
         around: distance in mm of the voxels outside to it, 0 inside.
     """
 
     mask: np.ndarray
+    parts: np.ndarray
     depth: np.ndarray
     around: np.ndarray
 
@@ -65,11 +67,34 @@ class Depths(NamedTuple):
         return Depths(*(part[box] for part in self))
 
 
+class PartMeans:
+    """Means of the parts of a mask at every depth below its border, where there are several.
+
+    Args:
+        depths: of the mask.
+        mm: mm per spatial axis.
+    """
+
+    def __init__(self, depths: Depths, mm: Sequence[float]) -> None:
+        values = np.unique(depths.parts[depths.mask])
+        parts = [depths.parts == value for value in values] if len(values) > 1 else []
+        self._parts = [(np.flatnonzero(part), ShellMeans(depths.depth[part], mm)) for part in parts]
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """The mean of its part at every voxel's depth; 0 outside the mask, and everywhere if it has one part only.
+
+        Args:
+            values: array of the mask's shape.
+        """
+        return _at_shells(values, self._parts)
+
+
 class Shells:
     """The shells around a mask's border, on both sides.
 
     A border that runs in steps of voxels would show in whatever hangs on the distance to it. So most of a mean is that
-    at a distance without such steps, and only what this leaves over is that at the distance itself.
+    at a distance without such steps, and only what this leaves over is that at the distance itself; and where a mask
+    has several parts, what that leaves over in turn is that of the part at the distance.
 
     Args:
         depths: of the mask.
@@ -78,7 +103,7 @@ class Shells:
     """
 
     def __init__(self, depths: Depths, mm: Sequence[float], reach_mm: float) -> None:
-        mask, depth, around = depths
+        mask, _, depth, around = depths
         half, far = 0.5 * min(mm), reach_mm + _FAR * _SMOOTH_MM
         used, box = mask | (around <= reach_mm), reach_box(mask, mm, far)
         inward = np.where(mask[box], depth[box] - half, half - np.minimum(around[box], far))
@@ -86,6 +111,7 @@ class Shells:
         self._smooth = [(np.flatnonzero(used), ShellMeans(inward - inward.min(), mm))]
         sides = ((mask, depth), (used & ~mask, around))
         self._sides = [(np.flatnonzero(side), ShellMeans(far[side], mm)) for side, far in sides if side.any()]
+        self._parts = PartMeans(depths, mm)
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """The mean at every voxel's distance, on its side of the border; 0 beyond the reach.
@@ -94,7 +120,26 @@ class Shells:
             values: array of the mask's shape.
         """
         found = _at_shells(values, self._smooth)
-        return found + _at_shells(values - found, self._sides)
+        found += _at_shells(values - found, self._sides)
+        return found + self._parts.means(values - found)
+
+
+def faded_profile(change: np.ndarray, depths: Depths, mm: Sequence[float], fade_mm: float) -> np.ndarray:
+    """Mean of a change at every depth below a mask's border, by parts; that at the border fades out around it.
+
+    Args:
+        change: array of the mask's shape.
+        depths: of the mask.
+        mm: mm per spatial axis.
+        fade_mm: how far it fades.
+    """
+    mask, _, depth, around = depths
+    shells = ShellMeans(depth[mask], mm)
+    means = shells.of(change[mask])
+    fade = np.clip(1 - around / fade_mm, 0.0, 1.0) if fade_mm else np.zeros(mask.shape)
+    inner, outer = np.interp(depth, shells.distances, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade))
+    profile = np.where(mask, inner, outer)
+    return profile + PartMeans(depths, mm).means(change - profile)
 
 
 def _at_shells(values: np.ndarray, sides: list[tuple[np.ndarray, ShellMeans]]) -> np.ndarray:

@@ -15,7 +15,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.bands import CUT, as_strong, without_fine
 from monai_consingan.transforms.insertion.bends import bent, stands_out
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
-from monai_consingan.transforms.insertion.shells import Depths, ShellMeans, Shells
+from monai_consingan.transforms.insertion.shells import Depths, Shells, faded_profile
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.stiffness import Stiffness
 
@@ -38,16 +38,17 @@ class TissueBlend:
     around the mask's border.
 
     A lesion has to stay the lesion that it was: within the mask, what the blend changes is rid of its mean at every
-    depth below the border, so that the radial profile is the source's (and with it contrast to the surroundings, rim
-    against core, and size). The level that this leaves at the border fades out over ``fade_mm`` outside.
+    depth below the border, in each of the mask's parts, so that the radial profile is the source's (and with it
+    contrast to the surroundings, rim against core, and size). The level that this leaves at the border fades out over
+    ``fade_mm`` outside.
 
     In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
     the blend changes is made to bend there too, before the textures are matched and in the end, so that it looks like
-    what such slices would have shown. A lesion that stands out from the host's tissue in any sequence may bend nearly
-    as it did in all of them, and its radial profile is left out of that: it is as sharp as the source's within the
-    mask, and outside fades from the source's to the host's as far as anything changes. What does not stand out has no
-    border that must be kept: there the seam may also run within the mask, and so in the middle of a wide fade rather
-    than at its end.
+    what such slices would have shown. A lesion that stands out from the host's tissue in any sequence, as a whole or by
+    one of its parts, may bend nearly as it did in all of them, and its radial profile is left out of that: it is as
+    sharp as the source's within the mask, and outside fades from the source's to the host's as far as anything changes.
+    What does not stand out has no border that must be kept: there the seam may also run within the mask, and so in the
+    middle of a wide fade rather than at its end.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
@@ -118,8 +119,9 @@ class TissueBlend:
         Args:
             host: array of shape (\\*spatial), 2D or 3D, or (C, \\*spatial).
             source: array of the same shape, its intensities matched to the host's.
-            mask: array of shape (\\*spatial); values above 0 are what is wanted of the source. Where it is all of a
-                plane, or of a volume in space, the source is taken as it is.
+            mask: array of shape (\\*spatial); values above 0 are what is wanted of the source, different ones being
+                parts of it, such as rim and core. Where it is all of a plane, or of a volume in space, the source is
+                taken as it is.
             axis: the spatial axis perpendicular to the slices to take every slice by itself; None in 2D, or for space.
             spacing: mm per spatial axis, or one number for all.
             valid: array of the mask's shape, above 0 where host and source both show tissue (in all channels); None
@@ -148,6 +150,7 @@ class TissueBlend:
         check_shape(guide, target.shape, name="source", other="host")
         known = 1 if valid is None else valid
         (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=known)
+        parts = np.where(inside, as_array(mask), 0)
         result = target.copy()
         if axis is None:
             planes: list[tuple[Any, ...]] = [(...,)] if inside.any() else []
@@ -158,26 +161,27 @@ class TissueBlend:
             planes = [(slice(None),) * axis + (int(k),) for k in index]
         for plane in planes:
             of_all = (slice(None), *plane)
-            result[of_all] = self._blended(target[of_all], guide[of_all], inside[plane], known[plane], mm, around)
+            result[of_all] = self._blended(target[of_all], guide[of_all], parts[plane], known[plane], mm, around)
         return result
 
     def _blended(
         self,
         host: np.ndarray,
         source: np.ndarray,
-        mask: np.ndarray,
+        parts: np.ndarray,
         known: np.ndarray,
         mm: Sequence[float],
         around: np.ndarray | None,
     ) -> np.ndarray:
         """Blend the channels within a plane, or in space; nothing is blended where no voxel is the host's."""
+        mask = parts > 0
         if mask.all():
             return source.copy()
         near = reach_box(mask, mm, max(self.ring_mm, self._reach(mask.ndim)))
         there, known = (slice(None), *near), (known | mask)[near]
         mixed, old, pasted = host.copy(), host[there], source[there]
         around = outside_distance(mask[near], mm) if around is None else around[near]
-        depths = Depths(mask[near], depth_inside(mask[near], mm), around)
+        depths = Depths(mask[near], parts[near], depth_inside(mask[near], mm), around)
         given: dict[str, Any] = {"depths": depths, "known": known, "mm": mm}
         if mask.ndim == 2:
             mixed[there] = self._near(host, source, pasted, 1.0, near, **given)
@@ -186,8 +190,9 @@ class TissueBlend:
         beyond = ~known & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
         stiff = Stiffness.of(old, known, ring, mm, beyond, _changing(known))
         shells = Shells(depths, mm, self.ring_mm)
-        profiles = [shells.means(change) for change in pasted - old]
-        share = max(stands_out(*of, ring, depths.mask) for of in zip(old, profiles, strict=True))
+        changes = pasted - old
+        profiles = [shells.means(change) for change in changes]
+        share = max(stands_out(*of, ring, depths.parts) for of in zip(old, changes, profiles, strict=True))
         if any(one.axes for one in stiff):
             source, everywhere = source.copy(), np.ones(known.shape)
             for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
@@ -225,11 +230,11 @@ class TissueBlend:
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         inner, old = _changing(known), host[in_all(near)]
         here = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(near, inner, strict=True))
-        mask, _, around = depths
+        mask, around = depths.mask, depths.around
         changed, mixed = in_all(inner), old.copy()
         mixed[changed], weight = self._faded(host, source, here, free, fade, depths.within(inner), known[inner], mm)
         if self.keep_profile and mask.ndim == 2:
-            mixed -= np.stack([self._profile(change, depths, mm) for change in mixed - pasted])
+            mixed -= np.stack([faded_profile(change, depths, mm, self.fade_mm) for change in mixed - pasted])
         elif self.keep_profile:
             reach = self.fade_mm + free * (self.outer_mm + fade - self.fade_mm)
             far = np.clip(around / reach, 0.0, 1.0) if reach else np.where(mask, 0.0, 1.0)
@@ -282,14 +287,6 @@ class TissueBlend:
         mixed = (1 - weight) * old + weight * clone
         mixed += ((1 - weight) * (host - old) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
         return mixed, weight
-
-    def _profile(self, change: np.ndarray, depths: Depths, mm: Sequence[float]) -> np.ndarray:
-        """Mean of a change at every depth below the mask's border, that at the border fading out around it."""
-        mask, depth, around = depths
-        shells = ShellMeans(depth[mask], mm)
-        means = shells.of(change[mask])
-        fade = np.clip(1 - around / self.fade_mm, 0.0, 1.0) if self.fade_mm else np.zeros(mask.shape)
-        return np.where(mask, np.interp(depth, shells.distances, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade)))
 
 
 def _changing(known: np.ndarray) -> tuple[slice, ...]:

@@ -30,7 +30,7 @@ def test_between_shells_means_are_interpolated(seed: int, count: int) -> None:
 def _shells(mask: np.ndarray) -> tuple[Shells, np.ndarray]:
     """Shells up to 4 mm outside, and the distance of every voxel, below 0 inside."""
     depth, around = distance_transform_edt(mask), distance_transform_edt(~mask)
-    return Shells(Depths(mask, depth, around), (1.0,) * 3, 4.0), around - depth
+    return Shells(Depths(mask, mask, depth, around), (1.0,) * 3, 4.0), around - depth
 
 
 def test_without_its_means_nothing_hangs_on_the_distance() -> None:
@@ -58,3 +58,14 @@ def test_means_do_not_show_the_steps_of_voxels() -> None:
     step = np.where(mask, 100.0, 0.0)
     rough = [np.abs(np.diff(part, 2, axis=1)[8:16, 4:-4]).mean() for part in (shells.means(step), step)]
     assert rough[0] < 0.5 * rough[1]
+
+
+def test_where_a_mask_has_parts_means_are_those_of_each() -> None:
+    mask = np.linalg.norm(np.indices((21, 21, 21)) - 10.0, axis=0) < 5
+    parts = mask * np.where(np.indices(mask.shape)[0] < 8, 1, 2)
+    depth, around = distance_transform_edt(mask), distance_transform_edt(~mask)
+    levels = np.select([parts == 1, parts == 2], [30.0, -10.0], 1.0)
+    rest = levels - Shells(Depths(mask, parts, depth, around), (1.0,) * 3, 4.0).means(levels)
+    for part in (parts == 1, parts == 2):
+        assert abs(rest[part].mean()) < 0.5
+        assert abs(rest[part & (depth < 1.5)].mean()) < 0.5

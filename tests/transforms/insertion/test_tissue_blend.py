@@ -300,3 +300,20 @@ def test_distances_that_are_known_already_change_nothing() -> None:
     assert (blended != host).any()
     assert (TissueBlend()(host, source, mask, valid=valid, around=around) == blended).all()
     assert (blended[:, ~valid & ~mask] == host[:, ~valid & ~mask]).all()
+
+
+@given(st.integers(0, 100))
+@settings(max_examples=3, deadline=None)
+def test_in_space_a_lesion_whose_parts_stand_out_keeps_them(thick_slices: Callable[..., np.ndarray], seed: int) -> None:
+    host, source, mask = _volumes(thick_slices, seed)
+    label = mask * np.where(np.indices(mask.shape)[0] < 20, 1, 4)  # a bright half and a dark one: no radial profile
+    source = source + np.select([label == 1, label == 4], [40, -40])
+
+    def contrast(image: np.ndarray) -> float:
+        """Of the one half to the other."""
+        return float(image[label == 1].mean() - image[label == 4].mean())
+
+    kept = contrast(TissueBlend()(host, source, label)) / contrast(source)
+    washed = contrast(TissueBlend()(host, source, mask)) / contrast(source)
+    assert 0.85 < kept < 1.15
+    assert washed < kept

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from _border_space import DIRECTIONS, Border, border_cubes
+from _methods_space import SpaceModels, result_of, share_left
+from _null_pastes_space import SpacePaste
 from _telling_apart import auc, cnn_scores
 from seam_null_space import features, matrix
 
@@ -39,3 +43,18 @@ def test_the_network_sees_a_step_in_one_of_two_sequences(dims: int) -> None:
     assert auc(cnn_scores(patches, truth, pairs, "pair left out"), truth) > 0.95
     blind = auc(cnn_scores(patches[:, :, :1], truth, pairs, "pair left out"), truth)
     assert 0.2 < blind < 0.8
+
+
+def test_a_method_that_is_like_another_leaves_as_much_of_the_paste(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    host, tissue = (100 + 10 * random.standard_normal((1, *BALL.shape)).astype(np.float32) for _ in range(2))
+    case = SpacePaste(("a", "b"), host, tissue, BALL, 18.0)
+    models = SpaceModels(tmp_path)
+    assert share_left(host, case) == pytest.approx(0)
+    assert share_left(result_of("gain matched", case, tmp_path, models), case) == pytest.approx(1)
+    blend, weak, poisson = (
+        share_left(result_of(name, case, tmp_path, models), case)
+        for name in ("tissue", "poisson, as much as tissue", "poisson")
+    )
+    assert weak == pytest.approx(np.minimum(blend, poisson), abs=1e-3)
+    assert 0 < weak < 1

@@ -119,9 +119,9 @@ class TissueBlend:
         Args:
             host: array of shape (\\*spatial), 2D or 3D, or (C, \\*spatial).
             source: array of the same shape, its intensities matched to the host's.
-            mask: array of shape (\\*spatial); values above 0 are what is wanted of the source, different ones being
-                parts of it, such as rim and core. Where it is all of a plane, or of a volume in space, the source is
-                taken as it is.
+            mask: array of shape (\\*spatial); values above 0 are what is wanted of the source, different whole ones
+                being parts of it, such as rim and core. Where it is all of a plane, or of a volume in space, the source
+                is taken as it is.
             axis: the spatial axis perpendicular to the slices to take every slice by itself; None in 2D, or for space.
             spacing: mm per spatial axis, or one number for all.
             valid: array of the mask's shape, above 0 where host and source both show tissue (in all channels); None
@@ -150,7 +150,7 @@ class TissueBlend:
         check_shape(guide, target.shape, name="source", other="host")
         known = 1 if valid is None else valid
         (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=known)
-        parts = np.where(inside, as_array(mask), 0)
+        parts = np.where(inside, np.maximum(np.rint(as_array(mask)), 1), 0).astype(np.int64)
         result = target.copy()
         if axis is None:
             planes: list[tuple[Any, ...]] = [(...,)] if inside.any() else []

@@ -317,3 +317,9 @@ def test_in_space_a_lesion_whose_parts_stand_out_keeps_them(thick_slices: Callab
     washed = contrast(TissueBlend()(host, source, mask)) / contrast(source)
     assert 0.85 < kept < 1.15
     assert washed < kept
+
+
+def test_a_soft_mask_has_one_part(thick_slices: Callable[..., np.ndarray]) -> None:
+    host, source, mask = _volumes(thick_slices, 1)
+    soft = mask * np.random.default_rng(0).uniform(0.01, 0.99, mask.shape)
+    assert np.array_equal(TissueBlend()(host, source, soft), TissueBlend()(host, source, mask))

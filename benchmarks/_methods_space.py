@@ -35,7 +35,7 @@ class SpaceMethod:
         paste: options of :class:`monai_consingan.transforms.PasteLesion`.
         redrawn: where what a network redraws is used; None for no network.
         dims: spatial dims of the network.
-        like: the method as much of which is shown, in the mean over the mask, as of the other; None for all.
+        like: another method: the change is made weaker until as much is left of the paste; None to leave it.
     """
 
     paste: Mapping[str, Any]
@@ -112,8 +112,11 @@ def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) ->
         redrawing = Redrawing(model.settings, method.redrawn, model)
         return as_array(redrawing(pasted.image, mask, host, axis=2).image)
 
-    what: Any = method.paste if method.like is None else (method.paste, METHODS[method.like].paste)
-    what = what if method.redrawn is None else (method, models.seed, models.crops[case.pair[0]].sum())
+    what: Any = method.paste
+    if method.like is not None:
+        what = method.paste, METHODS[method.like].paste
+    elif method.redrawn is not None:
+        what = method, models.seed, models.crops[case.pair[0]].sum()
     return kept(folder, what, (case.host, case.tissue, case.mask), made)
 
 

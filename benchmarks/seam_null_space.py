@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from _border_space import DIRECTIONS, Border, border_cubes, space_features
 from _command import command_line, in_a_sentence, patients_of, write_json
-from _intervals import interval as median_interval
-from _intervals import shown
+from _intervals import interval, shown
 from _measure import table
 from _methods_space import METHODS, NETWORK_FREE, SpaceModels, result_of, share_left
 from _null_pastes_space import SpacePaste, space_pastes
@@ -58,8 +57,8 @@ def measure(
     """A row for every method and sequence, and one for all sequences of several.
 
     A row has the AUC by all profiles, by those in plane, by those through plane, and with ``cnn`` by the network, and
-    how much is left of what was pasted (:func:`share_left`): to leave the host as it is hides any border.
-    Only pairs with a patient of ``judged`` count, if any are named; classifiers learn from all other pairs.
+    the median of what is left of the paste (:func:`share_left`), as to leave the host as it is hides any border. Only
+    pairs with a patient of ``judged`` count, if any are named; classifiers learn from all other pairs.
     """
     pairs = [case.pair for case in cases] * 2
     truth = np.repeat([1, 0], len(cases))
@@ -73,7 +72,7 @@ def measure(
         """What the network sees of an image for every case."""
         return [border_cubes(image, Border(case.mask), CUBES) for image, case in zip(images, cases, strict=True)]
 
-    def interval(scores: np.ndarray) -> dict[str, Any]:
+    def area(scores: np.ndarray) -> dict[str, Any]:
         """The AUC of the pairs that count."""
         return auc_interval([np.where(counts, scores, np.nan)], truth, pairs, seed=seed)
 
@@ -88,11 +87,11 @@ def measure(
         for part, channels in parts.items():
             row: dict[str, Any] = {"method": name, "sequence": part, "n": int(counts.sum())}
             shares = np.where(counts[: len(cases)], remains[:, channels].mean(axis=1), np.nan)
-            row["left"] = median_interval(shares, [case.pair[0] for case in cases], seed=seed)
+            row["left"] = interval(shares, [case.pair[0] for case in cases], seed=seed)
             for title, ways in {"all": DIRECTIONS, **{way: (way,) for way in DIRECTIONS}}.items():
-                row[title] = interval(forest_scores(matrix(both, channels, ways), truth, pairs, FOLDS, seed)[0])
+                row[title] = area(forest_scores(matrix(both, channels, ways), truth, pairs, FOLDS, seed)[0])
             if cnn:
-                row["CNN"] = interval(cnn_scores(np.stack(pasted + plain)[:, :, channels], truth, pairs, FOLDS, seed))
+                row["CNN"] = area(cnn_scores(np.stack(pasted + plain)[:, :, channels], truth, pairs, FOLDS, seed))
             rows.append(row)
     return rows
 

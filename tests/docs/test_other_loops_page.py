@@ -16,6 +16,7 @@ BLOCKS = re.findall(r"^## (.+?)$.*?^```python\n(.*?)^```$", PAGE.read_text(encod
 def test_block(block: str, tmp_path: Path) -> None:
     if "torchio" in block:
         pytest.importorskip("torchio", reason="TorchIO is not installed")
+    assert "assert " in block  # a block says itself what it must come to
     script = tmp_path / "block.py"
     script.write_text(block, encoding="utf-8")
     runpy.run_path(str(script), run_name="__main__")

@@ -22,6 +22,7 @@ BLOCKS = [
 @pytest.mark.parametrize("block", BLOCKS)
 def test_block(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    assert "assert " in block  # a block says itself what it must come to
     script = tmp_path / "block.py"
     script.write_text(block, encoding="utf-8")
     try:

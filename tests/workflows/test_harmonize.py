@@ -29,7 +29,7 @@ def raw(path: Path) -> np.ndarray:
     return np.asarray(nib.load(path).dataobj.get_unscaled())
 
 
-def same_bytes(first: Path, second: Path, names: list[str] = SAME) -> None:
+def assert_same_bytes(first: Path, second: Path, names: list[str] = SAME) -> None:
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
@@ -100,12 +100,12 @@ def test_model_loads_and_is_of_the_task(inserted: Any) -> None:
 
 def test_same_seed_gives_the_same_bytes(inserted: Any, source: LesionSource, tiny: Any, tmp_path: Path) -> None:
     harmonize(source, tmp_path / "out", settings=tiny("harmonization"), seed=1)
-    same_bytes(inserted[0], tmp_path / "out", [*SAME, "figure.png"])
+    assert_same_bytes(inserted[0], tmp_path / "out", [*SAME, "figure.png"])
 
 
 def test_model_is_used_again(inserted: Any, source: LesionSource, tmp_path: Path) -> None:
     report = harmonize(source, tmp_path / "out", model=inserted[0], seed=1)
-    same_bytes(inserted[0], tmp_path / "out", [name for name in SAME if name != "model.pt"])
+    assert_same_bytes(inserted[0], tmp_path / "out", [name for name in SAME if name != "model.pt"])
     assert report["seconds_training"] == 0
     assert not (tmp_path / "out" / "model.pt").exists()
 
@@ -115,7 +115,7 @@ def test_killed_run_goes_on_to_the_same_bytes(inserted: Any, killed: Path, sourc
     assert [path.name for path in out.iterdir()] == [".partial"]
     assert any(path.name.startswith("checkpoint") for path in (out / ".partial").iterdir())
     report = harmonize(source, out, settings=tiny("harmonization"), seed=1)
-    same_bytes(inserted[0], out)
+    assert_same_bytes(inserted[0], out)
     assert sorted(path.name for path in out.iterdir()) == FILES
     assert report["seed"] == 1
 

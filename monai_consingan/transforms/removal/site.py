@@ -26,7 +26,7 @@ Filled = tuple[Box, np.ndarray, np.ndarray]
 
 _NEARBY = MatchedFill(reach_mm=30.0, strange=10.0)
 _MIRRORED = {"matched_mirror": MatchedFill(), "moved_mirror": MatchedFill(structure=1.0, texture=0.0)}
-_MIDLINE_MM = 5.0
+_MIDLINE_MM = 5.0  # from the plane of symmetry: the falx and what lies beside it
 _FAR = 32  # voxels around a lesion within which there is tissue to fill it from its border
 
 

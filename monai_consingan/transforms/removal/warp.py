@@ -8,14 +8,13 @@ from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
-import torch
 from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
-from torch.nn.functional import grid_sample
 
 from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.along import along
+from monai_consingan.transforms.between import between
 from monai_consingan.transforms.removal.means import Means
 
 _NEAR_MM = 3.0  # distance from the region at which what differs counts a third
@@ -113,7 +112,7 @@ def fitted_warp(
             break
         square, right = least.copy(), -least @ found.ravel()
         for here, there_and_slopes in layers:
-            there, *slopes = _between(there_and_slopes, places[:, sound])
+            there, *slopes = between(there_and_slopes, places[:, sound])
             apart = here[sound] - there
             apart -= np.average(apart, weights=weights[sound])
             noise = alone * robust_spread(apart) ** 2 or 1.0
@@ -126,14 +125,6 @@ def fitted_warp(
         if np.abs(step).max() < _STILL:
             break
     return Warp(grid + along(found, terms, 0), usable, nearest)
-
-
-def _between(images: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The values of images, (K, X, Y, Z), at places between voxels, (3, N), as (K, N); beyond an edge those there."""
-    ends = np.maximum(np.reshape(images.shape[1:], (-1, 1)) - 1, 1)
-    grid = torch.from_numpy((places * (2.0 / ends) - 1)[::-1].T.copy())
-    given = torch.from_numpy(images)[None], grid[None, None, None]
-    return np.asarray(grid_sample(*given, "bilinear", "border", align_corners=True)[0, :, 0, 0].numpy())
 
 
 def _sound(usable: np.ndarray, places: np.ndarray) -> np.ndarray:

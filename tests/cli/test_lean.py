@@ -18,7 +18,7 @@ from monai_consingan.data import example
 from monai_consingan.models import TrainedModel
 
 _SLOW = ["bs4", "ignite", "itk", "matplotlib.pyplot", "mlflow", "monai.apps", "monai.bundle", "pandas", "pydicom"]
-_SLOW += ["scipy.signal", "scipy.stats", "sklearn", "torchvision"]
+_SLOW += ["scipy.optimize", "scipy.signal", "scipy.stats", "sklearn", "torchvision"]
 _CODE = f"""
 import atexit, sys
 from monai_consingan.cli import lean, main

@@ -19,7 +19,7 @@ from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.kept_hosts import KEPT
-from monai_consingan.transforms.removal.symmetry import SymmetryPlane, head_symmetry
+from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, head_symmetry
 
 
 @cached(LRUCache(KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())
@@ -57,6 +57,8 @@ def known_plane(
         mark: what tells the host, as above.
         told: what is known of the host; if that is its plane, it is not looked for.
     """
+    if not isinstance(symmetry, str):  # it is given
+        return find_symmetry(image, affine, symmetry, axis)
     fact = plane_fact(symmetry, axis)
     if told is not None and fact in told.facts:
         plane, reason = told.facts[fact]

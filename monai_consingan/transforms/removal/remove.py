@@ -157,7 +157,8 @@ class RemoveLesion(Transform):
         axis, spacing = check_axis(self.axis, marks.ndim - 1), spacing_of(image, self.spacing)
         lesion = _lesion(marks[0], lesion_labels)
         fill, ill = (_dilated(where, self.margin_mm, spacing, axis) for where in (lesion, marks[0] != 0))
-        mark, told = image_identity(values), None if known is None else known.of_image(image)
+        told = None if known is None else known.of_image(image)
+        mark = image_identity(values) if head is None or isinstance(self.symmetry, str) else ()
         if head is None:
             head = known_head(mark, values, spacing) if told is None else told.head
         affine = _affine(image, spacing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from monai.config.type_definitions import NdarrayOrTensor
@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from skimage.measure import block_reduce
 
 from monai_consingan.arrays import as_array, check_number
-from monai_consingan.distance import bounding_box
+from monai_consingan.distance import bounding_box, marked_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.ranks import median, percentiles
 from monai_consingan.transforms.between import between
@@ -157,7 +157,7 @@ def head_symmetry(
     for where in dict.fromkeys((symmetry, "estimate")):
         estimated = where == "estimate"
         plane = _estimated(values, affine, axis) if estimated else find_symmetry(image, affine, where, axis)
-        found = _match(*grid, plane, axis, _TRUSTED_OVERLAP)
+        found = _match(grid, plane, axis, _TRUSTED_OVERLAP)
         if found >= _TRUSTED:
             return plane
     seen = "it does not show enough of both hemispheres" if found < 0 else f"a correlation of {found:.2f} at best"
@@ -219,11 +219,11 @@ def _estimated(values: np.ndarray, affine: Any, axis: int | None) -> SymmetryPla
         x, y, z = (float(n) for n in Rotation.from_rotvec(turn).apply((1.0, 0.0, 0.0)))
         return SymmetryPlane((x, y, z), float(np.dot((x, y, z), (parameters[0], pivot[1], pivot[2]))))
 
-    def mismatch(parameters: np.ndarray, grid: tuple[np.ndarray, np.ndarray]) -> float:
+    def mismatch(parameters: np.ndarray, grid: _Shrunk) -> float:
         """How badly an image mirrors at a plane, from 0 to 2."""
         if np.abs(parameters[1:]).max(initial=0) > _MAX_ANGLE:
             return 2.0
-        return 1 - _match(*grid, plane_of(parameters), axis)
+        return 1 - _match(grid, plane_of(parameters), axis)
 
     coarse, fine = (_shrunk(values, columns, origin, side=side) for side in (48, 96))
     step = 0.025 * reach
@@ -246,8 +246,24 @@ def _turns(columns: np.ndarray, axis: int | None) -> np.ndarray:
     return (normal / np.linalg.norm(normal))[None]
 
 
-def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Block means with about ``side`` voxels along an axis, slightly blurred, and the 4x4 affine of the blocks.
+class _Shrunk(NamedTuple):
+    """An image in which planes are looked for.
+
+    Attributes:
+        values: float32 (\\*spatial).
+        affine: 4x4 matrix, voxels to mm.
+        box: where they are not 0.
+        exact: the same as float64 (1, \\*spatial), which is interpolated.
+    """
+
+    values: np.ndarray
+    affine: np.ndarray
+    box: tuple[slice, ...]
+    exact: np.ndarray
+
+
+def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: int) -> _Shrunk:
+    """Block means with about ``side`` voxels along an axis, slightly blurred.
 
     A volume gets a quarter of that from head to foot: many slices say little more about the plane than some.
     """
@@ -264,35 +280,35 @@ def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: i
         part = [(box.start // n, -(-box.stop // n), n) for box, n in zip(bounding_box(shown), factors, strict=True)]
         inner = values[tuple(slice(low * n, high * n) for low, high, n in part)]
         blocks[tuple(slice(low, high) for low, high, _ in part)] = block_reduce(inner, tuple(factors), np.mean)
-    return gaussian_filter(blocks.astype(np.float32), 1.0, mode="constant"), affine
+    blurred = gaussian_filter(blocks.astype(np.float32), 1.0, mode="constant")
+    return _Shrunk(blurred, affine, marked_box(blurred != 0), blurred[None].astype(np.float64))
 
 
-def _match(
-    values: np.ndarray, affine: np.ndarray, plane: SymmetryPlane, axis: int | None, overlap: float = _OVERLAP
-) -> float:
+def _match(grid: _Shrunk, plane: SymmetryPlane, axis: int | None, overlap: float = _OVERLAP) -> float:
     """Correlation coefficient of an image and its mirror where both are seen; 1 for perfect symmetry."""
+    values, affine, box, exact = grid
     matrix, shift = reflection(affine, values.ndim, plane, axis)
-    grid, box = np.ogrid[tuple(map(slice, values.shape))], bounding_box(values != 0)
+    indices = np.ogrid[tuple(map(slice, values.shape))]
     seen, bright, places = np.ones(values.shape, bool), np.ones(values.shape, bool), []
     for rates, place, n, part in zip(matrix, shift, values.shape, box, strict=True):
-        for rate, index in zip(rates, grid, strict=True):
+        for rate, index in zip(rates, indices, strict=True):
             place = place + rate * index
         places.append(place)
         seen &= (place >= 0) & (place <= n - 1)
         bright &= (place > part.start - 1) & (place < part.stop)
-    bright &= seen  # where the mirror is not 0, as air is
-    mirrored = np.zeros_like(values)
-    mirrored[bright] = between(values[None].astype(np.float64), np.stack([place[bright] for place in places]))[0]
     if np.count_nonzero(seen) < overlap * seen.size:
         return -1.0
+    bright &= seen  # where the mirror is not 0, as air is
+    mirrored = np.zeros_like(values)
+    mirrored[bright] = between(exact, np.stack([place[bright] for place in places]))[0]
     one, other = values[seen], mirrored[seen]
     one, other = one - one.mean(), other - other.mean()
     return float(one @ other / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-12))
 
 
 def _descend(
-    mismatch: Callable[[np.ndarray, tuple[np.ndarray, np.ndarray]], float],
-    grid: tuple[np.ndarray, np.ndarray],
+    mismatch: Callable[[np.ndarray, _Shrunk], float],
+    grid: _Shrunk,
     start: np.ndarray,
     step: float,
 ) -> np.ndarray:

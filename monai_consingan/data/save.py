@@ -163,10 +163,12 @@ def _altered(
     shape = stored.raw.shape
     new = _spatial(values, shape, "result")
     chosen = np.ones(shape, bool) if alteration is None else _spatial(alteration, shape, "mask") > 0
-    if not np.isfinite(new[chosen]).all():
+    box = marked_box(chosen)
+    there, altered = chosen[box], new[box][chosen[box]]
+    if not np.isfinite(altered).all():
         raise ConSinGANError(f"The result for {path} has NaN or infinite voxels: it is not written.")
-    raw = stored.raw.copy()
-    raw[chosen] = _quantized(new[chosen], stored)
+    raw = stored.raw.copy(order="K")  # as it lies in the file
+    raw[box][there] = _quantized(altered, stored)
     return raw, chosen
 
 

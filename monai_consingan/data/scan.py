@@ -113,7 +113,9 @@ def load_label(
     if label.all():
         raise ConSinGANError(f"{what} has no background (no voxel is 0): give a label that outlines only the lesion.")
     dtype = np.int16 if label.max() <= np.iinfo(np.int16).max else np.int32
-    return _as_metatensor(label.astype(dtype, order="C"), np.asarray(image.affine, dtype=np.float64), path)
+    voxels, box = np.zeros(label.shape, dtype), marked_box(label != 0)
+    voxels[box] = label[box]
+    return _as_metatensor(voxels, np.asarray(image.affine, dtype=np.float64), path)
 
 
 def keep_labels(label: MetaTensor, lesion_labels: Iterable[int] | None, *, name: str = "label") -> MetaTensor:

@@ -71,10 +71,12 @@ class Stored:
 
     def values(self) -> np.ndarray:
         """Return the voxels' values as float32, which lie in memory in the order of the axes."""
+        values, scaled = np.empty(self.raw.shape, np.float32), self.slope != 1.0 or self.inter != 0.0
         with np.errstate(over="ignore"):  # such values are infinite, and refused
-            if self.slope == 1.0 and self.inter == 0.0:
-                return self.raw.astype(np.float32, order="C")
-            return (self.raw.astype(np.float64) * self.slope + self.inter).astype(np.float32, order="C")
+            for index in range(self.raw.shape[1]):  # in planes, as to turn all at once takes three times as long
+                plane = self.raw[:, index]
+                values[:, index] = plane.astype(np.float64) * self.slope + self.inter if scaled else plane
+        return values
 
 
 def file_format(path: str | Path, *, name: str = "image") -> Format:

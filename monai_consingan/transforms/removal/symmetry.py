@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from monai.config.type_definitions import NdarrayOrTensor
 from scipy.ndimage import gaussian_filter
-from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 from skimage.measure import block_reduce
 
@@ -298,6 +297,8 @@ def _descend(
     step: float,
 ) -> np.ndarray:
     """Nelder-Mead from ``start``, with a first step of ``step`` mm and of 2 degrees."""
+    from scipy.optimize import minimize  # which few commands need
+
     simplex = np.vstack([start, start + np.diag([step, *[2.0] * (start.size - 1)])])
     options = {"initial_simplex": simplex, "xatol": 0.05, "fatol": 1e-6, "maxfev": 40 * start.size}
     return np.asarray(minimize(mismatch, start, (grid,), method="Nelder-Mead", options=options).x)

@@ -50,7 +50,7 @@ class Redrawing:
 
     Args:
         settings: settings of the training, or of the model; those for either kind of scan
-            (:py:class:`monai_consingan.settings.TrainingByScan`) are chosen of when a lesion is redrawn.
+            (:py:class:`monai_consingan.workflows.TrainingByScan`) are chosen of when a lesion is redrawn.
         blend: where the redrawn image is used.
         model: a trained model; ``None`` trains one on the region.
         start: a trained model whose weights the training starts from.

@@ -187,7 +187,7 @@ def harmonize(
         method: a key of :py:data:`INSERTION_METHODS`; by default ``"tissue"``, or ``"tissue-consingan"`` if anything
             of a model is given.
         settings: settings of the training, by default the preset ``quick``, or ``quick-3d`` for work in space
-            (:py:func:`monai_consingan.settings.training_preset`).
+            (:py:func:`monai_consingan.workflows.training_preset`).
         blend: where the redrawn image is used, if not as is usual for the method.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;

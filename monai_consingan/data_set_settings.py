@@ -101,8 +101,8 @@ class AugmentSettings(CaseSettings):
         lesion_labels: label values that make a lesion one, and that it is measured by; empty for all. A lesion is all
             that touches it in the label: other values, such as oedema, move along and stay what they are.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
-        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the models are trained for, which is
-            slices by default, and without a model works in space unless an axis is given, or slices are thick
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what a model, or settings of a training, that
+            are given are for, and else works in each scan in space unless an axis is given, or slices are thick
             (:py:func:`monai_consingan.data.work_dims`). Lesions are measured as without a model.
         lead: name of the sequence in which lesions are measured and places are looked for; ``None`` takes for each
             lesion the one in which it stands out most.

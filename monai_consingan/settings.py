@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.fields import Settings, option
@@ -97,21 +97,21 @@ class TrainingSettings(Settings):
         """Slope of the LeakyReLUs below zero."""
         return get_task(self.task).negative_slope if self.negative_slope is None else self.negative_slope
 
-    def dims_for(self, asked: int | None) -> int:
-        """Whether lesions are put in and taken out slice by slice (2) or in space (3) for a model of these settings.
+    def for_dims(self, dims: int | None) -> TrainingSettings:
+        """These settings, which are for slices (2) or for work in space (3) and nothing else.
 
         Args:
-            asked: what the user asks for, if anything.
+            dims: what is asked for, if anything.
 
         Raises:
             ConSinGANError: that is something else.
         """
-        if asked not in (None, self.spatial_dims):
+        if dims not in (None, self.spatial_dims):
             what = {2: "redraws slices", 3: "redraws in space"}[self.spatial_dims]
             raise ConSinGANError(
-                f"dims is {asked}, but the model {what}: leave dims out, or give a preset or a model for {asked} dims."
+                f"dims is {dims}, but the model {what}: leave dims out, or give a preset or a model for {dims} dims."
             )
-        return self.spatial_dims
+        return self
 
     def sizes(self, image_size: Sequence[int]) -> list[tuple[int, ...]]:
         """Size of every stage for slices of ``image_size`` (height, width), or boxes of a volume.
@@ -126,10 +126,11 @@ class TrainingSettings(Settings):
             )
         smaller = math.ceil(min(image_size) * min(self.max_size / max(image_size), 1))
         if self.min_size is None and smaller < self.field_of_view:
+            else_do = "take larger slices" if self.spatial_dims == 2 else "work by slices (dims 2)"
             raise ConSinGANError(
                 f"max size is {self.max_size} pixels, and the smaller side of the image at its full size "
                 f"{tuple(image_size)} is {smaller} then, but the discriminator sees patches of {self.field_of_view}: "
-                "raise max size, or take larger slices."
+                f"raise max size, or {else_do}."
             )
         min_size = max(self.field_of_view, (smaller + 1) // 2) if self.min_size is None else self.min_size
         sizes = stage_sizes(
@@ -155,6 +156,64 @@ class TrainingSettings(Settings):
                 f"The settings lack a task or name unknown ones: {', '.join(sorted(unknown)) or 'task'}."
             )
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class TrainingByScan:
+    """Settings of a training of slices and of one in space, of which the scan decides
+    (:py:func:`monai_consingan.data.work_dims`).
+
+    Takes the place of :py:class:`TrainingSettings` wherever a scan's lesions are redrawn.
+
+    Args:
+        slices: for scans of thick slices, and where slices are asked for.
+        space: for volumes of nearly cubic voxels.
+
+    Raises:
+        ConSinGANError: they are not for 2 and 3 spatial dims, or not for one task.
+    """
+
+    slices: TrainingSettings
+    space: TrainingSettings
+
+    spatial_dims: ClassVar[None] = None
+    """Neither 2 nor 3, as long as no scan has decided."""
+
+    def __post_init__(self) -> None:
+        dims = self.slices.spatial_dims, self.space.spatial_dims
+        if dims != (2, 3) or self.slices.task != self.space.task:
+            raise ConSinGANError(
+                f"The settings are for {dims[0]} and {dims[1]} spatial dims and for the tasks {self.slices.task!r} and "
+                f"{self.space.task!r}: give those of one task for 2 and 3."
+            )
+
+    @property
+    def task(self) -> str:
+        """The task."""
+        return self.slices.task
+
+    def for_dims(self, dims: int | None) -> TrainingSettings:
+        """The settings for slices (2, and where nothing is asked for) or for work in space (3)."""
+        return self.space if dims == 3 else self.slices
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, which JSON gives back alike."""
+        return {"slices": self.slices.as_dict(), "space": self.space.as_dict()}
+
+
+Training = TrainingSettings | TrainingByScan
+"""Settings of a training, for one kind of scans or for both."""
+
+
+def training_from_dict(values: Mapping[str, Any]) -> Training:
+    """The settings that ``as_dict`` of either gave.
+
+    Raises:
+        ConSinGANError: an unknown setting.
+    """
+    if values.keys() != {"slices", "space"}:
+        return TrainingSettings.from_dict(dict(values))
+    return TrainingByScan(*(TrainingSettings.from_dict(values[name]) for name in ("slices", "space")))
 
 
 def _paper(task: str, stages: int, min_size: int) -> TrainingSettings:
@@ -226,3 +285,24 @@ def preset_settings(name: str, task: str, **overrides: Any) -> TrainingSettings:
             "slices, quick-3d or standard-3d for volumes."
         )
     return replace(settings, **chosen)
+
+
+def training_preset(name: str, task: str, **overrides: Any) -> Training:
+    """Settings of a preset as :py:func:`preset_settings` gives them, but for either kind of scan where nothing decides.
+
+    ``quick`` and ``standard`` stand for ``quick-3d`` and ``standard-3d`` in a volume of nearly cubic voxels, unless
+    ``spatial_dims`` or whole slices (``region``) are asked for.
+
+    Args:
+        name: a key of :py:data:`PRESETS`.
+        task: the task.
+        overrides: settings to replace; those that are ``None`` are not.
+
+    Raises:
+        ConSinGANError: as :py:func:`preset_settings`.
+    """
+    slices = preset_settings(name, task, **overrides)
+    decided = overrides.get("spatial_dims") is not None or overrides.get("region") == "slice"
+    if decided or f"{name}-3d" not in PRESETS or not get_task(task).image_input:
+        return slices
+    return TrainingByScan(slices, preset_settings(name, task, **{**overrides, "spatial_dims": 3}))

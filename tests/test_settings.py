@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.settings import PRESETS, TrainingSettings, preset_settings
+from monai_consingan.settings import (
+    PRESETS,
+    TrainingByScan,
+    TrainingSettings,
+    preset_settings,
+    training_from_dict,
+    training_preset,
+)
 from monai_consingan.tasks import TASKS, get_task
 
 
@@ -114,9 +122,29 @@ def test_presets_for_volumes(name: str, task: str) -> None:
 def test_dims_are_those_of_the_model() -> None:
     for dims, does in ((2, "slices"), (3, "in space")):
         settings = TrainingSettings("editing", spatial_dims=dims)
-        assert settings.dims_for(None) == settings.dims_for(dims) == dims
+        assert settings.for_dims(None) is settings.for_dims(dims) is settings
         with pytest.raises(ConSinGANError, match=f"dims is {5 - dims}, but the model redraws {does}"):
-            settings.dims_for(5 - dims)
+            settings.for_dims(5 - dims)
+
+
+@pytest.mark.parametrize("task", ["harmonization", "editing"])
+@pytest.mark.parametrize("name", ["quick", "standard"])
+def test_the_scan_decides_where_nothing_else_does(name: str, task: str) -> None:
+    either = training_preset(name, task, iterations=7, channels=None)
+    slices, space = (preset_settings(f"{name}{end}", task, iterations=7) for end in ("", "-3d"))
+    assert (either.spatial_dims, either.task) == (None, task)
+    assert (either.for_dims(2), either.for_dims(3), either.for_dims(None)) == (slices, space, slices)
+    assert training_from_dict(json.loads(json.dumps(either.as_dict()))) == either
+    assert training_from_dict(slices.as_dict()) == slices
+    for dims, settings in ((2, slices), (3, space)):
+        assert training_preset(name, task, iterations=7, spatial_dims=dims) == settings
+    assert training_preset(f"{name}-3d", task, iterations=7) == space
+    assert training_preset(name, task, iterations=7, region="slice") == replace(slices, region="slice")
+    assert training_preset(f"{task}-1", task) == preset_settings(f"{task}-1", task)
+    assert training_preset(name, "generation") == preset_settings(name, "generation")
+    for wrong in ((space, slices), (slices, preset_settings("quick-3d", "retarget"))):
+        with pytest.raises(ConSinGANError, match="give those of one task for 2 and 3"):
+            TrainingByScan(*wrong)
 
 
 def test_slope() -> None:

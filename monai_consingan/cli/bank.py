@@ -47,7 +47,12 @@ _task_option = click.option(
     "--start", type=PATH, metavar="RUN", help="Start from a trained model, as of a cohort; fewer --iterations then do."
 )
 @axis_option
-@dims_option
+@click.option(
+    "--dims",
+    type=click.IntRange(2, 3),
+    help="Train on slices (2) or on boxes of the volume (3). [default: for each scan 3 unless an axis is given or its "
+    "slices are thick; what a start or preset that is given is for]",
+)
 @training_options
 @run_options
 def bank(
@@ -122,7 +127,7 @@ def cohort(data_set: Path, output: Path, task: str, each_fold: bool, quiet: bool
     if each_fold:
         refuse_given(("held_out",), "but --each-fold takes the scans of each fold only")
     settings = training_settings(options, task, dims=options.pop("dims"))
-    compile_ahead(options, settings)
+    compile_ahead({"dims": 2, **options}, settings)
     given = {"task": task, "settings": settings, "progress": not quiet, **given_only(**options)}
     if each_fold:
         reports = {f"fold-{fold}": report for fold, report in cohort_folds(data_set, output, **given).items()}

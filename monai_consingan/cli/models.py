@@ -77,7 +77,7 @@ def train(images: tuple[Path, ...], output: Path, quiet: bool, **options: Any) -
 
     task = options["task"]
     settings = training_settings(options, task, options["start"], dims=options.pop("dims"))
-    compile_ahead(options, settings)
+    compile_ahead({"dims": 2, **options}, settings)
     report = train_run(images, output, settings=settings, progress=not quiet, **given_only(**options))
     if not quiet:
         show_training(report, output)

@@ -13,7 +13,7 @@ from monai_consingan.cli.types import NAMES, NUMBERS, PATH, RANGE, WEIGHTS
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.fields import Settings
 from monai_consingan.methods import BlendSettings
-from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.settings import Training, TrainingSettings, training_preset
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -79,8 +79,8 @@ lesion_options = together(
     click.option(
         "--dims",
         type=click.IntRange(2, 3),
-        help="Work slice by slice (2) or in space (3). [default: 3 unless an axis, a slice or an option of a model is "
-        "given, or slices are thick; with a model, what it is for]",
+        help="Work slice by slice (2) or in space (3). [default: 3 unless an axis or a slice is given, or slices are "
+        "thick; what a model or preset that is given is for]",
     ),
 )
 
@@ -122,7 +122,9 @@ sequence_options = together(
 )
 
 dims_option = click.option(
-    "--dims", type=click.IntRange(2, 3), help="Train on slices (2) or on volumes (3). [default: what the preset is for]"
+    "--dims",
+    type=click.IntRange(2, 3),
+    help="Train on slices (2) or on volumes (3). [default: what the preset is for, quick and standard for slices]",
 )
 
 _TYPES: dict[Any, dict[str, Any]] = {
@@ -175,7 +177,12 @@ crop_options = together(
 )
 
 training_options = together(
-    click.option("--preset", default="quick", show_default=True, help=f"Settings to begin with: {PRESET_NAMES}."),
+    click.option(
+        "--preset",
+        default="quick",
+        show_default=True,
+        help=f"Settings to begin with: {PRESET_NAMES}. In space quick and standard are quick-3d and standard-3d.",
+    ),
     settings_options(TrainingSettings),
 )
 
@@ -223,7 +230,7 @@ def refuse_given(names: Iterable[str], why: str) -> None:
 
 def training_settings(
     options: dict[str, Any], task: str, start: Path | None = None, needed: bool = True, dims: int | None = None
-) -> TrainingSettings | None:
+) -> Training | None:
     """Settings of a training from :py:data:`training_options`; ``None`` if a trained model is used instead.
 
     Args:
@@ -256,7 +263,7 @@ def training_settings(
                 "one of the two out."
             )
         return None
-    return preset_settings(preset, task, **chosen, **in_dims)
+    return training_preset(preset, task, **chosen, **in_dims)
 
 
 def blend_settings(options: dict[str, Any], usual: BlendSettings | None) -> BlendSettings | None:

@@ -12,21 +12,23 @@ from cachetools import LRUCache
 from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import as_array, check_shape
-from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis
+from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis, work_dims
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.anywhere import RedrawsAnywhere, as_scan
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import host_crops
-from monai_consingan.models.model import TrainedModel, given_model
-from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.models.model import TrainedModel, given_model, settings_to_train
+from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 
 
 class HostModels(RedrawsAnywhere):
     """Models of a bank that are found by a host's own voxels, to redraw any place of that host.
 
-    With settings of 3 spatial dims the models are of boxes, and redraw in space.
+    With settings of 3 spatial dims the models are of boxes, and redraw in space. Settings for either kind of scan
+    (:py:func:`monai_consingan.workflows.training_preset`), such as those by default, give each host a model of its
+    kind: in space unless ``axis`` is given or its slices are thick.
 
     A model is trained on a few crops of its host (``host_crops``). It is found by the host's intensities, not by
     its name, so that it can never be another scan's: the host has to be, voxel by voxel, what the model was prepared
@@ -36,8 +38,8 @@ class HostModels(RedrawsAnywhere):
     Args:
         bank: the bank, or its folder.
         task: ``"harmonization"`` or ``"editing"``.
-        settings: settings of the trainings, by default the preset ``quick``, or those of ``start``. With the region
-            ``"slice"`` whole slices are trained on instead of crops.
+        settings: settings of the trainings, by default those of ``start``, or the preset ``quick``, which is
+            ``quick-3d`` in space. With the region ``"slice"`` whole slices are trained on instead of crops.
         crops: number of crops, each of a slice of its own as far as there are as many.
         side: height and width (and depth) of a crop in pixels, or the image's, where that is smaller; ``None`` for 96,
             of boxes 48. With ``start`` crops are as large as its own.
@@ -62,7 +64,7 @@ class HostModels(RedrawsAnywhere):
         self,
         bank: str | Path | ModelBank,
         task: str,
-        settings: TrainingSettings | None = None,
+        settings: Training | None = None,
         *,
         crops: int = 3,
         side: int | None = None,
@@ -75,23 +77,18 @@ class HostModels(RedrawsAnywhere):
         super().__init__(axis, spacing)
         self.bank = bank if isinstance(bank, ModelBank) else ModelBank(bank)
         self.start = None if start is None else given_model(start, task)
-        if settings is None:
-            settings = preset_settings("quick", task) if self.start is None else self.start.settings
-        self.settings = settings
-        if self.settings.task != task or not get_task(task).image_input:
+        if (settings is not None and settings.task != task) or not get_task(task).image_input:
+            given = task if settings is None else settings.task
             raise ConSinGANError(
-                f"The settings are for task {self.settings.task!r} and the task is {task!r}: give harmonization or "
-                "editing for both."
+                f"The settings are for task {given!r} and the task is {task!r}: give harmonization or editing for both."
             )
-        in_space = self.settings.spatial_dims == 3
+        self.settings = settings_to_train(task, settings, self.start)
         if side is not None and self.start is not None:
             raise ConSinGANError(f"side is {side}, but crops are as large as those of start: leave side out.")
-        if side is None:
-            side = (48 if in_space else 96) if self.start is None else max(self.start.image_size)
         check_least(1, crops=crops, side=side, keep=keep)
         self.task = task
         self.crops = crops
-        self.side = min(side, self.settings.max_size)
+        self.side = side
         self.seed = seed
         self.keep = keep
         self._models: LRUCache[str, TrainedModel] = LRUCache(keep)
@@ -100,9 +97,20 @@ class HostModels(RedrawsAnywhere):
         """What goes to other processes: all but the models, which they read for themselves."""
         return {**self.__dict__, "_models": LRUCache(self.keep)}
 
+    def settings_for(self, host: NdarrayOrTensor) -> TrainingSettings:
+        """The settings of a host's model, (C, \\*spatial)."""
+        return self.settings.for_dims(self.settings.spatial_dims or work_dims(as_scan(host, self.spacing), self.axis))
+
     def key(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> str:
         """The name in the bank of a host's model, whether or not it is there."""
-        return self.bank.key(self._content(host, label), self.settings, seed=self.seed, start=self.start)
+        settings = self.settings_for(host)
+        return self.bank.key(self._content(host, label, settings), settings, seed=self.seed, start=self.start)
+
+    def _side(self, settings: TrainingSettings) -> int:
+        """Height and width of a crop in pixels, if it is as large as it is asked for."""
+        usual = 48 if settings.spatial_dims == 3 else 96
+        side = usual if self.side is None else self.side
+        return min(side if self.start is None else max(self.start.image_size), settings.max_size)
 
     def find(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> TrainedModel | None:
         """The model of a host, or ``None`` if the bank has none.
@@ -146,30 +154,33 @@ class HostModels(RedrawsAnywhere):
         Raises:
             ConSinGANError: a host that cannot be trained on.
         """
-        content = self._content(host, label)
+        settings = self.settings_for(host)
+        content = self._content(host, label, settings)
         how: dict[str, Any] = {"seed": self.seed, "start": self.start}
-        if (found := self.bank.load(self.bank.key(content, self.settings, **how))) is not None:
+        if (found := self.bank.load(self.bank.key(content, settings, **how))) is not None:
             return found
         lesions = label if self.task == "editing" else None
         slices = host_crops(
             as_scan(host, self.spacing),
-            self.settings,
+            settings,
             label=lesions,
             crops=self.crops,
-            side=self.side if self.start is None else self.start.image_size,
+            side=self._side(settings) if self.start is None else self.start.image_size,
             axis=self.axis,
             seed=self.seed,
         )
         how |= {"device": device, "progress": progress}
-        return self.bank.model_for(slices, self.settings, content=content, sequences=named_sequences(host), **how)
+        return self.bank.model_for(slices, settings, content=content, sequences=named_sequences(host), **how)
 
-    def _content(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> list[torch.Tensor]:
+    def _content(
+        self, host: NdarrayOrTensor, label: NdarrayOrTensor | None, settings: TrainingSettings
+    ) -> list[torch.Tensor]:
         """What a host's model is found by: all that its crops depend on besides the settings and the seed.
 
         But for the spacing, which readers know to some digits only, and by which no more than the head is found.
         """
         axis = slice_axis(as_scan(host, self.spacing), self.axis)
-        rule = torch.tensor([-1 if axis is None else axis, self.crops, self.side])
+        rule = torch.tensor([-1 if axis is None else axis, self.crops, self._side(settings)])
         content = [torch.from_numpy(np.ascontiguousarray(as_array(host), np.float32)), rule]
         if self.task == "editing":
             if label is None:
@@ -183,7 +194,7 @@ def prepare_bank(
     hosts: Iterable[Any],
     bank: str | Path | ModelBank | HostModels,
     task: str = "harmonization",
-    settings: TrainingSettings | None = None,
+    settings: Training | None = None,
     *,
     image_key: str = "image",
     label_key: str = "label",
@@ -202,7 +213,7 @@ def prepare_bank(
             editing, hosts without a lesion are passed over.
         bank: the bank, its folder, or :py:class:`HostModels` that say it all.
         task: ``"harmonization"``, or ``"editing"`` for :py:class:`monai_consingan.transforms.RandLesionRemovald`.
-        settings: settings of the trainings, by default the preset ``quick``.
+        settings: settings of the trainings, as of :py:class:`HostModels`.
         image_key: key of the image.
         label_key: key of the label, needed for editing.
         device: where to train.

@@ -15,7 +15,7 @@ from monai_consingan.data import named_sequences
 from monai_consingan.errors import ConSinGANError, is_out_of_memory
 from monai_consingan.methods import BlendSettings
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, draw_weights
-from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.settings import Training, TrainingSettings, training_preset
 from monai_consingan.state_file import load_state, save_state
 from monai_consingan.tasks import get_task
 
@@ -236,7 +236,7 @@ class ModelRequest:
         bank: folder of models that the training is spared by.
     """
 
-    training: TrainingSettings | None = None
+    training: Training | None = None
     blend: BlendSettings | None = None
     model: str | Path | None = None
     start: str | Path | None = None
@@ -245,9 +245,7 @@ class ModelRequest:
     def __bool__(self) -> bool:
         return any(value is not None for value in vars(self).values())
 
-    def load(
-        self, task: str, dims: int | None = None
-    ) -> tuple[TrainingSettings, TrainedModel | None, TrainedModel | None]:
+    def load(self, task: str, dims: int | None = None) -> tuple[Training, TrainedModel | None, TrainedModel | None]:
         """What a workflow trains with, or uses instead.
 
         Args:
@@ -255,7 +253,8 @@ class ModelRequest:
             dims: 2 for slices, 3 for work in space, if that is asked for.
 
         Returns:
-            The settings, which are those of a model unless others are asked for, and both models.
+            The settings, which are those of a model unless others are asked for, and both models. Where neither dims,
+            a model nor settings say so, they are for either kind of scan.
 
         Raises:
             ConSinGANError: a model that is used as it is comes with another model or a bank, or one cannot be used, or
@@ -271,10 +270,29 @@ class ModelRequest:
                 f"model {model} is used as it is, so nothing is taken from bank {bank}: give one of them."
             )
         used, begun = (None if path is None else TrainedModel.load(path, task=task) for path in (model, start))
-        settings = self.training
         if used is not None:
-            settings = used.settings
-        elif settings is None:
-            settings = preset_settings("quick", task, spatial_dims=dims) if begun is None else begun.settings
-        settings.dims_for(dims)
-        return settings, used, begun
+            return used.settings.for_dims(dims), used, begun
+        return settings_to_train(task, self.training, begun, dims), used, begun
+
+
+def settings_to_train(
+    task: str, asked: Training | None, start: TrainedModel | None = None, dims: int | None = None
+) -> Training:
+    """Settings of a training: those that are asked for, those of the model that it starts from, or ``quick``.
+
+    Args:
+        task: the task.
+        asked: settings that are asked for.
+        start: model that the training starts from, whose dims hold.
+        dims: 2 for slices, 3 for work in space, if that is asked for.
+
+    Raises:
+        ConSinGANError: settings for another task, or for other dims than those that are asked for.
+    """
+    settings = asked or (training_preset("quick", task) if start is None else start.settings)
+    if settings.task != task:
+        raise ConSinGANError(f"The settings are for task {settings.task!r}, but the task is {task!r}: make them agree.")
+    if isinstance(settings, TrainingSettings):
+        return settings.for_dims(dims)
+    decided = start.settings.spatial_dims if dims is None and start is not None else dims
+    return settings if decided is None else settings.for_dims(decided)

@@ -17,7 +17,7 @@ from monai_consingan.methods import BENT_COMPOSITES, BlendSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.model import ModelRequest, TrainedModel, model_file
 from monai_consingan.models.training import fingerprint, train_model
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.transforms import BlendBack, LesionAlteration
 
 
@@ -49,7 +49,8 @@ class Redrawing:
     Settings of 3 spatial dims make the region a box, and all is done in space.
 
     Args:
-        settings: settings of the training, or of the model.
+        settings: settings of the training, or of the model; those for either kind of scan
+            (:py:class:`monai_consingan.workflows.TrainingByScan`) are chosen of when a lesion is redrawn.
         blend: where the redrawn image is used.
         model: a trained model; ``None`` trains one on the region.
         start: a trained model whose weights the training starts from.
@@ -64,7 +65,7 @@ class Redrawing:
         redrawn = Redrawing(settings, BlendSettings())(pasted.image, pasted.mask, host, axis=2)
     """
 
-    settings: TrainingSettings
+    settings: Training
     blend: BlendSettings
     model: TrainedModel | None = None
     start: TrainedModel | None = None
@@ -109,6 +110,7 @@ class Redrawing:
         training: MetaTensor | None = None,
         *,
         axis: int | None,
+        dims: int | None = None,
         folder: str | Path | None = None,
     ) -> Redrawn:
         """Redraw a lesion.
@@ -119,6 +121,8 @@ class Redrawing:
             host: the image before the lesion was pasted or filled.
             training: image on the same grid whose slices of the region are trained on; ``None`` for the host.
             axis: spatial axis perpendicular to the slices; ``None`` in 2D; of no account in space.
+            dims: 2 for slices, 3 for work in space; ``None`` does what the settings are for, which is slices if they
+                are for either.
             folder: folder for the training's checkpoint, from which a killed run goes on; a bank keeps its own.
 
         Returns:
@@ -127,7 +131,7 @@ class Redrawing:
         Raises:
             ConSinGANError: the region does not fit the settings or the model, or the model is of other sequences.
         """
-        settings, blend, model = self.settings, self.blend, self.model
+        settings, blend, model = self.settings.for_dims(dims), self.blend, self.model
         given = self.start if model is None else model
         if given is not None:
             given.check_sequences(naive)
@@ -140,23 +144,25 @@ class Redrawing:
         shown = host if training is None else training
         slices, region, scale = inferer.look(naive, mask, alteration.mask, shown, size, padded=model is not None)
         begin = time.perf_counter()
-        trained = self._trained(slices, named_sequences(naive), folder) if model is None else model
+        trained = self._trained(slices, settings, named_sequences(naive), folder) if model is None else model
         seconds = time.perf_counter() - begin if model is None else 0.0
         full = inferer.redraw(naive, trained.generator, region, scale)
         bends = dims == 3 and blend.mode in BENT_COMPOSITES
         image: Any = BlendBack(bends)(naive, full, alteration.weight)
         return Redrawn(image, alteration.mask, region, scale, trained, seconds)
 
-    def _trained(self, slices: torch.Tensor, sequences: tuple[str, ...], folder: str | Path | None) -> TrainedModel:
+    def _trained(
+        self, slices: torch.Tensor, settings: TrainingSettings, sequences: tuple[str, ...], folder: str | Path | None
+    ) -> TrainedModel:
         """The model of a training, which has a checkpoint in the folder until it is done."""
         how: dict[str, Any] = {name: getattr(self, name) for name in ("seed", "device", "start", "progress")}
         how["sequences"] = sequences
         if self.bank is not None:
-            return self.bank.model_for(slices, self.settings, **how)
+            return self.bank.model_for(slices, settings, **how)
         if folder is None:
-            return train_model(slices, self.settings, **how)
+            return train_model(slices, settings, **how)
         more = [] if self.start is None else self.start.weights
-        checkpoint = Path(folder) / f"checkpoint-{fingerprint(slices, self.settings, self.seed, *more)[:16]}.pt"
-        model = train_model(slices, self.settings, checkpoint=checkpoint, **how)
+        checkpoint = Path(folder) / f"checkpoint-{fingerprint(slices, settings, self.seed, *more)[:16]}.pt"
+        model = train_model(slices, settings, checkpoint=checkpoint, **how)
         checkpoint.unlink(missing_ok=True)
         return model

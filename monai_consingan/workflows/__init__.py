@@ -14,7 +14,7 @@ from monai_consingan.models import (
     prepare_bank,
     train_model,
 )
-from monai_consingan.settings import PRESETS, TrainingSettings, preset_settings
+from monai_consingan.settings import PRESETS, TrainingByScan, TrainingSettings, preset_settings, training_preset
 
 from .cohort import cohort_folds, cohort_run
 from .evaluate import evaluate
@@ -36,6 +36,7 @@ __all__ = [
     "ModelBank",
     "SharedModel",
     "TrainedModel",
+    "TrainingByScan",
     "TrainingProgress",
     "TrainingSettings",
     "cohort_folds",
@@ -52,4 +53,5 @@ __all__ = [
     "sample",
     "train_model",
     "train_run",
+    "training_preset",
 ]

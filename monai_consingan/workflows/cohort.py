@@ -17,7 +17,7 @@ from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.device import check_device
 from monai_consingan.models.host_crops import host_crops
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.workflows.data_sets.folders import read_scans
 from monai_consingan.workflows.data_sets.load import load_files, load_lesions
 from monai_consingan.workflows.data_sets.records import ScanRecord
@@ -31,7 +31,7 @@ def cohort_run(
     output: str | Path,
     *,
     task: str = "harmonization",
-    settings: TrainingSettings | None = None,
+    settings: Training | None = None,
     crops: int = 3,
     side: int | None = None,
     held_out: int | None = None,
@@ -61,7 +61,8 @@ def cohort_run(
             ``checkpoint.pt`` until then.
         task: ``"harmonization"`` or ``"editing"``; crops for editing keep clear of lesions, whose labels it needs.
         settings: settings of the training, by default the preset ``quick``. With the region ``"slice"`` slices are
-            resized to a square instead of cropped; with 3 spatial dims crops are boxes.
+            resized to a square instead of cropped; with 3 spatial dims crops are boxes (a
+            model of slices, as by default, serves scans of either kind).
         crops: number of crops of a scan.
         side: height and width (and depth) of a crop in pixels; ``None`` for 96, of boxes 48.
         held_out: the fold whose scans are left out.

@@ -15,7 +15,7 @@ from monai_consingan.metrics import CheckInsertiond
 from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import Training
 from monai_consingan.transforms import InsertLesiond
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run
@@ -166,7 +166,7 @@ def harmonize(
     output: str | Path,
     *,
     method: str | None = None,
-    settings: TrainingSettings | None = None,
+    settings: Training | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
     start: str | Path | None = None,
@@ -177,7 +177,7 @@ def harmonize(
     progress: bool = False,
     strict: bool = False,
 ) -> dict[str, Any]:
-    """Put a donor's lesion into a host so that it blends in, by a ConSinGAN of the host's slices or without a model.
+    """Put a donor's lesion into a host so that it blends in, by a ConSinGAN of the host or without a model.
 
     Args:
         source: which lesion goes where.
@@ -186,7 +186,8 @@ def harmonize(
             killed run that is started again goes on from its checkpoint there.
         method: a key of :py:data:`INSERTION_METHODS`; by default ``"tissue"``, or ``"tissue-consingan"`` if anything
             of a model is given.
-        settings: settings of the training, by default the preset ``quick`` (``quick-3d`` if ``dims`` is 3).
+        settings: settings of the training, by default the preset ``quick``, or ``quick-3d`` for work in space
+            (:py:func:`monai_consingan.workflows.training_preset`).
         blend: where the redrawn image is used, if not as is usual for the method.
         model: model, or folder of a run, to use instead of training one; its settings are used.
         start: model, or folder of a run, whose weights the training starts from, such as that of a neighbouring slice;

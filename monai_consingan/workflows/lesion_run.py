@@ -39,9 +39,9 @@ class LesionRequest(ABC):
     """What ``harmonize``, ``paste`` and ``remove`` are asked for alike.
 
     Args:
-        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what the model was trained for, which is
-            slices by default, and without a model works in space unless an axis or a slice is given, or slices are
-            thick (:py:func:`monai_consingan.data.work_dims`).
+        dims: 3 to work in space, 2 to work slice by slice; ``None`` does what a model, or settings of a training, that
+            are given are for, and else works in space unless an axis or a slice is given, or slices are thick
+            (:py:func:`monai_consingan.data.work_dims`); a model is then trained for that.
         sequences: names of the sequences to work on, of those of all scans; or of all, in the order of the files or of
             the volumes of a 4D file.
         lead: name of the sequence in which a place is looked for and the lesion is measured; ``None`` takes that in
@@ -161,9 +161,10 @@ class LesionRun:
         if redrawing is None:
             alteration = altered(mask, image, host)
         else:
-            made = redrawing(image, mask, host, data["training"], axis=data["placement"]["axis"], folder=self.folder)
+            where = {name: data["placement"][name] for name in ("axis", "dims")}
+            made = redrawing(image, mask, host, data["training"], **where, folder=self.folder)
             image, alteration, seconds = made.image, made.alteration, made.seconds_training
-            told |= {**redrawing.settings.as_dict(), "blend": redrawing.blend.as_dict(), **case.redrawn}
+            told |= {**made.model.settings.as_dict(), "blend": redrawing.blend.as_dict(), **case.redrawn}
             told |= {"region_taken": asdict(made.region), "intensities": made.scale.as_dict()}
             if redrawing.model is None:
                 made.model.save(self.folder / MODEL_NAME)

@@ -14,7 +14,7 @@ from monai_consingan.metrics import CheckRemovald
 from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import Training
 from monai_consingan.transforms import FillLesiond
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run
 
@@ -61,7 +61,7 @@ def remove(
     target: LesionTarget,
     output: str | Path,
     *,
-    settings: TrainingSettings | None = None,
+    settings: Training | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
     start: str | Path | None = None,

@@ -16,9 +16,9 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, difference_panel, save_panel
 from monai_consingan.folder_lock import locked
 from monai_consingan.models.device import check_device
-from monai_consingan.models.model import MODEL_NAME, TrainedModel, model_file
+from monai_consingan.models.model import MODEL_NAME, TrainedModel, model_file, settings_to_train
 from monai_consingan.models.training import fingerprint, train_model
-from monai_consingan.settings import TrainingSettings, preset_settings
+from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 from monai_consingan.whole_file import leftovers, unwritable
 from monai_consingan.workflows.outputs import REPORT_NAME, check_inputs, check_output, whole_result
@@ -34,7 +34,7 @@ def train_run(
     output: str | Path,
     *,
     task: str,
-    settings: TrainingSettings | None = None,
+    settings: Training | None = None,
     slices: Sequence[int] | None = None,
     axis: int | None = None,
     start: str | Path | None = None,
@@ -91,17 +91,15 @@ def train_run(
     return folder.train("train", found, settings, earlier=earlier, begin=begin, **how)
 
 
-def settings_for(task: str, settings: TrainingSettings | None, earlier: TrainedModel | None = None) -> TrainingSettings:
-    """The settings that are given, or those of an earlier model, or the preset ``quick``.
+def settings_for(task: str, settings: Training | None, earlier: TrainedModel | None = None) -> TrainingSettings:
+    """The settings that are given, or those of an earlier model, or the preset ``quick``; for slices where none say.
+
+    A model of slices serves scans of either kind; one of volumes has to be asked for.
 
     Raises:
         ConSinGANError: they are for another task.
     """
-    if settings is None:
-        settings = preset_settings("quick", task) if earlier is None else earlier.settings
-    if settings.task != task:
-        raise ConSinGANError(f"The settings are for task {settings.task!r}, but the task is {task!r}: make them agree.")
-    return settings
+    return settings_to_train(task, settings, earlier).for_dims(None)
 
 
 @dataclass(frozen=True)

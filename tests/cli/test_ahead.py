@@ -9,7 +9,7 @@ import pytest
 
 from monai_consingan.cli import ahead, lean
 from monai_consingan.methods import BlendSettings
-from monai_consingan.settings import preset_settings
+from monai_consingan.settings import preset_settings, training_preset
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,14 @@ from monai_consingan.settings import preset_settings
     [
         ({}, (None,), lean.OWN_PROCESS, None),
         ({}, (preset_settings("harmonization-1", "harmonization"),), lean.OWN_PROCESS, 64),
-        ({}, (None, BlendSettings()), lean.OWN_PROCESS, 32),
+        ({}, (None, BlendSettings()), lean.OWN_PROCESS, 16),
+        ({}, (training_preset("quick", "editing", channels=64),), lean.OWN_PROCESS, 64),
+        ({"dims": 2}, (None, BlendSettings()), lean.OWN_PROCESS, 32),
+        ({"axis": 0}, (None, BlendSettings()), lean.OWN_PROCESS, 32),
+        ({"host_slice": 6}, (training_preset("quick", "editing"),), lean.OWN_PROCESS, 32),
         ({}, (preset_settings("quick", "harmonization", channels=16),), lean.OWN_PROCESS, None),
         ({"dims": 3}, (None, BlendSettings()), lean.OWN_PROCESS, preset_settings("quick-3d", "harmonization").channels),
-        ({"bank": "bank", "device": "cpu"}, (None,), lean.OWN_PROCESS, 32),
+        ({"bank": "bank", "device": "cpu"}, (None,), lean.OWN_PROCESS, 16),
         ({"bank": "bank", "device": "cuda"}, (None,), lean.OWN_PROCESS, None),
         ({"model": "model.pt"}, (None, BlendSettings()), lean.OWN_PROCESS, None),
         ({}, (None, BlendSettings()), None, None),

@@ -18,7 +18,7 @@ from monai_consingan.folder_lock import leaving_nothing, locked, locked_part
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.model import ModelRequest, fold_models, model_file, model_for_fold
 from monai_consingan.progress_bar import progress_bar
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import Training
 from monai_consingan.workflows.augmentation.bank_donors import survey_bank
 from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.merge import write_lists
@@ -87,7 +87,7 @@ class Run:
         """The folds of the training scans; ``None`` for those without one."""
         return list(dict.fromkeys(record.fold for record in self.scans.of("training")))
 
-    def _training_of_models(self) -> TrainingSettings:
+    def _training_of_models(self) -> Training:
         """The settings of what redraws, models that are given included; warns of those that leak between folds.
 
         Raises:

@@ -124,7 +124,7 @@ class CaseMaker(ABC, Generic[Settings]):
             "lesions": case.lesions,
             "refused": case.refused,
             "settings": self.settings.as_dict(),
-            "training": None if models is None else models.settings.as_dict(),
+            "training": None if models is None else models.settings.for_dims(case.dims).as_dict(),
             "blend": None if models is None else self.blend.as_dict(),
             "model": "" if case.model is None else case.model[1],
             "versions": self.versions,

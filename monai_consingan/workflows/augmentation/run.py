@@ -11,7 +11,7 @@ from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, chosen_insertion
 from monai_consingan.models.model import ModelRequest
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import Training
 from monai_consingan.workflows.augmentation.engine import Run
 from monai_consingan.workflows.augmentation.workers import Execution
 from monai_consingan.workflows.data_sets.folders import read_scans
@@ -23,7 +23,7 @@ def augment(
     output: str | Path,
     settings: AugmentSettings | None = None,
     *,
-    training: TrainingSettings | None = None,
+    training: Training | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
     start: str | Path | None = None,
@@ -50,7 +50,8 @@ def augment(
             lesion, and ``summary.json``; of nnU-Net's raw data also ``dataset.json`` and ``splits_final.json``, which
             make the output such data (the splits go into nnU-Net's folder of preprocessed data).
         settings: what the synthetic scans depend on.
-        training: settings of the trainings of hosts' models, by default the preset ``quick``.
+        training: settings of the trainings of hosts' models, by default the preset ``quick``, or ``quick-3d`` for hosts
+            that are worked on in space (:py:class:`monai_consingan.models.HostModels`).
         blend: where a redrawn image replaces the pasted one.
         model: model, or folder of a run, to use for all hosts instead; or the folder of
             :py:func:`~monai_consingan.workflows.cohort_folds`, with a model for the hosts of each fold.
@@ -92,7 +93,7 @@ def free_twins(
     output: str | Path,
     settings: TwinSettings | None = None,
     *,
-    training: TrainingSettings | None = None,
+    training: Training | None = None,
     blend: BlendSettings | None = None,
     model: str | Path | None = None,
     start: str | Path | None = None,
@@ -113,7 +114,7 @@ def free_twins(
         output: as of :py:func:`augment`, with the folder ``removed`` (the numbers of the lesions that were there)
             instead of ``instances``.
         settings: what the twins depend on.
-        training: settings of the trainings of hosts' models for editing, by default the preset ``quick``.
+        training: settings of the trainings of hosts' models for editing, as of :py:func:`augment`.
         blend: where a redrawn image replaces the filled one.
         model, start, bank, crops, side, channel, lesion_mask, sequences: see :py:func:`augment`.
         **execution: as of :py:func:`augment`.

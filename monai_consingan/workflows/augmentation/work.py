@@ -14,7 +14,7 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.models.device import check_device
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, model_for_fold
-from monai_consingan.settings import TrainingSettings
+from monai_consingan.settings import training_from_dict
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.maker import CaseMaker
@@ -79,7 +79,7 @@ def host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any]
     Raises:
         ConSinGANError: what it asks for does not fit together.
     """
-    training = TrainingSettings.from_dict(run["training"])
+    training = training_from_dict(run["training"])
     start = run.get("start")
     rule = {**run["rule"], "start": None if start is None else model_for_fold(start, fold)}
     return HostModels(bank, training.task, training, axis=settings.axis, seed=settings.seed, **rule)

@@ -15,9 +15,19 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_number, spacing_of, wrap_like
+from monai_consingan.arrays import (
+    as_array,
+    as_mask,
+    as_spacing,
+    check_axis,
+    check_number,
+    in_all,
+    spacing_of,
+    wrap_like,
+)
+from monai_consingan.background import find_background
 from monai_consingan.data import sliced_axis
-from monai_consingan.distance import outside_distance
+from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import COMPOSITES
 
@@ -194,6 +204,20 @@ def altered(lesion: Any, naive: Any = None, host: Any = None, weight: Any = None
     return wrap_like(changed.astype(np.uint8), lesion)
 
 
+def _without_background(weight: np.ndarray, naive: np.ndarray, host: np.ndarray) -> np.ndarray:
+    """The weight, 0 where any channel of the host is background, such as that of a stripped skull, and stays so."""
+    if not (weight > 0).any():
+        return weight
+    box = in_all(bounding_box(weight[0] > 0))
+    kept = np.zeros(weight[box].shape[1:], bool)
+    for whole, before, after in zip(host, host[box], naive[box], strict=True):
+        if background := find_background(whole):
+            kept |= background.mask(before) & (before == after)
+    inside = weight.copy()
+    inside[box][:, kept] = 0
+    return inside
+
+
 class Alteration(NamedTuple):
     """What :class:`LesionAlteration` returns."""
 
@@ -207,6 +231,8 @@ class Alteration(NamedTuple):
 @dataclass(eq=False)
 class LesionAlteration(Transform):
     """Weight of the redrawn image around a lesion, slice by slice or in space, and the mask of all that may change.
+
+    What is background in the host, as beside a brain whose skull was stripped, is not redrawn.
 
     Args:
         mode, dilation_mm, softness_mm: see :class:`monai_consingan.methods.BlendSettings`.
@@ -235,6 +261,8 @@ class LesionAlteration(Transform):
         """
         axis = sliced_axis(lesion, self.axis, self.dims)
         weight = AlterationMask(self.dilation_mm, self.softness_mm, self.mode, axis)(lesion)
+        if naive is not None and host is not None:
+            weight = wrap_like(_without_background(as_array(weight), as_array(naive), as_array(host)), weight)
         return Alteration(weight, altered(lesion, naive, host, weight))
 
 

@@ -175,3 +175,43 @@ def test_weight_within_slices_and_in_space():
     other = image.copy()
     other[1, 0, 0, 0] = 1  # in one sequence
     assert LesionAlteration(dims=3)(lesion, other, image).mask[0, 0, 0, 0] == 1
+
+
+def _stripped_head() -> np.ndarray:
+    """A head of two channels whose skull was stripped: 0 beyond 12 pixels from the middle."""
+    rows, columns = np.ogrid[:40, :40]
+    inside = np.hypot(rows - 19.5, columns - 19.5) < 12
+    tissue = np.random.RandomState(0).uniform(50, 150, (2, 40, 40))
+    return np.where(inside, tissue, 0.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("mode", ["whole", "band", "outside", "smooth"])
+def test_background_of_the_host_is_not_redrawn(mode):
+    host = _stripped_head()
+    lesion = np.zeros((1, 40, 40), np.uint8)
+    lesion[:, 9:14, 17:23] = 1  # at the head's border
+    naive = np.where((lesion > 0) & (host > 0), 300.0, host).astype(np.float32)
+    usual, _ = LesionAlteration(mode, 2.0, 3.0, dims=2)(lesion)
+    weight, mask = LesionAlteration(mode, 2.0, 3.0, dims=2)(lesion, naive, host)
+    air = (host == 0).any(axis=0, keepdims=True)
+    assert (usual[air] > 0).any()  # or this test says nothing
+    assert not weight[air].any()
+    np.testing.assert_array_equal(weight[~air], usual[~air])
+    np.testing.assert_array_equal(mask > 0, (usual > 0) & ~air | (lesion > 0))
+
+
+def test_what_was_pasted_onto_background_may_be_redrawn():
+    host = _stripped_head()
+    lesion = np.zeros((1, 40, 40), np.uint8)
+    lesion[:, 5:12, 17:23] = 1
+    naive = np.where(lesion > 0, 300.0, host).astype(np.float32)
+    weight, _ = LesionAlteration("whole", 0.0, 0.0, dims=2)(lesion, naive, host)
+    np.testing.assert_array_equal(weight > 0, lesion > 0)
+
+
+def test_a_host_without_background_is_redrawn_everywhere():
+    host = np.random.RandomState(0).uniform(50, 150, (1, 30, 30)).astype(np.float32)
+    lesion = np.zeros((1, 30, 30), np.uint8)
+    lesion[:, 12:16, 12:16] = 1
+    weight, _ = LesionAlteration("whole", 2.0, 3.0, dims=2)(lesion, host + lesion, host)
+    np.testing.assert_array_equal(weight, LesionAlteration("whole", 2.0, 3.0, dims=2)(lesion).weight)

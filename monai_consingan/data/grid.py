@@ -16,6 +16,8 @@ from ..background import find_background
 from ..errors import ConSinGANError
 from .scan import same_grid
 
+_SOME = 1e-4  # share of a voxel that is not there by rounding only
+
 
 def to_host_grid(
     donor: MetaTensor, host: MetaTensor, *, label: bool = False, lesion: MetaTensor | None = None
@@ -40,7 +42,8 @@ def to_host_grid(
     Returns:
         The donor on the host's grid, with the host's affine. A donor on this grid already is returned untouched.
         Where the donor has no voxels, an image takes the constant of its background, or else its smallest value, and
-        a label 0. Background is not mixed with tissue: a voxel that is more than half tissue is made of tissue only.
+        a label 0. Background is not mixed with tissue: a voxel that is more than half tissue, or that the moved lesion
+        marks, is made of tissue only.
 
     Raises:
         ConSinGANError: 2D with 3D, a lesion on another grid than its donor, or one that is larger than the host's
@@ -67,7 +70,10 @@ def to_host_grid(
     if label:
         resampled = _resample(donor.as_tensor(), source, target, host_shape, "nearest").round().to(donor.dtype)
     else:
-        channels = [_resample_tissue(channel[None], source, target, host_shape) for channel in donor.as_tensor()]
+        marked = torch.zeros(1, *shape) if lesion is None else (lesion.as_tensor() > 0).float()
+        marked = _resample(marked, source, target, host_shape, "nearest") > 0
+        parts = donor.as_tensor()[:, None]
+        channels = [_resample_tissue(part, source, target, host_shape, marked) for part in parts]
         resampled = torch.cat(channels)
     meta = {key: donor.meta[key] for key in (ImageMetaKey.FILENAME_OR_OBJ, "sequences") if key in donor.meta}
     return MetaTensor(resampled, affine=torch.from_numpy(_affine(host)), meta=meta)
@@ -115,9 +121,12 @@ def _resample(
 
 
 def _resample_tissue(
-    image: torch.Tensor, source: np.ndarray, target: np.ndarray, shape: tuple[int, ...]
+    image: torch.Tensor, source: np.ndarray, target: np.ndarray, shape: tuple[int, ...], marked: torch.Tensor
 ) -> torch.Tensor:
-    """Resample a channel by linear interpolation: tissue of tissue only, so that nothing is mixed with background."""
+    """Resample a channel by linear interpolation: tissue of tissue only, so that nothing is mixed with background.
+
+    What is ``marked`` in the result is tissue if any of it is.
+    """
     known = _resample(torch.ones_like(image), source, target, shape, "nearest") > 0
     plain = _resample(image, source, target, shape, "bilinear")
     values = as_array(image)
@@ -129,7 +138,9 @@ def _resample_tissue(
         _resample(part, source, target, shape, "bilinear")
         for part in (tissue.to(torch.float64), torch.where(tissue, image.to(torch.float64) - background.value, 0.0))
     )
-    found = torch.where(known & (share > 0.5), total / share + background.value, background.value)
+    found = torch.where(
+        known & (share > torch.where(marked, _SOME, 0.5)), total / share + background.value, background.value
+    )
     return found.to(plain.dtype)
 
 

@@ -143,3 +143,24 @@ def test_refusals() -> None:
         to_host_grid(big, host, lesion=scan(blob((30, 30, 30), (0, 0, 0), (0, 0, 0)), [1, 1, 1]))
     with pytest.raises(ConSinGANError, match="own label"):
         to_host_grid(big, host, lesion=host)
+
+
+@pytest.mark.parametrize(
+    "target", [np.diag([2.0, 2, 2, 1]), np.diag([0.6, 0.6, 1.2, 1]), "turned", np.diag([1, 1, 5.0, 1])]
+)
+def test_a_lesion_at_the_surface_has_no_background_in_it(target: np.ndarray | str) -> None:
+    if isinstance(target, str):
+        target = np.diag([1.0, 1, 1, 1])
+        target[:2, :2] = [[np.cos(0.35), -np.sin(0.35)], [np.sin(0.35), np.cos(0.35)]]
+    ball = np.linalg.norm(np.indices((40, 40, 40)) - 19.6, axis=0)
+    image = np.where(ball < 15, noise(40, 40, 40) + 200, 0).astype(np.float32)
+    label = ((ball < 15) & (np.indices(ball.shape)[0] > 26)).astype(np.int16)
+    affine = np.eye(4)
+    affine[:3, 3] = -19.5
+    shape = np.ceil(40 / np.linalg.norm(target[:3, :3], axis=0)).astype(int)
+    target[:3, 3] = -target[:3, :3] @ ((shape - 1) / 2 + 0.3)
+    donor, lesion, host = scan(image, affine), scan(label, affine), scan(noise(*shape), target)
+    moved = np.asarray(to_host_grid(donor, host, lesion=lesion))[0]
+    marks = np.asarray(to_host_grid(lesion, host, label=True, lesion=lesion))[0] > 0
+    assert marks.sum() > 20
+    assert moved[marks].min() >= 210

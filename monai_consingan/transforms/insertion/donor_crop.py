@@ -30,6 +30,7 @@ from monai_consingan.transforms.insertion.placement import check_in_tissue, leve
 from monai_consingan.transforms.room import Room
 
 MARGIN_MM = 12.0
+_SOME = 1e-4  # share of a voxel that is not there by rounding only
 _NOTHING = 0.15  # standard deviation in voxels up to which a gaussian changes values by rounding only
 
 
@@ -232,8 +233,8 @@ def turn_donor(
     else:
         turned, share, shown = resampled(image, valid[None], image * valid, mode="bilinear", padding="border")
         share = share[0]
-        known &= share > 0.5
-        partly = known & (share < 1 - 1e-4)
+        known &= share > np.where(labels > 0, _SOME, 0.5)  # a lesion at the brain's surface has no air in it
+        partly = known & (share < 1 - _SOME)
         turned = np.where(partly, shown / np.where(partly, share, 1), turned).astype(np.float32)
     label = np.rint(labels).astype(crop.label.dtype)
     return replace(crop, image=turned, label=label, valid=known, spacing=tuple(spacing))

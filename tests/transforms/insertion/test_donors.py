@@ -41,3 +41,16 @@ def test_a_donor_of_nearly_the_same_size_is_not_smoothed() -> None:
         for corner in np.ndindex(2, 2, 2)
     )
     np.testing.assert_allclose(made.image[0][inner], expected, atol=1e-2)
+
+
+@pytest.mark.parametrize(("scale", "mm"), [(1.0, 1.0), (0.5, 1.0), (1.3, 1.0), (1.0, 2.0)])
+def test_a_lesion_at_the_surface_has_no_air_in_it(scale: float, mm: float) -> None:
+    where = np.linalg.norm(np.indices((40, 40, 40)) - 19.6, axis=0)
+    brain = where < 15
+    label = (brain & (np.indices(brain.shape)[0] > 26)).astype(np.int16)
+    crop = DonorCrop(np.where(brain, 200, 0)[None].astype(np.float32), label, brain, (1.0, 1.0, 1.0), 200.0)
+    made = turn_donor(crop, (mm,) * 3, flips=[False] * 3, degrees=20.0, scale=scale, axis=None)
+    marks = made.label > 0
+    assert marks.sum() > 20
+    np.testing.assert_allclose(made.image[0][marks], 200, rtol=1e-3)
+    assert made.valid[marks].all()

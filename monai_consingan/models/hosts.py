@@ -18,7 +18,7 @@ from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.anywhere import RedrawsAnywhere, as_scan
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import host_crops
-from monai_consingan.models.model import TrainedModel, given_model, settings_to_train
+from monai_consingan.models.model import TrainedModel, dims_to_train, given_model, settings_to_train
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 
@@ -99,7 +99,8 @@ class HostModels(RedrawsAnywhere):
 
     def settings_for(self, host: NdarrayOrTensor) -> TrainingSettings:
         """The settings of a host's model, (C, \\*spatial)."""
-        return self.settings.for_dims(self.settings.spatial_dims or work_dims(as_scan(host, self.spacing), self.axis))
+        scan = as_scan(host, self.spacing)
+        return self.settings.for_dims(dims_to_train(self.settings, scan) or work_dims(scan, self.axis))
 
     def key(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> str:
         """The name in the bank of a host's model, whether or not it is there."""

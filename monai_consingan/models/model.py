@@ -15,7 +15,7 @@ from monai_consingan.data import named_sequences
 from monai_consingan.errors import ConSinGANError, is_out_of_memory
 from monai_consingan.methods import BlendSettings
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator, draw_weights
-from monai_consingan.settings import Training, TrainingSettings, training_preset
+from monai_consingan.settings import Training, TrainingByScan, TrainingSettings, training_preset
 from monai_consingan.state_file import load_state, save_state
 from monai_consingan.tasks import get_task
 
@@ -273,6 +273,22 @@ class ModelRequest:
         if used is not None:
             return used.settings.for_dims(dims), used, begun
         return settings_to_train(task, self.training, begun, dims), used, begun
+
+
+def dims_to_train(training: Training, image: torch.Tensor) -> int | None:
+    """The dims that a training is for: 2 or 3, or ``None`` where the scan decides.
+
+    A volume that has fewer voxels along an axis than a network in space needs is worked on by slices, unless the
+    training is for space.
+
+    Args:
+        training: settings of the training.
+        image: the scan, (C, \\*spatial).
+    """
+    if not isinstance(training, TrainingByScan) or image.ndim == 3:
+        return training.spatial_dims
+    least = max(training.space.field_of_view, training.space.min_size or 0)
+    return 2 if min(image.shape[1:]) < least else None
 
 
 def settings_to_train(

@@ -13,7 +13,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import CheckInsertiond
 from monai_consingan.models.device import check_device
-from monai_consingan.models.model import ModelRequest
+from monai_consingan.models.model import ModelRequest, dims_to_train
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import Training
 from monai_consingan.transforms import InsertLesiond
@@ -108,7 +108,7 @@ class LesionSource(LesionRequest):
 
 
 def _pasted(
-    run: LesionRun, source: LesionSource, method: InsertionMethod, dims: int | None, seed: int, title: str
+    run: LesionRun, source: LesionSource, method: InsertionMethod, training: Training | None, seed: int, title: str
 ) -> LesionCase:
     """The lesion pasted as the method wants it."""
     data: dict[Hashable, Any] = {"host": run.scan("host", source.host)}
@@ -119,6 +119,7 @@ def _pasted(
     match = method.match if source.match is None else source.match
     data |= {name: getattr(source, name) for name in _CHOICES}
     data |= {"match": match, "paste_blend": method.paste_blend, "seed": seed, "lesion_number": source.lesion}
+    dims = source.dims if training is None else dims_to_train(training, data["host"])
     data = InsertLesiond(axis=source.axis, dims=dims)(data)
 
     where, found = data["placement"], data["placement"].pop("match")
@@ -157,7 +158,7 @@ def paste(
     """
     source = source.of_bank(seed)
     with lesion_run("paste", source, output, overwrite=overwrite) as run:
-        case = _pasted(run, source, insertion_method("naive"), source.dims, seed, "Naive paste")
+        case = _pasted(run, source, insertion_method("naive"), None, seed, "Naive paste")
         return run.finish(case, seed, strict=strict)
 
 
@@ -217,15 +218,15 @@ def harmonize(
     check_device(device)
     method = chosen_insertion(method, settings=settings, blend=blend, model=model, start=start, bank=bank)
     how = insertion_method(method)
-    redrawing, dims = None, source.dims
+    redrawing = None
     if how.redrawn is not None:
         asked = ModelRequest(settings, blend, model, start, bank)
         redrawing = Redrawing.chosen(
-            "harmonization", how.redrawn, asked, dims, seed=seed, device=device, progress=progress
+            "harmonization", how.redrawn, asked, source.dims, seed=seed, device=device, progress=progress
         )
-        dims = redrawing.settings.spatial_dims
+    training = None if redrawing is None else redrawing.settings
     source = source.of_bank(seed)
     with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:
-        case = _pasted(run, source, how, dims, seed, f"Lesion inserted, {method}")
+        case = _pasted(run, source, how, training, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

@@ -12,7 +12,7 @@ from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import CheckRemovald
 from monai_consingan.models.device import check_device
-from monai_consingan.models.model import ModelRequest
+from monai_consingan.models.model import ModelRequest, dims_to_train
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import Training
 from monai_consingan.transforms import FillLesiond
@@ -95,23 +95,24 @@ def remove(
     """
     check_device(device)
     asked = ModelRequest(settings, blend, model, start, bank)
-    redrawing, dims = None, target.dims
+    redrawing = None
     if asked:
-        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, asked, dims, seed=seed, device=device, progress=progress)
-        dims = redrawing.settings.spatial_dims
+        how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress}
+        redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, asked, target.dims, **how)
     with lesion_run("remove", target, output, model, start, overwrite=overwrite) as run:
-        case = _filled(run, target, dims, redraws=redrawing is not None)
+        case = _filled(run, target, None if redrawing is None else redrawing.settings)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)
 
 
-def _filled(run: LesionRun, target: LesionTarget, dims: int | None, *, redraws: bool) -> LesionCase:
+def _filled(run: LesionRun, target: LesionTarget, training: Training | None) -> LesionCase:
     """The lesion filled."""
     image = run.scan("image", target.image)
     data: dict[Hashable, Any] = {"image": image, "label": run.label("label", target.label, image, "image")}
     data |= {name: getattr(target, name) for name in ("lesion_labels", "slice_index")}
     how = {name: getattr(target, name) for name in ("methods", "symmetry", "margin_mm")}
-    train_on = target.train_on if redraws else "image"  # which is there
+    train_on = "image" if training is None else target.train_on  # the image is there
+    dims = target.dims if training is None else dims_to_train(training, image)
     data = FillLesiond(**how, train_on=train_on, axis=target.axis, dims=dims)(data)
     data["lead"] = lead_channel(image, data["removed"], target.lead)
     where = data["placement"]

@@ -165,17 +165,22 @@ def test_training_goes_on_from_a_model_in_space(case: Any, either: Any, tmp_path
 
 
 def test_a_volume_too_thin_for_a_network_in_space(case: Any, either: Any, tmp_path: Path) -> None:
-    """What the scan decides may not fit: the sentence says what does, and nothing is left."""
+    """It is worked on by slices; where space is asked for, the sentence says what does, and nothing is left."""
     thin = []
     for path in case(1.0):
         stored = nib.load(path)
         nib.save(stored.slicer[..., 9:18], tmp_path / path.name)
         thin.append(tmp_path / path.name)
     asked: dict[str, Any] = {"at": (8, 13, 4)}
-    with pytest.raises(
-        ConSinGANError, match=r"is 9 then.* patches of 11: raise max size, or work by slices \(dims 2\)"
-    ):
-        harmonize(LesionSource(thin[0], thin[0], thin[1], **asked), tmp_path / "none", method="tissue-consingan")
+    with pytest.raises(ConSinGANError, match=r"is 9.*patches of 11: raise max size, or work by slices \(dims 2\)"):
+        harmonize(
+            LesionSource(thin[0], thin[0], thin[1], dims=3, **asked), tmp_path / "none", method="tissue-consingan"
+        )
     assert not (tmp_path / "none").exists()
-    by_slices = LesionSource(thin[0], thin[0], thin[1], dims=2, **asked)
-    check(harmonize(by_slices, tmp_path / "out", settings=either("harmonization")), tmp_path / "out", 2, thick=False)
+    given = LesionSource(thin[0], thin[0], thin[1], **asked)
+    check(harmonize(given, tmp_path / "out", settings=either("harmonization")), tmp_path / "out", 2, thick=False)
+    report = remove(LesionTarget(thin[0], thin[1]), tmp_path / "removed", settings=either("editing"))
+    check(report, tmp_path / "removed", 2, thick=False)
+    models = HostModels(tmp_path / "bank", "harmonization", either("harmonization"))
+    assert models.settings_for(np.zeros((1, 20, 20, 9), np.float32)).spatial_dims == 2
+    assert models.settings_for(np.zeros((1, 20, 20, 11), np.float32)).spatial_dims == 3

@@ -22,7 +22,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.lesion_card import grey_range
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
-from monai_consingan.models.model import TrainedModel
+from monai_consingan.models.model import TrainedModel, dims_to_train
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused
 from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
 from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
@@ -210,7 +210,7 @@ class CaseMaker(ABC, Generic[Settings]):
         measured = work_dims(image, self.settings.axis, self.settings.dims)
         dims = measured
         if self.models is not None:
-            dims = work_dims(image, self.settings.axis, self.models.settings.spatial_dims)
+            dims = work_dims(image, self.settings.axis, dims_to_train(self.models.settings, image))
         case = Case(
             task, record, files, image, image, wrap_like(values, image), numbers, axis, dims, measured, self.cohort
         )

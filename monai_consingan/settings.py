@@ -166,7 +166,7 @@ class TrainingByScan:
     Takes the place of :py:class:`TrainingSettings` wherever a scan's lesions are redrawn.
 
     Args:
-        slices: for scans of thick slices, and where slices are asked for.
+        slices: for scans of thick slices or of too few voxels for a network in space, and where slices are asked for.
         space: for volumes of nearly cubic voxels.
 
     Raises:

@@ -28,7 +28,7 @@ class HostModels(RedrawsAnywhere):
 
     With settings of 3 spatial dims the models are of boxes, and redraw in space. Settings for either kind of scan
     (:py:func:`monai_consingan.workflows.training_preset`), such as those by default, give each host a model of its
-    kind: in space unless ``axis`` is given or its slices are thick.
+    kind: in space unless ``axis`` is given, its slices are thick, or it is too thin for a network in space.
 
     A model is trained on a few crops of its host (``host_crops``). It is found by the host's intensities, not by
     its name, so that it can never be another scan's: the host has to be, voxel by voxel, what the model was prepared

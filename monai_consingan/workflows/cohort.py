@@ -61,8 +61,8 @@ def cohort_run(
             ``checkpoint.pt`` until then.
         task: ``"harmonization"`` or ``"editing"``; crops for editing keep clear of lesions, whose labels it needs.
         settings: settings of the training, by default the preset ``quick``. With the region ``"slice"`` slices are
-            resized to a square instead of cropped; with 3 spatial dims crops are boxes (a
-            model of slices, as by default, serves scans of either kind).
+            resized to a square instead of cropped; with 3 spatial dims crops are boxes. A
+            model of slices, as by default, serves scans of either kind.
         crops: number of crops of a scan.
         side: height and width (and depth) of a crop in pixels; ``None`` for 96, of boxes 48.
         held_out: the fold whose scans are left out.

@@ -341,3 +341,20 @@ def test_a_soft_mask_has_one_part(thick_slices: Callable[..., np.ndarray]) -> No
     host, source, mask = _volumes(thick_slices, 1)
     soft = mask * np.random.default_rng(0).uniform(0.01, 0.99, mask.shape)
     assert np.array_equal(TissueBlend()(host, source, soft), TissueBlend()(host, source, mask))
+
+
+@given(st.integers(0, 100))
+@settings(max_examples=3, deadline=None)
+def test_in_space_a_label_does_not_show_in_the_image(thick_slices: Callable[..., np.ndarray], seed: int) -> None:
+    host, source, mask = _volumes(thick_slices, seed)
+    middle = np.indices(mask.shape)[0] - 19.5
+    source = source + 60 * mask * np.tanh(middle / 2)  # bright on one side, dark on the other, smooth between
+    ragged = middle + np.random.default_rng(seed).normal(0, 1.5, mask.shape) > 0
+    label = mask * np.where(ragged, 4, 1)
+    beside = mask[1:] & mask[:-1] & (label[1:] != label[:-1])
+
+    def step(image: np.ndarray) -> float:
+        """Mean step from a voxel of the one part to one of the other beside it."""
+        return float((np.diff(image, axis=0) * np.sign(np.diff(label, axis=0)))[beside].mean())
+
+    assert abs(step(TissueBlend()(host, source, label)) - step(source)) < 8

@@ -59,7 +59,7 @@ def to_host_grid(
         donor: image (C, \\*spatial) or label (1, \\*spatial) with its affine.
         host: scan (C, \\*spatial) with its affine.
         label: nearest neighbour and the donor's type instead of linear interpolation and float32. Where the host's
-            voxels are larger, intensities are smoothed first (:func:`softening`).
+            voxels are larger, intensities are smoothed first so that they show an average.
         lesion: donor's label or mask, on the donor's grid, of which nothing may be lost. ``None`` places by world
             coordinates alone.
 

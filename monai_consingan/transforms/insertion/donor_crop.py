@@ -181,7 +181,7 @@ def turn_donor(
     """Flip, rotate and scale a donor about its centre, and bring it to the host's spacing.
 
     Intensities are interpolated linearly, smoothed first where the donor's voxels are finer than the result's
-    (:func:`monai_consingan.data.grid.softening`); labels are taken from the nearest voxel. Valid voxels are made of
+    so that they show an average; labels are taken from the nearest voxel. Valid voxels are made of
     valid ones only, so that no air at the brain's surface mixes with its tissue. Where nothing but flips is asked for
     and spacings agree, nothing is interpolated.
 

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from monai.data.utils import affine_to_spacing
 from monai.utils import convert_to_dst_type, convert_to_numpy, ensure_tuple
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.gzipped import crc32
 
 
 def as_array(values: Any) -> np.ndarray:

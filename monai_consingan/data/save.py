@@ -18,6 +18,7 @@ from monai.utils import ImageMetaKey
 from ..arrays import as_array
 from ..distance import marked_box
 from ..errors import ConSinGANError
+from ..gzipped import packed_file
 from ..whole_file import whole_file
 from .stored import Stored, file_format, read_stored
 
@@ -253,10 +254,11 @@ def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, *, is_scan: bool =
     if not is_scan:  # the display window of the host's scan does not suit a label
         header["cal_min"] = header["cal_max"] = 0
     header["descrip"] = _DESCRIPTION.encode()
+    packs = path.name.lower().endswith(".gz")
     # With an explicit scaling nibabel stores the numbers as they are.
     header.set_slope_inter(*((stored.slope, stored.inter) if is_scan else (1.0, 0.0)))
-    with _appearing(path) as temporary:
-        nib.save(image, temporary)
+    with _appearing(path) as temporary, packed_file(temporary) if packs else temporary.open("wb") as file:
+        image.to_stream(file)
 
 
 def _like_picture(raw: np.ndarray, stored: Stored, chosen: np.ndarray) -> np.ndarray:

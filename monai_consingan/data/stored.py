@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from monai.utils import ImageMetaKey
 from nibabel.imageglobals import logger as nibabel_logger
 
 from ..errors import ConSinGANError, is_out_of_memory
+from ..gzipped import decompress
 from .itk_files import read_by_itk
 from .pictures import read_picture
 
@@ -241,7 +241,7 @@ def _read_nifti(path: Path) -> Stored:
     data = path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     if path.name.lower().endswith(".gz"):
-        data = gzip.decompress(data)
+        data = decompress(data)
     kind = (
         nib.Nifti2Image if nib.Nifti2Header.may_contain_header(data[: nib.Nifti2Header.sizeof_hdr]) else nib.Nifti1Image
     )

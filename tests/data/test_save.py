@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
@@ -258,11 +258,11 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monke
     out = tmp_path / "out.nii.gz"
     out.write_bytes(b"old")
 
-    def full_disk(image: object, target: Path) -> None:
-        Path(target).write_bytes(b"half")
+    def full_disk(image: object, file: IO[bytes]) -> None:
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(nib, "save", full_disk)
+    monkeypatch.setattr(nib.Nifti1Image, "to_stream", full_disk)
     with pytest.raises(ConSinGANError, match=r"out\.nii\.gz cannot be written \(No space left"):
         save_like(out, np.ones((2, 3, 4)), path)
     assert out.read_bytes() == b"old"

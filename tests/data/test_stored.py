@@ -97,7 +97,7 @@ def test_what_does_not_fit_into_memory_is_not_damaged(
         raise error
 
     write_nifti(tmp_path / "a.nii.gz")
-    monkeypatch.setattr(gzip, "decompress", fail)
+    monkeypatch.setattr("monai_consingan.data.stored.decompress", fail)
     with pytest.raises(ConSinGANError, match=r"a\.nii\.gz does not fit into memory") as caught:
         load_scan(tmp_path / "a.nii.gz")
     assert "damaged" not in str(caught.value)

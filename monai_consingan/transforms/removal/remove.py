@@ -76,7 +76,7 @@ class RemoveLesion(Transform):
     - ``"moved_mirror"``: the tissue of the other hemisphere, moved likewise, with all of its finer structure and the
       texture that it has there;
     - ``"mirror"``: the tissue at the same place of the other hemisphere, copied as it is (anatomical mirror, see
-      :func:`anatomical_mirror`);
+      :func:`anatomical_mirror`), the nearest tissue where that hemisphere ends sooner;
     - ``"poisson_mirror"``: the same with its intensities fitted to the border (seamless cloning, see
       :func:`poisson_blend`);
     - ``"flipud"``: the flip of one axis as stored, which is the mirror of the published method;

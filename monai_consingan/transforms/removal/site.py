@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from monai_consingan.arrays import as_array, check_axis, in_all
 from monai_consingan.distance import bounding_box
@@ -88,9 +89,12 @@ class Site:
         fill, head = self.fill[box], self.head[box]
         source = (self._flipped if method == "flipud" else self._mirrored)(box)
         _check_place(fill, source.valid, source.ill, head & ~source.head)
-        if method != "poisson_mirror":
+        if method == "flipud":  # as published
             return [(box, fill & head, source.values)]
-        how: dict[str, Any] = {"axis": self.axis, "spacing": self.spacing, "valid": source.valid}
+        source = source._replace(values=_continued(source, fill & head))
+        if method == "mirror":
+            return [(box, fill & head, source.values)]
+        how: dict[str, Any] = {"axis": self.axis, "spacing": self.spacing, "valid": source.valid & head}
         pairs = zip(self.values[in_all(box)], source.values, strict=True)
         new = self._limited(np.stack([poisson_blend(*pair, fill, **how) for pair in pairs]), box, source)
         return [(box, fill & head, new)]
@@ -162,6 +166,15 @@ class Site:
             for part in (self.values, self.ill[None], self.head[None])
         )
         return _Source(values, np.ones_like(self.fill[box]), ill[0], head[0])
+
+
+def _continued(source: _Source, wanted: np.ndarray) -> np.ndarray:
+    """A source's values, those of the nearest tissue where the head ends sooner than it is wanted."""
+    sound = source.valid & source.head
+    if not (wanted & ~sound).any() or not sound.any():
+        return source.values
+    nearest = distance_transform_edt(~sound, return_distances=False, return_indices=True)
+    return np.asarray(source.values[(slice(None), *nearest)])
 
 
 def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: np.ndarray) -> None:

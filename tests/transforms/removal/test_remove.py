@@ -416,3 +416,15 @@ def test_texture_makes_no_air_of_tissue(method):
     label = lesion_at(image.shape[1:], (10, 24), (20, 34), (2, 10)) * brain
     removed = RemoveLesion(method, 31.5)(np.where(label > 0, 500, image), label)
     assert removed.image[brain].min() >= 20 and removed.image.max() <= image.max()
+
+
+@pytest.mark.parametrize("method", ["mirror", "poisson_mirror"])
+def test_no_air_is_mirrored_into_the_brain(method):
+    """Where the other hemisphere ends a little sooner, its nearest tissue is taken."""
+    image = head((64, 60, 12))
+    brain = image[0] > 0
+    image[0, 54:, 24:36, 3:9] = 0
+    label = lesion_at(image.shape[1:], (6, 28), (22, 38), (2, 10)) * brain
+    image[label > 0] = 250
+    assert (image[:, ::-1][label > 0] == 0).sum() > 50
+    assert RemoveLesion(method, 31.5)(image, label).image[label > 0].min() > 60

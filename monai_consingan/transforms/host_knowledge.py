@@ -33,7 +33,6 @@ class ChannelKnowledge:
         air: intensity above which there is tissue (:func:`monai_consingan.transforms.head.air_level`).
         tissue: what tells tissue from air where faint tissue counts, too.
         level: median and spread of the head's intensities.
-        limits: least and largest intensity.
         coarse: mean unlikeness of the blocks of the coarse grid to each of
             :data:`~monai_consingan.transforms.coarse_grid.LEVELS`, (3, \\*blocks), or None.
     """
@@ -42,7 +41,6 @@ class ChannelKnowledge:
     air: float
     tissue: TissueLevel
     level: tuple[float, float]
-    limits: tuple[float, float]
     coarse: np.ndarray | None = None
 
 
@@ -131,7 +129,6 @@ class HostKnowledge:
                 air=air,
                 tissue=TissueLevel.of(whole, known),
                 level=level,
-                limits=(float(whole.min()), float(whole.max())),
                 coarse=None if coarse is None else coarse_unlikeness(whole[box], level, coarse),
             )
             for whole, known, air, level in zip(values, backgrounds, airs, levels, strict=True)

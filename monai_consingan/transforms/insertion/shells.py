@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.distance import reach_box
+from monai_consingan.distance import bounding_box, reach_box
 
 _LEAST = 4  # voxels that the outermost shell has at least
 _SMOOTH_MM = 1.0  # standard deviation of the gaussian that takes the steps of voxels from distances
 _FAR = 3.0  # standard deviations at which it ends
+_ROUNDS = 6  # of finding the means of parts with soft edges, after which those of thin ones are there too
 
 
 class ShellMeans:
@@ -70,15 +71,32 @@ class Depths(NamedTuple):
 class PartMeans:
     """Means of the parts of a mask at every depth below its border, where there are several.
 
+    Parts end where a label says, which is by whole voxels, and often ragged. So that a label does not show in what
+    hangs on its parts, their means go over into each other as soft as what else has no steps of voxels.
+
     Args:
         depths: of the mask.
         mm: mm per spatial axis.
     """
 
     def __init__(self, depths: Depths, mm: Sequence[float]) -> None:
-        values = np.unique(depths.parts[depths.mask])
-        parts = [depths.parts == value for value in values] if len(values) > 1 else []
-        self._parts = [(np.flatnonzero(part), ShellMeans(depths.depth[part], mm)) for part in parts]
+        mask, parts, depth, _ = depths
+        values = np.unique(parts[mask])
+        self._parts: list[tuple[np.ndarray, ShellMeans]] = []
+        self._shares: list[np.ndarray] = []
+        if len(values) < 2:
+            return
+        self._box = bounding_box(mask)
+        inside = mask[self._box]
+        self._inside, self._depth = inside, depth[self._box][inside]
+        sigma = [_SMOOTH_MM / size for size in mm]
+        for value in values:
+            part = parts[self._box] == value
+            soft = gaussian_filter(part.astype(np.float64), sigma, mode="constant", truncate=_FAR)
+            self._shares.append(soft[inside])
+            self._parts.append((part[inside], ShellMeans(self._depth[part[inside]], mm)))
+        whole = sum(self._shares)
+        self._shares = [share / whole for share in self._shares]
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """The mean of its part at every voxel's depth; 0 outside the mask, and everywhere if it has one part only.
@@ -86,7 +104,18 @@ class PartMeans:
         Args:
             values: array of the mask's shape.
         """
-        return _at_shells(values, self._parts)
+        found = np.zeros(values.shape)
+        if not self._parts:
+            return found
+        left = values[self._box][self._inside].astype(np.float64)
+        told = np.zeros(left.shape)
+        for _ in range(_ROUNDS):  # what a soft edge takes from a thin part is given back
+            step = np.zeros(left.shape)
+            for share, (part, shells) in zip(self._shares, self._parts, strict=True):
+                step += share * np.interp(self._depth, shells.distances, shells.of(left[part]))
+            told, left = told + step, left - step
+        found[self._box][self._inside] = told
+        return found
 
 
 class Shells:
@@ -100,12 +129,13 @@ class Shells:
         depths: of the mask.
         mm: mm per spatial axis.
         reach_mm: how far outside shells reach.
+        known: the voxels outside whose values count, boolean (\\*spatial); True for all.
     """
 
-    def __init__(self, depths: Depths, mm: Sequence[float], reach_mm: float) -> None:
+    def __init__(self, depths: Depths, mm: Sequence[float], reach_mm: float, known: np.ndarray | bool = True) -> None:
         mask, _, depth, around = depths
         half, far = 0.5 * min(mm), reach_mm + _FAR * _SMOOTH_MM
-        used, box = mask | (around <= reach_mm), reach_box(mask, mm, far)
+        used, box = mask | ((around <= reach_mm) & known), reach_box(mask, mm, far)
         inward = np.where(mask[box], depth[box] - half, half - np.minimum(around[box], far))
         inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used[box]]
         self._smooth = [(np.flatnonzero(used), ShellMeans(inward - inward.min(), mm))]
@@ -114,7 +144,7 @@ class Shells:
         self._parts = PartMeans(depths, mm)
 
     def means(self, values: np.ndarray) -> np.ndarray:
-        """The mean at every voxel's distance, on its side of the border; 0 beyond the reach.
+        """The mean at every voxel's distance, on its side of the border; 0 beyond the reach, or if not known.
 
         Args:
             values: array of the mask's shape.

@@ -293,8 +293,8 @@ def _parts(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     if mask.all():
         return mask
     near = bounding_box(~mask, [1] * mask.ndim)  # what lies outside is connected with a face, and so is what reaches it
-    parts, _ = ndimage.label(mask[near])
-    belongs = np.bincount(parts.ravel()) >= least
+    parts, count = ndimage.label(mask[near])
+    belongs = np.bincount(parts.ravel()) >= least if least < np.inf else np.zeros(count + 1, bool)
     for axis in range(parts.ndim):
         for end in (0, -1):
             belongs[np.take(parts, end, axis)] = True

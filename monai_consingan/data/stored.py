@@ -69,9 +69,10 @@ class Stored:
         """One of them, as if it were alone in the file."""
         return replace(self, raw=self.raw[..., number]) if self.raw.ndim > 3 else self
 
-    def values(self) -> np.ndarray:
-        """Return the voxels' values as float32, which lie in memory in the order of the axes."""
-        values, scaled = np.empty(self.raw.shape, np.float32), self.slope != 1.0 or self.inter != 0.0
+    def values(self, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the voxels' values as float32, which lie in memory in the order of the axes; ``out`` takes them."""
+        values = np.empty(self.raw.shape, np.float32) if out is None else out
+        scaled = self.slope != 1.0 or self.inter != 0.0
         with np.errstate(over="ignore"):  # such values are infinite, and refused
             for index in range(self.raw.shape[1]):  # in planes, as to turn all at once takes three times as long
                 plane = self.raw[:, index]

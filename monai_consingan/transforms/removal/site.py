@@ -174,7 +174,7 @@ def _continued(source: _Source, wanted: np.ndarray) -> np.ndarray:
     if not (wanted & ~sound).any() or not sound.any():
         return source.values
     nearest = distance_transform_edt(~sound, return_distances=False, return_indices=True)
-    return np.asarray(source.values[(slice(None), *nearest)])
+    return np.asarray(source.values[in_all(nearest)])
 
 
 def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: np.ndarray) -> None:

@@ -6,17 +6,21 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.ndimage import binary_dilation, distance_transform_edt, map_coordinates
 from skimage.measure import block_reduce
 from skimage.restoration import inpaint_biharmonic
 
 from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
+from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.transforms.morphology import connected_parts, within
 from monai_consingan.transforms.poisson import poisson_blend
 
 _MOST_IN_SPACE = 5000  # voxels
-_MARGIN = 8  # voxels around the mask that are handed to the solver; its stencil reaches 2
+_MARGIN = 8  # voxels around the mask that are handed to the solver
+_STENCIL = 2  # voxels that it reaches
+_FROM_MEMBRANE = 0.5  # robust standard deviations of the values that the stencil reaches
 
 
 def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | None = None) -> np.ndarray:
@@ -24,8 +28,10 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | N
 
     This is ``skimage.restoration.inpaint_biharmonic`` (Damelin and Hoang: On surface completion and image inpainting
     by biharmonic functions, International Journal of Mathematics and Mathematical Sciences, 2018,
-    https://doi.org/10.1155/2018/3950312) in a box around the mask. Filled values stay within the range of the known
-    values in that box. There is no texture: it serves as a baseline and where no tissue can be copied.
+    https://doi.org/10.1155/2018/3950312) in a box around the mask. Slopes that go on far make a hill or a pit of a large
+    mask, and most of all of a lesion that is smeared beyond it: so filled values stay near a membrane over the mask, to
+    within half of the standard deviation that the border's values have, and within the range of the known values in
+    that box. There is no texture: it serves as a baseline and where no tissue can be copied.
 
     Args:
         image: array of shape (\\*spatial), 2D or 3D, no channel, any intensity units.
@@ -111,5 +117,24 @@ def _fill(values: np.ndarray, unknown: np.ndarray, known: np.ndarray) -> bool:
     low, span = float(part[sound].min()), float(np.ptp(part[sound])) or 1.0
     scaled = np.where(gaps, 0.0, (part - low) / span)
     filled = inpaint_biharmonic(scaled, gaps, split_into_regions=True)
-    values[box] = np.where(gaps, low + span * filled, values[box])
+    values[box] = np.where(gaps, low + span * _near_membrane(filled, gaps, sound), values[box])
     return True
+
+
+def _near_membrane(filled: np.ndarray, gaps: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """What was filled, every part kept near a membrane that is spanned over it."""
+    level = float(np.median(filled[sound]))
+    membrane = poisson_blend(filled, np.zeros_like(filled), gaps, valid=sound, alone=level)
+    result = filled.copy()
+    for place, part in connected_parts(gaps):
+        near = tuple(
+            slice(max(side.start - _STENCIL, 0), min(side.stop + _STENCIL, size))
+            for side, size in zip(place, gaps.shape, strict=True)
+        )
+        inside = within(part, place, near)
+        border = filled[near][binary_dilation(inside, iterations=_STENCIL) & sound[near]]
+        if border.size:
+            reach = _FROM_MEMBRANE * robust_spread(border)
+            middle = membrane[place][part]
+            result[place][part] = np.clip(filled[place][part], middle - reach, middle + reach)
+    return result

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 from skimage.restoration import inpaint_biharmonic
 
 from monai_consingan.errors import ConSinGANError, NoPlaceError
@@ -13,7 +14,7 @@ from monai_consingan.transforms.removal.remove import RemoveLesion
 
 
 def test_agrees_with_scikit_image():
-    image = np.random.RandomState(0).rand(24, 20)
+    image = gaussian_filter(np.random.RandomState(0).rand(24, 20), 3)
     mask = np.zeros((24, 20), bool)
     mask[8:13, 9:13] = mask[15, 3:6] = True
     np.testing.assert_allclose(biharmonic(image, mask), inpaint_biharmonic(image, mask), atol=1e-9)
@@ -133,3 +134,16 @@ def test_a_large_mask_is_filled_within_the_range_of_what_is_around() -> None:
     image[9:31, 9:31, 9:31] = image[31:] = 1
     filled = biharmonic(np.where(mask, -5, image), mask)
     assert filled[mask].min() >= 0 and filled[mask].max() <= 1
+
+
+@pytest.mark.parametrize("axis", [None, 2])
+def test_a_smeared_lesion_does_not_come_back(axis):
+    """What a lesion's edge smears beyond the mask is a slope that must not go on to a hill as high as the lesion."""
+    noise = np.random.RandomState(0).normal(100, 3, (48, 48, 3))
+    x, y = np.ogrid[:48, :48]
+    away = np.hypot(x - 23.5, y - 23.5)[..., None]
+    image = noise + 100 / (1 + np.exp((away - 12) / 1.0))
+    mask = np.broadcast_to(away < 15, image.shape)
+    for part, where, along in ((image, mask, axis), (image[..., 1], mask[..., 1], None)):
+        filled = biharmonic(part, where, axis=along)
+        assert filled[where].max() < 112 and filled[where].mean() == pytest.approx(100, abs=6)

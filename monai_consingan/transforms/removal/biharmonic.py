@@ -28,8 +28,8 @@ def biharmonic(image: Any, mask: Any, *, axis: int | None = None, valid: Any | N
 
     This is ``skimage.restoration.inpaint_biharmonic`` (Damelin and Hoang: On surface completion and image inpainting
     by biharmonic functions, International Journal of Mathematics and Mathematical Sciences, 2018,
-    https://doi.org/10.1155/2018/3950312) in a box around the mask. Slopes that go on far make a hill or a pit of a large
-    mask, and most of all of a lesion that is smeared beyond it: so filled values stay near a membrane over the mask, to
+    https://doi.org/10.1155/2018/3950312) in a box around the mask. Slopes that go on far make a hill or a pit of
+    a large mask, and most of all of a lesion that is smeared beyond it: so filled values stay near a membrane, to
     within half of the standard deviation that the border's values have, and within the range of the known values in
     that box. There is no texture: it serves as a baseline and where no tissue can be copied.
 

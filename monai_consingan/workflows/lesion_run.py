@@ -115,7 +115,7 @@ class LesionRun:
         self.cases: dict[str, SequenceFiles] = {}
         self.labels: dict[str, Stored] = {}
 
-    def scan(self, name: str, paths: Files, like: str | None = None) -> MetaTensor:
+    def scan(self, name: str, paths: Files, like: str | None = None, named: Sequence[str] | None = None) -> MetaTensor:
         """Read a case, a scan or several sequences (:py:func:`monai_consingan.data.read_sequences`).
 
         What was read before is not read again.
@@ -124,12 +124,18 @@ class LesionRun:
             name: what it is, for errors and the report.
             paths: its files.
             like: what has the same sequences, in whose order they come.
+            named: names of its sequences where they are known, as of a bank; those asked for are then some of these.
         """
         before = None if like is None else self.cases[like]
         if before is not None and {part.path for part in before.parts} == set(as_files(paths)):
             files = replace(before, name=_words(name))
         else:
-            files = read_sequences(paths, name=_words(name), sequences=self.asked.sequences)
+            asked = self.asked.sequences
+            if named is not None and asked is not None:
+                some = {one.casefold() for one in asked} <= {one.casefold() for one in named}
+                asked = asked if some else None
+            files = read_sequences(paths, name=_words(name), sequences=asked if named is None else named)
+            files = files if named is None or asked is None else files.choose(asked)
             files = files if before is None else files.in_order_of(before)
         image, self.cases[name] = files.image(self.asked.lead, resample=self.asked.resample)
         return image

@@ -12,6 +12,7 @@ from typing import Any
 
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array
 from monai_consingan.data import (
     Files,
     SequenceFiles,
@@ -174,6 +175,7 @@ class LesionRun:
             told |= {"region_taken": asdict(made.region), "intensities": made.scale.as_dict()}
             if redrawing.model is None:
                 made.model.save(self.folder / MODEL_NAME)
+        image, cut = self.cases[self.host].held(image, as_array(mask)[0] > 0)  # as it will be stored
         resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}
         told |= {"resampled": resampled} if resampled else {}
         data = case.check.known({**data, "pred": image})
@@ -190,7 +192,11 @@ class LesionRun:
             "settings": told,
             **measures,
             "checks": checks.as_dict(),
-            "warnings": [*case.warnings, *([_capital(checks.sentence())] if checks.failed else [])],
+            "warnings": [
+                *case.warnings,
+                *map(_capital, cut),
+                *([_capital(checks.sentence())] if checks.failed else []),
+            ],
             **({} if self.command == "paste" else {"seconds_training": seconds}),
         }
         files = self._save(case, image, alteration, is_redrawn=redrawing is not None)

@@ -23,6 +23,7 @@ _ROUNDING = 1e-5  # of the range of values
 _FEWEST_VALUES = 8  # of what is not background: an image of tissue has more, a drawing of shapes may have fewer
 _SAMPLE = 2**16  # voxels from which a range is told
 _BELOW_0 = 0.1  # of the brightest: how far below 0 the darkest may lie where 0 is dark, as an interpolation drives them
+_DARK_BELOW_0 = 0.02  # the same of a constant, which no interpolation drives
 _MIX_REACH = 2  # voxels around background in which values may be mixed with it
 _HOLE = 27  # voxels
 _KEPT = 64  # images whose background is kept in memory
@@ -46,8 +47,8 @@ class Background:
             as well. ``None`` where there is no such.
         air: how bright the noisy air is that lies inside of the constant, as where a whole head was padded or turned,
             or only a circle of it is shown. Such a constant tells nothing of what is dark. NaN where there is no air.
-        signed: whether what is not background reaches far below 0, as after a z-score: 0 is then not dark, and no
-            intensity is so many times another.
+        signed: whether what is not background reaches far below 0, or is darkest there, as after a z-score: 0 is then
+            not dark, and no intensity is so many times another.
     """
 
     value: float
@@ -197,14 +198,16 @@ def find_background(image: Any) -> Background:
         inner, tissue = None, rest
     if inner is not None:
         inner = _among_tissue(inner, tissue, whole)
-    found = replace(_among_tissue(outer, tissue, whole), within=inner, signed=_is_signed(tissue))
-    return _around_air(found, planes)
+    found = _around_air(replace(_among_tissue(outer, tissue, whole), within=inner), planes)
+    dark = found.air if found.pads else (outer if inner is None else inner).value
+    return replace(found, signed=_is_signed(tissue, dark))
 
 
-def _is_signed(values: NDArray[np.float64]) -> bool:
-    """Whether values reach far below 0."""
+def _is_signed(values: NDArray[np.float64], dark: float = 0.0) -> bool:
+    """Whether values reach far below 0, or do not but are darkest there: a whole number is padding rather than that."""
     low, high = np.percentile(values, [1, 99])
-    return bool(low < -_BELOW_0 * abs(high))
+    darkest = not float(dark).is_integer() and dark < -_DARK_BELOW_0 * abs(high)
+    return bool(darkest or low < -_BELOW_0 * abs(high))
 
 
 def _around_air(found: Background, planes: list[NDArray[Any]]) -> Background:
@@ -290,8 +293,8 @@ def _parts(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     if mask.all():
         return mask
     near = bounding_box(~mask, [1] * mask.ndim)  # what lies outside is connected with a face, and so is what reaches it
-    parts, _ = ndimage.label(mask[near])
-    belongs = np.bincount(parts.ravel()) >= least
+    parts, count = ndimage.label(mask[near])
+    belongs = np.bincount(parts.ravel()) >= least if least < np.inf else np.zeros(count + 1, bool)
     for axis in range(parts.ndim):
         for end in (0, -1):
             belongs[np.take(parts, end, axis)] = True

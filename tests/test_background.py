@@ -321,12 +321,15 @@ def test_after_a_z_score_zero_is_not_dark(shape: tuple[int, ...]) -> None:
     values, inside = brain(shape)
     scores = (values - values[inside].mean()) / values[inside].std()
     noisy = values + 4 * np.random.RandomState(2).randn(*shape)
+    stripped = np.where(inside, values, 0)
     for image, signed in (
         (values, False),
         (np.where(inside, values, -1000), False),  # padded
         (noisy, False),  # an interpolation drives air below 0
         (np.where(inside, scores, 0), True),
         ((noisy - noisy.mean()) / noisy.std(), True),  # of all voxels
+        (stripped, False),
+        ((stripped - stripped.mean()) / stripped.std(), True),  # of all voxels, which leaves tissue above 0
         (np.where(inside, scores, scores[inside].min()), True),
         (values - 1024, True),
     ):

@@ -7,27 +7,75 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from monai_consingan import __version__
-from monai_consingan.cli.augment import augment, merge, twins
-from monai_consingan.cli.bank import bank, cohort
-from monai_consingan.cli.evaluation import challenge, evaluate, reproduce
 from monai_consingan.cli.lean import OWN_PROCESS
-from monai_consingan.cli.lesions import harmonize, paste, remove
-from monai_consingan.cli.models import demo, paint_to_image, sample, super_resolution, train
-from monai_consingan.cli.new_lesions import lesions
-from monai_consingan.cli.nnunet import nnunet
-from monai_consingan.cli.review import keep, reading
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning, is_out_of_memory
 
 INTERRUPTED = 130
 
+_COMMANDS = {
+    "demo": ("models", "Put a lesion in and take one out, on the scan that comes with the package (a few minutes)."),
+    "harmonize": ("lesions", "Put a donor's lesion into a host and blend it in."),
+    "remove": ("lesions", "Take a lesion out: fill it with healthy tissue."),
+    "paste": ("lesions", "Paste a donor's lesion into a host, and no more: nothing is trained."),
+    "train": ("models", "Train one model on slices of one scan or several, or with --dims 3 on whole volumes."),
+    "sample": ("models", "Draw new images, of any size, from a model of the task generation, retarget or animation."),
+    "paint-to-image": (
+        "models",
+        "Make a real image of a painted one: a grey PICTURE, such as a PNG of sample that was painted over.",
+    ),
+    "super-resolution": (
+        "models",
+        "Make a grey PICTURE larger by a model's last stage, which is applied as often as that takes.",
+    ),
+    "bank": ("bank", "Train a model for every scan, so that lesions can be put in or taken out on the fly."),
+    "cohort": (
+        "bank",
+        "Train one model on crops of the training scans of a data set: a datalist, or a folder of nnU-Net or BIDS.",
+    ),
+    "lesions": (
+        "new_lesions",
+        "Make new lesions with their labels of those of donors: a data set, or images each followed by its label.",
+    ),
+    "augment": (
+        "augment",
+        "Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.",
+    ),
+    "twins": ("augment", "Make a lesion-free twin of every training scan of a data set that has lesions."),
+    "merge": ("augment", "Write the lists of an augmented data set whose shards have ended."),
+    "keep": ("review", "Write the lists of an augmented data set, or a bank of lesions, without what was rejected."),
+    "reading": (
+        "review",
+        "Let people tell real from synthetic without knowing which is which, and score what they say.",
+    ),
+    "challenge": ("evaluation", "Put lesions of known size and place into scans, and see what a segmenter finds."),
+    "evaluate": ("evaluation", "Measure what results are worth."),
+    "reproduce": (
+        "evaluation",
+        "Run the eight published settings over a data set, and print the published numbers beside the new ones.",
+    ),
+    "nnunet": ("nnunet", "Say how nnU-Net v2 trains with lesions that are put in on the fly."),
+}
+"""The commands: the file that each is in, which is imported when the command is asked for, and how its help begins."""
+
 
 class _Program(click.Group):
-    """A group whose errors are one sentence on the standard error stream, without a traceback."""
+    """A group whose commands are imported one by one, and whose errors are a sentence on the standard error stream."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is asked for, which is imported now."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            file, _ = _COMMANDS[str(command.name)]
+            command = getattr(import_module(f"monai_consingan.cli.{file}"), str(command.name).replace("-", "_"))
+        return name, command, rest
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -89,26 +137,5 @@ def main() -> None:
     """Put brain metastases into MR scans, and take them out."""
 
 
-for _command in (
-    demo,
-    harmonize,
-    remove,
-    paste,
-    train,
-    sample,
-    paint_to_image,
-    super_resolution,
-    bank,
-    cohort,
-    lesions,
-    augment,
-    twins,
-    merge,
-    keep,
-    reading,
-    challenge,
-    evaluate,
-    reproduce,
-    nnunet,
-):
-    main.add_command(_command)
+for _name, (_, _text) in _COMMANDS.items():
+    main.add_command(click.Command(_name, help=_text))

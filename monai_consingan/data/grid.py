@@ -10,13 +10,36 @@ from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing, to_affine_nd
 from monai.transforms import SpatialResample
 from monai.utils import ImageMetaKey
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from ..arrays import as_array
 from ..background import find_background
 from ..errors import ConSinGANError
 from .scan import same_grid
 
-_SOME = 1e-4  # share of a voxel that is not there by rounding only
+ROUNDED_SHARE = 1e-4  # up to which a share of a voxel is there by rounding only
+_NOTHING = 0.15  # standard deviation in voxels up to which a gaussian changes values by rounding only
+
+
+def softening(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much to smooth an image before it is interpolated onto other voxels, so that larger ones show an average.
+
+    A voxel that spans s voxels of the image averages over them; a gaussian of the variance that this adds to a single
+    one's, (s**2 - 1) / 12, stands for it. Where no larger voxels are asked for, nothing is smoothed.
+
+    Args:
+        matrix: from steps of the result's voxels to steps of the image's, (N, N).
+
+    Returns:
+        Standard deviations of the gaussian in the image's voxels, (N,).
+
+    Example:
+        >>> softening(np.diag([5.0, 1.0, 0.5])).round(2).tolist()
+        [1.41, 0.0, 0.0]
+    """
+    sigmas = np.sqrt(np.maximum((np.square(matrix).sum(axis=1) - 1) / 12, 0.0))
+    return np.where(sigmas < _NOTHING, 0.0, sigmas)
 
 
 def to_host_grid(
@@ -35,7 +58,8 @@ def to_host_grid(
     Args:
         donor: image (C, \\*spatial) or label (1, \\*spatial) with its affine.
         host: scan (C, \\*spatial) with its affine.
-        label: nearest neighbour and the donor's type instead of linear interpolation and float32.
+        label: nearest neighbour and the donor's type instead of linear interpolation and float32. Where the host's
+            voxels are larger, intensities are smoothed first so that they show an average.
         lesion: donor's label or mask, on the donor's grid, of which nothing may be lost. ``None`` places by world
             coordinates alone.
 
@@ -127,19 +151,23 @@ def _resample_tissue(
 
     What is ``marked`` in the result is tissue if any of it is.
     """
+    ndim = len(shape)
+    softened = softening(np.linalg.solve(source, target)[:ndim, :ndim])
+
+    def resampled(values: np.ndarray) -> torch.Tensor:
+        smooth = gaussian_filter(values.astype(np.float64), [0, *softened])
+        return _resample(torch.from_numpy(smooth), source, target, shape, "bilinear")
+
     known = _resample(torch.ones_like(image), source, target, shape, "nearest") > 0
-    plain = _resample(image, source, target, shape, "bilinear")
     values = as_array(image)
+    plain = resampled(values)
     background = replace(find_background(values), within=None)  # what is inside of it keeps its own value
     if not background:
         return torch.where(known, plain, image.min().to(plain.dtype))
-    tissue = torch.from_numpy(~background.mask(values))
-    share, total = (
-        _resample(part, source, target, shape, "bilinear")
-        for part in (tissue.to(torch.float64), torch.where(tissue, image.to(torch.float64) - background.value, 0.0))
-    )
+    tissue = ~background.mask(values)
+    share, total = resampled(tissue), resampled(np.where(tissue, values - background.value, 0.0))
     found = torch.where(
-        known & (share > torch.where(marked, _SOME, 0.5)), total / share + background.value, background.value
+        known & (share > torch.where(marked, ROUNDED_SHARE, 0.5)), total / share + background.value, background.value
     )
     return found.to(plain.dtype)
 

@@ -21,7 +21,7 @@ _LARGEST, _SMALLEST = 1e12, 1e-12
 """What single precision computes with safely: squares of values and of their differences, and sums of these."""
 
 
-def load_scan(path: str | Path | Stored, *, name: str = "image") -> MetaTensor:
+def load_scan(path: str | Path | Stored, *, name: str = "image", out: np.ndarray | None = None) -> MetaTensor:
     """Read a grey MR scan.
 
     NIfTI, NRRD, MetaImage, DICOM (one file, or a folder with one series), PNG and JPEG are understood. A 2D image
@@ -31,6 +31,7 @@ def load_scan(path: str | Path | Stored, *, name: str = "image") -> MetaTensor:
     Args:
         path: the file, or the DICOM series' folder; or what :func:`monai_consingan.data.read_stored` read of it.
         name: what the scan is to the user ("host", "donor"), for errors.
+        out: array for the values, float32 (\\*spatial), in the order of its axes; the tensor then shares it.
 
     Returns:
         float32 tensor (1, \\*spatial) with the values that the file means (stored numbers scaled by its slope and
@@ -42,7 +43,7 @@ def load_scan(path: str | Path | Stored, *, name: str = "image") -> MetaTensor:
             far too large values, or far too small differences; constant; no voxels; an affine that cannot be inverted.
     """
     stored, path = _read(path, name)
-    values = stored.values()
+    values = stored.values(out)
     _require_finite(stored.raw, f"{name} {path}")
     low, high = float(values.min()), float(values.max())
     if low == high:

@@ -135,15 +135,21 @@ class SequenceFiles:
         Raises:
             ConSinGANError: as :func:`monai_consingan.data.load_scan` and :func:`monai_consingan.data.stack_sequences`.
         """
-        several = len(self.parts) > 1
+        several, shapes = len(self.parts) > 1, {part.raw.shape for part in self.parts}
+        stacked = np.empty((len(self.parts), *shapes.pop()), np.float32) if several and len(shapes) == 1 else None
         images = [
-            load_scan(part, name=f"{self.name}, sequence {name}," if several else self.name)
-            for name, part in zip(self.names, self.parts, strict=True)
+            load_scan(
+                part,
+                name=f"{self.name}, sequence {name}," if several else self.name,
+                out=None if stacked is None else stacked[number],
+            )
+            for number, (name, part) in enumerate(zip(self.names, self.parts, strict=True))
         ]
         files = self
         if resample and several:
             files, images = self._on_one_grid(images, 0 if lead is None else chosen_channel(self.names, lead))
-        image = stack_sequences(dict(zip(self.names, images, strict=True)), name=self.name)
+            stacked = None if files.resampled else stacked
+        image = stack_sequences(dict(zip(self.names, images, strict=True)), name=self.name, stacked=stacked)
         if several and not self.known:
             del image.meta[SEQUENCES]
         if several and not self.whole:

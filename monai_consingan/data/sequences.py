@@ -110,12 +110,15 @@ def lead_channel(image: NdarrayOrTensor, lesion: NdarrayOrTensor, lead: int | st
     return int(np.argmax(np.nan_to_num(ratios, nan=-1.0, posinf=np.inf)))
 
 
-def stack_sequences(images: Mapping[str, MetaTensor], *, name: str = "image") -> MetaTensor:
+def stack_sequences(
+    images: Mapping[str, MetaTensor], *, name: str = "image", stacked: np.ndarray | None = None
+) -> MetaTensor:
     """One image of the sequences of a case.
 
     Args:
         images: the sequences by their names, (1, \\*spatial) each.
         name: what the case is to the user ("host", "donor"), for errors.
+        stacked: the values of all, (C, \\*spatial), if they lie in one array already; else they are copied to one.
 
     Returns:
         (C, \\*spatial) with the names in ``meta["sequences"]``, the affine and all else in ``meta`` being the first
@@ -155,9 +158,9 @@ def stack_sequences(images: Mapping[str, MetaTensor], *, name: str = "image") ->
                 f"sequence {sequence} of the {name}{_file(images[sequence])} does not show the body that {names[0]}"
                 f"{_file(main)} shows, as they overlap by less than half: give sequences of one session, aligned."
             )
-    stacked: MetaTensor = wrap_like(np.concatenate(channels), main)
-    stacked.meta[SEQUENCES] = names
-    return stacked
+    together: MetaTensor = wrap_like(np.concatenate(channels) if stacked is None else stacked, main)
+    together.meta[SEQUENCES] = names
+    return together
 
 
 def _grid(image: MetaTensor) -> str:

@@ -78,9 +78,10 @@ class Stored:
         ends = [float(end) * self.slope + self.inter for end in (of_type.min, of_type.max)]
         return min(ends), max(ends)
 
-    def values(self) -> np.ndarray:
-        """Return the voxels' values as float32, which lie in memory in the order of the axes."""
-        values, scaled = np.empty(self.raw.shape, np.float32), self.slope != 1.0 or self.inter != 0.0
+    def values(self, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the voxels' values as float32, which lie in memory in the order of the axes; ``out`` takes them."""
+        values = np.empty(self.raw.shape, np.float32) if out is None else out
+        scaled = self.slope != 1.0 or self.inter != 0.0
         with np.errstate(over="ignore"):  # such values are infinite, and refused
             for index in range(self.raw.shape[1]):  # in planes, as to turn all at once takes three times as long
                 plane = self.raw[:, index]

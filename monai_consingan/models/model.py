@@ -285,10 +285,22 @@ def dims_to_train(training: Training, image: torch.Tensor) -> int | None:
         training: settings of the training.
         image: the scan, (C, \\*spatial).
     """
+    return 2 if too_thin(training, image) else training.spatial_dims
+
+
+def too_thin(training: Training, image: torch.Tensor) -> str:
+    """Why a volume is not redrawn in space by a training that leaves that to the scan: a sentence, or nothing.
+
+    Args:
+        training: settings of the training.
+        image: the scan, (C, \\*spatial).
+    """
     if not isinstance(training, TrainingByScan) or image.ndim == 3:
-        return training.spatial_dims
-    least = max(training.space.field_of_view, training.space.min_size or 0)
-    return 2 if min(image.shape[1:]) < least else None
+        return ""
+    least, has = max(training.space.field_of_view, training.space.min_size or 0), min(image.shape[1:])
+    if has >= least:
+        return ""
+    return f"{has} voxels along an axis are too few for a network in space, which needs {least}: it redrew each slice"
 
 
 def settings_to_train(

@@ -15,7 +15,7 @@ from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacin
 from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, coarse_grid, coarse_unlikeness
-from monai_consingan.transforms.head import TissueLevel, air_level, edge_distance, head_mask, tissue_level
+from monai_consingan.transforms.head import TissueLevel, air_level, head_mask, tissue_level
 from monai_consingan.transforms.room import Room
 from monai_consingan.transforms.turn import Turn
 
@@ -33,7 +33,6 @@ class ChannelKnowledge:
         air: intensity above which there is tissue (:func:`monai_consingan.transforms.head.air_level`).
         tissue: what tells tissue from air where faint tissue counts, too.
         level: median and spread of the head's intensities.
-        limits: least and largest intensity.
         coarse: mean unlikeness of the blocks of the coarse grid to each of
             :data:`~monai_consingan.transforms.coarse_grid.LEVELS`, (3, \\*blocks), or None.
     """
@@ -42,7 +41,6 @@ class ChannelKnowledge:
     air: float
     tissue: TissueLevel
     level: tuple[float, float]
-    limits: tuple[float, float]
     coarse: np.ndarray | None = None
 
 
@@ -114,12 +112,11 @@ class HostKnowledge:
         airs = [air_level(channel, known) for channel, known in zip(values, backgrounds, strict=True)]
         brain = None if region is None else as_mask(region, name="region")[0]
         main, background = values[lead], backgrounds[lead]
-        room = Room.of(main, mm, brain, background, airs[lead])
-        if len(values) > 1:
-            outside = [known.outside(part) for part, known in zip(values, backgrounds, strict=True) if known]
-            if (room.mask & np.any(outside, axis=0)).any():
-                mask = room.mask & ~np.any(outside, axis=0)
-                room = replace(room, mask=mask, distance=edge_distance(mask, mm))
+        hidden = None
+        if len(values) > 1 and any(backgrounds):
+            pairs = zip(values, backgrounds, strict=True)
+            hidden = np.any([known.outside(part) for part, known in pairs if known], axis=0)
+        room = Room.of(main, mm, brain, background, airs[lead], hidden=hidden)
         room = room.narrowed(main, mm, background)
         levels = [tissue_level(channel, room.mask, room.distance) for channel in values]
         box = bounding_box(room.mask) if room.mask.any() else tuple(slice(0, n) for n in room.mask.shape)
@@ -131,7 +128,6 @@ class HostKnowledge:
                 air=air,
                 tissue=TissueLevel.of(whole, known),
                 level=level,
-                limits=(float(whole.min()), float(whole.max())),
                 coarse=None if coarse is None else coarse_unlikeness(whole[box], level, coarse),
             )
             for whole, known, air, level in zip(values, backgrounds, airs, levels, strict=True)

@@ -39,6 +39,7 @@ class Room:
         background: Background | None = None,
         air: float | None = None,
         reach_mm: float = np.inf,
+        hidden: np.ndarray | None = None,
     ) -> Room:
         """The room of a host: all of its head or brain.
 
@@ -48,11 +49,13 @@ class Room:
             brain: mask of the brain, boolean (\\*spatial), instead of the head found in the image.
             background, air: the image's, if they are known.
             reach_mm: how deep below the surface distances are exact (:func:`edge_distance`).
+            hidden: what does not belong to it whatever the image shows, boolean (\\*spatial).
         """
         if brain is None:
             mask = head_mask(image, spacing=spacing, background=background, air=air)
         else:
             mask = brain & ~(find_background(image) if background is None else background).outside(image)
+        mask = mask if hidden is None else mask & ~hidden
         return cls(mask, "head" if brain is None else "brain mask", edge_distance(mask, spacing, reach_mm))
 
     def narrowed(self, image: np.ndarray, spacing: Sequence[float], background: Background | None = None) -> Room:

@@ -16,7 +16,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import CheckInsertiond
 from monai_consingan.models.device import check_device
-from monai_consingan.models.model import ModelRequest, dims_to_train
+from monai_consingan.models.model import ModelRequest, dims_to_train, too_thin
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import Training
 from monai_consingan.transforms import InsertLesiond
@@ -149,6 +149,7 @@ def _pasted(
             **({"mass_effect": source.mass_effect} if source.mass_effect else {}),
         },
         warnings=[_SCALED] if match == "scale" and "gain" in found else [],
+        thin="" if training is None else too_thin(training, data["host"]),
     )
 
 

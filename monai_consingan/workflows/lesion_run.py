@@ -74,6 +74,7 @@ class LesionCase:
         settings: what the user asked for, for the report; ``redrawn`` is added where a model redraws.
         redrawn: more settings for the report where a model redraws.
         warnings: sentences on what the user should know.
+        thin: why slices were worked on by themselves though voxels are not too thick for space, if so.
     """
 
     data: dict[Hashable, Any]
@@ -83,6 +84,7 @@ class LesionCase:
     settings: dict[str, Any]
     redrawn: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    thin: str = ""
 
     @property
     def naive(self) -> MetaTensor:
@@ -93,9 +95,9 @@ class LesionCase:
     def placement(self) -> dict[str, Any]:
         """Where the lesion went, or how it was filled, for the report."""
         placed, host = self.data["placement"], self.data["host"]
-        thick = thick_slices(host) if placed["dims"] == 2 else None
+        because = (thick_slices(host) or self.thin) if placed["dims"] == 2 else ""
         told = {**placed, "slices": slices_of(self.data["lesion"], placed["axis"])}
-        return {**told, "slices_because": thick} if thick else told
+        return {**told, "slices_because": because} if because else told
 
 
 class LesionRun:

@@ -12,7 +12,7 @@ from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import CheckRemovald
 from monai_consingan.models.device import check_device
-from monai_consingan.models.model import ModelRequest, dims_to_train
+from monai_consingan.models.model import ModelRequest, dims_to_train, too_thin
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import Training
 from monai_consingan.transforms import FillLesiond
@@ -123,4 +123,5 @@ def _filled(run: LesionRun, target: LesionTarget, training: Training | None) -> 
         lesion="removed",
         settings=how,
         redrawn={"train_on": target.train_on},
+        thin="" if training is None else too_thin(training, image),
     )

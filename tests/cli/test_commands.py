@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import nibabel as nib
 import numpy as np
 import pytest
@@ -69,6 +70,14 @@ def test_help_names_every_option(call: Any) -> None:
         assert result.exit_code == 0
         for option in options.split():
             assert re.search(rf"{option}\b", result.output), (command, option)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_list_of_commands_says_what_their_own_help_says(name: str) -> None:
+    listed = main.commands[name]  # type: ignore[attr-defined]
+    given, command, rest = main.resolve_command(click.Context(main), [name, "--x"])  # type: ignore[attr-defined]
+    assert (given, command.name, rest) == (name, name, ["--x"]) and command.params
+    assert listed.get_short_help_str(10**4) == command.get_short_help_str(10**4) == listed.help
 
 
 def test_help_and_version_import_nothing_heavy() -> None:

@@ -62,6 +62,13 @@ def test_nifti_scaling_big_endian_and_single_fourth_axis(tmp_path: Path) -> None
     np.testing.assert_array_equal(np.asarray(load_scan(tmp_path / "a.nii"))[0], stored[..., 0] * 2.5 - 7)
 
 
+def test_values_come_into_an_array_that_is_given(tmp_path: Path) -> None:
+    path, out = nifti(tmp_path / "a.nii.gz", ramp(3, 4, 5)), np.empty((3, 4, 5), np.float32)
+    image = load_scan(path, out=out)
+    np.testing.assert_array_equal(image, load_scan(path))
+    assert np.shares_memory(image.numpy(), out)
+
+
 def test_meta_holds_nothing_of_the_header_text(tmp_path: Path) -> None:
     image = nib.Nifti1Image(ramp(3, 4, 5), OBLIQUE)
     image.header["descrip"] = b"DOE^JANE 19700101"

@@ -130,6 +130,15 @@ def test_other_grids_are_brought_to_the_leads_if_asked_for(tmp_path: Path, mask:
     assert image.shape == (2, 18, 22, 8) and files.resampled == ("t1",)
 
 
+def test_another_grid_of_the_same_shape_is_brought_to_the_leads_too(tmp_path: Path) -> None:
+    shifted = AFFINE.copy()
+    shifted[:3, 3] = AFFINE[:3, :3] @ [2, 0, 0]
+    moved = np.roll(values(0), -2, axis=0)
+    paths = [write(tmp_path / "a_t1.nii.gz", values(0)), write(tmp_path / "a_t2.nii.gz", moved, 1.0, shifted)]
+    image, files = read_sequences(paths).image(resample=True)
+    assert files.resampled == ("t2",) and np.array_equal(image[1], values(0))
+
+
 @pytest.mark.parametrize(
     ("files", "names"),
     [

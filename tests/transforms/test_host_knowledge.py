@@ -68,6 +68,18 @@ def test_a_place_is_tissue_in_all_channels():
     assert not known.head[:, 50:].any() and known.head[:, 20:48].any() and len(known.channels) == 2
 
 
+def test_depth_is_that_below_the_surface_of_what_is_tissue_in_all_channels():
+    image = brain(2)
+    image[1, :30] = 0
+    known = HostKnowledge.of(image)
+    assert not known.head[:30].any()
+    spacing = known.spacing
+    expected = ndimage.distance_transform_edt(np.pad(known.head, 1), sampling=spacing)[1:-1, 1:-1, 1:-1][known.box]
+    there = known.depth > 0  # where places are looked for
+    assert there[:3].any()
+    np.testing.assert_allclose(known.depth[there], expected[there], rtol=2e-3)  # float16
+
+
 def test_region_and_its_shape():
     region = np.zeros((1, *SHAPE))
     region[:, 20:50, 20:50, 20:40] = 1

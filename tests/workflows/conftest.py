@@ -136,3 +136,25 @@ def browser() -> Iterator[Any]:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
         with started.chromium.launch(executable_path=chromium, args=flags) as found:
             yield found
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[[Path], Any]]:
+    """Opens a file in a window whose store is kept: on a busy machine Chromium loses what one in thirty stores."""
+    context = browser.new_context(accept_downloads=True)
+
+    def opened(path: Path) -> Any:
+        for _ in range(5):
+            page = context.new_page()
+            page.goto(path.as_uri())
+            page.evaluate("localStorage.setItem('kept', 'yes')")
+            page.reload()
+            if page.evaluate("localStorage.getItem('kept')") == "yes":
+                break
+            page.close()
+        page.evaluate("localStorage.clear()")
+        page.reload()
+        return page
+
+    yield opened
+    context.close()

@@ -178,9 +178,11 @@ def test_a_volume_too_thin_for_a_network_in_space(case: Any, either: Any, tmp_pa
         )
     assert not (tmp_path / "none").exists()
     given = LesionSource(thin[0], thin[0], thin[1], **asked)
-    check(harmonize(given, tmp_path / "out", settings=either("harmonization")), tmp_path / "out", 2, thick=False)
-    report = remove(LesionTarget(thin[0], thin[1]), tmp_path / "removed", settings=either("editing"))
-    check(report, tmp_path / "removed", 2, thick=False)
+    inserted = harmonize(given, tmp_path / "out", settings=either("harmonization"))
+    removed = remove(LesionTarget(thin[0], thin[1]), tmp_path / "removed", settings=either("editing"))
+    for report, folder in ((inserted, "out"), (removed, "removed")):
+        check(report, tmp_path / folder, 2, thick=False)
+        assert report["placement"]["slices_because"].startswith("9 voxels along an axis are too few for a network in")
     models = HostModels(tmp_path / "bank", "harmonization", either("harmonization"))
     assert models.settings_for(np.zeros((1, 20, 20, 9), np.float32)).spatial_dims == 2
     assert models.settings_for(np.zeros((1, 20, 20, 11), np.float32)).spatial_dims == 3

@@ -16,7 +16,9 @@ CUT = 4.0
 """Standard deviations at which a gaussian ends."""
 
 
-def without_fine(image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float], fine_mm: float) -> np.ndarray:
+def without_fine(
+    image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float], fine_mm: float, known: np.ndarray
+) -> np.ndarray:
     """What is coarser than a gaussian of an image, in a box.
 
     Args:
@@ -24,13 +26,20 @@ def without_fine(image: np.ndarray, box: tuple[slice, ...], mm: Sequence[float],
         box: the part that is wanted.
         mm: mm per spatial axis.
         fine_mm: the gaussian's standard deviation.
+        known: where the image's values count, boolean (\\*spatial); others do not mix with them.
+
+    Returns:
+        Array (C, \\*box), 0 where nothing near is known.
     """
     sizes = zip(mm, box, image.shape[1:], strict=True)
     gaussians = [_gaussian(fine_mm / step, part.start, part.stop, size) for step, part, size in sizes]
-    image = image[in_all(tuple(slice(first, last) for first, last, _ in gaussians))]
+    near = tuple(slice(first, last) for first, last, _ in gaussians)
+    image, known = image[in_all(near)], known[near]
+    whole = bool(known.all())
+    parts = image if whole else np.concatenate([np.where(known, image, 0.0), known[None]])
     for axis, (_, _, weights) in enumerate(gaussians, start=1):
-        image = along(weights, image, axis)
-    return image
+        parts = along(weights, parts, axis)
+    return parts if whole else np.divide(parts[:-1], parts[-1], out=np.zeros_like(parts[:-1]), where=parts[-1] > 0)
 
 
 @lru_cache(64)
@@ -42,7 +51,7 @@ def _gaussian(sigma: float, start: int, stop: int, size: int) -> tuple[int, int,
     return first, last, whole[start - first : stop - first]
 
 
-def as_strong(levels: Sequence[tuple[np.ndarray, np.ndarray]], ring: np.ndarray, most: float) -> np.ndarray:
+def as_strong(levels: Sequence[Sequence[np.ndarray]], ring: np.ndarray, most: float) -> np.ndarray:
     """A source's fine part in bands, each as strong as the host's in a ring, channel by channel.
 
     Args:

@@ -71,6 +71,7 @@ class Canvas:
         label: its labels, (1, \\*spatial), or None.
         spacing: mm per spatial axis.
         airs: what tells tissue from air in each channel.
+        own: whether host and label may be written to, as nobody else needs them as they are.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Canvas:
         label: NdarrayOrTensor | None,
         spacing: tuple[float, ...],
         airs: Sequence[Air],
+        own: bool = False,
     ) -> None:
         self.spacing = spacing
         self.airs = airs
@@ -88,7 +90,7 @@ class Canvas:
         self.image = as_array(host)
         self.labels = np.zeros(grid, np.int16) if label is None else as_array(label)
         self.mask = np.zeros(grid, np.uint8)
-        self._is_own = False
+        self._is_own = own
 
     def _own(self) -> None:
         """Copy what was given, once, before it is written to."""

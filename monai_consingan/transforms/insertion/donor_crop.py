@@ -19,6 +19,7 @@ from monai_consingan.arrays import as_array, as_mask, check_image, check_shape, 
 from monai_consingan.background import find_background
 from monai_consingan.data import number_lesions, same_sequences, sequence_names
 from monai_consingan.data.contrast import RING_MM, cnr, visibility
+from monai_consingan.data.grid import ROUNDED_SHARE, softening
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data.slices import axis_codes
@@ -30,8 +31,6 @@ from monai_consingan.transforms.insertion.placement import check_in_tissue, leve
 from monai_consingan.transforms.room import Room
 
 MARGIN_MM = 12.0
-_SOME = 1e-4  # share of a voxel that is not there by rounding only
-_NOTHING = 0.15  # standard deviation in voxels up to which a gaussian changes values by rounding only
 
 
 @dataclass(frozen=True)
@@ -181,10 +180,10 @@ def turn_donor(
 ) -> DonorCrop:
     """Flip, rotate and scale a donor about its centre, and bring it to the host's spacing.
 
-    Intensities are interpolated linearly, smoothed first where the donor's voxels are much finer than the result's;
-    labels are taken from the nearest voxel. Valid voxels are made of valid ones
-    only, so that no air at the brain's surface mixes with its tissue. Where nothing but flips is asked for and spacings
-    agree, nothing is interpolated.
+    Intensities are interpolated linearly, smoothed first where the donor's voxels are finer than the result's
+    so that they show an average; labels are taken from the nearest voxel. Valid voxels are made of
+    valid ones only, so that no air at the brain's surface mixes with its tissue. Where nothing but flips is asked for
+    and spacings agree, nothing is interpolated.
 
     Args:
         crop: the donor.
@@ -208,9 +207,7 @@ def turn_donor(
     factors = [1.0 if i == axis and ndim == 3 else scale for i in range(ndim)]
     # voxels of the result -> mm -> back through rotation and scale -> voxels of the donor
     matrix = np.diag(1 / np.asarray(crop.spacing)) @ np.diag(1 / np.asarray(factors)) @ turn.T @ np.diag(spacing)
-    steps = np.linalg.norm(matrix, axis=1)  # of the donor's voxels, between two of the result
-    softened = np.maximum((steps - 1) / 2, 0)  # so that nothing made much smaller is jagged
-    softened[softened < _NOTHING] = 0.0
+    softened = softening(matrix)
     size = np.ceil(np.abs(np.linalg.inv(matrix)) @ np.asarray(label.shape)).astype(int).tolist()
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = matrix
@@ -233,8 +230,8 @@ def turn_donor(
     else:
         turned, share, shown = resampled(image, valid[None], image * valid, mode="bilinear", padding="border")
         share = share[0]
-        known &= share > np.where(labels > 0, _SOME, 0.5)  # a lesion at the brain's surface has no air in it
-        partly = known & (share < 1 - _SOME)
+        known &= share > np.where(labels > 0, ROUNDED_SHARE, 0.5)  # a lesion at the brain's surface has no air in it
+        partly = known & (share < 1 - ROUNDED_SHARE)
         turned = np.where(partly, shown / np.where(partly, share, 1), turned).astype(np.float32)
     label = np.rint(labels).astype(crop.label.dtype)
     return replace(crop, image=turned, label=label, valid=known, spacing=tuple(spacing))

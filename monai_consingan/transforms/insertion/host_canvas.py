@@ -34,12 +34,18 @@ class HostCanvas(Canvas):
         label: its labels, (1, \\*spatial), or None.
         known: what is known of the host.
         axis: the spatial axis perpendicular to the slices, to work slice by slice; None works in space.
+        own: whether host and label may be written to.
     """
 
     def __init__(
-        self, host: NdarrayOrTensor, label: NdarrayOrTensor | None, known: HostKnowledge, axis: int | None = None
+        self,
+        host: NdarrayOrTensor,
+        label: NdarrayOrTensor | None,
+        known: HostKnowledge,
+        axis: int | None = None,
+        own: bool = False,
     ) -> None:
-        super().__init__(host, label, known.spacing, known.channels)
+        super().__init__(host, label, known.spacing, known.channels, own)
         self.known = known
         self.axis = axis
 

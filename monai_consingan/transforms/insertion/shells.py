@@ -129,12 +129,13 @@ class Shells:
         depths: of the mask.
         mm: mm per spatial axis.
         reach_mm: how far outside shells reach.
+        known: the voxels outside whose values count, boolean (\\*spatial); True for all.
     """
 
-    def __init__(self, depths: Depths, mm: Sequence[float], reach_mm: float) -> None:
+    def __init__(self, depths: Depths, mm: Sequence[float], reach_mm: float, known: np.ndarray | bool = True) -> None:
         mask, _, depth, around = depths
         half, far = 0.5 * min(mm), reach_mm + _FAR * _SMOOTH_MM
-        used, box = mask | (around <= reach_mm), reach_box(mask, mm, far)
+        used, box = mask | ((around <= reach_mm) & known), reach_box(mask, mm, far)
         inward = np.where(mask[box], depth[box] - half, half - np.minimum(around[box], far))
         inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used[box]]
         self._smooth = [(np.flatnonzero(used), ShellMeans(inward - inward.min(), mm))]
@@ -143,7 +144,7 @@ class Shells:
         self._parts = PartMeans(depths, mm)
 
     def means(self, values: np.ndarray) -> np.ndarray:
-        """The mean at every voxel's distance, on its side of the border; 0 beyond the reach.
+        """The mean at every voxel's distance, on its side of the border; 0 beyond the reach, or if not known.
 
         Args:
             values: array of the mask's shape.

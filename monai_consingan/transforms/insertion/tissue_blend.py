@@ -178,18 +178,19 @@ class TissueBlend:
         if mask.all():
             return source.copy()
         near = reach_box(mask, mm, max(self.ring_mm, self._reach(mask.ndim)))
-        there, known = (slice(None), *near), (known | mask)[near]
+        whole = known | mask
+        there, known = (slice(None), *near), whole[near]
         mixed, old, pasted = host.copy(), host[there], source[there]
         around = outside_distance(mask[near], mm) if around is None else around[near]
         depths = Depths(mask[near], parts[near], depth_inside(mask[near], mm), around)
-        given: dict[str, Any] = {"depths": depths, "known": known, "mm": mm}
+        given: dict[str, Any] = {"depths": depths, "whole": whole, "mm": mm}
         if mask.ndim == 2:
             mixed[there] = self._near(host, source, pasted, 1.0, near, **given)
             return mixed
         ring = (around > 0) & (around <= self.ring_mm) & known
         beyond = ~known & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
         stiff = Stiffness.of(old, known, ring, mm, beyond, _changing(known))
-        shells = Shells(depths, mm, self.ring_mm)
+        shells = Shells(depths, mm, self.ring_mm, known)
         changes = pasted - old
         profiles = [shells.means(change) for change in changes]
         share = max(stands_out(*of, ring, depths.parts) for of in zip(old, changes, profiles, strict=True))
@@ -218,28 +219,29 @@ class TissueBlend:
         share: float,
         near: tuple[slice, ...],
         depths: Depths,
-        known: np.ndarray,
+        whole: np.ndarray,
         mm: Sequence[float],
     ) -> np.ndarray:
         """Blend in the box around the mask, the profile being that of what is pasted there.
 
-        Host and source are given as a whole, all else in the box; the share is how much the mask's border is to be
-        kept.
+        Host, source and what is known of them are given as a whole, all else in the box; the share is how much the
+        mask's border is to be kept.
         """
+        known = whole[near]
         free = 1 - share
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         inner, old = _changing(known), host[in_all(near)]
         here = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(near, inner, strict=True))
         mask, around = depths.mask, depths.around
         changed, mixed = in_all(inner), old.copy()
-        mixed[changed], weight = self._faded(host, source, here, free, fade, depths.within(inner), known[inner], mm)
+        mixed[changed], weight = self._faded(host, source, whole, here, free, fade, depths.within(inner), mm)
         if self.keep_profile and mask.ndim == 2:
             mixed -= np.stack([faded_profile(change, depths, mm, self.fade_mm) for change in mixed - pasted])
         elif self.keep_profile:
             reach = self.fade_mm + free * (self.outer_mm + fade - self.fade_mm)
             far = np.clip(around / reach, 0.0, 1.0) if reach else np.where(mask, 0.0, 1.0)
             wanted = old + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - old)
-            shells = Shells(depths, mm, reach)
+            shells = Shells(depths, mm, reach, known)
             mixed -= np.stack([shells.means(change) for change in mixed - wanted])
         part, result = mixed[changed], old.copy()
         if self.fade_mm and not known.all():  # nor does a change end at once where the source's tissue does
@@ -252,11 +254,11 @@ class TissueBlend:
         self,
         host: np.ndarray,
         source: np.ndarray,
+        known: np.ndarray,
         here: tuple[slice, ...],
         free: float,
         fade: float,
         depths: Depths,
-        known: np.ndarray,
         mm: Sequence[float],
     ) -> tuple[np.ndarray, np.ndarray]:
         """Host and source in a box, each band faded from one to the other along the seam, and the source's weight.
@@ -264,10 +266,10 @@ class TissueBlend:
         The seam may run the deeper within the mask the freer it is; the fade reaches so many mm to its sides.
         """
         half, (old, new) = (  # without what is finest, and without what is fine
-            (without_fine(host, here, mm, fine_mm), without_fine(source, here, mm, fine_mm))
+            [without_fine(image, here, mm, fine_mm, known) for image in (host, source)]
             for fine_mm in (0.5 * self.fine_mm, self.fine_mm)
         )
-        host, source = host[in_all(here)], source[in_all(here)]
+        host, source, known = host[in_all(here)], source[in_all(here)], known[here]
         deepest = float(depths.depth.max())
         inner_mm = min(self.inner_mm, _SHALLOW * deepest)
         inner_mm += free * (self.inner_in_space_mm - inner_mm)
@@ -277,7 +279,7 @@ class TissueBlend:
         core = depths.depth > min(inner_mm, 0.999 * deepest)
         given: dict[str, Any] = {"valid": known, "spacing": mm, "alone": 0.0, "precision": _PRECISION}
         clone = poisson_blend(old, new, outline, **given)
-        shown = seam_cut(clone + texture, host, core, outline)
+        shown = seam_cut(np.where(known, clone + texture, host), host, core, outline)
         signed = outside_distance(shown, mm, reach_mm=fade + min(mm)) - 0.5 * min(mm)
         signed = np.where(shown, 0.5 * min(mm) - depth_inside(shown, mm), signed)
         # the source's coarse part at the host's level; its own where no tissue of the host is beside it

@@ -24,7 +24,7 @@ from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symm
 
 @cached(LRUCache(KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())
 def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-    """The head of a host, as :class:`monai_consingan.transforms.HostKnowledge` has it.
+    """The head of a host without what is background there, such as the air in a stripped brain's sulci.
 
     Args:
         mark: what tells the host (:func:`monai_consingan.arrays.image_identity`).
@@ -34,12 +34,38 @@ def known_head(mark: tuple[Any, ...], values: np.ndarray, spacing: tuple[float, 
     Returns:
         Where the first channel shows the head and none its background, boolean (\\*spatial), not to be written to.
     """
-    head = head_mask(values[0], spacing=spacing)
-    if len(values) > 1:
-        for channel in values:
-            head = head & ~find_background(channel).outside(channel)
+    head = head_mask(values[0], spacing=spacing) & ~background_in_any(values)
     head.flags.writeable = False
     return head
+
+
+def told_head(told: HostKnowledge, values: np.ndarray) -> np.ndarray:
+    """The same of a host, or of a part of it, (C, \\*spatial), of which something is known."""
+    if len(values) > 1:  # it has no background
+        return told.head
+    return told.head & ~told.channels[0].background.outside(values[0])
+
+
+def background_in_any(values: np.ndarray) -> np.ndarray:
+    """Where any channel of a host, (C, \\*spatial), is background that is connected with its border, boolean."""
+    return np.any([find_background(channel).outside(channel) for channel in values], axis=0)
+
+
+def head_with(head: np.ndarray, lesion: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A head and the lesion in it, also where that is as dark as air, such as a cyst at a brain's surface.
+
+    What is background is none, unless most of the lesion is: then it is a void that was cut out of the image.
+
+    Args:
+        head: boolean (\\*spatial), as the next.
+        lesion: what the label marks.
+        values: the host, (C, \\*spatial).
+    """
+    left_out = lesion & ~head
+    if not left_out.any():
+        return head
+    air = left_out & background_in_any(values)
+    return head | (left_out if 2 * np.count_nonzero(air) > np.count_nonzero(lesion) else left_out & ~air)
 
 
 def known_plane(

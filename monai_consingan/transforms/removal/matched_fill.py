@@ -188,10 +188,10 @@ class MatchedFill:
         region, wanted, known, shown, told, ring, distance = (
             part[close] for part in (region, wanted, known, shown, told, ring, distance)
         )
-        warp, sound, in_space = None, usable, axis is None and region.ndim == 3
+        warp, sound, in_space = None, usable & source_head, axis is None and region.ndim == 3
         if in_space and self.warp_mm > 0:
             warp = self._warp(here, there, shown, usable, source_head, distance, mm)
-            sound = usable if warp is None else warp.sound
+            sound = sound if warp is None else warp.sound
         settings = {name: getattr(self, name) for name in ("coarse_mm", "structure", "texture", "most")}
         filling = Filling(wanted, known, told, ring, sound, axis, mm, **settings)
         result = host.copy()
@@ -234,7 +234,8 @@ class MatchedFill:
         mm: Sequence[float],
     ) -> Warp | None:
         """The warp after which structures meet; None where it would take what is not usable, or beyond the head."""
-        warp = fitted_warp(host, source, told, usable, distance, (self.ring_mm, self.warp_mm), mm)
+        sound = usable & source_head
+        warp = fitted_warp(host, source, told, sound, distance, (self.ring_mm, self.warp_mm), mm)
         region = distance == 0
         count, (lost, beyond) = int(region.sum()), (warp.lost(part, region) for part in (usable, source_head))
         return warp if lost <= self.unusable * count and beyond <= OUTSIDE * count + 0.5 else None

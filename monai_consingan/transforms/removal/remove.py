@@ -32,7 +32,14 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.removal.known import found_plane, known_head, known_plane, plane_fact
+from monai_consingan.transforms.removal.known import (
+    found_plane,
+    head_with,
+    known_head,
+    known_plane,
+    plane_fact,
+    told_head,
+)
 from monai_consingan.transforms.removal.site import Site
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, check_symmetry
 
@@ -69,7 +76,7 @@ class RemoveLesion(Transform):
     - ``"moved_mirror"``: the tissue of the other hemisphere, moved likewise, with all of its finer structure and the
       texture that it has there;
     - ``"mirror"``: the tissue at the same place of the other hemisphere, copied as it is (anatomical mirror, see
-      :func:`anatomical_mirror`);
+      :func:`anatomical_mirror`), the nearest tissue where that hemisphere ends sooner;
     - ``"poisson_mirror"``: the same with its intensities fitted to the border (seamless cloning, see
       :func:`poisson_blend`);
     - ``"flipud"``: the flip of one axis as stored, which is the mirror of the published method;
@@ -160,11 +167,11 @@ class RemoveLesion(Transform):
         told = None if known is None else known.of_image(image)
         mark = image_identity(values) if head is None or isinstance(self.symmetry, str) else ()
         if head is None:
-            head = known_head(mark, values, spacing) if told is None else told.head
+            head = known_head(mark, values, spacing) if told is None else told_head(told, values)
+        head = head_with(head, lesion, values)
         affine = _affine(image, spacing)
         plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill, told)
-        limits = None if told is None else [channel.limits for channel in told.channels]
-        site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis, limits)
+        site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis)
         tried: list[tuple[str, str]] = []
         for method in self.methods:
             try:

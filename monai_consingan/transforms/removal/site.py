@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from monai_consingan.arrays import as_array, check_axis, in_all
 from monai_consingan.distance import bounding_box
@@ -53,7 +54,6 @@ class Site:
         affine: voxel to world.
         plane: gives the plane of symmetry, or raises :class:`NoPlaceError`.
         flip_axis: the spatial axis that ``"flipud"`` flips.
-        limits: least and largest value of every channel of the whole, if this is a part.
     """
 
     values: np.ndarray
@@ -65,7 +65,6 @@ class Site:
     affine: Any
     plane: Callable[[], SymmetryPlane]
     flip_axis: int | None
-    limits: list[tuple[float, float]] | None = None
 
     def filled(self, method: str) -> list[Filled]:
         """New values for the voxels to fill, by one method.
@@ -84,15 +83,21 @@ class Site:
             box = bounding_box(self.fill, [_FAR] * self.fill.ndim)
             fill, head = self.fill[box], self.head[box]
             host = self.values[in_all(box)]
-            return [(box, fill, np.stack([biharmonic(part, fill, axis=self.axis, valid=head) for part in host]))]
+            new = np.stack([biharmonic(part, fill, axis=self.axis, valid=head) for part in host])
+            return [(box, fill & head, new)]
         box = bounding_box(self.fill, [1] * self.fill.ndim)
-        fill, source = self.fill[box], (self._flipped if method == "flipud" else self._mirrored)(box)
-        _check_place(fill, source.valid, source.ill, self.head[box] & ~source.head)
-        if method != "poisson_mirror":
-            return [(box, fill, source.values)]
-        how: dict[str, Any] = {"axis": self.axis, "spacing": self.spacing, "valid": source.valid}
+        fill, head = self.fill[box], self.head[box]
+        source = (self._flipped if method == "flipud" else self._mirrored)(box)
+        _check_place(fill, source.valid, source.ill, head & ~source.head)
+        if method == "flipud":  # as published
+            return [(box, fill & head, source.values)]
+        source = source._replace(values=_continued(source, fill & head))
+        if method == "mirror":
+            return [(box, fill & head, source.values)]
+        how: dict[str, Any] = {"axis": self.axis, "spacing": self.spacing, "valid": source.valid & head}
         pairs = zip(self.values[in_all(box)], source.values, strict=True)
-        return [(box, fill, self._limited(np.stack([poisson_blend(*pair, fill, **how) for pair in pairs])))]
+        new = self._limited(np.stack([poisson_blend(*pair, fill, **how) for pair in pairs]), box, source)
+        return [(box, fill & head, new)]
 
     def _matched(
         self,
@@ -117,16 +122,20 @@ class Site:
                 source_head=source.head,
                 apart=apart(near),
             )
-            found.append((near, region, self._limited(new)))
+            found.append((near, region & self.head[near], self._limited(new, near, source)))
         return found
 
-    def _limited(self, new: np.ndarray) -> np.ndarray:
-        """New values kept within the range of the host's, channel by channel."""
-        limits = [(float(channel.min()), float(channel.max())) for channel in self.values]
-        if self.limits is not None:
-            pairs = zip(limits, self.limits, strict=True)
-            limits = [(min(own[0], whole[0]), max(own[1], whole[1])) for own, whole in pairs]
-        return np.stack([np.clip(part, *ends) for part, ends in zip(new, limits, strict=True)])
+    def _limited(self, new: np.ndarray, box: Box, source: _Source) -> np.ndarray:
+        """New values of a box kept within the range of tissue there and in the source, channel by channel.
+
+        No texture, however strong, makes tissue as dark as air.
+        """
+        here, there = self.head[box] & ~self.ill[box], source.valid & ~source.ill & source.head
+        if not (here.any() or there.any()):
+            return new
+        tissue = zip(new, self.values[in_all(box)], source.values, strict=True)
+        shown = ((part, np.concatenate([host[here], other[there]])) for part, host, other in tissue)
+        return np.stack([np.clip(part, values.min(), values.max()) for part, values in shown])
 
     def _itself(self, box: Box) -> _Source:
         return _Source(self.values[in_all(box)], np.ones_like(self.fill[box]), self.ill[box], self.head[box])
@@ -157,6 +166,15 @@ class Site:
             for part in (self.values, self.ill[None], self.head[None])
         )
         return _Source(values, np.ones_like(self.fill[box]), ill[0], head[0])
+
+
+def _continued(source: _Source, wanted: np.ndarray) -> np.ndarray:
+    """A source's values, those of the nearest tissue where the head ends sooner than it is wanted."""
+    sound = source.valid & source.head
+    if not (wanted & ~sound).any() or not sound.any():
+        return source.values
+    nearest = distance_transform_edt(~sound, return_distances=False, return_indices=True)
+    return np.asarray(source.values[in_all(nearest)])
 
 
 def _check_place(fill: np.ndarray, valid: np.ndarray, ill: np.ndarray, outside: np.ndarray) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from monai.data import MetaTensor
 
+from monai_consingan.data import to_host_grid
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, turn_donor
 
 
@@ -54,3 +57,19 @@ def test_a_lesion_at_the_surface_has_no_air_in_it(scale: float, mm: float) -> No
     assert marks.sum() > 20
     np.testing.assert_allclose(made.image[0][marks], 200, rtol=1e-3)
     assert made.valid[marks].all()
+
+
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 5.0), (0.7, 1.5, 3.0)])
+def test_it_is_averaged_as_a_donor_that_is_brought_to_a_host(spacing: tuple[float, float, float]) -> None:
+    values = np.random.RandomState(0).uniform(100, 200, (30, 30, 30)).astype(np.float32)
+    label = np.zeros(values.shape, np.int16)
+    label[10:20, 10:20, 10:20] = 1
+    crop = DonorCrop(values[None], label, np.ones(label.shape, bool), (1.0, 1.0, 1.0), 150.0)
+    made = turn_donor(crop, spacing, flips=[False] * 3, degrees=0.0, scale=1.0, axis=None)
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = [14.5 - mm * (count - 1) / 2 for mm, count in zip(spacing, made.label.shape, strict=True)]
+    host = MetaTensor(torch.zeros(1, *made.label.shape), affine=torch.from_numpy(affine))
+    donor = MetaTensor(torch.from_numpy(values[None]), affine=torch.eye(4, dtype=torch.float64))
+    np.testing.assert_allclose(
+        made.image[0][made.valid], np.asarray(to_host_grid(donor, host))[0][made.valid], rtol=1e-3
+    )

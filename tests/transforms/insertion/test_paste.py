@@ -10,6 +10,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.methods import BLENDS
 from monai_consingan.metrics.surroundings import Surroundings
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.insertion.move import move
@@ -373,3 +374,18 @@ def test_an_offset_is_of_whole_voxels(offset):
     host, donor, label = scene()
     with pytest.raises(ConSinGANError, match="does not fit; give 2 whole numbers"):
         PasteLesion()(host, donor, label, offset)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("blend", BLENDS)
+def test_what_is_unknown_of_a_donor_has_no_say(blend: str, dims: int) -> None:
+    rng = np.random.default_rng(0)
+    host, donor = rng.uniform(80, 120, (2, 1, *(32,) * dims))
+    label = (np.linalg.norm(np.indices(host.shape[1:]) - 16.0, axis=0) < 5)[None].astype(np.int16)
+    donor += 60 * label
+    valid = np.ones(label.shape, bool)
+    valid[:, :10] = False
+    paste = PasteLesion(blend=blend, match="gain", axis=None)
+    images = [paste(host, np.where(valid, donor, value), label, donor_valid=valid).image for value in (90.0, 1e4)]
+    np.testing.assert_array_equal(*images)
+    assert (images[0] != host).any()

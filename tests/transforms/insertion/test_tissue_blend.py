@@ -107,14 +107,32 @@ def test_texture_becomes_the_hosts() -> None:
         assert abs(ratio - expected) < 0.1
 
 
-def test_unknown_tissue_stays_out() -> None:
-    host, source, mask = _scene(3)
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("level", [0.0, 60.0])  # of what does not stand out, and of a lesion
+def test_what_is_unknown_has_no_say(thick_slices: Callable[..., np.ndarray], dims: int, level: float) -> None:
+    host, source, mask = _volumes(thick_slices, 3) if dims == 3 else _scene(3)
     valid = np.ones(mask.shape, bool)
-    valid[:, :14] = False
-    source[:, :14] = 1e6
-    result = TissueBlend(fine_mm=0)(host, source, mask, valid=valid)
-    assert (result[:, :14] == host[:, :14]).all()
-    assert result.max() < 1000
+    valid[: np.argwhere(mask)[:, 0].min() - 1] = False  # a lesion at the brain's surface
+    source = source + level * mask
+    air, junk = (np.where(valid | mask, np.stack([host, source]), value) for value in (0.0, 1e6))
+    expected, result = (TissueBlend()(*images, mask, valid=valid) for images in (air, junk))
+    np.testing.assert_array_equal(result[valid], expected[valid])
+    for images, blended in ((air, expected), (junk, result)):
+        np.testing.assert_array_equal(blended[~(valid | mask)], images[0][~(valid | mask)])
+    assert (expected != air[0]).any()
+
+
+def test_a_lesion_at_the_donors_surface_has_no_halo() -> None:
+    rng = np.random.default_rng(0)
+    host, source = (gaussian_filter(rng.normal(100, 10, (40, 40, 40)), 0.7) for _ in range(2))
+    mask = _ball(host.shape, 6.5)
+    valid = np.indices(mask.shape)[0] >= 13  # the donor's brain ends right beside the lesion
+    source = np.where(valid | mask, source + 60 * mask, 0.0)
+    result = TissueBlend()(host, source, mask, valid=valid)
+    around = distance_transform_edt(~mask)
+    for low in range(4):
+        shell = (around > low) & (around <= low + 1) & valid
+        assert abs((result - host)[shell].mean()) < 3
 
 
 def test_slices_are_independent() -> None:

@@ -260,3 +260,16 @@ def test_a_hole_is_taken_only_where_places_count_by_their_surroundings_alone(str
     usable = mask == 0
     filled = MatchedFill(reach_mm=50.0, structure=1.0, strange=strange)(host, host, mask, usable=usable)
     assert (filled[17:23, 17:23].mean() < 50) == (strange == 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_takes_no_air_from_a_source_that_ends_sooner(seed):
+    """The outermost voxels of the region are air in the source: they are filled smoothly, and not darker for that."""
+    shape = (64, 30, 12)
+    host, source = (tissue(shape, seed, scale=2) + rough(shape, number) for number in (seed, seed + 9))
+    host[-8:], source[-10:] = 0, 0
+    mask = np.zeros(shape, bool)
+    mask[4:-8, 10:20, 3:9] = True
+    filled = MatchedFill(0)(host, source, mask, head=host > 0, source_head=source > 0)
+    rim = mask & (np.arange(64) >= 52)[:, None, None]
+    assert filled[rim].mean() == pytest.approx(host[rim].mean(), abs=2.5)

@@ -300,8 +300,8 @@ def test_what_is_known_of_a_host_is_used(channels):
     told = RemoveLesion("matched_mirror")(image, label, known=known)
     np.testing.assert_array_equal(told.image, plain.image)
     data = {"image": image, "label": label, "known": replace(known, mask=np.zeros_like(known.mask))}
-    nothing = RemoveLesiond("image", methods="matched_mirror", known_key="known")(data)
-    np.testing.assert_array_equal(nothing["image"], image)  # as nothing is head
+    with pytest.raises(ConSinGANError, match="no place with healthy tissue"):  # as nothing is head
+        RemoveLesiond("image", methods="matched_mirror", known_key="known")(data)
     np.testing.assert_array_equal(
         RemoveLesiond("image", methods="matched_mirror", known_key="else")(data)["image"], plain.image
     )
@@ -371,3 +371,60 @@ def test_crop_of_one_hemisphere_is_not_mirrored(symmetry):
     removed = RemoveLesion(("mirror", "biharmonic"), symmetry)(tissue, label)
     assert (removed.method, removed.plane) == ("biharmonic", None)
     assert RemoveLesion("mirror", 22.0)(tissue, label).method == "mirror"  # as the user says
+
+
+def stripped(seed=0) -> np.ndarray:
+    """A brain without a skull, with air in a slit from the right and in a hole from below, as in sulci."""
+    image = head((64, 60, 12), seed)
+    image[0, 40:, 36:38, 3:9] = image[0, 44:50, 28:30] = 0
+    return image
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("method", FILLINGS)
+def test_air_in_the_margin_stays_air(method, channels):
+    """A label at the surface of a stripped brain and beside a slit: its margin reaches into air, which stays air."""
+    image, slit = stripped().repeat(channels, axis=0), stripped()[0] == 0
+    label = lesion_at(image.shape[1:], (46, 53), (30, 36), (4, 8))
+    label[:, slit] = 0
+    image[:, label[0] > 0] = 250
+    removed = RemoveLesion(method, 31.5, margin_mm=3.0)(image, label)
+    assert removed.mask[0][slit].sum() > 50
+    assert not removed.image[:, slit].any()
+    assert (removed.image[:, label[0] > 0] < 200).all()
+    told = RemoveLesion(method, 31.5, margin_mm=3.0)(image, label, known=HostKnowledge.of(image))
+    np.testing.assert_array_equal(told.image, removed.image)
+
+
+@pytest.mark.parametrize("method", FILLINGS)
+def test_what_is_dark_in_the_label_is_filled_too(method):
+    """A cyst as dark as air that is open to the outside, in a brain with a skull as in one without, and a void."""
+    for floor, cyst in ((1.0, 3.0), (0.0, 2.0), (0.0, 0.0)):
+        image = np.where(head((64, 60, 12)) > 0, head((64, 60, 12)), floor * np.random.RandomState(1).rand(64, 60, 12))
+        label = lesion_at(image.shape[1:], (6, 20), (24, 36), (3, 9))
+        label[head((64, 60, 12)) == 0] = 0
+        image[label > 0] = cyst
+        removed = RemoveLesion(method, 31.5)(image, label)
+        assert (removed.image[label > 0] > 50).mean() > 0.9
+
+
+@pytest.mark.parametrize("method", ["matched_mirror", "matched_nearby", "moved_mirror", "poisson_mirror"])
+def test_texture_makes_no_air_of_tissue(method):
+    """Tissue that is hardly brighter than air, and very rough, is filled with nothing darker than any tissue is."""
+    brain, noise = head((64, 60, 12)) > 0, np.random.RandomState(3).exponential(30, (1, 64, 60, 12))
+    image = np.where(brain, 20 + noise, 0.0)
+    label = lesion_at(image.shape[1:], (10, 24), (20, 34), (2, 10)) * brain
+    removed = RemoveLesion(method, 31.5)(np.where(label > 0, 500, image), label)
+    assert removed.image[brain].min() >= 20 and removed.image.max() <= image.max()
+
+
+@pytest.mark.parametrize("method", ["mirror", "poisson_mirror"])
+def test_no_air_is_mirrored_into_the_brain(method):
+    """Where the other hemisphere ends a little sooner, its nearest tissue is taken."""
+    image = head((64, 60, 12))
+    brain = image[0] > 0
+    image[0, 54:, 24:36, 3:9] = 0
+    label = lesion_at(image.shape[1:], (6, 28), (22, 38), (2, 10)) * brain
+    image[label > 0] = 250
+    assert (image[:, ::-1][label > 0] == 0).sum() > 50
+    assert RemoveLesion(method, 31.5)(image, label).image[label > 0].min() > 60

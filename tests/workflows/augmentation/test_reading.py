@@ -169,11 +169,11 @@ def test_all_the_time_that_a_case_is_looked_at_counts(read: tuple[Path, dict[str
     page.close()
 
 
-def test_a_reader_in_a_browser(read: tuple[Path, dict[str, Any]], browser: Any, tmp_path: Path) -> None:
+def test_a_reader_in_a_browser(
+    read: tuple[Path, dict[str, Any]], open_page: Callable[[Path], Any], tmp_path: Path
+) -> None:
     output, _ = read
-    context = browser.new_context(accept_downloads=True)
-    page = context.new_page()
-    page.goto((output / "page" / "reading.html").as_uri())
+    page = open_page(output / "page" / "reading.html")
     for key in ("1", "6", "3", "k", "4"):
         page.keyboard.press(key)
     page.reload()
@@ -184,7 +184,6 @@ def test_a_reader_in_a_browser(read: tuple[Path, dict[str, Any]], browser: Any, 
     with page.expect_download() as download:
         page.keyboard.press("s")
     download.value.save_as(tmp_path / "answers.json")
-    context.close()
     given = json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))["answers"]
     assert [(given[name]["answer"], given[name]["confidence"]) for name in sorted(given)] == [
         *[("real", 3), ("synthetic", 3), ("synthetic", 1), ("synthetic", 3)],

@@ -83,33 +83,35 @@ class LesionSource(LesionRequest):
         check_lesion(self.lesion)
         check_mass_effect(self.mass_effect)
 
-    def of_bank(self, seed: int) -> tuple[LesionSource, BankLesion | None]:
-        """The files of the lesion that is chosen, and what the bank tells of it, if the donor is a bank of lesions.
-
-        Args:
-            seed: seed of a choice by chance.
-
-        Raises:
-            ConSinGANError: a bank and a label are given, or neither, or the bank is damaged or has no such lesion.
-        """
-        donors = as_files(self.donor)
-        if len(donors) != 1 or not is_lesion_bank(donors[0]):
-            if self.donor_label is None:
-                raise ConSinGANError(f"donor {donors[0]} has no label: give the label of its lesions (donor_label).")
-            return self, None
-        if self.donor_label is not None:
-            raise ConSinGANError(f"donor {donors[0]} is a bank, which has its own labels: leave donor_label out.")
-        bank = LesionBank(donors[0])
-        lesion = bank.chosen(self.lesion, seed)
-        found = replace(self, donor=lesion.image, donor_label=lesion.label, lesion="largest")
-        if not self.lesion_labels:
-            found = replace(found, lesion_labels=bank.lesion_labels or None, oedema=True)
-        return found, lesion
-
     @property
     def files(self) -> list[str | Path | None]:
         """The files that are read."""
         return [*as_files(self.host), *as_files(self.donor), self.donor_label, self.host_label]
+
+
+def _of_bank(source: LesionSource, seed: int) -> tuple[LesionSource, BankLesion | None]:
+    """The files of the lesion that is chosen, and what the bank tells of it, if the donor is a bank of lesions.
+
+    Args:
+        source: what is asked for.
+        seed: seed of a choice by chance.
+
+    Raises:
+        ConSinGANError: a bank and a label are given, or neither, or the bank is damaged or has no such lesion.
+    """
+    donors = as_files(source.donor)
+    if len(donors) != 1 or not is_lesion_bank(donors[0]):
+        if source.donor_label is None:
+            raise ConSinGANError(f"donor {donors[0]} has no label: give the label of its lesions (donor_label).")
+        return source, None
+    if source.donor_label is not None:
+        raise ConSinGANError(f"donor {donors[0]} is a bank, which has its own labels: leave donor_label out.")
+    bank = LesionBank(donors[0])
+    lesion = bank.chosen(source.lesion, seed)
+    found = replace(source, donor=lesion.image, donor_label=lesion.label, lesion="largest")
+    if not source.lesion_labels:
+        found = replace(found, lesion_labels=bank.lesion_labels or None, oedema=True)
+    return found, lesion
 
 
 def _pasted(
@@ -181,7 +183,7 @@ def paste(
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
-    source, lesion = source.of_bank(seed)
+    source, lesion = _of_bank(source, seed)
     with lesion_run("paste", source, output, overwrite=overwrite) as run:
         case = _pasted(run, source, lesion, insertion_method("naive"), None, seed, "Naive paste")
         return run.finish(case, seed, strict=strict)
@@ -250,7 +252,7 @@ def harmonize(
             "harmonization", how.redrawn, asked, source.dims, seed=seed, device=device, progress=progress
         )
     training = None if redrawing is None else redrawing.settings
-    source, lesion = source.of_bank(seed)
+    source, lesion = _of_bank(source, seed)
     with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:
         case = _pasted(run, source, lesion, how, training, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}

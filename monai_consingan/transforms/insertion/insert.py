@@ -162,7 +162,8 @@ class InsertLesion(Transform):
             offset: shift from the lesion's place in the donor, likewise.
             donor_valid: above 0 where the donor's tissue may be taken, on its grid; ``None`` for everywhere off its
                 other lesions.
-            level: intensity of the tissue around the lesion in its donor, if it is known (:func:`level_around`).
+            level: intensity of the tissue around the lesion in its donor, if it is known
+                (``monai_consingan.transforms.insertion.placement.level_around``).
 
         Raises:
             ConSinGANError: a slice that is not there or unfit, scans that do not fit each other or have other

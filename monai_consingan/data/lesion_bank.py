@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,6 +55,23 @@ def save_lesion(
     save_label_like(folder / paths["label"], label, grid)
     save_label_like(folder / paths["valid"], valid.astype(np.uint8), grid)
     return {path: file_sha256(folder / path) for path in paths.values()}
+
+
+class BankLesion(NamedTuple):
+    """A lesion of a bank as it lies on the disk."""
+
+    image: Path
+    """Its file of all sequences."""
+    label: Path
+    """That of its label."""
+    valid: Path
+    """That of where there is tissue to take."""
+    sequences: tuple[str, ...] | None
+    """The names of its sequences; ``None`` where they are not known, or there is one."""
+    lead: str
+    """The sequence in which it was measured."""
+    level: float
+    """Intensity of the tissue around it in the whole scan that it is made of."""
 
 
 class LesionBank:
@@ -123,8 +140,8 @@ class LesionBank:
         image.meta[SEQUENCES] = list(self.sequences)
         return image, label, valid
 
-    def files(self, lesion: int | str, seed: int = 0) -> tuple[Path, Path]:
-        """The files of image and label of a lesion, which are as they were written.
+    def chosen(self, lesion: int | str, seed: int = 0) -> BankLesion:
+        """A lesion, whose files are as they were written.
 
         Args:
             lesion: its number, ``"largest"`` or ``"random"``.
@@ -146,7 +163,10 @@ class LesionBank:
             chosen = found[0]
         self.load(chosen)
         paths = {_part(path): self.folder / path for path in chosen["files"]}
-        return paths["image"], paths["label"]
+        numbers = tuple(str(number + 1) for number in range(len(self.sequences)))
+        names = None if len(numbers) == 1 or self.sequences == numbers else self.sequences
+        image, label, valid = (paths[part] for part in _PARTS)
+        return BankLesion(image, label, valid, names, str(self.index["lead"]), float(chosen["level"]))
 
     def _check(self) -> None:
         """Refuse what is no bank of this version."""

@@ -13,7 +13,7 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array
+from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data.grid import to_host_grid
 from monai_consingan.data.save import brought_to, output_suffix, save_label_like, save_like, save_volumes_like
 from monai_consingan.data.scan import load_scan, on_one_grid
@@ -26,6 +26,7 @@ Files: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 """The file of a case, or those of its sequences."""
 
 _SUFFIX = re.compile(r"(\.(nii|gz|nrrd|nhdr|mha|mhd|png|jpe?g|dcm))+$", re.IGNORECASE)
+_CUT = 0.01  # share of a lesion that may be beyond what a file can hold without a word
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -165,6 +166,30 @@ class SequenceFiles:
             parts.append(part)
             found.append(image)
         return replace(self, parts=tuple(parts), resampled=tuple(moved)), found
+
+    def held(self, image: MetaTensor, mask: np.ndarray) -> tuple[MetaTensor, list[str]]:
+        """What the files can hold of an altered case, and a sentence for each sequence that this harms.
+
+        Args:
+            image: the result, (C, \\*spatial).
+            mask: what of it must not be cut, such as a lesion, boolean (\\*spatial).
+        """
+        values, cut, told = np.asarray(as_array(image)), None, []
+        for number, (name, part) in enumerate(zip(self.names, self.parts, strict=True)):
+            low, high = part.limits
+            if values[number].min() >= low and values[number].max() <= high:
+                continue
+            beyond = (values[number] < low - abs(part.slope)) | (values[number] > high + abs(part.slope))
+            share = float(beyond[mask].mean()) if mask.any() else 0.0
+            if share > _CUT:
+                where = f" in {name}" if len(self.parts) > 1 else ""
+                told.append(
+                    f"{share:.0%} of the lesion{where} is beyond {low:g} to {high:g}, which is all that the "
+                    f"{self.name}'s type {part.raw.dtype} can hold, and is cut to that: store the scan in another type."
+                )
+            cut = values.copy() if cut is None else cut
+            np.clip(values[number], low, high, out=cut[number])
+        return (image if cut is None else wrap_like(cut, image)), told
 
     def save_label(self, folder: str | Path, stem: str, label: NdarrayOrTensor) -> None:
         """Write a label on the case's grid, or a mask, as ``stem`` and the suffix of results.

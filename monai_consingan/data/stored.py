@@ -69,6 +69,15 @@ class Stored:
         """One of them, as if it were alone in the file."""
         return replace(self, raw=self.raw[..., number]) if self.raw.ndim > 3 else self
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The smallest and the largest value that a voxel can have."""
+        if self.raw.dtype.kind == "f":
+            return -np.inf, np.inf
+        of_type = np.iinfo(self.raw.dtype)
+        ends = [float(end) * self.slope + self.inter for end in (of_type.min, of_type.max)]
+        return min(ends), max(ends)
+
     def values(self, out: np.ndarray | None = None) -> np.ndarray:
         """Return the voxels' values as float32, which lie in memory in the order of the axes; ``out`` takes them."""
         values = np.empty(self.raw.shape, np.float32) if out is None else out

@@ -24,6 +24,7 @@ def insertion_measures(
     donor_lesion: NdarrayOrTensor,
     where: Where = Where(),
     donor_levels: Sequence[TissueLevel] | None = None,
+    donor_others: NdarrayOrTensor | None = None,
 ) -> dict[str, Any]:
     """How smooth the border of a lesion is that was put in, and how much of the donor's lesion it still is.
 
@@ -35,6 +36,7 @@ def insertion_measures(
         where: where it is measured, in host and donor; the lead is found in the donor.
         donor_levels: what tells tissue in the donor's channels (:func:`~monai_consingan.metrics.tissue_levels`);
             ``None`` finds it.
+        donor_others: mask of what is no surroundings in the donor.
 
     Returns:
         By sequence (:func:`by_sequence`) ``seam_donor``, and for every suffix ``seam`` (:func:`seam`; 1 is like the
@@ -44,7 +46,7 @@ def insertion_measures(
         them, and ``level_jump_through`` (:func:`level_jump`).
     """
     across, donor_across = slice_axis(lesion, where.axis), slice_axis(donor, where.axis)
-    of_donor = replace(where, axis=donor_across, others=None, levels=donor_levels).around(donor, donor_lesion)
+    of_donor = replace(where, axis=donor_across, others=donor_others, levels=donor_levels).around(donor, donor_lesion)
     where = replace(where, lead=of_donor.channel)
     cases = [where.around(result, lesion) for result in results.values()]
 

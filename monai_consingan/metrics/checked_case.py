@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from monai.transforms import Transform
 
 from monai_consingan.arrays import as_array
@@ -64,12 +65,19 @@ class CaseTransform(Transform, ABC):
         return Where(self.axis, self.dims, lead, data.get(self._others), data["host_levels"])
 
 
+def _donor_others(data: Case) -> Any:
+    """What of the donor is no tissue, where that is known."""
+    valid = data.get("donor_valid")
+    return None if valid is None else (as_array(valid) <= 0).astype(np.uint8)
+
+
 @dataclass(eq=False)
 class MeasureInsertiond(CaseTransform):
     """Add :func:`insertion_measures` to a case, after its result ``pred`` was blended back.
 
     The case has ``naive``, the naive image, whose measures end in ``_naive``; the masks ``lesion`` of the new lesion
-    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``.
+    and maybe ``others`` of the host's own; and ``donor`` with its ``donor_lesion``, and maybe ``donor_valid``, the mask
+    of the donor's tissue.
 
     Args:
         axis, lead, dims: see :class:`CaseTransform`.
@@ -85,7 +93,8 @@ class MeasureInsertiond(CaseTransform):
             return {"lead": self._where(data).lead}
         results = {suffix: data[key] for suffix, key in (("", "pred"), ("_naive", "naive")) if key in data}
         where = self._where(data)
-        return insertion_measures(results, data["lesion"], donor, donor_lesion, where, data["donor_levels"])
+        told = data["donor_levels"], _donor_others(data)
+        return insertion_measures(results, data["lesion"], donor, donor_lesion, where, *told)
 
     def checks(self, data: Case, measures: Mapping[str, Any]) -> Checks:
         """See :meth:`CaseTransform.checks`."""
@@ -101,6 +110,7 @@ class MeasureInsertiond(CaseTransform):
             blended=self.blended,
             head=None if head is None else as_array(head)[0] > 0,
             donor_levels=data.get("donor_levels"),
+            donor_others=_donor_others(data),
         )
 
 

@@ -107,6 +107,7 @@ def check_insertion(
     blended: bool = True,
     head: np.ndarray | None = None,
     donor_levels: Sequence[TissueLevel] | None = None,
+    donor_others: NdarrayOrTensor | None = None,
 ) -> Checks:
     """Check a new lesion: it lies in tissue, can be seen, is as bright as in its donor, and shows no seam or hole.
 
@@ -124,6 +125,7 @@ def check_insertion(
         blended: whether it was blended in; a mere paste may show a seam.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
         donor_levels: what tells tissue in the donor's channels; ``None`` finds it.
+        donor_others: mask of what is no surroundings in the donor.
     """
     where = replace(where, lead=lead_channel(result, lesion, measures.get("lead")))
     found = measure_change(result, host, lesion, where, head=head)
@@ -141,7 +143,7 @@ def check_insertion(
     if donor is None or donor_lesion is None:
         unknown: Measures = defaultdict(lambda: math.nan)
         return _check_each(lambda found: check(found, unknown, unknown), found)
-    in_donor = measure_border(donor, donor, donor_lesion, replace(where, others=None, levels=donor_levels))
+    in_donor = measure_border(donor, donor, donor_lesion, replace(where, others=donor_others, levels=donor_levels))
     return _check_each(check, found, in_donor, measures)
 
 

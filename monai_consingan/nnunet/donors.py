@@ -87,7 +87,8 @@ def bank_donors(
         channels: names of the data set's channels. Where the bank has the same ones, they are put into this order.
 
     Raises:
-        ConSinGANError: there is no bank, it is damaged, of another number of channels, or no lesion is left.
+        ConSinGANError: there is no bank, it is damaged, of another number of channels or, as far as names tell, in
+            another order, or no lesion is left.
     """
     found = []
     for donor in load_bank(folder, without=held_out):
@@ -98,6 +99,12 @@ def bank_donors(
                 f"{', '.join(channels)}: give a bank of as many."
             )
         wanted = [name.casefold() for name in channels]
+        known = set(names) & set(wanted)
+        if sorted(names) != sorted(wanted) and any(names.index(name) != wanted.index(name) for name in known):
+            raise ConSinGANError(
+                f"bank {folder} has the sequences {', '.join(names)}, but the data set the channels "
+                f"{', '.join(channels)}, in another order: make the bank with the data set's names, or in its order."
+            )
         order = [names.index(name) for name in wanted] if sorted(names) == sorted(wanted) else list(range(len(names)))
         spacing = [spacing_of(image)[axis] for axis in axes]
         turned = [np.transpose(as_array(part), [0, *(1 + axis for axis in axes)]) for part in donor[:3]]

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from monai.data import MetaTensor
+
 from monai_consingan.data import Files, as_files, check_lesion, sequence_names
-from monai_consingan.data.lesion_bank import LesionBank, is_lesion_bank
+from monai_consingan.data.lesion_bank import BankLesion, LesionBank, is_lesion_bank
+from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import CheckInsertiond
@@ -80,45 +83,58 @@ class LesionSource(LesionRequest):
         check_lesion(self.lesion)
         check_mass_effect(self.mass_effect)
 
-    def of_bank(self, seed: int) -> LesionSource:
-        """The files of the lesion that is chosen, if the donor is a bank of lesions.
-
-        Args:
-            seed: seed of a choice by chance.
-
-        Raises:
-            ConSinGANError: a bank and a label are given, or neither, or the bank is damaged or has no such lesion.
-        """
-        donors = as_files(self.donor)
-        if len(donors) != 1 or not is_lesion_bank(donors[0]):
-            if self.donor_label is None:
-                raise ConSinGANError(f"donor {donors[0]} has no label: give the label of its lesions (donor_label).")
-            return self
-        if self.donor_label is not None:
-            raise ConSinGANError(f"donor {donors[0]} is a bank, which has its own labels: leave donor_label out.")
-        bank = LesionBank(donors[0])
-        image, label = bank.files(self.lesion, seed)
-        found = replace(self, donor=image, donor_label=label, lesion="largest")
-        return found if self.lesion_labels else replace(found, lesion_labels=bank.lesion_labels or None, oedema=True)
-
     @property
     def files(self) -> list[str | Path | None]:
         """The files that are read."""
         return [*as_files(self.host), *as_files(self.donor), self.donor_label, self.host_label]
 
 
+def _of_bank(source: LesionSource, seed: int) -> tuple[LesionSource, BankLesion | None]:
+    """The files of the lesion that is chosen, and what the bank tells of it, if the donor is a bank of lesions.
+
+    Args:
+        source: what is asked for.
+        seed: seed of a choice by chance.
+
+    Raises:
+        ConSinGANError: a bank and a label are given, or neither, or the bank is damaged or has no such lesion.
+    """
+    donors = as_files(source.donor)
+    if len(donors) != 1 or not is_lesion_bank(donors[0]):
+        if source.donor_label is None:
+            raise ConSinGANError(f"donor {donors[0]} has no label: give the label of its lesions (donor_label).")
+        return source, None
+    if source.donor_label is not None:
+        raise ConSinGANError(f"donor {donors[0]} is a bank, which has its own labels: leave donor_label out.")
+    bank = LesionBank(donors[0])
+    lesion = bank.chosen(source.lesion, seed)
+    found = replace(source, donor=lesion.image, donor_label=lesion.label, lesion="largest")
+    if not source.lesion_labels:
+        found = replace(found, lesion_labels=bank.lesion_labels or None, oedema=True)
+    return found, lesion
+
+
 def _pasted(
-    run: LesionRun, source: LesionSource, method: InsertionMethod, training: Training | None, seed: int, title: str
+    run: LesionRun,
+    source: LesionSource,
+    lesion: BankLesion | None,
+    method: InsertionMethod,
+    training: Training | None,
+    seed: int,
+    title: str,
 ) -> LesionCase:
-    """The lesion pasted as the method wants it."""
+    """The lesion, of a bank maybe, pasted as the method wants it."""
     data: dict[Hashable, Any] = {"host": run.scan("host", source.host)}
-    data["donor"] = run.scan("donor", source.donor, like="host")
+    data["donor"] = run.scan("donor", source.donor, like="host", named=None if lesion is None else lesion.sequences)
     data["donor_label"] = run.label("donor_label", source.donor_label or "", data["donor"], "donor")
     if source.host_label is not None:
         data["host_label"] = run.label("host_label", source.host_label, data["host"], "host", allow_empty=True)
     match = method.match if source.match is None else source.match
     data |= {name: getattr(source, name) for name in _CHOICES}
     data |= {"match": match, "paste_blend": method.paste_blend, "seed": seed, "lesion_number": source.lesion}
+    if lesion is not None:
+        data["donor_valid"] = run.label("donor_valid", lesion.valid, data["donor"], "donor", allow_empty=True)
+        data |= _measured_in_bank(lesion, data["donor"], source.lead)
     dims = source.dims if training is None else dims_to_train(training, data["host"])
     data = InsertLesiond(axis=source.axis, dims=dims)(data)
 
@@ -139,6 +155,16 @@ def _pasted(
     )
 
 
+def _measured_in_bank(lesion: BankLesion, donor: MetaTensor, lead: int | str | None) -> dict[Hashable, Any]:
+    """The sequence that a lesion was measured in, where no other is asked for, and the level of its tissue there."""
+    names = sequence_names(donor)
+    if len(names) == 1:
+        return {"level": lesion.level}
+    if lead is None:
+        return {"lead": lesion.lead, "level": lesion.level} if lesion.lead in names else {}
+    return {"level": lesion.level} if names[chosen_channel(names, lead)] == lesion.lead else {}
+
+
 def paste(
     source: LesionSource, output: str | Path, *, seed: int = 0, overwrite: bool = False, strict: bool = False
 ) -> dict[str, Any]:
@@ -157,9 +183,9 @@ def paste(
     Raises:
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
-    source = source.of_bank(seed)
+    source, lesion = _of_bank(source, seed)
     with lesion_run("paste", source, output, overwrite=overwrite) as run:
-        case = _pasted(run, source, insertion_method("naive"), None, seed, "Naive paste")
+        case = _pasted(run, source, lesion, insertion_method("naive"), None, seed, "Naive paste")
         return run.finish(case, seed, strict=strict)
 
 
@@ -226,8 +252,8 @@ def harmonize(
             "harmonization", how.redrawn, asked, source.dims, seed=seed, device=device, progress=progress
         )
     training = None if redrawing is None else redrawing.settings
-    source = source.of_bank(seed)
+    source, lesion = _of_bank(source, seed)
     with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:
-        case = _pasted(run, source, how, training, seed, f"Lesion inserted, {method}")
+        case = _pasted(run, source, lesion, how, training, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

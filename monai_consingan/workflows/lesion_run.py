@@ -12,6 +12,7 @@ from typing import Any
 
 from monai.data import MetaTensor
 
+from monai_consingan.arrays import as_array
 from monai_consingan.data import (
     Files,
     SequenceFiles,
@@ -117,7 +118,7 @@ class LesionRun:
         self.cases: dict[str, SequenceFiles] = {}
         self.labels: dict[str, Stored] = {}
 
-    def scan(self, name: str, paths: Files, like: str | None = None) -> MetaTensor:
+    def scan(self, name: str, paths: Files, like: str | None = None, named: Sequence[str] | None = None) -> MetaTensor:
         """Read a case, a scan or several sequences (:py:func:`monai_consingan.data.read_sequences`).
 
         What was read before is not read again.
@@ -126,12 +127,18 @@ class LesionRun:
             name: what it is, for errors and the report.
             paths: its files.
             like: what has the same sequences, in whose order they come.
+            named: names of its sequences where they are known, as of a bank; those asked for are then some of these.
         """
         before = None if like is None else self.cases[like]
         if before is not None and {part.path for part in before.parts} == set(as_files(paths)):
             files = replace(before, name=_words(name))
         else:
-            files = read_sequences(paths, name=_words(name), sequences=self.asked.sequences)
+            asked = self.asked.sequences
+            if named is not None and asked is not None:
+                some = {one.casefold() for one in asked} <= {one.casefold() for one in named}
+                asked = asked if some else None
+            files = read_sequences(paths, name=_words(name), sequences=asked if named is None else named)
+            files = files if named is None or asked is None else files.choose(asked)
             files = files if before is None else files.in_order_of(before)
         image, self.cases[name] = files.image(self.asked.lead, resample=self.asked.resample)
         return image
@@ -170,6 +177,7 @@ class LesionRun:
             told |= {"region_taken": asdict(made.region), "intensities": made.scale.as_dict()}
             if redrawing.model is None:
                 made.model.save(self.folder / MODEL_NAME)
+        image, cut = self.cases[self.host].held(image, as_array(mask)[0] > 0)  # as it will be stored
         resampled = {name: list(files.resampled) for name, files in self.cases.items() if files.resampled}
         told |= {"resampled": resampled} if resampled else {}
         data = case.check.known({**data, "pred": image})
@@ -186,7 +194,11 @@ class LesionRun:
             "settings": told,
             **measures,
             "checks": checks.as_dict(),
-            "warnings": [*case.warnings, *([_capital(checks.sentence())] if checks.failed else [])],
+            "warnings": [
+                *case.warnings,
+                *map(_capital, cut),
+                *([_capital(checks.sentence())] if checks.failed else []),
+            ],
             **({} if self.command == "paste" else {"seconds_training": seconds}),
         }
         files = self._save(case, image, alteration, is_redrawn=redrawing is not None)

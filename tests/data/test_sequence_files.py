@@ -51,6 +51,23 @@ def mask() -> np.ndarray:
     return inside
 
 
+@pytest.mark.parametrize(("dtype", "slope", "top"), [(np.uint8, 2.0, 510), (np.int16, 0.01, 327.67)])
+def test_what_a_file_cannot_hold_is_cut_and_told(
+    tmp_path: Path, mask: np.ndarray, dtype: type, slope: float, top: float
+) -> None:
+    paths = [write(tmp_path / f"case_{name}.nii.gz", values(0).clip(0, 99).astype(dtype), slope) for name in ("a", "b")]
+    image, files = read_sequences(paths).image()
+    inside = mask[0] > 0
+    same, none = files.held(image, inside)
+    assert same is image and not none
+    image[0][inside], image[1, 8, 9, 3] = 700, 700
+    held, told = files.held(image, inside)
+    assert np.allclose(held[0][inside], top) and float(held[1].max()) == pytest.approx(top)
+    assert np.array_equal(held[:, ~inside], image[:, ~inside])
+    assert [one.split(" is beyond")[0] for one in told] == ["100% of the lesion in a", "3% of the lesion in b"]
+    assert all(np.dtype(dtype).name in one for one in told)
+
+
 def test_several_files_come_back_as_several_files(tmp_path: Path, mask: np.ndarray) -> None:
     paths = [write(tmp_path / f"case_{name}.nii.gz", values(n), 1 + n) for n, name in enumerate(("t1", "t1ce"))]
     image, files = read_sequences(paths).image()

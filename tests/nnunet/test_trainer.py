@@ -80,6 +80,9 @@ def test_donors_of_a_bank_lie_as_nnunets_arrays_and_none_is_made_of_a_validation
         bank_donors(tmp_path, ["case0", "case3"], [2, 1, 0], ["a", "b"])
     with pytest.raises(ConSinGANError, match="has the sequences a, b, but the data set the channels x"):
         bank_donors(tmp_path, [], [2, 1, 0], ["x"])
+    assert len(bank_donors(tmp_path, [], [2, 1, 0], ["A", "x"])) == 2
+    with pytest.raises(ConSinGANError, match="the channels x, A, in another order"):
+        bank_donors(tmp_path, [], [2, 1, 0], ["x", "A"])
 
 
 def test_donors_of_a_bank_keep_what_is_the_lesion_and_what_its_oedema(tmp_path: Path) -> None:

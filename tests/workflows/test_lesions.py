@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 from monai.data import MetaTensor
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
 from monai_consingan.cli import main
 from monai_consingan.data.lesion_bank import LesionBank
@@ -360,3 +361,54 @@ def test_harmonize_takes_a_lesion_of_a_bank(data_set: Path, tmp_path: Path) -> N
         with pytest.raises(ConSinGANError, match=why):
             harmonize(source, tmp_path / "other")
         assert not (tmp_path / "other").exists()
+
+
+def _saved(folder: Path, name: str, values: np.ndarray) -> Path:
+    path = folder / f"{name}.nii.gz"
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+    return path
+
+
+def _host(seed: int) -> np.ndarray:
+    image = np.zeros((64, 64, 64), np.float32)
+    image[8:56, 8:56, 8:56] = 100 + 5 * np.random.RandomState(seed).standard_normal((48, 48, 48))
+    return image
+
+
+@pytest.mark.parametrize("sequences", [None, ("flair", "t1c"), ("t1c",)])
+def test_a_lesion_of_a_bank_keeps_its_sequences_apart(tmp_path: Path, sequences: tuple[str, ...] | None) -> None:
+    bright, label = _scene(0)
+    _saved(tmp_path, "label", label)
+    for name, image in (("t1c", bright), ("flair", np.where(label > 0, bright - 150, bright).astype(np.float32))):
+        _saved(tmp_path, f"donor_{name}", image)
+    entry = {"image": ["donor_t1c.nii.gz", "donor_flair.nii.gz"], "label": "label.nii.gz"}
+    (tmp_path / "list.json").write_text(json.dumps({"training": [entry]}), encoding="utf-8")
+    make_lesions(tmp_path / "list.json", tmp_path / "bank", 1, SETTINGS)
+    hosts = [_saved(tmp_path, f"host_{name}", _host(number)) for number, name in enumerate(("flair", "t1c"))]
+    harmonize(LesionSource(hosts, tmp_path / "bank", sequences=sequences), tmp_path / "out")
+    new = np.asarray(nib.load(tmp_path / "out" / "label.nii.gz").dataobj) > 0
+    if sequences == ("t1c",):
+        assert nib.load(tmp_path / "out" / "image.nii.gz").get_fdata()[new].mean() > 150
+        return
+    means = [nib.load(tmp_path / "out" / f"image_{name}.nii.gz").get_fdata()[new].mean() for name in ("t1c", "flair")]
+    assert means[0] > 150 and means[1] < 80
+
+
+def test_of_a_bank_nothing_is_taken_that_is_no_tissue(tmp_path: Path) -> None:
+    image, label = _scene(0)
+    away = np.sqrt(sum((g - 18) ** 2 for g in np.mgrid[:36, :36, :36]))
+    swollen = (away < 9) & (label == 0) & (np.indices(away.shape)[0] < 18)
+    swelling = _saved(tmp_path, "image", (image + 90 * swollen).astype(np.float32))
+    marked = _saved(tmp_path, "label", (label + 2 * swollen).astype(np.uint8))
+    make_lesions([(swelling, marked)], tmp_path / "bank", 1, LesionSettings(diameter=(9, 10), lesion_labels=(1,)))
+    host = _host(1)
+    harmonize(LesionSource(_saved(tmp_path, "host", host), tmp_path / "bank"), tmp_path / "out")
+    changed = nib.load(tmp_path / "out" / "image.nii.gz").get_fdata() != host
+    new = np.asarray(nib.load(tmp_path / "out" / "label.nii.gz").dataobj) > 0
+    bank = LesionBank(tmp_path / "bank")
+    _, mask, valid = (part.numpy()[0] > 0 for part in bank.load(bank.lesions[0]))
+    barred = np.argwhere(~valid & ~mask) + np.argwhere(new).min(0) - np.argwhere(mask).min(0)
+    barred = barred[((barred >= 0) & (barred < 64)).all(1)]
+    near = distance_transform_edt(~new)[tuple(barred.T)] <= 2
+    assert near.sum() > 100
+    assert not changed[tuple(barred.T)].any()

@@ -143,6 +143,8 @@ class InsertLesion(Transform):
         host_slice: int | None = None,
         at: Sequence[int] | None = None,
         offset: Sequence[int] | None = None,
+        donor_valid: MetaTensor | None = None,
+        level: float | None = None,
     ) -> InsertedLesion:
         """Insert.
 
@@ -158,6 +160,10 @@ class InsertLesion(Transform):
                 placement.
             at: voxel of the host for the lesion's centre, one number for each axis, or for each axis in the slice.
             offset: shift from the lesion's place in the donor, likewise.
+            donor_valid: above 0 where the donor's tissue may be taken, on its grid; ``None`` for everywhere off its
+                other lesions.
+            level: intensity of the tissue around the lesion in its donor, if it is known
+                (``monai_consingan.transforms.insertion.placement.level_around``).
 
         Raises:
             ConSinGANError: a slice that is not there or unfit, scans that do not fit each other or have other
@@ -189,6 +195,8 @@ class InsertLesion(Transform):
         moved_lesion = to_host_grid(lesion, host, label=True, lesion=lesion)
         others = wrap_like(((numbers > 0) & (numbers != number))[None].astype(np.uint8), lesion)
         valid = as_array(to_host_grid(others, host, label=True, lesion=lesion)) == 0
+        if donor_valid is not None:
+            valid = valid & (as_array(to_host_grid(donor_valid, host, label=True, lesion=lesion)) > 0)
         slice_offset = None
         if across is not None and (host_slice is not None or offset is not None):
             present = slices_of(moved_lesion, axis)
@@ -212,7 +220,7 @@ class InsertLesion(Transform):
             slice_offset=slice_offset,
             at=_in_volume(at, axis, host_slice, "at"),
             offset=_in_volume(offset, axis, 0 if dims == 3 else slice_offset, "offset"),
-            level=_level(as_array(moved_lesion)[0], spacing_of(host), across, airs[lead]),
+            level=_level(as_array(moved_lesion)[0], spacing_of(host), across, airs[lead]) if level is None else level,
             known=known,
             channel=lead,
         )

@@ -23,12 +23,12 @@ class InsertLesiond(Transform):
     ``host_slice``, ``at``, ``offset``, ``match``, ``paste_blend``, ``seed``, ``lead``, ``mass_effect`` and ``oedema``
     in the data, and ``lesion_number``, a number or word instead of ``lesion``.
 
-    The data have ``donor_label`` and, if the host has lesions already, ``host_label``. Added are ``label``, the
-    resulting one; the masks ``lesion`` of the new lesion, ``others`` of the lesions that the host has had,
-    ``donor_lesion`` of the donor's that was taken, and ``head`` of the host's head in all sequences; ``before``, what
-    the lesion was pasted into, which is the host, with its tissue moved by mass effect; ``lead``, the number of the
-    channel in which the place was looked for; and ``placement``, a dictionary (:class:`Placement`) with what was
-    chosen.
+    The data have ``donor_label`` and, if the host has lesions already, ``host_label``; they may have ``donor_valid``
+    and ``level``, as of a bank of lesions. Added are ``label``, the resulting one; the masks ``lesion`` of the new
+    lesion, ``others`` of the lesions that the host has had, ``donor_lesion`` of the donor's that was taken, and
+    ``head`` of the host's head in all sequences; ``before``, what the lesion was pasted into, which is the host, with
+    its tissue moved by mass effect; ``lead``, the number of the channel in which the place was looked for; and
+    ``placement``, a dictionary (:class:`Placement`) with what was chosen.
 
     Args:
         host_key: key of the host, which stays as it is, or of several sequences of it, each an image.
@@ -62,7 +62,7 @@ class InsertLesiond(Transform):
             raise ConSinGANError(f"The data lack one of {', '.join(map(str, needed))}: load them before.")
         host, donor = (stack_keys(data, keys) for keys in (self.host_key, self.donor_key))
         own = given(data, "match", "paste_blend", "seed", "lead", "mass_effect", "oedema", lesion="lesion_number")
-        which = given(data, "lesion_labels", "donor_slice", "host_slice", "at", "offset")
+        which = given(data, "lesion_labels", "donor_slice", "host_slice", "at", "offset", "donor_valid", "level")
         inserted = replace(self.insert, **own)(host, donor, data["donor_label"], data.get("host_label"), **which)
         had = inserted.host_label
         others = np.zeros((1, *host.shape[1:]), bool) if had is None else as_array(had) > 0

@@ -136,6 +136,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             if done is None:
                 continue
             (pasted, case.numbers, measures), how = done
+            how["warnings"] += measures.pop("cut", [])
             case.image, case.label = pasted.image, pasted.label
             case.numbers[as_array(pasted.mask)[0] > 0] = number
             about = {
@@ -195,6 +196,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         if method.redrawn is not None:
             image = self.redraw(case, image, mask, host, how)
         inside, head = as_array(mask)[0] > 0, site.known.head[near]
+        image, cut = case.files.held(image, inside)  # as it will be stored, so that this is what is measured
         outside = np.count_nonzero(inside & ~head)
         if outside:
             raise Refusal("outside head", f"{outside} voxels of the lesion lie outside the head", how)
@@ -214,6 +216,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         of_several_slices = ("seam_through", "level_jump_through")
         measures |= {name: found[name] for name in of_several_slices if math.isfinite(found[name])}
         measures |= {name: found[name] for name in ("contrast_kept", "cnr")}
+        measures |= {"cut": cut} if cut else {}
         require(measures, self.limits, how)
         if self.seams:
             measures["lead"] = found["lead"]

@@ -194,6 +194,18 @@ def test_one_model_for_each_host(maker: Maker, tmp_path: Path, monkeypatch: pyte
     assert cohort[0]["lesions"][0]["how"] == "tissue-consingan"
 
 
+def test_what_the_hosts_type_cannot_hold_is_measured_as_it_is_stored(
+    maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = maker(lesions=(1, 1), contrast_range=(0.01, 100), seam_margin=100)
+    (whole,) = made(by, tmp_path / "whole")[0]["lesions"]
+    top = float(load_scan(by.records["image0"].image).quantile(0.9))
+    monkeypatch.setattr("monai_consingan.data.stored.Stored.limits", property(lambda self: (0.0, top)))
+    (cut,) = made(by, tmp_path / "cut")[0]["lesions"]
+    assert not whole["warnings"] and "can hold" in cut["warnings"][0]
+    assert abs(cut["contrast_kept"]) < abs(whole["contrast_kept"])
+
+
 def test_what_fails_the_checks_falls_back(maker: Maker, tmp_path: Path) -> None:
     by = maker(method="naive", on_failure="poisson", lesions=(1, 1), seam_margin=1.0, attempts=8)
     by.limits = {**by.limits, "seam": (0.0, 0.0)}

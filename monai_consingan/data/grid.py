@@ -53,13 +53,15 @@ def to_host_grid(
     lesion lies at the host's centre. A lesion thinner than the host's slices that falls between two of them is moved
     onto the nearest. Call with the same ``lesion`` for image and label: both then move alike.
 
+    Intensities are interpolated linearly, smoothed first where the host's voxels are larger, so that they show an
+    average.
+
     In 2D only the spacing counts, and the centres of both images coincide.
 
     Args:
         donor: image (C, \\*spatial) or label (1, \\*spatial) with its affine.
         host: scan (C, \\*spatial) with its affine.
-        label: nearest neighbour and the donor's type instead of linear interpolation and float32. Where the host's
-            voxels are larger, intensities are smoothed first so that they show an average.
+        label: nearest neighbour and the donor's type instead of linear interpolation and float32.
         lesion: donor's label or mask, on the donor's grid, of which nothing may be lost. ``None`` places by world
             coordinates alone.
 
@@ -155,6 +157,7 @@ def _resample_tissue(
     softened = softening(np.linalg.solve(source, target)[:ndim, :ndim])
 
     def resampled(values: np.ndarray) -> torch.Tensor:
+        """An array (1, \\*spatial) on the host's grid, averaged where its voxels are larger."""
         smooth = gaussian_filter(values.astype(np.float64), [0, *softened])
         return _resample(torch.from_numpy(smooth), source, target, shape, "bilinear")
 

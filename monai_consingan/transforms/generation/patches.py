@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.smooth import mean_of_known
 
 _COARSE_MM = 1.5
 _PASSES_MM = (9.0, 5.0)
@@ -41,9 +42,7 @@ def patch_texture(
         rng: what chance is drawn by.
     """
     known = crop.label > 0
-    share = ndimage.gaussian_filter(known.astype(np.float64), [_COARSE_MM / mm for mm in crop.spacing])
-    smoothed = ndimage.gaussian_filter(np.where(known, left, 0.0), [0, *(_COARSE_MM / mm for mm in crop.spacing)])
-    coarse = np.where(known, smoothed / np.maximum(share, 1e-3), 0.0)
+    coarse = np.where(known, mean_of_known(left, known, [_COARSE_MM / mm for mm in crop.spacing]), 0.0)
     scale = spread[:, None, None, None]
     made = np.zeros_like(guide)
     for size, part, of_donor in zip(_PASSES_MM, (coarse, left - coarse), (given, given + coarse), strict=True):

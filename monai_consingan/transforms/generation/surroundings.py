@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.smooth import mean_of_known
 
 _COVERED = 0.85  # size of the donor's lesion, which the new one has to cover, over that of the new one
 _MIXED_MM, _SMOOTH_MM = 1.0, 4.0
@@ -34,11 +34,8 @@ def tissue_around(
     """
     turned = warp_lesion(example, _COVERED * diameter, rng, strength=0.0)
     known = outside_distance(turned.label > 0, turned.spacing) > _MIXED_MM
-    sigma = [_SMOOTH_MM / mm for mm in turned.spacing]
-    share = ndimage.gaussian_filter(known.astype(np.float64), sigma)
-    off = np.where(known, turned.image - example.level[:, None, None, None], 0.0)
-    smooth = ndimage.gaussian_filter(off, [0, *sigma]) / np.maximum(share, 1e-3)
-    away = np.where(known, off, smooth)
+    off = turned.image - example.level[:, None, None, None]
+    away = np.where(known, off, mean_of_known(off, known, [_SMOOTH_MM / mm for mm in turned.spacing]))
     offset = [(new - old) // 2 for new, old in zip(shape, known.shape, strict=True)]
     image = move(away, offset, shape=shape) + example.level[:, None, None, None]
     return image, move(turned.valid | (turned.label > 0), offset, shape=shape)

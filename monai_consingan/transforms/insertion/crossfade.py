@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from monai_consingan.arrays import as_array, check_masks, check_shape
 from monai_consingan.distance import signed_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.smooth import mean_of_known
 
 _MAX_GAIN = 1.5
 _TEXTURE_MM = 1.0  # standard deviation of the gaussian mean
@@ -76,20 +76,14 @@ def crossfade(
     levelled = poisson_blend(target, guide, weight > 0, axis=axis, spacing=mm, valid=known)
 
     sigma = [0.0 if along == axis else _TEXTURE_MM / size for along, size in enumerate(mm)]
-    host_mean, source_mean, guide_mean = (_mean(image, sigma, known | inside) for image in (target, levelled, guide))
+    images = np.stack([target, levelled, guide])
+    host_mean, source_mean, guide_mean = mean_of_known(images, known | inside, sigma, mode="nearest")
     gain = _strength(target, target - host_mean, inside, ring_mm, mm, axis, known)
     gain /= _strength(guide, guide - guide_mean, inside, ring_mm, mm, axis, known)
     gain = float(np.clip(gain, 1 / _MAX_GAIN, _MAX_GAIN)) if np.isfinite(gain) else 1.0
     level = (1 - weight) * host_mean + weight * source_mean
     texture = np.sqrt(1 - weight) * (target - host_mean) + np.sqrt(weight) * gain * (levelled - source_mean)
     return np.where(weight > 0, level + texture, target)
-
-
-def _mean(image: np.ndarray, sigma: Sequence[float], known: np.ndarray) -> np.ndarray:
-    """Gaussian mean of an image's known values; 0 where none is near."""
-    share = gaussian_filter(known.astype(np.float64), sigma, mode="nearest")
-    total = gaussian_filter(np.where(known, image, 0.0), sigma, mode="nearest")
-    return np.divide(total, share, out=np.zeros_like(total), where=share > 0)
 
 
 def _strength(

@@ -86,8 +86,10 @@ def test_a_filling_in_a_part_is_that_of_the_whole(part: list[Any], method: str) 
         assert torch.equal(parts[key].as_tensor(), part_of(whole, key, part).as_tensor()), key
     mask = np.asarray(parts["mask"]) > 0
     np.testing.assert_array_equal(np.asarray(parts["image"])[~mask], np.asarray(whole["image"])[~mask])
-    # of two voxels that are equally near, a flip takes the other one
-    np.testing.assert_allclose(parts["image"].numpy(), whole["image"].numpy(), rtol=1e-6)
+    if method == "matched_mirror" and len(part) > 1:  # sums run in another order in a turned part
+        np.testing.assert_array_max_ulp(parts["image"].numpy(), whole["image"].numpy(), maxulp=1)
+    else:
+        np.testing.assert_array_equal(parts["image"].numpy(), whole["image"].numpy())
 
 
 def part_of(whole: dict[str, Any], key: str, part: list[Any]) -> MetaTensor:

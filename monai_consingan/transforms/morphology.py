@@ -45,6 +45,15 @@ def largest_part(mask: np.ndarray) -> np.ndarray:
     return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))
 
 
+def between(mask: np.ndarray) -> np.ndarray:
+    """A mask and what lies between parts of it along any axis."""
+    found = mask.copy()
+    for along in range(mask.ndim):
+        before = np.logical_or.accumulate(mask, axis=along)
+        found |= before & np.flip(np.logical_or.accumulate(np.flip(mask, along), axis=along), along)
+    return found
+
+
 def eroded(mask: np.ndarray, element: np.ndarray) -> np.ndarray:
     """Erosion by a structuring element; what lies outside of the array is False.
 

@@ -15,8 +15,7 @@ from monai.data import MetaTensor
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.donor import Donor, DonorCrop
 
 _FEWEST_VOXELS = 4
 

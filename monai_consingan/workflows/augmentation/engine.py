@@ -191,7 +191,7 @@ class Run:
             self.folder.undo_if_nothing_is_made()
             if failed and not surveys:
                 raise ConSinGANError(
-                    f"data set {self.scans.root}: none of its {len(failed)} training scans can be used. The first, "
+                    f"data set {self.scans.root} has no training scan that can be used. The first of {len(failed)}, "
                     f"{next(iter(failed))}: {next(iter(failed.values()))}"
                 )
             why = [f"{count} x {reason}" for reason, count in reasons.items()]

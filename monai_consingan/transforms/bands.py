@@ -90,6 +90,23 @@ def as_strong(levels: Sequence[Sequence[np.ndarray]], ring: np.ndarray, most: fl
     return result
 
 
+def alike(first: np.ndarray, second: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """How alike two fine parts are, channel by channel: their correlation, 0 where it is below.
+
+    Args:
+        first: (C, \\*spatial).
+        second: of the same shape.
+        where: the voxels that count, boolean (\\*spatial).
+
+    Returns:
+        Array of shape (C, 1, ...), from 0 to 1.
+    """
+    one, other = first[:, where], second[:, where]
+    power = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    found = np.clip((one * other).sum(axis=1) / np.where(power > 0, power, 1.0), 0.0, 1.0)
+    return np.asarray(found.reshape(-1, *[1] * where.ndim))
+
+
 class Means:
     """Gaussian means of the voxels of a mask only.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.transforms.bands import mean_of_known
+from monai_consingan.transforms.bands import alike, mean_of_known
 
 
 def test_a_mean_of_what_is_known_is_deaf_to_the_rest() -> None:
@@ -18,3 +18,16 @@ def test_a_mean_of_what_is_known_is_deaf_to_the_rest() -> None:
     assert means[0][0][known] == pytest.approx(7.0)
     everywhere = np.ones_like(known)
     assert mean_of_known(rough[None], everywhere, (1.0,) * 3)[0] == pytest.approx(gaussian_filter(rough, 1.0))
+
+
+def test_how_alike_textures_are() -> None:
+    one, other = np.random.default_rng(1).normal(size=(2, 3, 40, 40, 10))
+    where = np.zeros(one.shape[1:], bool)
+    where[4:] = True
+    other[0], other[1] = 3 * one[0], -one[1]
+    other[2] = 0.6 * one[2] + 0.8 * other[2]
+    one[:, ~where] = 1e9
+    found = alike(one, other, where)
+    assert found.shape == (3, 1, 1, 1)
+    assert found.ravel() == pytest.approx([1.0, 0.0, 0.6], abs=0.03)
+    assert not alike(one, np.zeros_like(other), where).any()

@@ -12,7 +12,7 @@ from scipy.ndimage import maximum_filter1d
 from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.bands import CUT, as_strong, without_fine
+from monai_consingan.transforms.bands import CUT, alike, as_strong, without_fine
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
 from monai_consingan.transforms.insertion.shells import Depths, Shells, faded_profile, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
@@ -32,9 +32,10 @@ class TissueBlend:
     What is coarser than ``fine_mm`` is cloned by Poisson's equation (:func:`poisson_blend`), so that level and shading
     are the host's. What is finer is the source's, its amplitude brought to that of the host's tissue around the mask;
     it is faded in so that its variance, not its amplitude, adds up: an ordinary mean of two textures is smoother than
-    either. (Bands with their own transition: Burt and Adelson, A multiresolution spline with application to image
-    mosaics, ACM Transactions on Graphics 2, 1983, https://doi.org/10.1145/245.247.) The seam is a minimum cut
-    around the mask's border.
+    either, the more so the less alike they are. (Bands with their own transition: Burt and Adelson, A multiresolution
+    spline with application to image mosaics, ACM Transactions on Graphics 2, 1983,
+    https://doi.org/10.1145/245.247.) The seam is a minimum cut around the mask's border. The host's own tissue, put
+    where it is, changes nothing.
 
     A lesion has to stay the lesion that it was: within the mask, what the blend changes is rid of its mean at every
     depth below the border, in each of the mask's parts, so that the radial profile is the source's (and with it
@@ -286,7 +287,9 @@ class TissueBlend:
         ramp = np.clip(0.5 - signed / (2 * fade), 0.0, 1.0) if fade else shown.astype(np.float64)
         weight = np.where(known, 0.5 - 0.5 * np.cos(np.pi * ramp), 0.0)
         mixed = (1 - weight) * old + weight * clone
-        mixed += ((1 - weight) * (host - old) + weight * texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
+        both = weight * (1 - weight)
+        power = 1 - 2 * both * (1 - alike(host - old, texture, both > 0))
+        mixed += ((1 - weight) * (host - old) + weight * texture) / np.sqrt(power)
         return mixed, weight
 
 

@@ -75,10 +75,17 @@ def test_host_stays_beyond_reach(seed: int, inner: float, outer: float, fade: fl
     assert (result[mask] != host[mask]).any()
 
 
-def test_same_tissue_stays_itself() -> None:
-    host, _, mask = _scene(1)
-    assert np.allclose(TissueBlend(fade_mm=0)(host, host, mask), host)
-    assert np.allclose(TissueBlend(fade_mm=0, keep_profile=False)(host, host + 30, mask), host)
+@pytest.mark.parametrize("fade", [0.0, 3.0])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_same_tissue_stays_itself(thick_slices: Callable[..., np.ndarray], dims: int, fade: float) -> None:
+    if dims == 2:
+        host, _, mask = _scene(1)
+    else:
+        host, _, mask = _volumes(thick_slices, 1)
+    options = {"fade_mm": fade, "fade_in_space_mm": 1.5 * fade}
+    np.testing.assert_allclose(TissueBlend(**options)(host, host, mask), host, atol=1e-6)
+    if dims == 2:  # in space a level that stands out is a lesion's
+        np.testing.assert_allclose(TissueBlend(keep_profile=False, **options)(host, host + 30, mask), host, atol=1e-4)
 
 
 @given(st.integers(0, 1000))

@@ -19,8 +19,7 @@ from monai_consingan.models.device import check_device
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.workflows.data_sets.folders import read_scans
-from monai_consingan.workflows.data_sets.load import load_files, load_lesions
-from monai_consingan.workflows.data_sets.records import ScanRecord
+from monai_consingan.workflows.data_sets.records import ScanRecord, load_files, load_lesions
 from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.train import TrainingFolder, settings_for
 from monai_consingan.workflows.training_slices import TrainingSlices, scaled_affine

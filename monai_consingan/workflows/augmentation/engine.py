@@ -19,10 +19,9 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.models.model import ModelRequest, fold_models, model_file, model_for_fold
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import Training
-from monai_consingan.workflows.augmentation.bank_donors import survey_bank
-from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
-from monai_consingan.workflows.augmentation.merge import write_lists
-from monai_consingan.workflows.augmentation.plan import describe_donors
+from monai_consingan.workflows.augmentation.donors import describe_donors, survey_bank
+from monai_consingan.workflows.augmentation.merge import write_outcome
+from monai_consingan.workflows.augmentation.plan import leaks, seen_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.augmentation.work import host_models, make_one, survey_one
@@ -158,7 +157,7 @@ class Run:
                 raise
             failed = self._work(workers)
         if self.how.shard is None:
-            summary = write_lists(self.folder)
+            summary = write_outcome(self.folder)
             return {**summary, "failed": {name: failed.get(name, why) for name, why in summary["failed"].items()}}
         part = self.how.part(self.folder.tasks)
         found = [told["status"] for task in part if (told := self.folder.outcome(task.name)) is not None]

@@ -29,11 +29,16 @@ from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.match import check_gain
 from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.insertion.placement import Placement
-from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
+from monai_consingan.workflows.augmentation.donors import (
+    choose_donors,
+    donors_of,
+    draw_lesion,
+    read_bank_lesion,
+    read_lesion,
+)
 from monai_consingan.workflows.augmentation.maker import CaseMaker
-from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
-from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
+from monai_consingan.workflows.augmentation.survey import Lesion, seam_range
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,16 @@ from monai_consingan.data import SequenceFiles, save_sequences, slice_axis, work
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures.lesion_card import grey_range
+from monai_consingan.figures.lesion_card import grey_range, save_cards
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, dims_to_train
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused
-from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
-from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
-from monai_consingan.workflows.augmentation.plan import ScanTask
+from monai_consingan.workflows.augmentation.plan import ScanTask, leaks, seen_scans
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
-from monai_consingan.workflows.data_sets.load import load_files, load_lesions
-from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, load_files, load_lesions
 from monai_consingan.workflows.report import versions
-from monai_consingan.workflows.review import CARDS, save_cards
+from monai_consingan.workflows.review import CARDS
 
 Settings = TypeVar("Settings", bound=CaseSettings)
 Result = TypeVar("Result")
@@ -93,8 +90,7 @@ class CaseMaker(ABC, Generic[Settings]):
         made, models = details.pop("made"), self.models
         if made:
             changed = as_array(case.image) != as_array(case.original)
-            paths = output_paths(self.scans, case.record, case.files, task, self.numbers)
-            names = sequence_numbers(self.scans, case.files)
+            paths, names = case.output_paths(self.scans, self.numbers), case.sequence_numbers(self.scans)
             save_sequences(folder, "image", case.image, case.files, alteration=changed, names=names)
             case.files.save_label(folder, "label", case.label)
             case.files.save_label(folder, self.numbers, case.numbers)

@@ -22,9 +22,9 @@ from monai_consingan.names import real_path
 from monai_consingan.transforms.insertion.move import move
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
-from monai_consingan.workflows.augmentation.reviewed import left_out
+from monai_consingan.workflows.augmentation.merge import left_out
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.data_sets.load import load_pair
+from monai_consingan.workflows.data_sets.records import load_pair
 from monai_consingan.workflows.outputs import output_folder, refuse_links
 from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review.page import fill_page

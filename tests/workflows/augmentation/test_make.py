@@ -22,7 +22,7 @@ from monai_consingan.workflows.augmentation import AugmentSettings, augment, rea
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.plan import plan_tasks
 from monai_consingan.workflows.augmentation.survey import survey_scan
-from monai_consingan.workflows.data_sets.load import load_files
+from monai_consingan.workflows.data_sets.records import load_files
 
 Maker = Callable[..., ScanMaker]
 

@@ -15,8 +15,8 @@ from monai_consingan.arrays import wrap_like
 from monai_consingan.data import Region, named_sequences, sliced_axis
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
-from monai_consingan.models.device import check_device
 from monai_consingan.models.host_crops import host_crops
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.workflows.data_sets.folders import read_scans
 from monai_consingan.workflows.data_sets.records import ScanRecord, load_files, load_lesions

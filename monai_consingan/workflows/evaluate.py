@@ -25,7 +25,7 @@ from monai_consingan.metrics import (
     radiomic_features,
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
-from monai_consingan.models.device import check_device
+from monai_consingan.models.training import check_device
 from monai_consingan.names import unique_names
 from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.evaluation_page import write_evaluation_page

@@ -15,9 +15,9 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import CheckInsertiond
-from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest, dims_to_train, too_thin
 from monai_consingan.models.redraw import Redrawing
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import Training
 from monai_consingan.transforms import InsertLesiond
 from monai_consingan.transforms.mass_effect import check_mass_effect

@@ -24,7 +24,7 @@ from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.figures import save_lesion_sheet
 from monai_consingan.folder_lock import leaving_nothing, locked
 from monai_consingan.lesion_settings import LesionSettings
-from monai_consingan.models.device import check_device
+from monai_consingan.models.training import check_device
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import sweep, unwritable, whole_file

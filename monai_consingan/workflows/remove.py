@@ -11,9 +11,9 @@ from monai_consingan.data import Files, as_files, lead_channel
 from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import CheckRemovald
-from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest, dims_to_train, too_thin
 from monai_consingan.models.redraw import Redrawing
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import Training
 from monai_consingan.transforms import FillLesiond
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run

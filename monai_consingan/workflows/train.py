@@ -15,9 +15,8 @@ from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, difference_panel, save_panel
 from monai_consingan.folder_lock import locked
-from monai_consingan.models.device import check_device
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, model_file, settings_to_train
-from monai_consingan.models.training import fingerprint, train_model
+from monai_consingan.models.training import check_device, fingerprint, train_model
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 from monai_consingan.whole_file import leftovers, unwritable

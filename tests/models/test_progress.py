@@ -6,7 +6,7 @@ from ignite.engine import Events
 
 from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.models.progress import TrainingProgress
+from monai_consingan.models.training import TrainingProgress
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
 from monai_consingan.settings import TrainingSettings
 

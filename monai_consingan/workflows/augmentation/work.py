@@ -11,9 +11,9 @@ from monai_consingan.data import file_sha256
 from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
-from monai_consingan.models.device import check_device
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, model_for_fold
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import training_from_dict
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.augmentation.make import ScanMaker

@@ -16,7 +16,7 @@ from monai_consingan.folder_lock import locked
 from monai_consingan.methods import PUBLISHED_BLENDS
 from monai_consingan.metrics import load_inception
 from monai_consingan.metrics.inception import INCEPTION_DIMS, INCEPTION_VARIABLE
-from monai_consingan.models.device import check_device
+from monai_consingan.models.training import check_device
 from monai_consingan.progress_bar import forgiving_stderr
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.whole_file import unwritable

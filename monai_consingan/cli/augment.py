@@ -1,4 +1,4 @@
-"""The commands that augment a whole data set."""
+"""The commands that make data: new lesions, and synthetic scans of a whole data set, on disk or in nnU-Net."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
-from monai_consingan.cli.types import PATH, SHARD, NumbersCommand
+from monai_consingan.cli.types import MILLIMETRES, NUMBERS, PATH, SHARD, NumbersCommand
 from monai_consingan.data_set_settings import BACKENDS, AugmentSettings, TwinSettings
+from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, BlendSettings, insertion_method
 
 _data_set_options = together(
@@ -146,3 +147,58 @@ def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:
         if "lesions" in summary:
             click.echo(f"  look at   {output / 'review.html'}")
     return 1 if summary["failed"] or summary.get("missing") else 0
+
+
+@click.command(cls=NumbersCommand)
+@click.argument("donors", type=PATH, nargs=-1, required=True, metavar="DATALIST_OR_FOLDER | IMAGE LABEL ...")
+@click.option(
+    "--output", type=PATH, required=True, metavar="BANK", help="Folder for the lesions; a killed run goes on."
+)
+@click.option("--number", type=int, default=20, show_default=True, help="How many lesions.")
+@click.option(
+    "--diameter", type=MILLIMETRES, metavar="4,12", help="Their diameters in mm. [default: those of the donors]"
+)
+@settings_options(LesionSettings)
+@click.option("--lead", metavar="SEQUENCE", help="The sequence that lesions are measured in. [default: found]")
+@click.option("--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all].")
+@data_set_options
+@run_options
+def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
+    """Make new lesions with their labels of those of donors: a data set, or images each followed by its label.
+
+    A data set is a datalist in JSON, or a folder of nnU-Net or BIDS. An image may have several sequences in 4D.
+
+    A handful of donors will do. The BANK gets lesions (image, label and valid of each), bank.json, lesions.png and
+    review.html, and is taken by augment --donors, harmonize --donor and load_bank in Python. Where scans have folds,
+    each lesion is made of one fold's donors only.
+    """
+    import_monai()
+    from monai_consingan.workflows.lesions import make_lesions
+
+    options["lead"] = int(lead) if lead is not None and lead.isdecimal() else lead
+    settings = LesionSettings(**taken(LesionSettings, options))
+    if len(donors) > 1 and len(donors) % 2:
+        raise click.UsageError(f"{len(donors)} files are given: give one data set, or each IMAGE with its LABEL")
+    pairs = list(zip(donors[::2], donors[1::2], strict=False))
+    made = make_lesions(pairs or donors[0], output, number, settings, progress=not quiet, **given_only(**options))
+    if not quiet:
+        kinds = Counter(lesion["kind"] for lesion in made["lesions"])
+        sizes = [lesion["diameter_mm"] for lesion in made["lesions"]]
+        click.echo(f"Bank of lesions: {output}")
+        click.echo(f"  lesions   {', '.join(f'{count} x {kind}' for kind, count in sorted(kinds.items()))}")
+        click.echo(f"  diameter  {min(sizes):.1f} to {max(sizes):.1f} mm")
+        click.echo(f"  look at   {output / 'review.html'}")
+
+
+@click.command()
+@click.option("--trainer-folder", is_flag=True, help="Print the folder for nnUNet_extTrainer, and nothing else.")
+def nnunet(trainer_folder: bool) -> None:
+    """Say how nnU-Net v2 trains with lesions that are put in on the fly."""
+    from monai_consingan.nnunet import trainer_folder as folder
+
+    if trainer_folder:
+        click.echo(folder())
+        return
+    click.echo('pip install "monai-consingan[nnunet]"')
+    click.echo("export nnUNet_extTrainer=$(monai-consingan nnunet --trainer-folder)")
+    click.echo("nnUNetv2_train DATASET 3d_fullres FOLD -tr nnUNetTrainerLesions")

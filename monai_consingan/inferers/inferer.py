@@ -60,10 +60,22 @@ class ConSinGANInferer(Inferer):
                 f"The images have the size {tuple(images.shape[2:])}, but the generator was trained on "
                 f"{tuple(network.stage_sizes[-1])}: resize or crop them to it."
             )
-        noise = network.body[0].fixed_noise
-        coarse = resize(images, network.stage_sizes[0]).clamp(-1, 1).to(noise.device)
-        redrawn = torch.cat([network(self.task.fixed_input(part, noise)) for part in coarse.split(self.batch_size)])
+        parts = coarse_input(network, images, self.task.name).split(self.batch_size)
+        redrawn = torch.cat([network(part) for part in parts])
         return resize(redrawn, images.shape[2:]).to(images.device)
+
+
+def coarse_input(generator: Any, images: torch.Tensor, task: str) -> torch.Tensor:
+    """The input of stage 0 by which what a generator makes is a function of the images alone.
+
+    Args:
+        generator: the trained generator.
+        images: (N, C, \\*spatial) in [-1, 1].
+        task: the generator's task.
+    """
+    noise = generator.body[0].fixed_noise
+    coarse = resize(images, generator.stage_sizes[0]).clamp(-1, 1).to(noise.device)
+    return get_task(task).fixed_input(coarse, noise)
 
 
 @torch.no_grad()

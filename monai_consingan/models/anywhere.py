@@ -11,8 +11,9 @@ import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, spacing_of, wrap_like
+from monai_consingan.arrays import as_array, in_all, spacing_of, wrap_like
 from monai_consingan.data import named_sequences, slice_axis
+from monai_consingan.distance import bounding_box
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.model import TrainedModel, given_model
 from monai_consingan.models.redraw import Redrawing
@@ -116,14 +117,10 @@ def as_scan(image: NdarrayOrTensor, spacing: Sequence[float] | float | None = No
 
 def _near(lesion: np.ndarray, axis: int | None, dims: int, size: Sequence[int]) -> tuple[slice, ...]:
     """What has to be looked at to redraw a lesion, (1, \\*spatial): its slices, or a box that holds the model's."""
-    near = [slice(None)] * lesion.ndim
-    for number in range(lesion.ndim - 1) if dims == 3 else [axis]:
-        if number is None:
-            continue
-        held = np.flatnonzero(lesion.any(axis=tuple(i for i in range(lesion.ndim) if i != 1 + number)))
-        wide = size[number] if dims == 3 else 0
-        near[1 + number] = slice(max(int(held[0]) - wide, 0), int(held[-1]) + 1 + wide)
-    return tuple(near)
+    if dims == 3:
+        return in_all(bounding_box(lesion[0], size))
+    box = bounding_box(lesion[0])
+    return in_all([part if number == axis else slice(None) for number, part in enumerate(box)])
 
 
 def _like(scan: MetaTensor, values: np.ndarray) -> MetaTensor:

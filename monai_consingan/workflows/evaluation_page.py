@@ -77,7 +77,7 @@ def results_table(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Rows of the measures of results, the first one the header; with several sequences a row for each, the lead first.
 
     Args:
-        results: what :func:`~monai_consingan.workflows.evaluate_result.evaluate_result` returned.
+        results: what :func:`~monai_consingan.workflows.results.evaluate_result` returned.
     """
     columns = {
         "seam": "seam",

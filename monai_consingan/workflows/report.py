@@ -36,11 +36,9 @@ def describe_inputs(inputs: Mapping[str, str | Path | Stored | SequenceFiles | N
     """
     told: dict[str, Any] = {}
     for name, given in inputs.items():
-        if isinstance(given, SequenceFiles):
+        if isinstance(given, SequenceFiles | Stored):
             told[name] = given.described()
-        elif isinstance(given, Stored) and given.path is not None:
-            told[name] = {"file": public_name(given.path), "sha256": given.sha256}
-        elif isinstance(given, (str, Path)):
+        elif given is not None:
             told[name] = {"file": public_name(given), "sha256": file_sha256(given)}
     return told
 

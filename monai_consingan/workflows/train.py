@@ -15,6 +15,7 @@ from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, difference_panel, save_panel
 from monai_consingan.folder_lock import locked
+from monai_consingan.inferers import coarse_input
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, model_file, settings_to_train
 from monai_consingan.models.training import check_device, fingerprint, train_model
 from monai_consingan.settings import Training, TrainingSettings
@@ -242,11 +243,8 @@ def _at_full_size(images: torch.Tensor, model: TrainedModel) -> torch.Tensor:
 
 @torch.no_grad()
 def _reconstruct(model: TrainedModel, images: torch.Tensor) -> torch.Tensor:
-    generator = model.generator
-    kind = get_task(model.settings.task)
-    coarse = resize(_at_full_size(images, model), generator.stage_sizes[0]).clamp(-1, 1)
-    noise = torch.as_tensor(generator.body[0].fixed_noise)
-    return torch.cat([generator(kind.fixed_input(part, noise)) for part in coarse.split(1)])
+    coarse = coarse_input(model.generator, _at_full_size(images, model), model.settings.task)
+    return torch.cat([model.generator(part) for part in coarse.split(1)])
 
 
 def _save_figure(path: Path, model: TrainedModel, found: TrainingSlices, reconstruction: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class RunFolder(ResumableFolder):
             old == new or self.read(f"surveys/{old['name']}.json") is None for old, new in zip(before, now, strict=True)
         )
 
-    @property
+    @cached_property
     def scans(self) -> ScanSet:
         """The data set.
 
@@ -97,7 +98,7 @@ class RunFolder(ResumableFolder):
         except (KeyError, TypeError, ValueError) as error:
             raise self.damaged("run.json", error, f"delete {self.path}, or give another folder") from error
 
-    @property
+    @cached_property
     def settings(self) -> AugmentSettings | TwinSettings:
         """What the user asks for."""
         given = self.run["settings"]

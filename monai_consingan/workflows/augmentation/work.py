@@ -42,7 +42,7 @@ def survey_one(path: Path, record: ScanRecord) -> tuple[str, str | None]:
 
 def make_one(path: str, token: str, bank: str, device: str, task: ScanTask) -> tuple[str, str | None]:
     """Make one synthetic scan, in whichever process; its name and what went wrong."""
-    folder = RunFolder(path)
+    folder = _folder(path, token)
     if folder.outcome(task.name) is not None:
         return task.name, None
 
@@ -86,9 +86,15 @@ def host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any]
 
 
 @lru_cache(maxsize=1)
+def _folder(path: str, token: str) -> RunFolder:
+    """The folder of a run, what was asked for being read once by every process."""
+    return RunFolder(path)
+
+
+@lru_cache(maxsize=1)
 def _maker(path: str, token: str, bank: str, device: str, fold: int | None) -> CaseMaker[Any]:
     """What makes the scans of a fold of a run, read once by every process."""
-    folder = RunFolder(path)
+    folder = _folder(path, token)
     run, settings = folder.run, folder.settings
     redraws: dict[str, Any] = {}
     if settings.redrawn is not None:

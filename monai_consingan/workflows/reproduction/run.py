@@ -17,7 +17,7 @@ from monai_consingan.methods import PUBLISHED_BLENDS
 from monai_consingan.metrics import load_inception
 from monai_consingan.metrics.inception import INCEPTION_DIMS, INCEPTION_VARIABLE
 from monai_consingan.models.training import check_device
-from monai_consingan.progress_bar import forgiving_stderr
+from monai_consingan.progress_bar import ForgivingStderr
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
@@ -93,7 +93,7 @@ def reproduce(
     def say(line: str) -> None:
         """Print a line, if progress is wanted."""
         if progress:
-            print(line, file=forgiving_stderr(), flush=True)
+            print(line, file=ForgivingStderr(), flush=True)
 
     found = list_data_set(dataset)
     for line in found.lines():

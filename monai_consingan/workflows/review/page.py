@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -60,14 +60,8 @@ class ReviewEntry:
         start = f"{CARDS}/{self.case}_{self.lesion}"
         return {
             "key": self.key,
-            "case": self.case,
-            "lesion": self.lesion,
-            "kind": self.kind,
-            "host": self.host,
-            "donor": self.donor,
-            "sequences": list(self.sequences),
+            **asdict(self),
             "numbers": {name: value if math.isfinite(value) else None for name, value in self.numbers.items()},
-            "warnings": list(self.warnings),
             "cards": {name: f"{start}_{name}.png" for name in ("before", "after", "outline")},
         }
 

@@ -28,8 +28,8 @@ from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donor_crop import crop_lesions
 from monai_consingan.transforms.insertion.move import move
-from monai_consingan.workflows.lesion_makers import MAKERS as OF_PACKAGE
-from monai_consingan.workflows.lesion_makers import Donors, Maker
+from monai_consingan.workflows.new_lesion import MAKERS as OF_PACKAGE
+from monai_consingan.workflows.new_lesion import Donors, Maker
 
 SEQUENCES = ("t1ce", "t1", "t2", "flair")
 """The first leads."""

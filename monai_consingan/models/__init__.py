@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .anywhere import SharedModel
 from .bank import ModelBank
 from .hosts import HostModels, prepare_bank
 from .model import TrainedModel, new_networks
+from .redraw import SharedModel
 from .training import TrainingProgress, fingerprint, train_model
 
 __all__ = [

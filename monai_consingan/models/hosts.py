@@ -15,10 +15,10 @@ from monai_consingan.arrays import as_array, check_shape
 from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis, work_dims
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
-from monai_consingan.models.anywhere import RedrawsAnywhere, as_scan
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import host_crops
 from monai_consingan.models.model import TrainedModel, dims_to_train, given_model, settings_to_train
+from monai_consingan.models.redraw import RedrawsAnywhere, as_scan
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 

@@ -29,8 +29,7 @@ from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import size_class
 from monai_consingan.workflows.challenge_page import AskedLesion, challenge_tables, write_challenge_page
 from monai_consingan.workflows.data_sets.records import load_pair
-from monai_consingan.workflows.outputs import REPORT_NAME
-from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.outputs import REPORT_NAME, write_report
 from monai_consingan.workflows.resumable_folder import ResumableFolder
 
 PAGE = "report.html"

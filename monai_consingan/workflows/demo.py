@@ -18,9 +18,8 @@ from monai_consingan.figures.lesion_card import save_cards
 from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import output_folder, refuse_links
+from monai_consingan.workflows.outputs import output_folder, refuse_links, shown_number
 from monai_consingan.workflows.remove import LesionTarget, remove
-from monai_consingan.workflows.report import shown_number
 from monai_consingan.workflows.review import CARDS, ReviewEntry, write_review
 
 PAGE = "report.html"

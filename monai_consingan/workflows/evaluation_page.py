@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.figures import ReportSection, write_reports
-from monai_consingan.workflows.report import shown_number
+from monai_consingan.workflows.outputs import shown_number
 
 _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The

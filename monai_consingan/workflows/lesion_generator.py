@@ -26,8 +26,7 @@ from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.likeness import likeness, normal_view
 from monai_consingan.transforms.insertion.donor import Donor, read_donor
 from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
-from monai_consingan.workflows.lesion_makers import MAKERS, Donors
-from monai_consingan.workflows.new_lesion import NewLesion, lesion_measures
+from monai_consingan.workflows.new_lesion import MAKERS, Donors, NewLesion, lesion_measures
 
 COPY = 0.95
 """Likeness (:func:`monai_consingan.transforms.generation.likeness.likeness`) from which a lesion counts as a copy."""

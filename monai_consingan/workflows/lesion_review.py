@@ -49,10 +49,8 @@ def write_lesion_review(bank: LesionBank, donors: Mapping[tuple[str, int], Donor
         image, label, _ = bank.load(lesion)
         shape = as_array(label).shape[1:]
         before = _in_the_middle(donors[scan, number], _middle(as_array(label)[0]), shape)
-        mask = wrap_like((as_array(label) > 0).astype(np.uint8), label)
-        save_cards(
-            bank.folder / CARDS, entry.case, entry.lesion, before=wrap_like(before, image), after=image, mask=mask
-        )
+        shown = {"before": wrap_like(before, image), "after": image, "mask": label}
+        save_cards(bank.folder / CARDS, entry.case, entry.lesion, **shown)
         entries.append(entry)
     write_review(bank.folder, _run(bank), entries, title=f"{len(entries)} new lesions to look at")
 

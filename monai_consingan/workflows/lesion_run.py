@@ -31,8 +31,7 @@ from monai_consingan.models.model import MODEL_NAME
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.transforms.alteration import altered
 from monai_consingan.workflows.case_figure import save_case_figure
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, versions, write_report
+from monai_consingan.workflows.outputs import REPORT_NAME, describe_inputs, output_folder, versions, write_report
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,7 @@ from monai_consingan.inferers import coarse_input, noise_of, painted
 from monai_consingan.models.model import TrainedModel, model_file
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, versions, write_report
+from monai_consingan.workflows.outputs import REPORT_NAME, describe_inputs, output_folder, versions, write_report
 from monai_consingan.workflows.sample import MAX_SIDE, grey_picture, oriented, run_view
 
 __all__ = ["enlarged", "paint_to_image", "super_resolution"]

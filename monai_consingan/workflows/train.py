@@ -21,9 +21,16 @@ from monai_consingan.models.training import check_device, fingerprint, train_mod
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 from monai_consingan.whole_file import leftovers, unwritable
-from monai_consingan.workflows.outputs import REPORT_NAME, check_inputs, check_output, whole_result
-from monai_consingan.workflows.report import describe_inputs, versions, write_report
-from monai_consingan.workflows.sample import draw_images, oriented
+from monai_consingan.workflows.outputs import (
+    REPORT_NAME,
+    check_inputs,
+    check_output,
+    describe_inputs,
+    versions,
+    whole_result,
+    write_report,
+)
+from monai_consingan.workflows.sample import draw_image, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
 
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -254,8 +261,6 @@ def _save_figure(path: Path, model: TrainedModel, found: TrainingSlices, reconst
     again = oriented(reconstruction[index], found.affine, found.axis)
     panels = [Panel("slice", real), Panel("reconstruction", again), difference_panel(again, real)]
     if not get_task(model.settings.task).image_input:
-        drawn = draw_images(model.generator, count=3, seed=0)
-        panels[2:] = [
-            Panel(f"sample {number}", oriented(image, found.affine, found.axis)) for number, image in enumerate(drawn)
-        ]
+        drawn = [oriented(draw_image(model.generator, 0, number), found.affine, found.axis) for number in range(3)]
+        panels[2:] = [Panel(f"sample {number}", view) for number, view in enumerate(drawn)]
     save_panel(path, panels, title=f"Model of the task {model.settings.task}")

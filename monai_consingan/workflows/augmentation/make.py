@@ -18,7 +18,7 @@ from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
-from monai_consingan.methods import insertion_method
+from monai_consingan.methods import INSERTION_METHODS
 from monai_consingan.metrics import Limits, Where, measure_new_lesion
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.metrics.surroundings import reach_in_voxels
@@ -108,7 +108,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             "made": len(case.lesions) >= fewest,
             "own_lesions": own,
             "seeds": {"scan": case.task.seed, "settings": self.settings.seed},
-            "settings": {**self.settings.as_dict(), "location": Path(self.settings.location).name},
+            "settings": {**self.asked, "location": Path(self.settings.location).name},
             "limits": self.limits,
         }
 
@@ -178,7 +178,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
     ) -> tuple[PastedLesion, np.ndarray, dict[str, Any]]:
         """The host with the lesion by one method, the others' numbers, and its measures, which pass the checks."""
-        method = insertion_method(how)
+        method = INSERTION_METHODS[how]
         match = self.settings.match or method.match
         signed = [about.background.signed for about in site.known.channels]
         check_gain([match] * len(signed), signed)  # which is so for all lesions

@@ -27,7 +27,7 @@ from monai_consingan.workflows.augmentation.case import Case, Refusal, refused
 from monai_consingan.workflows.augmentation.plan import ScanTask, leaks, seen_scans
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, load_files, load_lesions
-from monai_consingan.workflows.report import versions
+from monai_consingan.workflows.outputs import versions
 from monai_consingan.workflows.review import CARDS
 
 Settings = TypeVar("Settings", bound=CaseSettings)
@@ -61,7 +61,7 @@ class CaseMaker(ABC, Generic[Settings]):
 
     def __post_init__(self) -> None:
         self.records = {record.name: record for record in self.scans.records}
-        self.versions = versions()
+        self.versions, self.asked, self.ways = versions(), self.settings.as_dict(), self.settings.ways
         self.last_host = LRUCache[Any, Any](1)
 
     @cached_property
@@ -96,16 +96,9 @@ class CaseMaker(ABC, Generic[Settings]):
             case.files.save_label(folder, self.numbers, case.numbers)
             ranges = grey_range(case.original) if case.lesions else None
             for lesion in case.lesions:
+                shown: dict[str, Any] = {"before": case.original, "after": case.image, "ranges": ranges}
                 mask = (case.numbers == lesion["instance"])[None]
-                save_cards(
-                    folder / CARDS,
-                    task.name,
-                    lesion["instance"],
-                    before=case.original,
-                    after=case.image,
-                    mask=wrap_like(mask.view(np.uint8), case.original),
-                    ranges=ranges,
-                )
+                save_cards(folder / CARDS, task.name, lesion["instance"], **shown, mask=mask)
         return {
             "name": task.name,
             "synthetic": True,
@@ -119,7 +112,7 @@ class CaseMaker(ABC, Generic[Settings]):
             "sequences": list(sequence_names(case.original)),
             "lesions": case.lesions,
             "refused": case.refused,
-            "settings": self.settings.as_dict(),
+            "settings": self.asked,
             "training": None if models is None else models.settings.for_dims(case.dims).as_dict(),
             "blend": None if models is None else self.blend.as_dict(),
             "model": "" if case.model is None else case.model[1],
@@ -153,7 +146,7 @@ class CaseMaker(ABC, Generic[Settings]):
             The result, and what is told of how it came; ``None`` where every method was refused.
         """
         warnings: list[str] = []
-        for how in self.settings.ways:
+        for how in self.ways:
             try:
                 return change(how), {"how": how, "warnings": warnings}
             except Refusal as refusal:

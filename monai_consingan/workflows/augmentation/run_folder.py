@@ -22,7 +22,7 @@ from monai_consingan.whole_file import sweep, whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
-from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.outputs import write_report
 from monai_consingan.workflows.resumable_folder import ResumableFolder
 from monai_consingan.workflows.review import CARDS
 

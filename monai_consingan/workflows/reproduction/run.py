@@ -21,9 +21,8 @@ from monai_consingan.progress_bar import ForgivingStderr
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import REPORT_NAME
+from monai_consingan.workflows.outputs import REPORT_NAME, versions, write_report
 from monai_consingan.workflows.remove import LesionTarget, remove
-from monai_consingan.workflows.report import versions, write_report
 from monai_consingan.workflows.reproduction.cases import FILL
 from monai_consingan.workflows.reproduction.dataset import list_data_set
 from monai_consingan.workflows.reproduction.folder import ReproductionCase, ReproductionFolder

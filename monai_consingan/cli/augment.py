@@ -84,7 +84,7 @@ def augment(**options: Any) -> int:
     same command is given again. The exit code is 1 if a scan failed.
     """
     settings = AugmentSettings(**taken(AugmentSettings, options))
-    return _run("augment", settings, "harmonization", options, insertion_method(DEFAULT_REDRAWN_INSERTION).redrawn)
+    return _run("augment", settings, options, insertion_method(DEFAULT_REDRAWN_INSERTION).redrawn)
 
 
 @click.command(cls=NumbersCommand)
@@ -97,7 +97,7 @@ def twins(**options: Any) -> int:
     Takes the data sets of augment, and leaves the same files, with removed (numbers of the lesions that were there)
     instead of instances.
     """
-    return _run("free_twins", TwinSettings(**taken(TwinSettings, options)), "editing", options, REMOVAL_BLEND)
+    return _run("free_twins", TwinSettings(**taken(TwinSettings, options)), options, REMOVAL_BLEND)
 
 
 @click.command()
@@ -113,13 +113,12 @@ def merge(output: Path, quiet: bool) -> int:
 def _run(
     workflow: str,
     settings: AugmentSettings | TwinSettings,
-    task: str,
     options: dict[str, Any],
     usual: BlendSettings | None,
 ) -> int:
     """Start one of the workflows, by its name, and show what came of it; the exit code."""
     output, quiet = options["output"], options.pop("quiet")
-    training = training_settings(options, task, options["start"], needed=False, dims=settings.dims)
+    training = training_settings(options, settings.task, options["start"], needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
     import_monai()
     compile_ahead(options, training, blend, settings.redrawn)

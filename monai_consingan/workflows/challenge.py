@@ -151,7 +151,7 @@ def _asked(
     for told in folder.made():
         record, host = folder.record(told), told["host"]["scan"]
         image, label, _ = load_pair(record)
-        marks = load_label(part / told[folder.numbers], image=image).numpy()
+        marks = load_label(part / told[folder.settings.numbers], image=image).numpy()
         predicted = segment(record.name, record.images, image)
         before = segment(host, originals[host].images, image)
         known = np.zeros_like(marks) if label is None else as_array(label)

@@ -28,15 +28,12 @@ from monai_consingan.workflows.augmentation.work import host_models, make_one, s
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
 from monai_consingan.workflows.data_sets.records import ScanSet
 
-_TASKS = {"augment": "harmonization", "twins": "editing"}
-
 
 @dataclass
 class Run:
     """An augmentation in one go, or a part of it.
 
     Args:
-        command: ``"augment"`` or ``"twins"``.
         scans: the data set.
         output: folder for the result.
         settings: what the synthetic scans depend on.
@@ -47,7 +44,6 @@ class Run:
         donors: bank of lesions to take instead of the scans' own.
     """
 
-    command: str
     scans: ScanSet
     output: str | Path
     settings: CaseSettings
@@ -67,7 +63,7 @@ class Run:
         """
         settings = self.settings
         asked: dict[str, Any] = {
-            "command": self.command,
+            "command": settings.command,
             "settings": settings.as_dict(),
             "training": self._training_of_models().as_dict(),
             "blend": (self.asked.blend or settings.redrawn or BlendSettings()).as_dict(),
@@ -92,7 +88,7 @@ class Run:
         Raises:
             ConSinGANError: what is given cannot be used, or does not fit together.
         """
-        task, dims = _TASKS[self.command], None if self.settings.redrawn is None else self.settings.dims
+        task, dims = self.settings.task, None if self.settings.redrawn is None else self.settings.dims
         model, start = self.asked.model, self.asked.start
         if (model is None) == (start is None):
             return replace(self.asked, bank=None).load(task, dims)[0]

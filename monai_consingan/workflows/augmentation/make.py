@@ -70,8 +70,6 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     bank: str | None = None
 
-    numbers = "instances"
-
     def __post_init__(self) -> None:
         super().__post_init__()
         self.last_site = LRUCache[Any, _Site](1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from cachetools import LRUCache, cachedmethod
@@ -56,9 +56,6 @@ class CaseMaker(ABC, Generic[Settings]):
     cohort: tuple[TrainedModel, str] | None = None
     device: str = "cpu"
 
-    numbers: ClassVar[str]
-    """What the file with the lesions' numbers is called."""
-
     def __post_init__(self) -> None:
         self.records = {record.name: record for record in self.scans.records}
         self.versions, self.asked, self.ways = versions(), self.settings.as_dict(), self.settings.ways
@@ -87,13 +84,13 @@ class CaseMaker(ABC, Generic[Settings]):
         """
         case = self._case(task)
         details = self.change(case)
-        made, models = details.pop("made"), self.models
+        made, models, numbers = details.pop("made"), self.models, self.settings.numbers
         if made:
             changed = as_array(case.image) != as_array(case.original)
-            paths, names = case.output_paths(self.scans, self.numbers), case.sequence_numbers(self.scans)
+            paths, names = case.output_paths(self.scans, numbers), case.sequence_numbers(self.scans)
             save_sequences(folder, "image", case.image, case.files, alteration=changed, names=names)
             case.files.save_label(folder, "label", case.label)
-            case.files.save_label(folder, self.numbers, case.numbers)
+            case.files.save_label(folder, numbers, case.numbers)
             ranges = grey_range(case.original) if case.lesions else None
             for lesion in case.lesions:
                 shown: dict[str, Any] = {"before": case.original, "after": case.image, "ranges": ranges}

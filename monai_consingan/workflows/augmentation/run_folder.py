@@ -145,10 +145,6 @@ class RunFolder(ResumableFolder):
         survey = ScanSurvey.from_dict(given["survey"])
         return {survey.scan: survey}
 
-    def keep_survey(self, survey: ScanSurvey) -> None:
-        """Keep what is known of a scan."""
-        self.write(f"surveys/{survey.scan}.json", survey.as_dict())
-
     def check_inputs(self, *, all_there: bool) -> None:
         """Find that the scans which were read are as they were then.
 
@@ -209,11 +205,6 @@ class RunFolder(ResumableFolder):
         known: dict[str, Any] = {"more": tuple(more), "sequences": tuple(told["sequences"])}
         ignored = self.scans.records[0].ignored
         return ScanRecord(told["name"], first, self.path / told["label"], fold=told["fold"], ignored=ignored, **known)
-
-    @property
-    def numbers(self) -> str:
-        """What the files with the numbers of the lesions are called."""
-        return "removed" if self.run["command"] == "twins" else "instances"
 
     def error(self, name: str) -> str | None:
         """Why a scan or synthetic scan failed when it was last tried."""

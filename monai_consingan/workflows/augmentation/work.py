@@ -35,7 +35,8 @@ def survey_one(path: Path, record: ScanRecord) -> tuple[str, str | None]:
         """Survey the scan and keep what was found."""
         settings = folder.settings
         how = settings.lesion_labels, settings.axis, settings.lead, settings.dims
-        folder.keep_survey(survey_scan(record, *how, measure=isinstance(settings, AugmentSettings)))
+        found = survey_scan(record, *how, measure=isinstance(settings, AugmentSettings))
+        folder.write(f"surveys/{record.name}.json", found.as_dict())
 
     return record.name, _told(folder, record.name, survey)
 

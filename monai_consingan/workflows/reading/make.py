@@ -157,7 +157,7 @@ def _synthetic(folder: RunFolder, rng: np.random.RandomState) -> Iterator[_Shown
     made = [told for told in folder.made() if told["name"] not in rejected]
     for told in (made[place] for place in rng.permutation(len(made))):
         image, _, _ = load_pair(folder.record(told))
-        marks = load_label(folder.path / told[folder.numbers], image=image).numpy()[0]
+        marks = load_label(folder.path / told[folder.settings.numbers], image=image).numpy()[0]
         for lesion in told["lesions"]:
             yield _Shown(image, marks == lesion["instance"], told["name"], lesion["instance"])
 

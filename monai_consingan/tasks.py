@@ -104,7 +104,7 @@ def stage_sizes(
         min_size: smaller side of the coarsest stage, in pixels.
         max_size: the largest side allowed, in pixels.
         num_stages: number of stages, 2 or more.
-        task: one of the tasks of :py:data:`TASKS`.
+        task: one of the tasks of :py:data:`monai_consingan.tasks.TASKS`.
 
     Returns:
         A tuple of ints for each stage.

@@ -60,7 +60,7 @@ class Stored:
     header: Any = None
 
     def described(self) -> dict[str, str]:
-        """Name (:func:`public_name`) and SHA-256 of the file, for reports."""
+        """Public name and SHA-256 of the file, for reports."""
         return {"file": public_name(self.path or ""), "sha256": self.sha256}
 
     @property

@@ -67,7 +67,7 @@ class ReviewEntry:
 
 
 def write_review(folder: str | Path, run: str, entries: Sequence[ReviewEntry], *, title: str) -> Path:
-    """Write ``review.html``, which needs nothing but the pictures in the folder :data:`CARDS` beside it.
+    """Write ``review.html``, which needs nothing but the pictures in the folder ``review`` beside it.
 
     Args:
         folder: the folder of the results.

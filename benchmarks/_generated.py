@@ -26,8 +26,8 @@ from monai_consingan.transforms import PasteLesion
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor_crop import crop_lesions
-from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.donor import crop_lesions
+from monai_consingan.transforms.boxes import move
 from monai_consingan.workflows.new_lesion import MAKERS as OF_PACKAGE
 from monai_consingan.workflows.new_lesion import Donors, Maker
 

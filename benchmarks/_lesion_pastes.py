@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import find_placement
-from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.insertion.placement import level_around
 
 DIAMETERS_MM = (6.0, 30.0)

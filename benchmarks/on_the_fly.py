@@ -40,8 +40,7 @@ from monai_consingan.transforms import (
     RandPasteLesiond,
     RemoveLesion,
 )
-from monai_consingan.transforms.insertion.search import search_place
-from monai_consingan.transforms.insertion.search_space import SearchSpace
+from monai_consingan.transforms.insertion.search import SearchSpace, search_place
 
 PASTE: dict[str, Any] = {"axis": 2, "scale_range": (0.4, 0.7)}
 SEQUENCES = ("t1ce", "t1", "t2", "flair")

@@ -13,8 +13,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import contrast
 from monai_consingan.metrics.surroundings import TissueLevel
 from monai_consingan.transforms import PasteLesion, find_placement, head_mask
-from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor_crop import crop_lesions, turn_donor
+from monai_consingan.transforms.insertion.donor import Donor, crop_lesions, turn_donor
 from monai_consingan.transforms.insertion.placement import check_in_tissue
 
 

@@ -6,15 +6,16 @@ FID, KID and FRD compare sets of images.
 
 from __future__ import annotations
 
-from monai_consingan.metrics.case import insertion_measures, removal_measures
-from monai_consingan.metrics.change import changed_outside, measure_border, measure_change, measure_new_lesion
-from monai_consingan.metrics.checked_case import (
+from monai_consingan.metrics.case import (
     CaseTransform,
     CheckInsertiond,
     CheckRemovald,
     MeasureInsertiond,
     MeasureRemovald,
+    insertion_measures,
+    removal_measures,
 )
+from monai_consingan.metrics.change import changed_outside, measure_border, measure_change, measure_new_lesion
 from monai_consingan.metrics.checks import (
     Checks,
     Limits,
@@ -22,7 +23,6 @@ from monai_consingan.metrics.checks import (
     check_insertion,
     check_removal,
 )
-from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.detection import (
     DetectedLesion,
     Detection,
@@ -30,18 +30,23 @@ from monai_consingan.metrics.detection import (
     detection_summary,
 )
 from monai_consingan.metrics.fid import frechet_distance
-from monai_consingan.metrics.fidelity import LesionMeasures, half_maximum_size, measure_lesion, rim_core_difference
+from monai_consingan.metrics.fidelity import (
+    LesionMeasures,
+    contrast,
+    contrast_to_noise,
+    half_maximum_size,
+    kept,
+    measure_lesion,
+    rim_core_difference,
+)
 from monai_consingan.metrics.frd import compare_radiomics, radiomic_distance, radiomic_features
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import Interval, kernel_distance
-from monai_consingan.metrics.level_jump import level_jump
 from monai_consingan.metrics.reading import agreement, reader_scores
-from monai_consingan.metrics.seam import seam
-from monai_consingan.metrics.sequences import by_sequence
+from monai_consingan.metrics.seam import level_jump, seam, texture
 from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import load_feature_network, sifid
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
-from monai_consingan.metrics.texture import texture
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, by_sequence, tissue_levels
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [

@@ -16,12 +16,10 @@ from monai_consingan.data import slice_axis, slices_of, thick_slices
 from monai_consingan.data.sequences import lead_channel
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.contrast import contrast, contrast_to_noise, kept
+from monai_consingan.metrics.fidelity import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.inputs import channels_array
-from monai_consingan.metrics.level_jump import level_jump
-from monai_consingan.metrics.seam import seam
-from monai_consingan.metrics.sequences import by_sequence
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
+from monai_consingan.metrics.seam import level_jump, seam
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, by_sequence, tissue_levels
 from monai_consingan.transforms.head import head_mask
 
 _DROP = 0.05  # of the image's range: smaller changes make nothing black

@@ -13,8 +13,7 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.data.sequences import lead_channel
 from monai_consingan.metrics.change import measure_border, measure_change
-from monai_consingan.metrics.sequences import of_lead
-from monai_consingan.metrics.surroundings import TissueLevel, Where
+from monai_consingan.metrics.surroundings import TissueLevel, Where, of_lead
 
 Limits = Mapping[str, tuple[float, float]]
 """The smallest and the largest value that measures may have, by their names."""

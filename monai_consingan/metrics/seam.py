@@ -1,4 +1,4 @@
-"""Seam: how hard the border of a lesion looks, relative to the tissue around it."""
+"""Seam, level jump and texture: how smooth a mask's border, slices and tissue are, relative to the tissue around."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from monai_consingan.distance import bounding_box
 from monai_consingan.metrics.surroundings import Surroundings
@@ -86,3 +87,115 @@ def _side(array: NDArray[Any], along: int, side: int) -> NDArray[Any]:
     index = [slice(None)] * array.ndim
     index[along] = slice(None, -1) if side == 0 else slice(1, None)
     return np.asarray(array[tuple(index)])
+
+
+def level_jump(
+    image: NdarrayOrTensor | Surroundings,
+    mask: NdarrayOrTensor | None = None,
+    *,
+    along: int,
+    **where: Any,
+) -> float:
+    r"""How far slices of a mask lie above or below their neighbours, relative to the tissue around.
+
+    Take all voxels whose both neighbours along an axis lie in the mask too. Their mean difference to the mean of both
+    neighbours, :math:`m_k` in slice :math:`k`, is 0 where the level changes evenly, as anatomy does, and large where
+    slices are brighter and darker by turns: horizontal bands in the other two planes. With :math:`n_k` voxels,
+
+    .. math:: \text{level jump} = \frac{\sum_k n_k |m_k| / \sum_k n_k \; (mask)}{\sum_k n_k |m_k| / \sum_k n_k \;
+        (ring)}
+
+    1 is as in the tissue around. Masks of few voxels have more of it by chance: compare the axis with the others.
+
+    Args:
+        image, mask, where: see :meth:`Surroundings.of`.
+        along: the spatial axis that slices are compared along.
+
+    Returns:
+        The ratio, from 0; infinite in perfectly even surroundings, NaN where mask or ring have less than three slices,
+        or both are even.
+
+    Raises:
+        ConSinGANError: for an empty mask, shapes that differ, or a spacing or axis that does not fit.
+
+    Example:
+
+        >>> rng = np.random.RandomState(0)
+        >>> image, mask = rng.normal(100, 5, (1, 40, 40, 20)), np.zeros((1, 40, 40, 20))
+        >>> mask[0, 12:28, 12:28, 4:16] = 1
+        >>> image[..., ::2] += 5 * mask[..., ::2]
+        >>> level_jump(image, mask, along=2) > 5 > 2 > level_jump(image, mask, along=0)
+        True
+    """
+    case = Surroundings.of(image, mask, **where)
+    around = case.around
+    box = bounding_box(case.inside | around, [1] * case.ndim)
+    array = np.moveaxis(case.image[box].astype(np.float64), along, 0)
+    within, outside = (_unevenness(array, np.moveaxis(part[box], along, 0)) for part in (case.inside, around))
+    if outside > 0:
+        return within / outside
+    return float("inf") if outside == 0 and within > 0 else float("nan")
+
+
+def _unevenness(array: NDArray[np.float64], part: NDArray[np.bool_]) -> float:
+    """Mean distance of a slice's level to the mean of its neighbours', by the first axis; NaN without three slices."""
+    if len(array) < 3:
+        return float("nan")
+    counted = part[:-2] & part[1:-1] & part[2:]
+    apart = np.where(counted, array[1:-1] - (array[:-2] + array[2:]) / 2, 0.0)
+    voxels = int(counted.sum())
+    return float(np.abs(apart.reshape(len(apart), -1).sum(axis=1)).sum() / voxels) if voxels else float("nan")
+
+
+def texture(image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None = None, **where: Any) -> float:
+    r"""High-frequency energy inside a mask, relative to that in the ring around it.
+
+    The high frequencies of a voxel are its difference to the gaussian mean (standard deviation 1 voxel) of its
+    neighbourhood. The means inside and outside are taken of voxels of the same side only, so a step at the border is
+    no texture: what it is, :func:`seam` tells. With :math:`h` the differences,
+
+    .. math:: \text{texture} = \frac{\operatorname{mean}_{inside} h^2}{\operatorname{mean}_{ring} h^2}
+
+    1 means as rough as the tissue around, below 1 smoother (blurred), above 1 rougher.
+
+    Args:
+        image, mask, where: see :meth:`Surroundings.of`; along an ``axis`` nothing is smoothed.
+
+    Returns:
+        The ratio, from 0; infinite in perfectly flat surroundings, NaN if there are none or both sides are flat.
+
+    Raises:
+        ConSinGANError: for an empty mask, shapes that differ, or a spacing or axis that does not fit.
+
+    Example:
+
+        >>> import numpy as np
+        >>> rng = np.random.RandomState(0)
+        >>> image = rng.normal(100, 5, (1, 64, 64))
+        >>> mask = np.zeros((1, 64, 64))
+        >>> mask[0, 20:44, 20:44] = 1
+        >>> 0.8 < texture(image, mask) < 1.2
+        True
+    """
+    case = Surroundings.of(image, mask, **where)
+    around = case.around
+    if not around.any():
+        return float("nan")
+    box = bounding_box(case.inside | around, [4] * case.ndim)
+    array = case.image[box].astype(np.float64)
+    within, outside = (
+        _energy(array, side[box], part[box], case.axis)
+        for side, part in ((case.inside, case.inside), (case.countable, around))
+    )
+    if outside > 0:
+        return within / outside
+    return float("inf") if within > 0 else float("nan")
+
+
+def _energy(array: NDArray[np.float64], side: NDArray[np.bool_], where: NDArray[np.bool_], axis: int | None) -> float:
+    """Mean squared difference, over ``where``, of voxels to the gaussian mean of the voxels of their side."""
+    sigma = [0.0 if along == axis else 1.0 for along in range(array.ndim)]
+    centred = np.where(side, array - array[side].mean(), 0.0)
+    weight = ndimage.gaussian_filter(side.astype(np.float64), sigma, mode="constant", truncate=3.0)
+    total = ndimage.gaussian_filter(centred, sigma, mode="constant", truncate=3.0)
+    return float(((centred[where] - total[where] / weight[where]) ** 2).mean())

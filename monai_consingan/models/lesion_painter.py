@@ -19,12 +19,10 @@ from monai_consingan.models.model import TrainedModel
 from monai_consingan.models.training import train_model
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.profile import Profile
 from monai_consingan.transforms.generation.shapes import Outline
-from monai_consingan.transforms.generation.surroundings import tissue_around
-from monai_consingan.transforms.generation.textured import draw_guide, in_tissue, within_range
-from monai_consingan.transforms.generation.warped import warp_lesion
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.generation.textured import draw_guide, in_tissue, paint_profile, within_range
+from monai_consingan.transforms.generation.warped import tissue_around, warp_lesion
+from monai_consingan.transforms.insertion.donor import DonorCrop
 
 _TASK = "harmonization"
 _SIDE = 32
@@ -100,7 +98,7 @@ class LesionPainter:
         rng = np.random.RandomState(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
         example = self.examples[number % len(self.examples)]
         crop = warp_lesion(example, float(np.exp(rng.uniform(*np.log(self.diameter)))), rng)
-        guide = Profile.of(example).painted(crop.label, crop.spacing)
+        guide = paint_profile(example, crop.label)
         picture, _ = in_tissue(example, crop.label, guide, crop.image.astype(np.float64))
         inside = np.argwhere(crop.label > 0)
         fits = np.all(np.ptp(inside, axis=0) < _SIDE)

@@ -13,9 +13,8 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import sequence_names
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.bank import load_bank
-from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor_crop import crop_lesions
+from monai_consingan.transforms.insertion.donor import Donor, crop_lesions
+from monai_consingan.transforms.insertion.donors import load_bank
 
 _LEAST_MM3, _LEAST_CNR = 10.0, 2.0  # of a lesion, as RandLesion has them by default
 

@@ -15,20 +15,18 @@ from .alteration import (
     alteration_weight,
 )
 from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
+from .boxes import move
 from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
 from .host_knowledge import HostKnowledge
-from .insertion.bank import load_bank
-from .insertion.canvas import PastedLesion
 from .insertion.crossfade import crossfade
-from .insertion.insert import InsertedLesion, InsertLesion
-from .insertion.insert_dict import InsertLesionD, InsertLesiond, InsertLesionDict
-from .insertion.move import move
-from .insertion.paste import PasteLesion
-from .insertion.paste_dict import PasteLesionD, PasteLesiond, PasteLesionDict
-from .insertion.placement import Placement, find_placement
-from .insertion.rand_lesion import RandLesion, RandPasteLesion
-from .insertion.rand_lesion_dict import (
+from .insertion.dictionaries import (
+    InsertLesionD,
+    InsertLesiond,
+    InsertLesionDict,
+    PasteLesionD,
+    PasteLesiond,
+    PasteLesionDict,
     RandLesionD,
     RandLesiond,
     RandLesionDict,
@@ -36,6 +34,12 @@ from .insertion.rand_lesion_dict import (
     RandPasteLesiond,
     RandPasteLesionDict,
 )
+from .insertion.donors import load_bank
+from .insertion.insert import InsertedLesion, InsertLesion
+from .insertion.paste import PasteLesion
+from .insertion.pasting import PastedLesion
+from .insertion.placement import Placement, find_placement
+from .insertion.rand_lesion import RandLesion, RandPasteLesion
 from .insertion.tissue_blend import TissueBlend
 from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
 from .poisson import poisson_blend

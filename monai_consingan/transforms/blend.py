@@ -10,12 +10,9 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, ensure_tuple_rep
 
-from monai_consingan.arrays import as_array, cast_values, check_shape, in_all, spacing_of, wrap_like
-from monai_consingan.distance import outside_distance, reach_box
+from monai_consingan.arrays import as_array, cast_values, check_shape, spacing_of, wrap_like
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.stiffness import Stiffness
-
-_AROUND_MM = 8.0  # around what changes, the tissue that says how the host bends
+from monai_consingan.transforms.stiffness import bent_result
 
 
 def blend_arrays(host: np.ndarray, result: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -30,38 +27,6 @@ def blend_arrays(host: np.ndarray, result: np.ndarray, weight: np.ndarray) -> np
     # what is outside may be anything, NaN included: it is not to be rounded nor to reach the output
     mixed = np.where(weight > 0, mixed, 0.0)
     return np.where(weight > 0, cast_values(mixed, host.dtype), host)
-
-
-def bent_result(host: np.ndarray, result: np.ndarray, weight: np.ndarray, mm: Sequence[float]) -> np.ndarray:
-    """A volume that differs from its host by ``weight * (result - host)``, made to bend as the host does.
-
-    A host that was resampled from slices thicker than its voxels bends where these were, and hardly between
-    (``monai_consingan.transforms.stiffness``). What does not is told at once.
-
-    Args:
-        host, result: (C, X, Y, Z).
-        weight: (1, X, Y, Z) or (C, X, Y, Z), in [0, 1]; where it is 0 nothing changes.
-        mm: mm per spatial axis.
-
-    Returns:
-        float64 array of the host's shape.
-    """
-    new, weights = host.astype(np.float64), np.broadcast_to(weight, host.shape)
-    altered = np.asarray((weights > 0).any(axis=0))
-    if not altered.any():
-        return new
-    box = in_all(reach_box(altered, mm, _AROUND_MM))
-    old, shares = new[box], weights[box]
-    known = np.asarray(np.isfinite(old).all(axis=0))
-    free = (shares > 0) & known
-    if not free.any():
-        return new
-    around = outside_distance(free.any(axis=0), mm, reach_mm=_AROUND_MM) <= _AROUND_MM
-    stiff = Stiffness.of(np.where(known, old, 0.0), known, around, mm)
-    for channel, share, other, where, one in zip(old, shares, result[box], free, stiff, strict=True):
-        change = np.where(where, share * (np.where(where, other, channel) - channel), 0.0)
-        channel += one.applied(change, where, np.ones(where.shape))
-    return new
 
 
 class BlendBack(Transform):

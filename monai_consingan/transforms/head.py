@@ -19,7 +19,7 @@ from monai_consingan.darkness import darkness
 from monai_consingan.distance import bounding_box, depth_within
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.ranks import median, percentiles
-from monai_consingan.transforms.morphology import ball, dilated, eroded, filled, largest_part
+from monai_consingan.transforms.quick import ball, dilated, eroded, filled, largest_part
 
 AIR_FRACTION = 0.1
 OPENING_MM = 2.0

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from threading import RLock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, as_mask, check_host, in_all, spacing_of
+from monai_consingan.arrays import as_array, as_mask, check_host, image_identity, in_all, spacing_of
 from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box
-from monai_consingan.transforms.coarse_grid import CoarseGrid, blocks_within, coarse_grid, coarse_unlikeness
 from monai_consingan.transforms.head import TissueLevel, air_level, head_mask, tissue_level
-from monai_consingan.transforms.room import Room
+from monai_consingan.transforms.room import CoarseGrid, Room, blocks_within, coarse_grid, coarse_unlikeness
 from monai_consingan.transforms.turn import Turn
 
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
 _MOVED_MM = 0.01  # by which rounding may move a voxel of a crop
+KEPT = 4
+"""How many hosts."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class ChannelKnowledge:
         tissue: what tells tissue from air where faint tissue counts, too.
         level: median and spread of the head's intensities.
         coarse: mean unlikeness of the blocks of the coarse grid to each of
-            :data:`~monai_consingan.transforms.coarse_grid.LEVELS`, (3, \\*blocks), or None.
+            :data:`~monai_consingan.transforms.room.LEVELS`, (3, \\*blocks), or None.
     """
 
     background: Background
@@ -266,3 +269,28 @@ def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tu
     ends = [(max(0, -at), max(0, min(n, limit - at))) for at, n, limit in zip(low, size, shape, strict=True)]
     part = tuple(slice(first, max(first, last)) for first, last in ends)
     return part, [at + cut.start for at, cut in zip(low, part, strict=True)]
+
+
+def _told(
+    image: NdarrayOrTensor,
+    region: NdarrayOrTensor | None = None,
+    spacing: Sequence[float] | float | None = None,
+    lead: int = 0,
+) -> tuple[Any, ...]:
+    """What tells a host, and what is asked of it, from others."""
+    affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
+    return *(image_identity(part) for part in (image, region)), spacing_of(image, spacing), affine, lead
+
+
+@cached(LRUCache(KEPT), key=_told, lock=RLock())
+def known_host(
+    image: NdarrayOrTensor,
+    region: NdarrayOrTensor | None = None,
+    spacing: Sequence[float] | float | None = None,
+    lead: int = 0,
+) -> HostKnowledge:
+    """What is known of a host, kept in memory for the last four, which are told by all of their voxels.
+
+    Args and errors are those of :meth:`HostKnowledge.of`.
+    """
+    return HostKnowledge.of(image, region, spacing, lead)

@@ -1,41 +1,20 @@
-"""What is smooth: means of what is known, random fields, and displacements that fold nothing."""
+"""What is smooth: random fields, and displacements that fold nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 _LEAST_JACOBIAN = 0.3
-_LEAST_KNOWN = 1e-3  # share of a gaussian's weight
 
 
 def positions_mm(shape: Sequence[int], spacing: Sequence[float]) -> NDArray[np.float64]:
     """Positions in mm of all voxels, from the middle of the array, (ndim, \\*shape)."""
     axes = [(np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(shape, spacing, strict=True)]
     return np.stack(np.meshgrid(*axes, indexing="ij"))
-
-
-def mean_of_known(
-    values: NDArray[Any], known: NDArray[np.bool_], sigma: Sequence[float], mode: str = "reflect"
-) -> NDArray[np.float64]:
-    """The gaussian mean of those voxels that are known.
-
-    Args:
-        values: (C, \\*spatial).
-        known: where values count, boolean (\\*spatial).
-        sigma: the gaussian's standard deviations in voxels, one for each axis.
-        mode: how the image goes on beyond its faces, as SciPy names it.
-
-    Returns:
-        Array of the shape of ``values``, which goes to 0 where less than a thousandth of the weight is known.
-    """
-    share = ndimage.gaussian_filter(known.astype(np.float64), sigma, mode=mode)
-    total = ndimage.gaussian_filter(np.where(known, values, 0.0), [0, *sigma], mode=mode)
-    return np.asarray(total / np.maximum(share, _LEAST_KNOWN))
 
 
 def smooth_noise(

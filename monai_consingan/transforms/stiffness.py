@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy.linalg import solveh_banded
-from scipy.ndimage import correlate1d, gaussian_filter
+from scipy.ndimage import correlate1d, distance_transform_edt, gaussian_filter
 
 from monai_consingan.arrays import in_all
+from monai_consingan.distance import bounding_box, outside_distance, reach_box
 
 _SHARP = 0.65  # an axis is sharp whose second differences are at least that share of those of the sharpest axis
 _UNKNOWN = 1e-3  # the same of an axis that does not bend but for rounding, or only where this is not seen
@@ -20,6 +21,9 @@ _NEAR_MM = 2.5  # standard deviation of the neighbourhood, across an axis, in wh
 _FAR = 3.0  # standard deviations at which it ends
 _PRIOR = 0.02  # weight of the whole image's bends among those of a neighbourhood, which may hold few known voxels
 _LEAST = 0.05  # share of its mean that the variance of bends has at least
+_SLACK = 0.005  # share of the host's stiffness that is left for what is a lesion for sure
+_REACH_MM = 8.0  # around a region that is filled, or whatever changes, the tissue that says how the host bends
+_FIXED = 1e6  # how much more than the filling the host counts, whose values stay
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,111 @@ class Stiffness:
             part = np.moveaxis(_stiffened(*lines), -1, axis)
         result[self.box] = part
         return result
+
+
+def bent(
+    change: np.ndarray,
+    stiff: Stiffness,
+    share: float,
+    means: Callable[[np.ndarray], np.ndarray],
+    free: np.ndarray,
+    trust: np.ndarray,
+    profile: np.ndarray | None = None,
+) -> np.ndarray:
+    """A change that bends as the host does, a share of its radial profile left as it is, the rest as far as it can.
+
+    Args:
+        change: what is to be added to the host, (\\*spatial).
+        stiff: the host's stiffness.
+        share: of the profile that is left, from 0 to 1 (:func:`stands_out`); the rest bends the more freely.
+        means: gives the mean of an image at every distance from the lesion's border.
+        free: where the change may be other than 0, boolean.
+        trust: how much it counts in each voxel, above 0.
+        profile: the change's means at every distance from the border; None finds them.
+    """
+    if not stiff.axes:
+        return change
+    kept = share * (means(change) if profile is None else profile) if share else np.zeros(change.shape)
+    trust = trust / (1 - (1 - _SLACK) * share)
+    result = kept + stiff.applied(change - kept, free, trust)
+    lost = means(change - result)
+    result += share * lost
+    if share < 1:
+        result += (1 - share) * stiff.applied(lost, free, trust)
+    return np.where(free, result, 0.0)
+
+
+def bent_fill(
+    host: np.ndarray, filled: np.ndarray, region: np.ndarray, known: np.ndarray, ring: np.ndarray, mm: Sequence[float]
+) -> np.ndarray:
+    """A filling that bends as the host does, along the axes along which that was resampled from thicker slices.
+
+    The host's slope goes on into the region. A lesion's border does so too, which is no tissue's slope: the mean over
+    all voxels that are equally deep in the region, along the axis, stays that of the filling.
+
+    Args:
+        host: one channel, (X, Y, Z); says how it bends where it is known.
+        filled: the host with the region filled, whose values around the region are the host's.
+        region: where it is filled, boolean (X, Y, Z).
+        known: where the host shows tissue that was not filled, boolean.
+        ring: the tissue that says which axes are blunt (:class:`Stiffness`), boolean.
+        mm: mm per spatial axis.
+
+    Returns:
+        Array of the same shape, ``filled`` outside the region, and everywhere if no axis is blunt.
+    """
+    box = bounding_box(region, [int(np.ceil(_REACH_MM / size)) for size in mm])
+    part, inside = filled[box], region[box]
+    (stiff,) = Stiffness.of(host[None], known, ring, mm, region, box)
+    for axis, weights in zip(stiff.axes, stiff.weights, strict=True):
+        lines = np.broadcast_to(inside.any(axis, keepdims=True), inside.shape)
+        bent = Stiffness((axis,), (weights,)).applied(part, lines, np.where(inside, 1.0, _FIXED))
+        lost = (part - bent)[inside]
+        depth = _depth(inside, axis)[inside]
+        means = np.bincount(depth, lost) / np.maximum(np.bincount(depth), 1)
+        part = part.copy()
+        part[inside] += means[depth] - lost
+    result = filled.copy()
+    result[box] = part
+    return result
+
+
+def _depth(inside: np.ndarray, axis: int) -> np.ndarray:
+    """How many voxels deep in a mask each voxel is along an axis; as many as the axis has if the mask has no end."""
+    far = float(sum(inside.shape))
+    apart = distance_transform_edt(inside, [1.0 if along == axis else far for along in range(inside.ndim)])
+    return np.minimum(np.rint(apart), inside.shape[axis]).astype(int)
+
+
+def bent_result(host: np.ndarray, result: np.ndarray, weight: np.ndarray, mm: Sequence[float]) -> np.ndarray:
+    """A volume that differs from its host by ``weight * (result - host)``, made to bend as the host does.
+
+    A host that was not resampled from thicker slices is told at once.
+
+    Args:
+        host, result: (C, X, Y, Z).
+        weight: (1, X, Y, Z) or (C, X, Y, Z), in [0, 1]; where it is 0 nothing changes.
+        mm: mm per spatial axis.
+
+    Returns:
+        float64 array of the host's shape.
+    """
+    new, weights = host.astype(np.float64), np.broadcast_to(weight, host.shape)
+    altered = np.asarray((weights > 0).any(axis=0))
+    if not altered.any():
+        return new
+    box = in_all(reach_box(altered, mm, _REACH_MM))
+    old, shares = new[box], weights[box]
+    known = np.asarray(np.isfinite(old).all(axis=0))
+    free = (shares > 0) & known
+    if not free.any():
+        return new
+    around = outside_distance(free.any(axis=0), mm, reach_mm=_REACH_MM) <= _REACH_MM
+    stiff = Stiffness.of(np.where(known, old, 0.0), known, around, mm)
+    for channel, share, other, where, one in zip(old, shares, result[box], free, stiff, strict=True):
+        change = np.where(where, share * (np.where(where, other, channel) - channel), 0.0)
+        channel += one.applied(change, where, np.ones(where.shape))
+    return new
 
 
 def _whole(known: np.ndarray, axis: int) -> np.ndarray:

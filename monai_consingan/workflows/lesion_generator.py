@@ -23,13 +23,13 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.likeness import likeness, normal_view
+from monai_consingan.transforms.generation.examples import likeness, normal_view
 from monai_consingan.transforms.insertion.donor import Donor, read_donor
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop, crop_lesions
+from monai_consingan.transforms.insertion.donor import DonorCrop, crop_lesions
 from monai_consingan.workflows.new_lesion import MAKERS, Donors, NewLesion, lesion_measures
 
 COPY = 0.95
-"""Likeness (:func:`monai_consingan.transforms.generation.likeness.likeness`) from which a lesion counts as a copy."""
+"""Likeness (:func:`monai_consingan.transforms.generation.examples.likeness`) from which a lesion counts as a copy."""
 
 _SIZE_NOISE = 0.15  # of diameters that are the donors', on a scale of ratios
 _SIZE_REACH = 0.6  # how far from its own size a donor is used, on a scale of ratios
@@ -58,7 +58,7 @@ class LesionGenerator:
 
     Every lesion is checked: its label hangs together, it has the size and kind that were asked for, it stands out in
     the leading sequence, its intensities are within its donor's, and it is no copy of a donor
-    (:func:`monai_consingan.transforms.generation.likeness.likeness` below 0.95). What does not pass is drawn again.
+    (:func:`monai_consingan.transforms.generation.examples.likeness` below 0.95). What does not pass is drawn again.
 
     Args:
         donors: the donors, which are read one by one, each a pair of image (C, H, W, D) and label (1, H, W, D), or a

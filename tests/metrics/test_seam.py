@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from scipy import ndimage
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import seam
+from monai_consingan.metrics import level_jump, seam, texture
 
 
 def square(size: int = 32, start: int = 12, stop: int = 20) -> np.ndarray:
@@ -147,3 +149,118 @@ def test_blurring_the_border_of_a_real_paste_lowers_the_seam() -> None:
 def test_errors_name_what_is_wrong(image: np.ndarray, mask: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ConSinGANError, match=message):
         seam(image, mask, **options)
+
+
+def tissue(seed: int = 0) -> np.ndarray:
+    return np.random.RandomState(seed).normal(100, 5, (1, 40, 40, 20))
+
+
+MASK = np.zeros((1, 40, 40, 20))
+MASK[0, 12:28, 12:28, 4:16] = 1
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_bands_are_found_along_their_axis_only(axis: int) -> None:
+    image = tissue()
+    bands = np.moveaxis(image, 1 + axis, -1)
+    bands[..., ::2] += 5 * np.moveaxis(MASK, 1 + axis, -1)[..., ::2]
+    found = [level_jump(image, MASK, along=along) for along in range(3)]
+    assert found.pop(axis) > 2 * max(found)
+
+
+def test_gain_offset_and_slopes_do_not_matter() -> None:
+    image = tissue()
+    slope = np.arange(20.0) * 7
+    for along in range(3):
+        found = level_jump(image, MASK, along=along)
+        assert level_jump(3 * image + 500, MASK, along=along) == pytest.approx(found)
+        assert level_jump(image + slope, MASK, along=along) == pytest.approx(found)
+
+
+def test_what_has_no_three_slices_is_not_measurable() -> None:
+    assert math.isnan(level_jump(tissue(), np.where(np.arange(20) < 6, MASK, 0), along=2))
+    assert math.isnan(level_jump(tissue()[..., :2], MASK[..., 4:6], along=2))
+
+
+def test_even_surroundings() -> None:
+    flat = np.full((1, 40, 40, 20), 7.0)
+    assert math.isnan(level_jump(flat, MASK, along=2))
+    flat[..., ::2] += MASK[..., ::2]
+    assert level_jump(flat, MASK, along=2) == math.inf
+
+
+def large_square(start: int = 20, stop: int = 44) -> np.ndarray:
+    mask = np.zeros((1, 64, 64), dtype=np.uint8)
+    mask[0, start:stop, start:stop] = 1
+    return mask
+
+
+def checkerboard() -> np.ndarray:
+    return (-1.0) ** np.add.outer(np.arange(64), np.arange(64))[None]
+
+
+def test_the_same_pattern_on_both_sides_is_one() -> None:
+    # Far from the border, so that both sides have the same neighbourhoods.
+    mask, ring = large_square(), large_square(10, 54)
+    image = 100 + checkerboard()
+    assert texture(image, mask) == pytest.approx(1.0, rel=0.05)
+    assert texture(image, mask, exclude=ring - mask, spacing=0.6) == pytest.approx(1.0, rel=0.05)
+
+
+@given(factor=st.floats(0.0, 4.0), step=st.floats(-50.0, 200.0))
+def test_energy_grows_with_the_square_and_a_step_is_no_texture(factor: float, step: float) -> None:
+    rng = np.random.RandomState(0)
+    image = rng.normal(0.0, 5.0, (1, 64, 64))
+    mask = large_square()
+    changed = np.where(mask > 0, factor * image + step, image) + 1000.0
+    assert texture(changed, mask) == pytest.approx(factor**2 * texture(image + 1000.0, mask), rel=1e-6, abs=1e-9)
+
+
+def test_agrees_with_means_of_the_same_side_taken_voxel_by_voxel() -> None:
+    rng = np.random.RandomState(1)
+    image = rng.uniform(50, 100, (1, 18, 17))
+    mask = np.zeros((1, 18, 17))
+    mask[0, 6:11, 7:11] = 1
+    inside = mask[0] > 0
+    near = (ndimage.distance_transform_edt(~inside) <= 3) & ~inside
+    places = np.argwhere(np.ones_like(inside))
+
+    def energy(side: np.ndarray, where: np.ndarray) -> float:
+        found = []
+        for place in np.argwhere(where):
+            offset = places - place
+            weight = np.exp(-0.5 * (offset**2).sum(1)) * (np.abs(offset).max(1) <= 3) * side.ravel()
+            found.append((image[0][tuple(place)] - (weight * image.ravel()).sum() / weight.sum()) ** 2)
+        return float(np.mean(found))
+
+    expected = energy(inside, inside) / energy(~inside, near)
+    assert texture(image, mask, spacing=8 / 3) == pytest.approx(expected)
+
+
+def test_blurred_is_smoother_and_rougher_is_rougher() -> None:
+    image, mask = np.random.RandomState(0).normal(100, 5, (1, 64, 64)), large_square()
+    blurred = np.where(mask > 0, ndimage.gaussian_filter(image, (0, 1, 1)), image)
+    assert texture(blurred, mask) < 0.1
+    assert texture(np.where(mask > 0, 100 + 2 * (image - 100), image), mask) > 3.5
+
+
+def test_axis_leaves_out_what_changes_between_slices() -> None:
+    volume, mask = np.repeat((100 + checkerboard())[..., None], 5, axis=3), np.zeros((1, 64, 64, 5))
+    volume += np.array([0.0, 30.0, 0.0, 30.0, 0.0])
+    mask[..., 2] = large_square()
+    flat = texture(volume[..., 2], mask[..., 2])
+    assert texture(volume, mask, axis=2) == pytest.approx(flat)
+    assert texture(volume, mask) != pytest.approx(flat, rel=0.01)
+
+
+def test_flat_tissue_and_no_tissue() -> None:
+    mask = large_square()
+    rough = np.where(mask > 0, checkerboard(), 0.0) + 100.0
+    assert texture(rough, mask) == np.inf
+    assert np.isnan(texture(np.full((1, 64, 64), 100.0), mask))
+    assert np.isnan(texture(rough, mask, exclude=1 - mask))
+
+
+def test_needs_a_mask() -> None:
+    with pytest.raises(ConSinGANError, match="empty"):
+        texture(100 + checkerboard(), np.zeros((1, 64, 64)))

@@ -12,9 +12,9 @@ from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.lesion_painter import LesionPainter
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.shapes import Outline
-from monai_consingan.transforms.generation.surroundings import tissue_around
 from monai_consingan.transforms.generation.textured import draw_guide, in_tissue
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.generation.warped import tissue_around
+from monai_consingan.transforms.insertion.donor import DonorCrop
 
 pytestmark = pytest.mark.usefixtures("tiny_painter")
 

@@ -13,10 +13,9 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import HostKnowledge, find_placement
-from monai_consingan.transforms.coarse_grid import block_means
-from monai_consingan.transforms.insertion.search import search_place
-from monai_consingan.transforms.insertion.search_space import SearchSpace
-from monai_consingan.transforms.kept_hosts import known_host
+from monai_consingan.transforms.host_knowledge import known_host
+from monai_consingan.transforms.insertion.search import SearchSpace, search_place
+from monai_consingan.transforms.room import block_means
 
 SHAPE = (68, 76, 60)
 

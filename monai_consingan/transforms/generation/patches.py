@@ -8,8 +8,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from monai_consingan.distance import outside_distance
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
-from monai_consingan.transforms.smooth import mean_of_known
+from monai_consingan.transforms.bands import mean_of_known
+from monai_consingan.transforms.insertion.donor import DonorCrop
 
 _COARSE_MM = 1.5
 _PASSES_MM = (9.0, 5.0)

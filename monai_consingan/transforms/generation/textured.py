@@ -10,16 +10,50 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_consingan.distance import reach_box
-from monai_consingan.transforms.generation.examples import Example
+from monai_consingan.transforms.generation.examples import Example, relative_depth
 from monai_consingan.transforms.generation.patches import patch_texture
-from monai_consingan.transforms.generation.profile import Profile
 from monai_consingan.transforms.generation.shapes import Outline, draw_label, draw_outline
-from monai_consingan.transforms.generation.surroundings import tissue_around
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.generation.warped import tissue_around
+from monai_consingan.transforms.insertion.donor import DonorCrop
 
+_DEPTHS = np.linspace(0.05, 0.95, 7)
+_POINT_MM = 0.6  # the width of what a scanner makes of a point
+_FEWEST_BINNED = 8
 _SOFT_MM = 0.6
 _CONTRAST = 0.1
 _FEWEST = 20  # voxels that say how strong texture is
+
+
+def paint_profile(example: Example, label: np.ndarray) -> NDArray[np.float64]:
+    """The picture of a label by a donor's profile: brightness by label value and depth, without texture.
+
+    Args:
+        example: the donor; its profile has seven depths from 0.05 to 0.95 of the greatest, and the tissue around.
+        label: label values on the donor's spacing, (\\*spatial).
+
+    Returns:
+        Array (C, \\*spatial).
+    """
+    crop = example.crop
+    image, depth = crop.image.astype(np.float64), relative_depth(crop.label > 0, crop.spacing)
+    depth_here = relative_depth(label > 0, crop.spacing)
+    picture = np.empty((len(example.level), *label.shape))
+    picture[:] = example.level[:, None, None, None]
+    for value in np.unique(crop.label[crop.label > 0]):
+        of_donor, here = crop.label == value, label == value
+        rows = _binned(image[:, of_donor], depth[of_donor])
+        picture[:, here] = [np.interp(depth_here[here], _DEPTHS, row) for row in rows]
+    return ndimage.gaussian_filter(picture, [0, *(_POINT_MM / mm for mm in crop.spacing)])
+
+
+def _binned(values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of (C, n) values around depths, (C, 7); between and beyond those with few values, interpolated."""
+    nearest = np.abs(at[:, None] - _DEPTHS).argmin(axis=1)
+    filled = [number for number in range(len(_DEPTHS)) if (nearest == number).sum() >= _FEWEST_BINNED]
+    if not filled:
+        return np.repeat(values.mean(axis=1)[:, None], len(_DEPTHS), axis=1)
+    means = np.stack([values[:, nearest == number].mean(axis=1) for number in filled], axis=1)
+    return np.stack([np.interp(_DEPTHS, _DEPTHS[filled], row) for row in means])
 
 
 def procedural_lesion(
@@ -65,9 +99,9 @@ def draw_guide(
     Args:
         example, outlines, diameter, rng: see :func:`procedural_lesion`.
     """
-    label, profile = draw_label(example, draw_outline(outlines, rng), diameter, rng), Profile.of(example)
+    label = draw_label(example, draw_outline(outlines, rng), diameter, rng)
     contrast, level = np.exp(rng.normal(0, _CONTRAST)), example.level[:, None, None, None]
-    return label, level + contrast * (profile.painted(label, example.crop.spacing) - level)
+    return label, level + contrast * (paint_profile(example, label) - level)
 
 
 def _texture_of(example: Example) -> tuple[DonorCrop, NDArray[np.float64]]:
@@ -76,7 +110,7 @@ def _texture_of(example: Example) -> tuple[DonorCrop, NDArray[np.float64]]:
     box = reach_box(crop.label > 0, crop.spacing, 3 * _SOFT_MM)
     inside = (slice(None), *box)
     near = replace(crop, image=crop.image[inside], label=crop.label[box], valid=crop.valid[box])
-    return near, near.image - Profile.of(example).painted(near.label, crop.spacing)
+    return near, near.image - paint_profile(example, near.label)
 
 
 def _of_donors_strength(

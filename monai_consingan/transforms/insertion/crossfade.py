@@ -10,9 +10,9 @@ import numpy as np
 from monai_consingan.arrays import as_array, check_masks, check_shape
 from monai_consingan.distance import signed_distance
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.transforms.bands import mean_of_known
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.smooth import mean_of_known
 
 _MAX_GAIN = 1.5
 _TEXTURE_MM = 1.0  # standard deviation of the gaussian mean

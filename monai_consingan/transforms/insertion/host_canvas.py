@@ -14,12 +14,11 @@ from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import NoPlaceError
+from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.canvas import Canvas, Patch
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
-from monai_consingan.transforms.insertion.move import move
+from monai_consingan.transforms.insertion.donor import DonorCrop
 from monai_consingan.transforms.insertion.oedema import bounded_oedema
-from monai_consingan.transforms.insertion.pasting import Pasting
+from monai_consingan.transforms.insertion.pasting import Canvas, Pasting, Patch
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.mass_effect import Push
 

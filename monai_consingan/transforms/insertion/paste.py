@@ -25,12 +25,11 @@ from monai_consingan.arrays import (
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.canvas import Canvas, PastedLesion
 from monai_consingan.transforms.insertion.match import tissue_ring
-from monai_consingan.transforms.insertion.move import move
-from monai_consingan.transforms.insertion.pasting import Pasting
+from monai_consingan.transforms.insertion.pasting import Canvas, PastedLesion, Pasting
 from monai_consingan.transforms.insertion.placement import check_in_tissue
 from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 

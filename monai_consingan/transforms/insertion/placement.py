@@ -16,8 +16,7 @@ from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import WHOLE_HEAD_MM, tissue_level
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.search import search_place
-from monai_consingan.transforms.insertion.search_space import RING_MM, SearchSpace
+from monai_consingan.transforms.insertion.search import RING_MM, SearchSpace, search_place
 from monai_consingan.transforms.room import Room
 
 

@@ -29,14 +29,11 @@ from monai_consingan.data import sequence_names
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
-from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.canvas import PastedLesion
-from monai_consingan.transforms.insertion.donor import check_entry, read_one
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host
+from monai_consingan.transforms.insertion.donor import DonorCrop, check_entry, read_one
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.host_canvas import HostCanvas
-from monai_consingan.transforms.insertion.pasting import Pasting
-from monai_consingan.transforms.kept_hosts import known_host
+from monai_consingan.transforms.insertion.pasting import PastedLesion, Pasting
 from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
     RandRedrawnLesion,

@@ -1,19 +1,82 @@
-"""The search behind automatic placement."""
+"""The search behind automatic placement: of all shifts, or on the coarse grid of a large head."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from scipy import ndimage
 
+from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import NoPlaceError
-from monai_consingan.transforms.insertion.coarse_search import search_coarsely
-from monai_consingan.transforms.insertion.convolution import valid_convolution
-from monai_consingan.transforms.insertion.search_space import BEST_SHARE, SearchSpace
+from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.quick import valid_convolution
+from monai_consingan.transforms.room import LEVELS, CoarseGrid, block_means, unlikeness
 
+RING_MM = 6.0
+BEST_SHARE = 0.05
 _AT_ONCE = 2**22  # voxels
+_OVERLAP = 0.08  # of a template of one block with what is blocked, up to which a coarse place may be one
+_TRIES = 64
+_LOOKS = 2
+
+
+@dataclass
+class SearchSpace:
+    """What a search has to know of the host.
+
+    Attributes:
+        values: intensities of the channel that is looked at, (\\*spatial).
+        known: what is known of the host.
+        axis: spatial axis perpendicular to the slices, or None for a search in space.
+        others: labels of lesions that are there already, (\\*spatial).
+        level: intensity of what surrounded the lesion in its donor, in spreads from the median of the head.
+        clearance_mm: distance to keep from other lesions.
+        channel: which channel that is.
+    """
+
+    values: np.ndarray
+    known: HostKnowledge
+    axis: int | None
+    others: np.ndarray
+    level: float = 0.0
+    clearance_mm: float = 0.0
+    channel: int = 0
+
+    @property
+    def mm(self) -> tuple[float, ...]:
+        """Spacing."""
+        return self.known.spacing
+
+    def unlike(self, window: tuple[slice, ...] = ()) -> np.ndarray:
+        """Per voxel how unlike the intensity is to that wanted; other lesions are 1. A window gives a part of all."""
+        level = self.known.channels[self.channel].level
+        return np.where(self.others[window] > 0, 1.0, unlikeness(self.values[window], level, self.level))
+
+    def allowed(self, edge_mm: float) -> np.ndarray:
+        """In the box around the head, where a lesion may have voxels: deep enough, and clear of other lesions."""
+        allowed = self.known.depth > edge_mm
+        pads = [int(np.ceil(self.clearance_mm / mm)) for mm in self.mm]
+        near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(self.known.box, pads, strict=True))
+        others = self.others[near] > 0
+        if others.any():
+            inner = tuple(slice(b.start - n.start, b.stop - n.start) for b, n in zip(self.known.box, near, strict=True))
+            close, clear = reach_box(others, self.mm, self.clearance_mm), np.ones(others.shape, bool)
+            clear[close] = outside_distance(others[close], self.mm) > self.clearance_mm
+            allowed &= clear[inner]
+        return allowed
+
+    @property
+    def reach(self) -> list[int]:
+        """How many voxels along every axis the surroundings of a lesion reach that are looked at."""
+        return [0 if axis == self.axis else int(RING_MM // mm) for axis, mm in enumerate(self.mm)]
+
+    def footprint(self, template: np.ndarray) -> np.ndarray:
+        """A template and the 6 mm around it, boolean, in a box with margins of :attr:`reach`."""
+        padded = np.pad(template, [(more, more) for more in self.reach])
+        return np.asarray(outside_distance(padded, self.mm, self.axis) <= RING_MM)
 
 
 def search_place(
@@ -132,3 +195,142 @@ def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray) ->
         # rounded, so that the order of equal places does not hang on the last bits of a Fourier transform
         scores[here] = total[tuple((starts[here] - first).T)].round(4)
     return scores
+
+
+def search_coarsely(
+    place: SearchSpace, template: np.ndarray, rng: np.random.RandomState, edge_mm: float
+) -> tuple[tuple[int, ...], int, float] | None:
+    """One of the best places, looked for on the host's coarse grid.
+
+    Of the coarse places at which the template seems to fit, the best twentieth are taken in random order, each a little
+    aside; of the first few that do fit, voxel by voxel, it is the one most alike.
+
+    Args:
+        place: the search.
+        template: the lesion in its box, boolean.
+        rng: random state that is drawn from.
+        edge_mm: distance to keep from the edge of the head.
+
+    Returns:
+        First corner, about how many there are, and unlikeness; None where nothing was found.
+    """
+    grid = place.known.coarse
+    maps = place.known.channels[place.channel].coarse
+    if grid is None or maps is None:
+        return None
+    cover = _covered(template, grid.size)
+    if any(n < c for n, c in zip(grid.depth.shape, cover.shape, strict=True)):
+        return None
+    block = float(np.mean([n * mm for n, mm in zip(grid.size, place.mm, strict=True)]))
+    blocked = np.clip(0.5 + (edge_mm - grid.depth) / block, 0, 1)
+    fits = valid_convolution(blocked, np.flip(cover)) <= _OVERLAP * cover.sum() ** (2 / 3)
+    pads, reach = (
+        [int(np.ceil(far / (n * mm))) for n, mm in zip(grid.size, place.mm, strict=True)]
+        for far in (place.clearance_mm, RING_MM)
+    )
+    if place.axis is not None:
+        reach[place.axis] = 0
+    margin, margins = ([pad * n for pad, n in zip(blocks, grid.size, strict=True)] for blocks in (pads, reach))
+    wide = [max(pair) for pair in zip(margin, margins, strict=True)]
+    padded = np.pad(template, [(more, more) for more in wide])
+    away = outside_distance(padded, place.mm)
+    beside = away if place.axis is None else outside_distance(padded, place.mm, place.axis)
+    kept = _trimmed(away, wide, margin) <= place.clearance_mm
+    _clear(fits, place, grid, _covered(kept, grid.size), pads)
+    corners = np.argwhere(fits)
+    if not len(corners):
+        return None
+    around = _covered(_trimmed(beside, wide, margins) <= RING_MM, grid.size)
+    unlike = np.pad(_between(maps, place.level), [(r, r) for r in reach], mode="edge")
+    scores = valid_convolution(unlike, np.flip(around / around.sum()))[tuple(corners.T)]
+    count = max(1, int(np.ceil(BEST_SHARE * len(corners))))
+    best = corners[np.argpartition(scores, count - 1)[:count]]
+    footprint = _trimmed(beside, wide, place.reach) <= RING_MM
+    found: list[tuple[float, tuple[int, ...]]] = []
+    for corner in best[rng.permutation(len(best))[:_TRIES]]:
+        start = np.asarray(grid.start) + corner * grid.size + rng.randint(grid.size)
+        if _fits(place, template, start, edge_mm) and not _near_others(place, kept, start - margin):
+            found.append((_unlikeness_at(place, footprint, start), tuple(int(s) for s in start)))
+            if len(found) == _LOOKS:
+                break
+    if not found:
+        return None
+    unlike_there, chosen = min(found)
+    return chosen, len(corners) * int(np.prod(grid.size)), unlike_there
+
+
+def _covered(template: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Which share of every block a template covers that begins with a block."""
+    padded = np.pad(template, [(0, -n % step) for n, step in zip(template.shape, size, strict=True)])
+    return block_means(padded, size)
+
+
+def _trimmed(array: np.ndarray, margins: Sequence[int], wanted: Sequence[int]) -> np.ndarray:
+    """An array with narrower margins."""
+    less = [have - want for have, want in zip(margins, wanted, strict=True)]
+    return array[tuple(slice(n, size - n) for n, size in zip(less, array.shape, strict=True))]
+
+
+def _clear(fits: np.ndarray, place: SearchSpace, grid: CoarseGrid, kept: np.ndarray, pads: Sequence[int]) -> None:
+    """Take away those coarse places at which other lesions lie in what has to be kept clear of them.
+
+    Args:
+        fits: the places, which are changed.
+        place: the search.
+        grid: the host's.
+        kept: what has to be kept clear, as a share of every block.
+        pads: how many blocks that is more than the template on every side.
+    """
+    spans = [n * step for n, step in zip(grid.depth.shape, grid.size, strict=True)]
+    marked = place.others[tuple(slice(low, low + n) for low, n in zip(grid.start, spans, strict=True))] > 0
+    if not marked.any():
+        return
+    blocks = [(b.start // n, -(-b.stop // n)) for b, n in zip(bounding_box(marked), grid.size, strict=True)]
+    shares = block_means(
+        marked[tuple(slice(a * n, b * n) for (a, b), n in zip(blocks, grid.size, strict=True))], grid.size
+    )
+    more = [n - 1 for n in kept.shape]
+    overlap = valid_convolution(np.pad(shares, [(n, n) for n in more]), np.flip(kept))
+    first = [low + pad - n for (low, _), pad, n in zip(blocks, pads, more, strict=True)]
+    window, part = _within(np.asarray(first), overlap.shape, fits.shape)
+    fits[window] &= overlap[part] <= _OVERLAP
+
+
+def _between(maps: np.ndarray, level: float) -> np.ndarray:
+    """The map of a level, by the parabola through those of three levels."""
+    level, total = float(np.clip(level, LEVELS[0], LEVELS[-1])), np.zeros(maps.shape[1:], np.float32)
+    for own, values in zip(LEVELS, maps, strict=True):
+        others = [other for other in LEVELS if other != own]
+        total += values * np.prod([(level - other) / (own - other) for other in others])
+    return total
+
+
+def _fits(place: SearchSpace, template: np.ndarray, start: np.ndarray, edge_mm: float) -> bool:
+    """Whether every voxel of a template is allowed."""
+    low = start - place.known.start
+    if (low < 0).any() or (low + template.shape > place.known.depth.shape).any():
+        return False
+    window = tuple(slice(a, a + n) for a, n in zip(low, template.shape, strict=True))
+    return bool((place.known.depth[window][template] > edge_mm).all())
+
+
+def _near_others(place: SearchSpace, kept: np.ndarray, start: np.ndarray) -> bool:
+    """Whether other lesions lie in what has to be kept clear of them."""
+    window, part = _within(start, kept.shape, place.values.shape)
+    return bool((place.others[window][kept[part]] > 0).any())
+
+
+def _unlikeness_at(place: SearchSpace, footprint: np.ndarray, start: np.ndarray) -> float:
+    """Mean unlikeness of the host inside and around a template, whose footprint is given, at one corner."""
+    window, part = _within(start - np.asarray(place.reach), footprint.shape, place.values.shape)
+    return round(float(place.unlike(window)[footprint[part]].mean()), 4)
+
+
+def _within(
+    start: np.ndarray, size: Sequence[int], shape: Sequence[int]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """What of an array a box covers, and which part of the box does."""
+    window = tuple(
+        slice(max(0, low), max(0, min(low + n, end))) for low, n, end in zip(start, size, shape, strict=True)
+    )
+    return window, tuple(slice(w.start - low, w.stop - low) for w, low in zip(window, start, strict=True))

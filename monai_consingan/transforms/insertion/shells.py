@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import bounding_box, reach_box
 
 _LEAST = 4  # voxels that the outermost shell has at least
 _SMOOTH_MM = 1.0  # standard deviation of the gaussian that takes the steps of voxels from distances
 _FAR = 3.0  # standard deviations at which it ends
+_UNSEEN, _SEEN = 1.25, 2.5  # spreads of the host's tissue by which a source differs that is no lesion, or is one
 _ROUNDS = 6  # of finding the means of parts with soft edges, after which those of thin ones are there too
 
 
@@ -152,6 +154,25 @@ class Shells:
         found = _at_shells(values, self._smooth)
         found += _at_shells(values - found, self._sides)
         return found + self._parts.means(values - found)
+
+
+def stands_out(host: np.ndarray, change: np.ndarray, profile: np.ndarray, ring: np.ndarray, parts: np.ndarray) -> float:
+    """Whether a source is another thing than the host's tissue around, as a whole or a part of it: from 0 to 1.
+
+    As a whole it is by its radial profile, in which a bright rim and a dark core count both; a part is by its mean.
+
+    Args:
+        host: one channel.
+        change: source less host.
+        profile: mean of that at every distance from the mask's border.
+        ring: the tissue around.
+        parts: the mask, a value above 0 for each part that is told apart.
+    """
+    spread = robust_spread(host[ring] if ring.any() else host)
+    means = [float(change[parts == value].mean()) for value in np.unique(parts[parts > 0])]
+    far = max(float(np.sqrt((profile[parts > 0] ** 2).mean())), *map(abs, means)) - _UNSEEN * spread
+    share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
+    return share * share * (3 - 2 * share)
 
 
 def faded_profile(change: np.ndarray, depths: Depths, mm: Sequence[float], fade_mm: float) -> np.ndarray:

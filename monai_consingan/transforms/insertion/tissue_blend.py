@@ -12,12 +12,11 @@ from scipy.ndimage import maximum_filter1d
 from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.bands import CUT, as_strong, without_fine
-from monai_consingan.transforms.insertion.bends import bent, stands_out
+from monai_consingan.transforms.bands import CUT, as_strong, without_fine
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
-from monai_consingan.transforms.insertion.shells import Depths, Shells, faded_profile
+from monai_consingan.transforms.insertion.shells import Depths, Shells, faded_profile, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.stiffness import Stiffness
+from monai_consingan.transforms.stiffness import Stiffness, bent
 
 __all__ = ["TissueBlend"]
 
@@ -198,7 +197,7 @@ class TissueBlend:
             source, everywhere = source.copy(), np.ones(known.shape)
             for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
                 change = new - channel
-                new[...] = channel + bent(change, one.within(known), share, shells, known, everywhere, profile)
+                new[...] = channel + bent(change, one.within(known), share, shells.means, known, everywhere, profile)
         part = self._near(host, source, pasted, share, near, **given)
         touched, reachable = (part != old).any(axis=0), known & (around <= self.reach_mm)
         trust = np.select([depths.mask, touched], _TRUST[:2], _TRUST[2])
@@ -206,7 +205,7 @@ class TissueBlend:
             free = touched
             for axis in one.axes:
                 free = maximum_filter1d(free, 2 * int(self.extend_mm / mm[axis]) + 1, axis, mode="constant")
-            change = bent(new - channel, one, share, shells, free & reachable, trust)
+            change = bent(new - channel, one, share, shells.means, free & reachable, trust)
             new[...] = np.where(change != 0, channel + change, channel)
         mixed[there] = part
         return mixed

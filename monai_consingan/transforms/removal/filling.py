@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_consingan.distance import bounding_box
+from monai_consingan.transforms.bands import Means, energy, pixel_widths, strength
 from monai_consingan.transforms.poisson import poisson_blend
-from monai_consingan.transforms.removal.bends import bent_fill
-from monai_consingan.transforms.removal.means import Means
 from monai_consingan.transforms.removal.place import ordinary
-from monai_consingan.transforms.removal.roughness import energy, pixel_widths, strength
+from monai_consingan.transforms.stiffness import bent_fill
 
 _FEW = 100  # voxels that say half as much of how rough the source is at a place as very many
 

@@ -17,8 +17,7 @@ from monai_consingan.arrays import image_identity
 from monai_consingan.background import find_background
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.head import head_mask
-from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.kept_hosts import KEPT
+from monai_consingan.transforms.host_knowledge import KEPT, HostKnowledge
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, head_symmetry
 
 

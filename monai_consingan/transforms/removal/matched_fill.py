@@ -11,11 +11,10 @@ import numpy as np
 from monai_consingan.arrays import as_array, check_masks, check_number, check_shape, in_all
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.morphology import connected_parts, within
+from monai_consingan.transforms.bands import finest
+from monai_consingan.transforms.boxes import connected_parts, within
 from monai_consingan.transforms.removal.filling import Filling
-from monai_consingan.transforms.removal.moves import moved
-from monai_consingan.transforms.removal.place import OUTSIDE, best_place, ordinary
-from monai_consingan.transforms.removal.roughness import finest
+from monai_consingan.transforms.removal.place import OUTSIDE, best_place, moved, ordinary
 from monai_consingan.transforms.removal.warp import Warp, fitted_warp
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only

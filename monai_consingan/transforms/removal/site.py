@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from monai_consingan.arrays import as_array, check_axis, in_all
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.morphology import connected_parts, within
+from monai_consingan.transforms.boxes import connected_parts, within
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.flipud import flip_mirror

@@ -16,7 +16,7 @@ from monai_consingan.arrays import as_array, check_number
 from monai_consingan.distance import bounding_box, marked_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.ranks import median, percentiles
-from monai_consingan.transforms.between import between
+from monai_consingan.transforms.quick import between
 
 NO_SYMMETRY = "the image does not mirror to itself"
 """How the reason begins why the plane of symmetry is not known."""

@@ -13,9 +13,8 @@ from scipy.ndimage import distance_transform_edt, map_coordinates, spline_filter
 from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import bounding_box
-from monai_consingan.transforms.along import along
-from monai_consingan.transforms.between import between
-from monai_consingan.transforms.removal.means import Means
+from monai_consingan.transforms.bands import Means
+from monai_consingan.transforms.quick import along, between
 
 _NEAR_MM = 3.0  # distance from the region at which what differs counts a third
 _SMOOTH_MM = 1.0  # standard deviation of the gaussian that leaves out what is too fine to be followed

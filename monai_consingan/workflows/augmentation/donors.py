@@ -13,7 +13,7 @@ from monai_consingan.data import file_sha256
 from monai_consingan.data.lesion_bank import BANK_FILE, LesionBank
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.bank import bank_donor
+from monai_consingan.transforms.insertion.donors import bank_donor
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.donors import LesionDraw
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, size_class

@@ -23,7 +23,7 @@ from monai_consingan.metrics import Limits, Where, measure_new_lesion
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.metrics.surroundings import reach_in_voxels
 from monai_consingan.transforms import HostKnowledge, PastedLesion
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.donor import DonorCrop
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
 from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.match import check_gain

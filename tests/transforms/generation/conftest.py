@@ -10,8 +10,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor_crop import crop_lesions
+from monai_consingan.transforms.insertion.donor import Donor, crop_lesions
 
 MakeDonor = Callable[..., Donor]
 

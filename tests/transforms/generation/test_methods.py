@@ -11,14 +11,16 @@ import pytest
 from scipy import ndimage
 
 from monai_consingan.distance import ball_diameter
-from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.likeness import likeness, normal_view
-from monai_consingan.transforms.generation.profile import Profile
-from monai_consingan.transforms.generation.shapes import Outline, draw_label
-from monai_consingan.transforms.generation.textured import patch_lesion, procedural_lesion, spectrum_texture
+from monai_consingan.transforms.generation.examples import Example, likeness, normal_view
+from monai_consingan.transforms.generation.shapes import Outline, axes_and_waves, draw_label
+from monai_consingan.transforms.generation.textured import (
+    paint_profile,
+    patch_lesion,
+    procedural_lesion,
+    spectrum_texture,
+)
 from monai_consingan.transforms.generation.warped import random_turn, warp_lesion
-from monai_consingan.transforms.generation.waves import axes_and_waves
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop
+from monai_consingan.transforms.insertion.donor import DonorCrop
 
 Make = Callable[[Example, float, np.random.RandomState], DonorCrop]
 
@@ -155,7 +157,7 @@ def test_a_label_has_the_volume_and_the_donors_shares(make_example: Any) -> None
 
 def test_a_profile_paints_its_donor(make_example: Any) -> None:
     example = make_example(radius=8.0, hollow=5.0)
-    picture = Profile.of(example).painted(example.crop.label, example.crop.spacing)
+    picture = paint_profile(example, example.crop.label)
     left = example.crop.image - picture
     inner = ndimage.binary_erosion(example.core) & ~ndimage.binary_dilation(example.crop.label == 1)
     assert left[:, inner].mean() == pytest.approx(0, abs=5)

@@ -1,5 +1,3 @@
-"""What becomes of a lesion that is made much smaller."""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -10,8 +8,10 @@ import pytest
 from scipy import ndimage
 
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.warped import warp_lesion
-from monai_consingan.transforms.generation.waves import axes_and_waves
+from monai_consingan.transforms.generation.shapes import axes_and_waves
+from monai_consingan.transforms.generation.warped import tissue_around, warp_lesion
+
+SHAPE = (45, 45, 45)
 
 
 def _striped(example: Example) -> Example:
@@ -57,3 +57,36 @@ def test_an_outline_stays_what_it_is_when_it_is_made_smaller(make_example: Any) 
     made = warp_lesion(Example.of(crop), 14.0, np.random.RandomState(0), strength=0.0)
     (_, donors), (_, made_smaller) = (axes_and_waves(one.label > 0, one.spacing) for one in (crop, made))
     assert made_smaller == pytest.approx(donors, rel=0.2)
+
+
+def test_the_donors_lesion_is_gone_from_its_tissue(make_example: Any) -> None:
+    example = make_example(radius=9.0, hollow=5.0)
+    image, valid = tissue_around(example, SHAPE, 14.0, np.random.RandomState(0))
+    assert image.shape == (2, *SHAPE)
+    middle = tuple(slice(12, 33) for _ in range(3))
+    for channel, level in zip(image, example.level, strict=True):
+        assert np.abs(channel[middle] - level).max() < 40  # noise of 5; the lesion is 100 and more off
+    assert valid[middle].all()
+
+
+def test_what_surrounds_the_donors_lesion_stays(make_example: Any) -> None:
+    """Oedema that is not made counts as no tissue, but is there."""
+    example = make_example(radius=6.0, oedema=5.0, channels=1)
+    image, valid = tissue_around(example, SHAPE, 12.0, np.random.RandomState(0))
+    away = np.sqrt(sum((g - 22) ** 2 for g in np.mgrid[:45, :45, :45]))
+    near = (away > 8) & (away < 9)
+    assert image[0, near].mean() == pytest.approx(120, abs=2)
+    assert not valid[near].any()
+    far = valid & (away > 14)
+    assert image[0, far].mean() == pytest.approx(100, abs=2)
+
+
+def test_no_tissue_is_made_up_beyond_the_donors_crop(make_example: Any) -> None:
+    example = make_example(radius=6.0)
+    crop = example.crop
+    cut = replace(example, crop=replace(crop, valid=crop.valid & (np.indices(crop.label.shape)[0] > 8)))
+    _, valid = tissue_around(cut, (81, 81, 81), 12.0, np.random.RandomState(0))
+    assert not valid[:18].any()
+    assert not valid[-18:].any()
+    assert valid[40, 40, 40]
+    assert 0.5 < valid[28:53, 28:53, 28:53].mean() < 1

@@ -8,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_consingan.data import to_host_grid
-from monai_consingan.transforms.insertion.donor_crop import DonorCrop, turn_donor
+from monai_consingan.transforms.insertion.donor import DonorCrop, turn_donor
 
 
 def _striped() -> DonorCrop:

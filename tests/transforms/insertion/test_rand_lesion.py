@@ -15,8 +15,7 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
 from monai_consingan.transforms import HostKnowledge, PrepareHostd, RandPasteLesion, RandPasteLesiond
-from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor_crop import crop_lesions
+from monai_consingan.transforms.insertion.donor import Donor, crop_lesions
 
 PLAIN = {"flip_prob": 0.0, "rotate_range": 0.0, "scale_range": (1.0, 1.0), "blend": "hard", "match": "none"}
 

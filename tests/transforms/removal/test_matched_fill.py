@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import seam, texture
 from monai_consingan.transforms import MatchedFill, RemoveLesion, poisson_blend
-from monai_consingan.transforms.removal.means import Means
+from monai_consingan.transforms.bands import Means
 
 NEAR = 5.0
 """A quarter of the structure's standard deviation."""

@@ -1,4 +1,4 @@
-"""Moving an array by whole voxels."""
+"""Parts of arrays: boxes in boxes, connected parts in theirs, and arrays moved by whole voxels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,30 @@ from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
+from scipy import ndimage
 
 from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.distance import bounding_box
+
+
+def connected_parts(mask: np.ndarray) -> list[tuple[tuple[slice, ...], np.ndarray]]:
+    """The parts of a mask whose voxels touch, be it at corners: the box of each, and where in it the part is."""
+    if not mask.any():
+        return []
+    whole = bounding_box(mask)
+    labels, count = ndimage.label(mask[whole], np.ones((3,) * mask.ndim))
+    found = []
+    for number, box in enumerate(ndimage.find_objects(labels, count), start=1):
+        place = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(whole, box, strict=True))
+        found.append((place, labels[box] == number))
+    return found
+
+
+def within(part: np.ndarray, box: Sequence[slice], near: Sequence[slice]) -> np.ndarray:
+    """A mask of a box in a larger box, False elsewhere."""
+    found = np.zeros([side.stop - side.start for side in near], bool)
+    found[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, near, strict=True))] = part
+    return found
 
 
 def move(array: NdarrayOrTensor, offset: Sequence[int], fill: float = 0, shape: Sequence[int] | None = None) -> Any:

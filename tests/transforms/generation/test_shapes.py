@@ -1,11 +1,9 @@
-"""What is measured of an outline."""
-
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from monai_consingan.transforms.generation.waves import axes_and_waves
+from monai_consingan.transforms.generation.shapes import axes_and_waves
 
 
 def _ball(radius: np.ndarray | float, spacing: tuple[float, float, float]) -> np.ndarray:

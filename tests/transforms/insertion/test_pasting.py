@@ -5,7 +5,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_consingan.transforms.insertion.canvas import Canvas, Patch
+from monai_consingan.transforms.insertion.pasting import Canvas, Patch
 
 SHAPE = (9, 8, 7)
 BOX = (slice(2, 5), slice(3, 6), slice(1, 4))

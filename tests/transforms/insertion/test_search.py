@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_consingan.transforms.coarse_grid import CoarseGrid, block_means
-from monai_consingan.transforms.insertion.coarse_search import _OVERLAP, _clear
-from monai_consingan.transforms.insertion.convolution import valid_convolution
+from monai_consingan.transforms.insertion.search import _OVERLAP, _clear
+from monai_consingan.transforms.quick import valid_convolution
+from monai_consingan.transforms.room import CoarseGrid, block_means
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 0.05))

@@ -11,8 +11,7 @@ import numpy as np
 from _generated import MAKERS, Subject, lesion_features
 
 from monai_consingan.metrics.frd import compare_radiomics
-from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.examples import likeness, normal_view
+from monai_consingan.transforms.generation.examples import Example, likeness, normal_view
 from monai_consingan.workflows.new_lesion import Donors
 
 SPACE = ("long", "flat", "surface", "t1ce mean", "t1ce middle", "flair mean", "t2 mean")

@@ -22,10 +22,8 @@ from monai_consingan.data.sequences import chosen_channel, lead_channel, sequenc
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.models.bank import ModelBank
-from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.generation.examples import likeness, normal_view
-from monai_consingan.transforms.insertion.donor import Donor, read_donor
-from monai_consingan.transforms.insertion.donor import DonorCrop, crop_lesions
+from monai_consingan.transforms.generation.examples import Example, likeness, normal_view
+from monai_consingan.transforms.insertion.donor import Donor, DonorCrop, crop_lesions, read_donor
 from monai_consingan.workflows.new_lesion import MAKERS, Donors, NewLesion, lesion_measures
 
 COPY = 0.95

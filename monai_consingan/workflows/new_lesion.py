@@ -23,8 +23,7 @@ from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.shapes import Outline
 from monai_consingan.transforms.generation.textured import patch_lesion, procedural_lesion
 from monai_consingan.transforms.generation.warped import warp_lesion
-from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donor import DonorCrop
+from monai_consingan.transforms.insertion.donor import Donor, DonorCrop
 
 _FEWEST_VOXELS = 4
 

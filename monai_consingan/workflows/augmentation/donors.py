@@ -13,9 +13,8 @@ from monai_consingan.data import file_sha256
 from monai_consingan.data.lesion_bank import BANK_FILE, LesionBank
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.donors import bank_donor
 from monai_consingan.transforms.insertion.donor import Donor
-from monai_consingan.transforms.insertion.donors import LesionDraw
+from monai_consingan.transforms.insertion.donors import LesionDraw, bank_donor
 from monai_consingan.workflows.augmentation.survey import Lesion, ScanSurvey, size_class
 from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, load_pair
 

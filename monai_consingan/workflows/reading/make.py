@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +142,7 @@ def _real_scans(real: str | Path, folder: RunFolder) -> list[ScanRecord]:
 
 
 def _taken(cases: Iterator[_Shown], fewest: int, kind: str, where: Any, most: int = 0) -> list[_Shown]:
-    found = []
-    for case in cases:
-        found.append(case)
-        if len(found) == (most or fewest):
-            break
+    found = list(islice(cases, most or fewest))
     if len(found) < fewest:
         raise ConSinGANError(f"{where} has {len(found)} {kind} cases, but {fewest} are asked for: give a lower number.")
     return found

@@ -62,7 +62,7 @@ class CardView:
         planes = [(axis, box[axis].start + widest_slice(inside[box][None], axis)) for axis in axes]
         if inside.ndim == 3 and not all(n > 1 for n in inside.shape):  # one slice: it alone is a picture
             planes = [(axis, 0) for axis in range(3) if inside.shape[axis] == 1][:1]
-        extents = [_extent_mm(part) for part in _slices(inside[None].astype(np.uint8), image, planes)]
+        extents = [_extent_mm(part) for part in _slices(inside[None].view(np.uint8), image, planes)]
         spot = np.zeros((1, *inside.shape), np.uint8)
         spot[0][middle] = 1
         marks = _slices(spot, image, [(axis, middle[axis]) for axis, _ in planes])

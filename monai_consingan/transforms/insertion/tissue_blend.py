@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import gaussian_filter, maximum_filter1d
 
 from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
@@ -23,6 +23,7 @@ __all__ = ["TissueBlend"]
 _PRECISION = 1e-6  # of levels, far below the noise
 _TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
 _SHALLOW = 0.25  # share of a mask's greatest depth that the seam may run within it: a small one has none to spare
+_SOFT = 0.5  # share of that depth by which a profile is softened at most, or nothing would be left of a small mask's
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class TissueBlend:
     one of its parts, may bend nearly as it did in all of them, and its radial profile is left out of that: it is as
     sharp as the source's within the mask, and outside fades from the source's to the host's as far as anything changes.
     What does not stand out has no border that must be kept: there the seam may also run within the mask, and so in the
-    middle of a wide fade rather than at its end.
+    middle of a wide fade rather than at its end, and the profile has its coarse part only, as the fine one would show
+    as rings.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
@@ -77,6 +79,7 @@ class TissueBlend:
     keep_profile: bool = True
     fade_in_space_mm: float = 4.5
     inner_in_space_mm: float = 2.5
+    soften_mm: float = 2.0
     extend_mm: float = 4.0
 
     def __post_init__(self) -> None:
@@ -242,7 +245,9 @@ class TissueBlend:
             far = np.clip(around / reach, 0.0, 1.0) if reach else np.where(mask, 0.0, 1.0)
             wanted = old + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - old)
             shells = Shells(depths, mm, reach, known)
-            mixed -= np.stack([shells.means(change) for change in mixed - wanted])
+            soft = [free * min(self.soften_mm, _SOFT * float(depths.depth.max())) / size for size in mm]
+            profile = np.stack([shells.means(change) for change in mixed - wanted])
+            mixed -= gaussian_filter(profile, (0.0, *soft)) if free else profile
         part, result = mixed[changed], old.copy()
         if self.fade_mm and not known.all():  # nor does a change end at once where the source's tissue does
             end = np.clip(depth_inside(known, mm)[inner] / self.fade_mm, 0.0, 1.0)

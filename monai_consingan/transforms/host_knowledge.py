@@ -16,6 +16,7 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, as_mask, check_host, image_identity, in_all, spacing_of
 from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box
+from monai_consingan.transforms.boxes import overlap
 from monai_consingan.transforms.head import TissueLevel, air_level, head_mask, tissue_level
 from monai_consingan.transforms.room import CoarseGrid, Room, blocks_within, coarse_grid, coarse_unlikeness
 from monai_consingan.transforms.turn import Turn
@@ -236,7 +237,7 @@ class HostKnowledge:
         places = ((spots - first) @ steps).astype(np.int32)
         inside = ((places >= 0) & (places < shape)).all(axis=1)
         low = begin(self.start, self.mask.shape)
-        part, lowest = _window(low, turned(self.mask).shape, shape)
+        there, part = overlap(low, turned(self.mask).shape, shape)
         channels, coarse = self.channels, self.coarse
         if coarse is not None:
             size = tuple(coarse.size[own] for own in axes)
@@ -254,7 +255,7 @@ class HostKnowledge:
             shape=shape,
             spacing=tuple(self.spacing[own] for own in axes),
             affine=affine,
-            start=tuple(lowest),
+            start=tuple(side.start for side in there),
             mask=turned(self.mask)[part],
             depth=turned(self.depth)[part],
             channels=channels,
@@ -262,13 +263,6 @@ class HostKnowledge:
             probes=(places[inside], values[:, inside]),
             turn=turn.after(self.turn),
         )
-
-
-def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], list[int]]:
-    """The part of a box that lies within an array, and where that part begins there."""
-    ends = [(max(0, -at), max(0, min(n, limit - at))) for at, n, limit in zip(low, size, shape, strict=True)]
-    part = tuple(slice(first, max(first, last)) for first, last in ends)
-    return part, [at + cut.start for at, cut in zip(low, part, strict=True)]
 
 
 def _told(

@@ -18,6 +18,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
+from monai_consingan.transforms.boxes import box_in
 from monai_consingan.transforms.head import Air
 from monai_consingan.transforms.insertion.crossfade import crossfade
 from monai_consingan.transforms.insertion.match import check_gain, match_intensities, one_scale
@@ -287,7 +288,7 @@ class Canvas:
             part: the part of the host that is wanted, around all of ``merged``; None for all of it.
         """
         part = part or tuple(slice(0, size) for size in self.mask.shape[1:])
-        box = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(merged.box, part, strict=True))
+        box = box_in(merged.box, part)
         image, mask = self.image[in_all(part)].copy(), np.zeros_like(self.mask[in_all(part)])
         image[in_all(box)], mask[0][box] = merged.image, merged.mask
         return wrap_like(image, self._like), wrap_like(mask, self._like)

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import NoPlaceError
+from monai_consingan.transforms.boxes import box_in, overlap, wider
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.quick import valid_convolution
 from monai_consingan.transforms.room import LEVELS, CoarseGrid, block_means, unlikeness
@@ -41,9 +42,9 @@ class SearchSpace:
     known: HostKnowledge
     axis: int | None
     others: np.ndarray
-    level: float = 0.0
-    clearance_mm: float = 0.0
-    channel: int = 0
+    level: float
+    clearance_mm: float
+    channel: int
 
     @property
     def mm(self) -> tuple[float, ...]:
@@ -59,13 +60,12 @@ class SearchSpace:
         """In the box around the head, where a lesion may have voxels: deep enough, and clear of other lesions."""
         allowed = self.known.depth > edge_mm
         pads = [int(np.ceil(self.clearance_mm / mm)) for mm in self.mm]
-        near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(self.known.box, pads, strict=True))
+        near = wider(self.known.box, pads, self.known.shape)
         others = self.others[near] > 0
         if others.any():
-            inner = tuple(slice(b.start - n.start, b.stop - n.start) for b, n in zip(self.known.box, near, strict=True))
             close, clear = reach_box(others, self.mm, self.clearance_mm), np.ones(others.shape, bool)
             clear[close] = outside_distance(others[close], self.mm) > self.clearance_mm
-            allowed &= clear[inner]
+            allowed &= clear[box_in(self.known.box, near)]
         return allowed
 
     @property
@@ -186,11 +186,11 @@ def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray) ->
         here = ((starts >= first) & (starts < last)).all(axis=1)
         if not here.any():
             continue
-        begin, end = first - reach, last - 1 - reach + padded.shape
-        window = tuple(slice(max(0, a), min(b, n)) for a, b, n in zip(begin, end, place.values.shape, strict=True))
-        margins = [(w.start - a, b - w.stop) for w, a, b in zip(window, begin, end, strict=True)]
-        unlike = np.pad(place.unlike(window), margins)
-        inside = np.pad(np.ones([w.stop - w.start for w in window], np.float32), margins)
+        size = last - first - 1 + padded.shape
+        window, part = overlap(first - reach, size, place.values.shape)
+        known = place.unlike(window)
+        unlike, inside = np.zeros(size, known.dtype), np.zeros(size, np.float32)
+        unlike[part], inside[part] = known, 1.0
         total = valid_convolution(unlike, footprint) / valid_convolution(inside, footprint)
         # rounded, so that the order of equal places does not hang on the last bits of a Fourier transform
         scores[here] = total[tuple((starts[here] - first).T)].round(4)
@@ -290,10 +290,10 @@ def _clear(fits: np.ndarray, place: SearchSpace, grid: CoarseGrid, kept: np.ndar
         marked[tuple(slice(a * n, b * n) for (a, b), n in zip(blocks, grid.size, strict=True))], grid.size
     )
     more = [n - 1 for n in kept.shape]
-    overlap = valid_convolution(np.pad(shares, [(n, n) for n in more]), np.flip(kept))
+    covered = valid_convolution(np.pad(shares, [(n, n) for n in more]), np.flip(kept))
     first = [low + pad - n for (low, _), pad, n in zip(blocks, pads, more, strict=True)]
-    window, part = _within(np.asarray(first), overlap.shape, fits.shape)
-    fits[window] &= overlap[part] <= _OVERLAP
+    window, part = overlap(first, covered.shape, fits.shape)
+    fits[window] &= covered[part] <= _OVERLAP
 
 
 def _between(maps: np.ndarray, level: float) -> np.ndarray:
@@ -316,21 +316,11 @@ def _fits(place: SearchSpace, template: np.ndarray, start: np.ndarray, edge_mm: 
 
 def _near_others(place: SearchSpace, kept: np.ndarray, start: np.ndarray) -> bool:
     """Whether other lesions lie in what has to be kept clear of them."""
-    window, part = _within(start, kept.shape, place.values.shape)
+    window, part = overlap(start, kept.shape, place.values.shape)
     return bool((place.others[window][kept[part]] > 0).any())
 
 
 def _unlikeness_at(place: SearchSpace, footprint: np.ndarray, start: np.ndarray) -> float:
     """Mean unlikeness of the host inside and around a template, whose footprint is given, at one corner."""
-    window, part = _within(start - np.asarray(place.reach), footprint.shape, place.values.shape)
+    window, part = overlap(start - np.asarray(place.reach), footprint.shape, place.values.shape)
     return round(float(place.unlike(window)[footprint[part]].mean()), 4)
-
-
-def _within(
-    start: np.ndarray, size: Sequence[int], shape: Sequence[int]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """What of an array a box covers, and which part of the box does."""
-    window = tuple(
-        slice(max(0, low), max(0, min(low + n, end))) for low, n, end in zip(start, size, shape, strict=True)
-    )
-    return window, tuple(slice(w.start - low, w.stop - low) for w, low in zip(window, start, strict=True))

@@ -13,6 +13,7 @@ from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.bands import CUT, as_strong, without_fine
+from monai_consingan.transforms.boxes import box_of
 from monai_consingan.transforms.insertion.seam_cut import seam_cut
 from monai_consingan.transforms.insertion.shells import Depths, Shells, faded_profile, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
@@ -230,8 +231,7 @@ class TissueBlend:
         free = 1 - share
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         inner, old = _changing(known), host[in_all(near)]
-        here = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(near, inner, strict=True))
-        mask, around = depths.mask, depths.around
+        here, mask, around = box_of(inner, near), depths.mask, depths.around
         changed, mixed = in_all(inner), old.copy()
         mixed[changed], weight = self._faded(host, source, whole, here, free, fade, depths.within(inner), mm)
         if self.keep_profile and mask.ndim == 2:

@@ -12,9 +12,9 @@ from monai_consingan.arrays import as_array, check_masks, check_number, check_sh
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.bands import finest
-from monai_consingan.transforms.boxes import connected_parts, within
+from monai_consingan.transforms.boxes import connected_parts, move, wider, within
 from monai_consingan.transforms.removal.filling import Filling
-from monai_consingan.transforms.removal.place import OUTSIDE, best_place, moved, ordinary
+from monai_consingan.transforms.removal.place import OUTSIDE, best_place, ordinary
 from monai_consingan.transforms.removal.warp import Warp, fitted_warp
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
@@ -182,8 +182,9 @@ class MatchedFill:
         close = replace(self, reach_mm=min(self.reach_mm, _BEYOND_MM)).surroundings(
             bounding_box(region), mm, axis, region.shape
         )
-        here, there = host[in_all(close)], np.stack([moved(channel, place)[close] for channel in source])
-        usable, source_head = (moved(part, place)[close] for part in (usable, source_head))
+        here, back = host[in_all(close)], [-step for step in place]
+        there = move(source, back)[in_all(close)]
+        usable, source_head = (move(part, back)[close] for part in (usable, source_head))
         region, wanted, known, shown, told, ring, distance = (
             part[close] for part in (region, wanted, known, shown, told, ring, distance)
         )
@@ -217,10 +218,7 @@ class MatchedFill:
         """
         reach_mm = self.ring_mm + self.reach_mm
         more = [0 if along == axis else int(np.ceil(reach_mm / size)) + 1 for along, size in enumerate(spacing)]
-        return tuple(
-            slice(max(side.start - pad, 0), min(side.stop + pad, count))
-            for side, pad, count in zip(box, more, shape, strict=True)
-        )
+        return wider(box, more, shape)
 
     def _warp(
         self,

@@ -131,15 +131,6 @@ def overlaps(masks: Sequence[np.ndarray], region: np.ndarray, steps: Sequence[in
     return found
 
 
-def moved(array: np.ndarray, place: Sequence[int]) -> np.ndarray:
-    """An array moved by whole voxels so that what lies at a place comes here; False or 0 comes from beyond."""
-    pad = [(abs(step), abs(step)) for step in place]
-    taken = tuple(
-        slice(step + abs(step), step + abs(step) + side) for step, side in zip(place, array.shape, strict=True)
-    )
-    return np.asarray(np.pad(array, pad)[taken])
-
-
 def _widened(array: np.ndarray, box: Sequence[slice], steps: Sequence[int], beyond: float) -> np.ndarray:
     """A box of an array and what is some steps around it, with a value for what is beyond the array."""
     wide = np.pad(array, [(step, step) for step in steps], constant_values=beyond)

@@ -14,7 +14,7 @@ from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
 from monai_consingan.arrays import check_axis, in_all, spacing_of
-from monai_consingan.background import Background, find_background
+from monai_consingan.background import find_background
 from monai_consingan.data import slice_axis
 from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
@@ -26,10 +26,9 @@ from monai_consingan.transforms.head import TissueLevel
 _MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
 
 
-def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | None = None) -> tuple[TissueLevel, ...]:
-    """What tells tissue from air in each channel of an image, (C, \\*spatial), whose backgrounds may be known."""
-    channels = channels_array(image)
-    return tuple(map(TissueLevel.of, channels, backgrounds or map(find_background, channels)))
+def tissue_levels(image: NdarrayOrTensor) -> tuple[TissueLevel, ...]:
+    """What tells tissue from air in each channel of an image, (C, \\*spatial)."""
+    return tuple(map(TissueLevel.of, channels_array(image)))
 
 
 def reach_in_voxels(spacing: Sequence[float]) -> list[int]:

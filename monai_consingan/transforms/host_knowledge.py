@@ -266,10 +266,7 @@ class HostKnowledge:
 
 
 def _told(
-    image: NdarrayOrTensor,
-    region: NdarrayOrTensor | None = None,
-    spacing: Sequence[float] | float | None = None,
-    lead: int = 0,
+    image: NdarrayOrTensor, region: NdarrayOrTensor | None, spacing: Sequence[float] | float | None, lead: int
 ) -> tuple[Any, ...]:
     """What tells a host, and what is asked of it, from others."""
     affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
@@ -278,10 +275,7 @@ def _told(
 
 @cached(LRUCache(KEPT), key=_told, lock=RLock())
 def known_host(
-    image: NdarrayOrTensor,
-    region: NdarrayOrTensor | None = None,
-    spacing: Sequence[float] | float | None = None,
-    lead: int = 0,
+    image: NdarrayOrTensor, region: NdarrayOrTensor | None, spacing: Sequence[float] | float | None, lead: int
 ) -> HostKnowledge:
     """What is known of a host, kept in memory for the last four, which are told by all of their voxels.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.arrays import cast_values, check_number, in_all
+from monai_consingan.arrays import as_array, cast_values, check_number, in_all, wrap_like
 from monai_consingan.distance import depth_within, reach_box, signed_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import MOST_MASS_EFFECT
@@ -129,6 +130,11 @@ class Push:
         part = ndimage.map_coordinates(label[self.box], self._source, order=0, mode="nearest")
         result[self.box] = np.where(self._moves, part, label[self.box])
         return result
+
+    def host(self, image: Any, label: Any | None) -> tuple[Any, Any | None]:
+        """A host (C, \\*spatial) and its label (1, \\*spatial), or None, with their tissue moved, of their kinds."""
+        moved = None if label is None else wrap_like(self.label(as_array(label)[0])[None], label)
+        return wrap_like(self.image(as_array(image)), image), moved
 
     @property
     def _moves(self) -> NDArray[np.bool_]:

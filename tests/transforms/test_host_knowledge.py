@@ -90,11 +90,11 @@ def test_region_and_its_shape():
 
 def test_kept_in_memory_by_all_voxels():
     image = brain()
-    first = known_host(image)
-    assert known_host(image.clone()) is first
+    first = known_host(image, None, None, 0)
+    assert known_host(image.clone(), None, None, 0) is first
     other = image.clone()
     other[0, 30, 30, 30] += 1
-    assert known_host(other) is not first
+    assert known_host(other, None, None, 0) is not first
 
 
 @pytest.mark.parametrize(

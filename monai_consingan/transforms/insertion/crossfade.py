@@ -67,8 +67,7 @@ def crossfade(
         raise ConSinGANError(f"width_mm is {width_mm}; give a positive number of mm.")
     target, guide = (as_array(part).astype(np.float64) for part in (host, source))
     check_shape(guide, target.shape, name="source", other="host")
-    known = 1 if valid is None else valid
-    (inside, known), axis, mm = check_masks(target.shape, axis, spacing, mask=mask, valid=known)
+    (inside, known), axis, mm = check_masks(target.shape, axis, spacing, mask=mask, valid=valid)
     if not inside.any():
         return target
     fade = np.clip(0.5 - signed_distance(inside, mm, axis) / (2 * width_mm), 0.0, 1.0)

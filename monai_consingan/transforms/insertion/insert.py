@@ -225,10 +225,7 @@ class InsertLesion(Transform):
         )
         if self.mass_effect:
             mask = move(lesion_voxels(as_array(moved_lesion)[0], lesion_labels), placement.offset)
-            push = Push.of(mask, self.mass_effect, known, across)
-            host = wrap_like(push.image(as_array(host)), host)
-            if host_label is not None:
-                host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
+            host, host_label = Push.of(mask, self.mass_effect, known, across).host(host, host_label)
         if self.oedema and lesion_labels is not None:
             whole, everywhere = as_array(moved_lesion)[0], tuple(slice(0, n) for n in host.shape[1:])
             label = move(whole, placement.offset)

@@ -20,7 +20,6 @@ from monai_consingan.arrays import (
     check_spacing,
     in_all,
     spacing_of,
-    wrap_like,
 )
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
@@ -145,9 +144,7 @@ class PasteLesion(Pasting, Transform):
         mask = move(lesion, shift)
         if self.mass_effect:  # the lesion makes room for itself
             push = Push.of(mask, self.mass_effect, HostKnowledge.of(host, spacing=self.spacing), axis)
-            host = wrap_like(push.image(as_array(host)), host)
-            if host_label is not None:
-                host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
+            host, host_label = push.host(host, host_label)
         of_host, of_donor = airs or ([ChannelAir(part) for part in as_array(image)] for image in (host, other))
         canvas = Canvas(host, np.zeros_like(labels) if host_label is None else host_label, mm, of_host)
         source, near = (reach_box(part, mm, self.reach_mm) for part in (lesion, mask))

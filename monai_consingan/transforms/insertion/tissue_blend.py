@@ -143,13 +143,11 @@ class TissueBlend:
             >>> bool((blended[:3] == 5).all() and blended[11:13, 11:13].min() > 10)
             True
         """
-        if as_array(host).ndim == as_array(mask).ndim:
-            given: dict[str, Any] = {"axis": axis, "spacing": spacing, "valid": valid, "around": around}
-            return np.asarray(self(as_array(host)[None], as_array(source)[None], mask, **given)[0])
         target, guide = (as_array(part).astype(np.float64) for part in (host, source))
         check_shape(guide, target.shape, name="source", other="host")
-        known = 1 if valid is None else valid
-        (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=known)
+        if flat := target.ndim == as_array(mask).ndim:
+            target, guide = target[None], guide[None]
+        (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=valid)
         parts = np.where(inside, np.maximum(np.rint(as_array(mask)), 1), 0).astype(np.int64)
         result = target.copy()
         if axis is None:
@@ -162,7 +160,7 @@ class TissueBlend:
         for plane in planes:
             of_all = (slice(None), *plane)
             result[of_all] = self._blended(target[of_all], guide[of_all], parts[plane], known[plane], mm, around)
-        return result
+        return np.asarray(result[0]) if flat else result
 
     def _blended(
         self,

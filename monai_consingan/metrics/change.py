@@ -127,12 +127,8 @@ def measure_border(
     """How smooth the border of a mask is, and how far a lesion stands out.
 
     Args:
-        result: the scan, (C, \\*spatial).
+        result, mask, where, lesion, around: see :func:`measure_change`.
         host: the scan before the lesion was put in or filled; the same if it is the lesion's donor.
-        mask: what was put in or filled.
-        where: where it is measured.
-        lesion: where the lesion was; the mask by default.
-        around: the mask's surroundings in the result, if they are known.
         more: gives further measures of a channel.
 
     Returns:

@@ -16,10 +16,9 @@ from monai.data import MetaTensor
 from monai_consingan.arrays import as_array, as_mask, check_host, image_identity, in_all, spacing_of
 from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box
-from monai_consingan.transforms.boxes import overlap
 from monai_consingan.transforms.head import TissueLevel, air_level, head_mask, tissue_level
 from monai_consingan.transforms.room import CoarseGrid, Room, blocks_within, coarse_grid, coarse_unlikeness
-from monai_consingan.transforms.turn import Turn
+from monai_consingan.transforms.whole_voxels import Turn, overlap
 
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048

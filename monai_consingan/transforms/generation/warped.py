@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.bands import mean_of_known
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.insertion.donor import MARGIN_MM, DonorCrop
 from monai_consingan.transforms.smooth import displacement, positions_mm
+from monai_consingan.transforms.whole_voxels import move
 
 __all__ = ["random_turn", "warp_lesion"]
 

@@ -45,9 +45,7 @@ def crossfade(
         mask: array of the same shape; values above 0 are the source's.
         width_mm: the weight falls from this far inside the mask to this far outside.
         ring_mm: distances from the mask in mm between which the strength of the texture is compared.
-        axis: the spatial axis perpendicular to the slices to treat every slice by itself; None to work in space.
-        spacing: mm per spatial axis, or one number for all.
-        valid: array of the same shape, above 0 where the source is known; None for everywhere.
+        axis, spacing, valid: see :func:`poisson_blend`.
 
     Returns:
         float64 array of the host's shape, with the host's values ``width_mm`` and more outside the mask.

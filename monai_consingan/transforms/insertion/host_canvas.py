@@ -14,13 +14,12 @@ from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import NoPlaceError
-from monai_consingan.transforms.boxes import move, overlap, wider
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.donor import DonorCrop
-from monai_consingan.transforms.insertion.oedema import bounded_oedema
+from monai_consingan.transforms.insertion.effects import Push, bounded_oedema
 from monai_consingan.transforms.insertion.pasting import Canvas, Pasting, Patch
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
-from monai_consingan.transforms.mass_effect import Push
+from monai_consingan.transforms.whole_voxels import move, overlap, wider
 
 __all__ = ["HostCanvas"]
 

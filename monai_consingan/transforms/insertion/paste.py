@@ -24,13 +24,13 @@ from monai_consingan.arrays import (
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.effects import Push, check_mass_effect
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.insertion.pasting import Canvas, PastedLesion, Pasting
 from monai_consingan.transforms.insertion.placement import check_in_tissue
-from monai_consingan.transforms.mass_effect import Push, check_mass_effect
+from monai_consingan.transforms.whole_voxels import move
 
 
 @dataclass(eq=False)
@@ -58,7 +58,7 @@ class PasteLesion(Pasting, Transform):
         axis: the spatial axis perpendicular to the slices, to keep distances and Poisson's equation within slices.
         spacing: mm per spatial axis; None takes it from the affine of a MetaTensor host, and 1 mm for other arrays.
         mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the labels there,
-            aside, from 0 to 0.8 (``monai_consingan.transforms.mass_effect.Push``); the rest takes tissue's place.
+            aside, from 0 to 0.8 (``monai_consingan.transforms.insertion.effects.Push``); the rest takes tissue's place.
 
     Raises:
         ConSinGANError: when an argument is not one of the above.

@@ -18,7 +18,6 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BLENDS, MATCHES
 from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.blend import blend_arrays
-from monai_consingan.transforms.boxes import box_in
 from monai_consingan.transforms.head import Air
 from monai_consingan.transforms.insertion.crossfade import crossfade
 from monai_consingan.transforms.insertion.match import check_gain, match_intensities, one_scale
@@ -26,6 +25,7 @@ from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.placement import check_in_tissue
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.whole_voxels import box_in
 
 __all__ = ["Canvas", "PastedLesion", "Patch"]
 

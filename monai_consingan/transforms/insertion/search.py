@@ -11,10 +11,10 @@ from scipy import ndimage
 
 from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import NoPlaceError
-from monai_consingan.transforms.boxes import box_in, overlap, wider
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.quick import valid_convolution
 from monai_consingan.transforms.room import LEVELS, CoarseGrid, block_means, unlikeness
+from monai_consingan.transforms.whole_voxels import box_in, overlap, wider
 
 RING_MM = 6.0
 BEST_SHARE = 0.05
@@ -112,7 +112,7 @@ def search_place(
             np.moveaxis(allowed, place.axis, 0)[other] = False
         starts = _fitting(allowed, template) + np.asarray(place.known.start, np.int32)
         if prior is not None and len(starts):
-            chances = prior[tuple((starts + _centre(template)).T)]
+            chances = prior[tuple((starts + np.asarray(centre_of(template), np.int64)).T)]
             starts, chances = starts[chances > 0], chances[chances > 0]
         if len(starts):
             break
@@ -136,9 +136,11 @@ def search_place(
     return shift, len(starts), edge, float(scores[chosen])
 
 
-def _centre(template: np.ndarray) -> np.ndarray:
-    """The voxel of the centre of mass."""
-    return np.floor(np.asarray(ndimage.center_of_mass(template)) + 0.5).astype(np.int64)
+def centre_of(mask: np.ndarray) -> tuple[int, ...]:
+    """The voxel of a mask's centre of mass, rounded."""
+    box = bounding_box(mask)
+    middle = ndimage.center_of_mass(mask[box])
+    return tuple(side.start + int(np.floor(c + 0.5)) for side, c in zip(box, middle, strict=True))
 
 
 def _fitting(allowed: np.ndarray, template: np.ndarray) -> np.ndarray:

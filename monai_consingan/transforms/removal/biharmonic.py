@@ -14,8 +14,8 @@ from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
 from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.boxes import connected_parts, wider, within
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.whole_voxels import connected_parts, wider, within
 
 _MOST_IN_SPACE = 5000  # voxels
 _MARGIN = 8  # voxels around the mask that are handed to the solver

@@ -12,11 +12,11 @@ from monai_consingan.arrays import as_array, check_masks, check_number, check_sh
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.bands import Means, energy, finest, pixel_widths, strength
-from monai_consingan.transforms.boxes import connected_parts, move, wider, within
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.place import OUTSIDE, best_place, ordinary
 from monai_consingan.transforms.removal.warp import Warp, fitted_warp
 from monai_consingan.transforms.stiffness import bent_fill
+from monai_consingan.transforms.whole_voxels import connected_parts, move, wider, within
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
 _BEYOND_MM = 6.0  # how far beyond the surroundings tissue has a say in how a region is filled

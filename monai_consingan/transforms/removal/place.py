@@ -39,12 +39,9 @@ def best_place(
         host, source: (C, \\*spatial).
         region: what is filled, boolean (\\*spatial), as the next four.
         ring: its surroundings.
-        usable: where the source may be taken.
-        source_head: where it shows the head.
-        apart: where tissue is of its own kind: what is not takes nothing of it, if there is another place.
-        axis: the spatial axis perpendicular to the slices to stay within a slice, or None.
+        usable, source_head, apart, axis: see :class:`monai_consingan.transforms.MatchedFill`, when it is called.
         mm: mm per spatial axis.
-        reach_mm, unusable, strange: see :class:`monai_consingan.transforms.MatchedFill`.
+        reach_mm, unusable, strange: see the same.
 
     Raises:
         NoPlaceError: there is no place within reach that is usable.

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.view import plane_axes, slice_view, widest_slice
-from monai_consingan.metrics.inputs import spatial_array
+from monai_consingan.metrics.surroundings import spatial_array
 
 _COLUMNS, _GAP, _LINE, _SIDE = 4, 6, 14, 90
 _WINDOW = (1.0, 99.5)

@@ -73,8 +73,7 @@ def radiomic_distance(
     left out. The interval is a jackknife's: sources are left out in turn, in at most 20 groups of each set.
 
     Args:
-        first, second, first_sources, second_sources: see :func:`~monai_consingan.metrics.kernel_distance`; the first set
-            is such as the real ones.
+        first, second, first_sources, second_sources: see :func:`~monai_consingan.metrics.kernel_distance`.
 
     Raises:
         ConSinGANError: fewer than two images in a set, other numbers of features, or sources for other images.

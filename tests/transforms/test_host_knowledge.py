@@ -154,7 +154,7 @@ def test_the_coarse_search_finds_places_as_good_as_the_thorough_one(radius):
     lesion = np.zeros(SHAPE, bool)
     lesion[(slice(5, 6 + 2 * radius),) * 3] = sphere(radius)
     assert KNOWN.coarse is not None
-    space = SearchSpace(image[0].numpy(), KNOWN, None, others, 0.2, 4.0)
+    space = SearchSpace(image[0].numpy(), KNOWN, None, others, 0.2, 4.0, 0)
     away = ndimage.distance_transform_edt(others == 0, sampling=KNOWN.spacing)
     found = [search_place(space, lesion, np.random.RandomState(seed), KNOWN.edges, None) for seed in range(20)]
     space = replace(space, known=replace(KNOWN, coarse=None))

@@ -13,7 +13,7 @@ from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.quick import valid_convolution
-from monai_consingan.transforms.room import LEVELS, CoarseGrid, block_means, unlikeness
+from monai_consingan.transforms.room import CoarseGrid, block_means, block_shares, unlikeness, unlikeness_map
 from monai_consingan.transforms.whole_voxels import box_in, overlap, wider
 
 RING_MM = 6.0
@@ -220,7 +220,7 @@ def search_coarsely(
     maps = place.known.channels[place.channel].coarse
     if grid is None or maps is None:
         return None
-    cover = _covered(template, grid.size)
+    cover = block_shares(template, grid.size)
     if any(n < c for n, c in zip(grid.depth.shape, cover.shape, strict=True)):
         return None
     block = float(np.mean([n * mm for n, mm in zip(grid.size, place.mm, strict=True)]))
@@ -238,12 +238,12 @@ def search_coarsely(
     away = outside_distance(padded, place.mm)
     beside = away if place.axis is None else outside_distance(padded, place.mm, place.axis)
     kept = _trimmed(away, wide, margin) <= place.clearance_mm
-    _clear(fits, place, grid, _covered(kept, grid.size), pads)
+    _clear(fits, place, grid, block_shares(kept, grid.size), pads)
     corners = np.argwhere(fits)
     if not len(corners):
         return None
-    around = _covered(_trimmed(beside, wide, margins) <= RING_MM, grid.size)
-    unlike = np.pad(_between(maps, place.level), [(r, r) for r in reach], mode="edge")
+    around = block_shares(_trimmed(beside, wide, margins) <= RING_MM, grid.size)
+    unlike = np.pad(unlikeness_map(maps, place.level), [(r, r) for r in reach], mode="edge")
     scores = valid_convolution(unlike, np.flip(around / around.sum()))[tuple(corners.T)]
     count = max(1, int(np.ceil(BEST_SHARE * len(corners))))
     best = corners[np.argpartition(scores, count - 1)[:count]]
@@ -259,12 +259,6 @@ def search_coarsely(
         return None
     unlike_there, chosen = min(found)
     return chosen, len(corners) * int(np.prod(grid.size)), unlike_there
-
-
-def _covered(template: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Which share of every block a template covers that begins with a block."""
-    padded = np.pad(template, [(0, -n % step) for n, step in zip(template.shape, size, strict=True)])
-    return block_means(padded, size)
 
 
 def _trimmed(array: np.ndarray, margins: Sequence[int], wanted: Sequence[int]) -> np.ndarray:
@@ -296,15 +290,6 @@ def _clear(fits: np.ndarray, place: SearchSpace, grid: CoarseGrid, kept: np.ndar
     first = [low + pad - n for (low, _), pad, n in zip(blocks, pads, more, strict=True)]
     window, part = overlap(first, covered.shape, fits.shape)
     fits[window] &= covered[part] <= _OVERLAP
-
-
-def _between(maps: np.ndarray, level: float) -> np.ndarray:
-    """The map of a level, by the parabola through those of three levels."""
-    level, total = float(np.clip(level, LEVELS[0], LEVELS[-1])), np.zeros(maps.shape[1:], np.float32)
-    for own, values in zip(LEVELS, maps, strict=True):
-        others = [other for other in LEVELS if other != own]
-        total += values * np.prod([(level - other) / (own - other) for other in others])
-    return total
 
 
 def _fits(place: SearchSpace, template: np.ndarray, start: np.ndarray, edge_mm: float) -> bool:

@@ -19,9 +19,8 @@ from monai_consingan.transforms.removal.matched_fill import MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.place import OUTSIDE
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, plane_distance
-from monai_consingan.transforms.whole_voxels import connected_parts, within
+from monai_consingan.transforms.whole_voxels import Box, connected_parts, within
 
-Box = tuple[slice, ...]
 Filled = tuple[Box, np.ndarray, np.ndarray]
 """A box of the host, where it is filled there, boolean (\\*box), and new values, (C, \\*box)."""
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from monai_consingan.errors import ConSinGANError
 
 _AT_ONCE = 2**20  # voxels
-_LARGE = 2**18  # voxels of a volume from which on whole numbers are quicker
+_IN_CACHE = 2**17  # voxels of planes that are worked on together
 _UNIT = 1 / 16  # mm, of which spacings are multiples where distances can be found in whole numbers
 
 
@@ -22,14 +22,14 @@ def depth_within(
     """Distance in mm from every voxel's centre to the nearest voxel centre outside of a mask.
 
     What :func:`scipy.ndimage.distance_transform_edt` gives, bit for bit, in a third of its memory: distances are worked
-    out of the nearest voxels' indices part by part; or, where a large volume's spacings are multiples of a sixteenth of
-    a mm (such as 1 or 0.5), in whole numbers, which takes a third of the time.
+    out of the nearest voxels' indices part by part; or, where a volume's spacings are multiples of a sixteenth of a mm
+    (such as 1 or 0.5), in whole numbers, which takes a fifth of the time.
 
     Args:
         mask: boolean array of shape (\\*spatial) that is not True everywhere.
         spacing: mm per spatial axis.
         out: array of the same shape for the result, in its type.
-        reach_mm: what is further away than this may be given as further away than it is, which saves time.
+        reach_mm: what is further away than this may be given as infinitely far away, which saves time.
 
     Returns:
         Array of the same shape, float64 if none is given, 0 outside of the mask.
@@ -37,7 +37,7 @@ def depth_within(
     steps_in_units = [round(mm / _UNIT) for mm in spacing]
     far = sum((step * size) ** 2 for step, size in zip(steps_in_units, mask.shape, strict=True))
     exact = all(step * _UNIT == mm for step, mm in zip(steps_in_units, spacing, strict=True)) and 2 * far < 2**31
-    if exact and mask.ndim == 3 and mask.size >= _LARGE:
+    if exact and mask.ndim == 3:
         return _depth_in_units(mask, steps_in_units, reach_mm, np.empty(mask.shape) if out is None else out)
     nearest = ndimage.distance_transform_edt(mask, sampling=spacing, return_distances=False, return_indices=True)
     depth = np.empty(mask.shape) if out is None else out
@@ -62,7 +62,7 @@ def _depth_in_units(mask: np.ndarray, steps: Sequence[int], reach_mm: float, out
     Args:
         mask: boolean (H, W, D), not True everywhere.
         steps: the spacings in units.
-        reach_mm: what is further away may be given as further away than it is.
+        reach_mm: what is further away may be given as infinitely far away.
         out: where the result, in mm, is written.
     """
     common = math.gcd(*steps)
@@ -79,21 +79,31 @@ def _depth_in_units(mask: np.ndarray, steps: Sequence[int], reach_mm: float, out
     far = (furthest * steps[0]) ** 2 + 1  # more than any square there, and than any sum where all lines have a way out
     if furthest >= none:
         far = sum((step * size) ** 2 for step, size in zip(steps, mask.shape, strict=True))
-    kind = np.uint16 if 2 * far < 2**16 else np.int32
-    reach = min(far, math.ceil(min(reach_mm, far) / unit) ** 2 + 1)
-    for plane, found in zip(near, out, strict=True):
-        squares = np.where(plane < none, plane.astype(np.int32) * steps[0], 0) ** 2
-        squares[plane >= none] = far
-        lines = _least_sums(squares.astype(kind), steps[1], reach)
-        squares = _least_sums(np.ascontiguousarray(lines.T), steps[2], reach).T
-        found[...] = np.sqrt(squares * unit**2)
+    reach = min(far, math.ceil(min(reach_mm, far) / unit) ** 2 + 1)  # what is as far away is not told apart
+    kind = np.uint16 if 2 * reach < 2**16 else np.int32
+    _, rows, columns = mask.shape
+    together = max(1, _IN_CACHE // (rows * columns))
+    for low in range(0, len(mask), together):
+        ways = near[low : low + together].swapaxes(0, 1)  # with its lines along the first axis
+        squares = ways.astype(np.int32)
+        squares *= steps[0]
+        squares *= squares
+        np.minimum(squares, reach, out=squares)
+        squares[ways >= none] = reach
+        lines = _least_sums(squares.astype(kind).reshape(rows, -1), steps[1], reach).reshape(ways.shape)
+        turned = np.ascontiguousarray(lines.transpose(2, 0, 1))
+        sums = _least_sums(turned.reshape(columns, -1), steps[2], reach).reshape(turned.shape).transpose(2, 1, 0)
+        found = np.sqrt(sums * unit**2)
+        if reach < far:
+            found[sums >= reach] = np.inf
+        out[low : low + together] = found
     return out
 
 
 def _least_sums(lines: np.ndarray, step: int, reach: int) -> np.ndarray:
     """For each place along the first axis the least of all values there, each plus the square of the way to it.
 
-    Sums of ``reach`` and more may be missed.
+    None of the values is above ``reach``, and sums of so much and more may be missed.
     """
     least, moved = lines.copy(), np.empty_like(lines)
     most = min(int(lines.max()), reach)
@@ -137,7 +147,7 @@ def outside_distance(
     distance = np.full(mask.shape, np.inf)
     if mask.any():
         near = reach_box(mask, spacing, reach_mm)
-        depth_within(~mask[near], spacing, distance[near])
+        depth_within(~mask[near], spacing, distance[near], reach_mm=reach_mm)
     return distance
 
 

@@ -28,18 +28,24 @@ def masks(draw: Any) -> np.ndarray:
 
 @given(masks(), st.tuples(SPACING, SPACING, SPACING))
 def test_whole_numbers_give_the_bits_of_scipy(mask: np.ndarray, spacing: tuple[float, ...]) -> None:
-    with patch.object(distance, "_LARGE", 0):
-        found = depth_within(mask, spacing)
-        narrow = depth_within(mask, spacing, np.empty(mask.shape, np.float32))
+    found = depth_within(mask, spacing)
+    narrow = depth_within(mask, spacing, np.empty(mask.shape, np.float32))
     expected = ndimage.distance_transform_edt(mask, sampling=spacing)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(narrow, expected.astype(np.float32))
 
 
+@pytest.mark.parametrize("together", [1, 500])
+def test_planes_that_are_worked_on_together_do_not_matter(together: int) -> None:
+    mask = np.random.default_rng(0).random((9, 10, 11)) < 0.98
+    with patch.object(distance, "_IN_CACHE", together):
+        found = depth_within(mask, (1.0, 0.5, 2.0))
+    np.testing.assert_array_equal(found, ndimage.distance_transform_edt(mask, sampling=(1.0, 0.5, 2.0)))
+
+
 @given(masks(), st.tuples(SPACING, SPACING, SPACING), st.floats(0, 10))
 def test_what_is_beyond_reach_is_told_to_be(mask: np.ndarray, spacing: tuple[float, ...], reach_mm: float) -> None:
-    with patch.object(distance, "_LARGE", 0):
-        found = depth_within(mask, spacing, reach_mm=reach_mm)
+    found = depth_within(mask, spacing, reach_mm=reach_mm)
     expected = ndimage.distance_transform_edt(mask, sampling=spacing)
     within = expected <= reach_mm
     np.testing.assert_array_equal(found[within], expected[within])
@@ -50,7 +56,7 @@ def test_what_is_beyond_reach_is_told_to_be(mask: np.ndarray, spacing: tuple[flo
 def test_other_spacings_are_left_to_scipy(spacing: tuple[float, ...]) -> None:
     mask = np.ones((5, 6, 7), bool)
     mask[1, 2, 3] = False
-    with patch.object(distance, "_LARGE", 0), patch.object(distance, "_depth_in_units") as other:
+    with patch.object(distance, "_depth_in_units") as other:
         found = depth_within(mask, spacing)
     other.assert_not_called()
     np.testing.assert_array_equal(found, ndimage.distance_transform_edt(mask, sampling=spacing))

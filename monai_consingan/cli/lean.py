@@ -18,8 +18,8 @@ OWN_PROCESS = "own process"
 """What the context of the program's commands holds where the process ends with them."""
 
 _UNUSED = (
-    *("torchvision", "scipy.optimize", "scipy.signal", "skimage"),  # which come with what is needed
-    *("matplotlib.pyplot", "filelock"),  # so do these
+    *("torchvision", "scipy.optimize", "scipy.signal", "scipy.sparse.linalg"),  # which come with what is needed
+    *("skimage", "matplotlib", "filelock"),  # so do these
     *("bs4", "cucim", "cupy", "cv2", "gdown", "huggingface_hub", "ignite", "mlflow", "onnx", "openslide"),
     *("pandas", "pydicom", "pynvml", "pywt", "requests", "sklearn", "tensorboard", "tifffile"),
     *("torch.utils.tensorboard", "transformers"),

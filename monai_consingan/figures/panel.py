@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
-from matplotlib.transforms import Affine2D
 
 from monai_consingan.background import find_background
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.framing import Box, Cell
 from monai_consingan.figures.view import OPPOSITE, SliceView
 from monai_consingan.transforms.head import AIR_FRACTION
+
+if TYPE_CHECKING:  # Matplotlib comes when something is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,9 @@ def draw_panel(
     Returns:
         What a colour bar needs.
     """
+    from matplotlib.patches import Rectangle
+    from matplotlib.transforms import Affine2D
+
     view = panel.image
     high, wide = view.size_mm
     top, bottom, left, right = box
@@ -148,6 +149,8 @@ def draw_panel(
 
 def draw_frame(axes: Axes, cell: Cell, outer: Box, inner: Box) -> None:
     """Draw a dashed box, in mm, into a cell that shows an outer one of the cell's shape."""
+    from matplotlib.patches import Rectangle
+
     scale = cell.wide / (outer[3] - outer[2])
     up, low, start, stop = (scale * (edge - outer[i // 2 * 2]) for i, edge in enumerate(inner))
     place, dashed = (cell.left + start, cell.down + up), (0, (3, 3))
@@ -160,6 +163,8 @@ def _write(
     axes: Axes, place: tuple[float, float], text: str, ink: str, ground: str, vertical: Literal["top", "bottom"]
 ) -> None:
     """Text that is readable on any ground."""
+    from matplotlib.patheffects import withStroke
+
     if text:
         effects = [withStroke(linewidth=2, foreground=ground)]
         axes.text(*place, text, color=ink, fontsize=8, path_effects=effects, ha="center", va=vertical)
@@ -167,6 +172,9 @@ def _write(
 
 def _scale_bar(axes: Axes, cell: Cell, width_mm: float, ink: str, ground: str) -> None:
     """A bar of a round length, at most two fifths of the width, in the lower right corner."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
+
     length = max((mm for mm in (1, 2, 5, 10, 20, 50, 100, 200) if mm <= 0.4 * width_mm), default=0.4 * width_mm)
     right, low = cell.left + 0.95 * cell.wide, cell.down + cell.high
     left = right - length / width_mm * cell.wide

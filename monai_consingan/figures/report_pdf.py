@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.report import ReportSection, cell_text, write_html_report
 from monai_consingan.whole_file import whole_file
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # Matplotlib comes when something is drawn
     from matplotlib.backends.backend_pdf import PdfPages
+    from matplotlib.figure import Figure
 
 # Inches; A4 across, as figures and tables are wide.
 PAGE_WIDTH, PAGE_HEIGHT, MARGIN, GAP = 11.69, 8.27, 0.6, 0.12
@@ -44,6 +43,9 @@ class _Pages:
 
     def room(self, height: float) -> Figure:
         """The page that the next ``height`` inches go to."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
         if self.figure is None or self.top + height > PAGE_HEIGHT - MARGIN:
             self.close()
             self.figure = Figure(figsize=(PAGE_WIDTH, PAGE_HEIGHT), facecolor="white")

@@ -6,18 +6,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.framing import Box, Cell, focus_boxes, head_box, same_size
 from monai_consingan.figures.panel import Panel, draw_frame, draw_panel, framed_by, grey_window
+
+if TYPE_CHECKING:  # Matplotlib comes when something is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 # Inches.
 COLUMN, GAP, LINE, COLOUR_BAR = 2.6, 0.05, 0.3, 0.85
@@ -102,6 +101,10 @@ def save_rows(
     """
     if not rows or not all(row.panels for row in rows):
         raise ConSinGANError("panels is empty: give at least one slice to show.")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
     sheet = _Sheet(rows)
     names = list(dict.fromkeys(name for row in rows for panel in row.panels for name in panel.contours))
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}

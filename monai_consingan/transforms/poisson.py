@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import spsolve
 
 from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box
@@ -74,6 +73,8 @@ def poisson_blend(
     result, guide = target[there], guide[there].astype(np.float64)
     matrix, right = _membrane(result - guide, inside, known, mm, axis, alone)
     if inside.ndim - (axis is not None) <= 2:
+        from scipy.sparse.linalg import spsolve  # which work in space does not need
+
         added = spsolve(matrix.tocsc(), right).reshape(right.shape)
     else:
         odd = np.add.reduce(np.nonzero(inside)) % 2 == 1

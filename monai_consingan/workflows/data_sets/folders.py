@@ -179,6 +179,7 @@ def read_bids(folder: str | Path, lesion_mask: str | None = None, sequences: Seq
         records.append(ScanRecord(name, scans[0], mask, split, number, _given(entry), **others))
     described = folder / "dataset_description.json"
     head = {"name": read_json_dictionary(described, "description").get("Name", "")} if described.is_file() else {}
+    head |= {"channel_names": {str(number): name for number, name in enumerate(sequences)}} if sequences else {}
     return _not_empty(ScanSet("bids", folder, name_records(records), head), "sub-01/anat/sub-01_ce-GADOLINIUM_T1w")
 
 

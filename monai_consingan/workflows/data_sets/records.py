@@ -148,13 +148,19 @@ def pick_sequences(
         wanted: names of those to take.
 
     Raises:
-        ConSinGANError: no file, or a sequence that is not there.
+        ConSinGANError: no file, not as many as there are names, or a sequence that is not there.
     """
     if not files:
         raise ConSinGANError(f"{what} has no image: give one for each scan.")
     if channel is not None and wanted:
         raise ConSinGANError(f"channel is {channel} and sequences is {', '.join(wanted)}: leave one of them out.")
-    several, names = len(files) > 1, tuple(names) if len(names) == len(files) or len(files) == 1 else ()
+    several = len(files) > 1
+    if several and names and len(names) != len(files) and channel is None:
+        raise ConSinGANError(
+            f"{what} has {len(files)} files of sequences, but the data set names {len(names)} ({', '.join(names)}): "
+            "give each scan all of them, or mend the names."
+        )
+    names = tuple(names) if len(names) == len(files) or not several else ()
     numbers: Sequence[int]
     if channel is not None:
         if not 0 <= channel < (len(files) if several else channel + 1):

@@ -21,6 +21,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.lesion_card import TILE
 from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins, read_scans
 from monai_consingan.workflows.challenge import challenge
+from monai_consingan.workflows.data_sets.load import load_files
 from monai_consingan.workflows.reading import make_reading
 
 NAMES = ("T1c", "T2")
@@ -141,6 +142,28 @@ def test_readings_and_challenges_take_what_was_made(tmp_path: Path, request: pyt
     segmenter = f"{sys.executable} -c {shlex.quote(BRIGHT)} {{mask}} {{image}}"
     report = challenge(segmenter, data_set, tmp_path / "asked", settings=QUICK, twins=False, progress=False, **given)
     assert len({lesion["scan"] for lesion in report["lesions"]}) == 2
+
+
+@pytest.mark.parametrize("kind", ["nnunet", "decathlon", "bids"])
+def test_what_was_made_reads_again_with_the_same_sequences(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    data_set, out = request.getfixturevalue(kind), tmp_path / "out"
+    given: dict[str, Any] = {"sequences": ("ce-gadolinium_T1w", "T2w")} if kind == "bids" else {}
+    assert augment(data_set, out, QUICK, **given)["made"] == 2
+    found = [load_files(record)[1].names for record in read_scans(out).records]
+    assert found == [given.get("sequences", NAMES)] * 4
+
+
+def test_a_case_that_lacks_a_sequence_is_refused(nnunet: Path) -> None:
+    for number in range(2):
+        (nnunet / f"imagesTr/c{number}_0000.nii.gz").unlink()
+        write(nnunet / f"imagesTr/c{number}_0002.nii.gz", np.ones((3, 3, 3), np.uint8), np.eye(4))
+    head = json.loads((nnunet / "dataset.json").read_text())
+    head["channel_names"]["2"] = "FLAIR"
+    (nnunet / "dataset.json").write_text(json.dumps(head))
+    with pytest.raises(ConSinGANError, match=r"case c0 of .* has 2 files of sequences, but the data set names 3"):
+        read_scans(nnunet)
 
 
 def test_a_reading_takes_the_sequence_that_was_chosen(tmp_path: Path, nnunet: Path) -> None:

@@ -16,8 +16,6 @@ from monai_consingan.transforms.insertion.donor import MARGIN_MM, DonorCrop
 from monai_consingan.transforms.smooth import displacement, positions_mm
 from monai_consingan.transforms.whole_voxels import move
 
-__all__ = ["random_turn", "warp_lesion"]
-
 _STRETCH, _SHEAR = 0.12, 0.12
 _DEFORMATION = ((0.25, 0.07), (0.12, 0.02))  # how smooth, and how strong, as shares of the diameter
 _ISOTROPIC = 1.5

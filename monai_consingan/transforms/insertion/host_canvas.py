@@ -21,8 +21,6 @@ from monai_consingan.transforms.insertion.pasting import Canvas, Pasting, Patch
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
 from monai_consingan.transforms.whole_voxels import move, overlap, wider
 
-__all__ = ["HostCanvas"]
-
 
 class HostCanvas(Canvas):
     """A canvas of a host of which all that takes time is known: only a lesion's surroundings are seen.

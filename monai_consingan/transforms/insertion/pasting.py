@@ -27,8 +27,6 @@ from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.whole_voxels import box_in
 
-__all__ = ["Canvas", "PastedLesion", "Patch"]
-
 _REACH_MM = 20.0
 
 

@@ -19,8 +19,6 @@ from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.stiffness import Stiffness, bent
 from monai_consingan.transforms.whole_voxels import box_of
 
-__all__ = ["TissueBlend"]
-
 _PRECISION = 1e-6  # of levels, far below the noise
 _TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
 _SHALLOW = 0.25  # share of a mask's greatest depth that the seam may run within it: a small one has none to spare

@@ -13,8 +13,7 @@ from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.bands import CUT, as_strong, without_fine
-from monai_consingan.transforms.insertion.seam_cut import seam_cut
-from monai_consingan.transforms.insertion.shells import Depths, Shells, faded_profile, stands_out
+from monai_consingan.transforms.insertion.border import Depths, Shells, faded_profile, seam_cut, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.stiffness import Stiffness, bent
 from monai_consingan.transforms.whole_voxels import box_of

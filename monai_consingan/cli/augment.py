@@ -129,8 +129,12 @@ def _run(
 
 def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:
     """Print what came of it, failures always; the exit code."""
+    scans: dict[str, list[str]] = {}
     for name, error in summary["failed"].items():
-        click.echo(f"Error: {name}: {error}", err=True)
+        scans.setdefault(error, []).append(name)
+    for error, names in scans.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        click.echo(f"Error: {', '.join(names[:3])}{more}: {error}", err=True)
     if summary.get("missing"):
         click.echo(f"Missing: {summary['missing']} scans are still to be made.", err=True)
     if not quiet:

@@ -20,6 +20,7 @@ from monai_consingan.metrics.fidelity import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.seam import level_jump, seam
 from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, channels_array, tissue_levels
 from monai_consingan.transforms.head import head_mask
+from monai_consingan.transforms.whole_voxels import between
 
 _DROP = 0.05  # of the image's range: smaller changes make nothing black
 _AROUND = 4  # voxels around what changed, in which tissue is told
@@ -101,12 +102,14 @@ def measure_change(
 
     Returns:
         By sequence (:func:`by_sequence`) what :func:`measure_border` finds, and ``in_tissue``, the share of the lesion
-        that lies in the host's head, and ``black_gained``, the voxels that became as dark as air, but for those of a
-        lesion that was put in, as a share of the mask's.
+        that lies in the host's head (of one that was filled: or between parts of it), and ``black_gained``, the voxels
+        that became as dark as air, but for those of a lesion that was put in, as a share of the mask's.
     """
     before, after = channels_array(host), channels_array(result)
     marks, inside = as_array(mask if lesion is None else lesion)[0] > 0, as_array(mask)[0] > 0
     head = _head(before, spacing_of(host)) if head is None else head
+    if lesion is not None and head.any() and not head[marks].all():  # a void that was cut out of the head lies in it
+        head = between(head)
     levels = tissue_levels(host) if where.levels is None else where.levels
     in_tissue, voxels = float(head[marks].mean()), np.count_nonzero(inside)
     changed = (before != after).any(axis=0)

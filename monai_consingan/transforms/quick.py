@@ -37,7 +37,7 @@ def along(matrix: np.ndarray, image: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(product.numpy().reshape(*before, len(matrix), *after))
 
 
-def between(images: np.ndarray, places: np.ndarray) -> np.ndarray:
+def between(images: np.ndarray, places: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Linear interpolation, by PyTorch, which takes a third of the time that SciPy does.
 
     Args:
@@ -47,10 +47,11 @@ def between(images: np.ndarray, places: np.ndarray) -> np.ndarray:
     Returns:
         float64 (K, N).
     """
-    ends = np.maximum(np.reshape(images.shape[1:], (-1, 1)) - 1, 1)
-    grid = torch.from_numpy((places * (2.0 / ends) - 1)[::-1].T.copy())
-    grid = grid.reshape(*[1] * len(ends), *grid.shape)
-    found = grid_sample(torch.from_numpy(images)[None], grid, "bilinear", "border", align_corners=True)
+    grid = np.empty((*[1] * len(places), len(places[0]), len(places)))
+    for axis, (place, size) in enumerate(zip(places, images.shape[1:], strict=True), start=1):
+        np.subtract(place * (2.0 / max(size - 1, 1)), 1, out=grid[..., -axis].reshape(-1))
+    given = torch.from_numpy(images)[None], torch.from_numpy(grid)
+    found = grid_sample(*given, "bilinear", "border", align_corners=True)
     return np.asarray(found.reshape(len(images), -1).numpy())
 
 

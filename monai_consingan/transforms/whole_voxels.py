@@ -58,6 +58,15 @@ def connected_parts(mask: np.ndarray) -> list[tuple[Box, np.ndarray]]:
     return [(box_of(box, whole), labels[box] == number) for number, box in boxes]
 
 
+def between(mask: np.ndarray) -> np.ndarray:
+    """A mask and what lies between parts of it along any axis."""
+    found = mask.copy()
+    for along in range(mask.ndim):
+        before = np.logical_or.accumulate(mask, axis=along)
+        found |= before & np.flip(np.logical_or.accumulate(np.flip(mask, along), axis=along), along)
+    return found
+
+
 def within(part: np.ndarray, box: Sequence[slice], near: Sequence[slice]) -> np.ndarray:
     """A mask of a box in a larger box, False elsewhere."""
     found = np.zeros([side.stop - side.start for side in near], bool)

@@ -97,8 +97,13 @@ def demo(
     return output / PAGE
 
 
+def _words(methods: str) -> str:
+    """How lesions were filled, in words."""
+    return " and ".join(FILLINGS[method].words for method in methods.split(", "))
+
+
 def _write_page(folder: Path, inserted: Mapping[str, Any], removed: Mapping[str, Any]) -> None:
-    names = {"donor": DONOR_SLICE, "host": HOST_SLICE, "how": FILLINGS[removed["placement"]["how"]].words}
+    names = {"donor": DONOR_SLICE, "host": HOST_SLICE, "how": _words(removed["placement"]["how"])}
     sections = [
         ReportSection(
             "A lesion put in",

@@ -33,6 +33,37 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 QUICK = ["--per-scan", 1, "--method", "poisson", "--lesions", 1, "--sizes", "small=2,medium"]
 
 
+def listed(folder: Path, data_set: Path, change: Any) -> Path:
+    """A datalist of the two scans with other values."""
+    entries = []
+    for number in range(2):
+        scan = nib.load(data_set / f"image{number}.nii.gz")
+        values = change(np.asarray(scan.dataobj).astype(np.float32))
+        nib.save(nib.Nifti1Image(values, scan.affine), folder / f"scan{number}.nii.gz")
+        entries.append({"image": f"scan{number}.nii.gz", "label": str(data_set / f"label{number}.nii.gz")})
+    (folder / "datalist.json").write_text(json.dumps({"training": entries}))
+    return folder / "datalist.json"
+
+
+def test_what_all_scans_fail_by_is_told_once(call: Any, data_set: Path, tmp_path: Path) -> None:
+    z_scored = listed(tmp_path, data_set, lambda values: (values - values.mean()) / values.std())
+    result = call("augment", z_scored, "--output", tmp_path / "out", *QUICK, "--min-cnr", 0, "--quiet")
+    assert result.exit_code == 1
+    assert re.fullmatch(r"Error: scan\d_syn-000, scan\d_syn-000: .*match=\"mean_std\"\.\n", result.output), (
+        result.output
+    )
+
+
+def test_scans_that_cannot_be_read_are_not_told_to_lack_labels(call: Any, data_set: Path, tmp_path: Path) -> None:
+    holes = listed(tmp_path, data_set, lambda values: np.where(values == values.max(), np.nan, values))
+    result = call("augment", holes, "--output", tmp_path / "out", *QUICK, "--quiet")
+    assert result.exit_code != 0 and "give labels" not in result.output
+    assert re.search(r"no training scan that can be used. The first of 2.*NaN.*replace them", result.output), (
+        result.output
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_augment(call: Any, data_set: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--scale", 0.9, 1.0, "--rotate", 5, "--clearance", 4, "--seed", 3, "--seam-margin", 3]
@@ -91,10 +122,7 @@ def test_a_failure_is_told_by_the_exit_code(call: Any, data_set: Path, tmp_path:
     path.write_text(json.dumps(content))
     result = call("augment", path, "--output", tmp_path / "out", *QUICK, "--quiet")
     assert result.exit_code == 1
-    assert [line.split(": ")[:2] for line in result.output.splitlines()] == [
-        ["Error", "none"],
-        ["Error", "none_syn-000"],
-    ]
+    assert [line.split(": ")[:2] for line in result.output.splitlines()] == [["Error", "none, none_syn-000"]]
 
 
 @pytest.mark.parametrize("command", ["augment", "twins"])

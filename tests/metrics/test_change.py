@@ -22,6 +22,14 @@ def test_a_lesion_in_air_does_not_pass() -> None:
     assert found["in_tissue"] == pytest.approx(0.5)
 
 
+def test_a_void_that_was_filled_lies_in_tissue() -> None:
+    voided = np.where(LESION > 0, 0, tissue())
+    voided[:, :22, 24, 3] = 0  # a way in from outside
+    assert measure_change(tissue(), voided, LESION, Where(2), lesion=LESION)["in_tissue"] == 1
+    at_edge = box((0, 8), (20, 28), (1, 5))
+    assert measure_change(tissue(), tissue(), at_edge, Where(2), lesion=at_edge)["in_tissue"] == pytest.approx(0.5)
+
+
 def test_seam_across_slices_is_that_of_the_faces() -> None:
     image = tissue()
     stepped = np.where(np.indices(image.shape)[3] > 2, image + 30, image)

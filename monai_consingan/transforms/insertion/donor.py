@@ -99,8 +99,8 @@ class DonorCrop:
         level: intensity of the surroundings, see :func:`level_around`.
         number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
         lead: the channel in which it is looked at.
-        cnr: its contrast to the tissue around it there (``monai_consingan.data.contrast.cnr``).
-        visibility: how far it stands out there (``monai_consingan.data.contrast.visibility``).
+        cnr: its contrast to the tissue around it there (``monai_consingan.data.contrast.cnr``), without oedema.
+        visibility: how far it stands out there (``monai_consingan.data.contrast.visibility``), likewise.
         air: of each channel, intensity above which the donor shows tissue.
         lesion_labels: label values that are the lesion itself, others being oedema; empty for all.
         signed: of each channel, whether the donor has values far below 0 (``monai_consingan.background.Background``).
@@ -121,8 +121,8 @@ class DonorCrop:
 
     @property
     def volume_mm3(self) -> float:
-        """Its volume (in 2D, area), in mm."""
-        return float((self.label > 0).sum() * math.prod(self.spacing))
+        """Its volume (in 2D, area) without oedema, in mm."""
+        return float(self.core.sum() * math.prod(self.spacing))
 
     @property
     def core(self) -> np.ndarray:
@@ -198,29 +198,27 @@ def crop_lesions(
         if any((lesion & about.mask(part)).any() for about, part in zip(backgrounds, values[inside], strict=True)):
             check_in_tissue(values, numbers == number, donor=True)
         label, valid = np.where(lesion, labels[near], 0), known[near] & (lesion | (labels[near] <= 0))
-        stands_out = _stands_out(values[inside], lesion, valid, mm)
+        around = ring(lesion, mm, RING_MM) & valid
+        stands_out = [_stands_out(part, lesion_voxels(label, lesion_labels), around) for part in values[inside]]
         own = int(np.argmax(np.abs(np.nan_to_num(stands_out)[:, 0]))) if main is None else main
-        around = level
-        if around is None:
+        level_here = level
+        if level_here is None:
             given: dict[str, Any] = {"spacing": mm, "axis": axis, "room": room, "tissue": tissue(own)}
-            around = level_around(values[own], numbers == number, **given)
+            level_here = level_around(values[own], numbers == number, **given)
         seen = stands_out[own]
         crops.append(
             DonorCrop(
-                *(values[inside].copy(), label, valid, mm, around, number, own, *seen, air, lesion_labels or ()),
+                *(values[inside].copy(), label, valid, mm, level_here, number, own, *seen, air, lesion_labels or ()),
                 signed=tuple(about.signed for about in backgrounds),
             )
         )
     return crops
 
 
-def _stands_out(
-    image: np.ndarray, lesion: np.ndarray, valid: np.ndarray, mm: Sequence[float]
-) -> list[tuple[float, float]]:
-    """Contrast and visibility of a lesion in each channel."""
-    around = ring(lesion, mm, RING_MM) & valid
-    pairs = [(channel[lesion], channel[around]) for channel in image]
-    return [(cnr(*pair), visibility(*pair)) for pair in pairs]
+def _stands_out(image: np.ndarray, lesion: np.ndarray, around: np.ndarray) -> tuple[float, float]:
+    """Contrast and visibility of a lesion in a channel, by the tissue around it."""
+    pair = image[lesion], image[around]
+    return cnr(*pair), visibility(*pair)
 
 
 def turn_donor(

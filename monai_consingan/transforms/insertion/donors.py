@@ -20,6 +20,10 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.insertion.donor import Donor, DonorCrop, crop_lesions, turn_donor
 
 
+class NoLesionError(NoPlaceError):
+    """A donor has no lesion that may be taken."""
+
+
 @dataclass(frozen=True)
 class LesionDraw:
     """What chance decided for one lesion.
@@ -80,7 +84,8 @@ class Donors:
         spacing: mm per spatial axis of hosts, and of donors without an affine; None takes it from a MetaTensor's
             affine, and 1 mm for other arrays.
         keep: how many donors are kept in memory; None for all.
-        min_volume: volume in mm3 (in 2D, area in mm2) that a lesion has at least, also after it was scaled.
+        min_volume: volume in mm3 (in 2D, area in mm2) that a lesion has at least without oedema, also after it was
+            scaled.
         min_cnr: how far a lesion stands out in its donor at least, brighter or darker.
         lead: name or number of the channel in which lesions are looked at; None takes that in which each stands out
             most.
@@ -111,7 +116,8 @@ class Donors:
 
         Raises:
             ConSinGANError: the donor cannot be read, or has other axes or channels than the host.
-            NoPlaceError: the lesion is too small, or all of the donor's are or do not stand out.
+            NoPlaceError: the lesion is too small.
+            NoLesionError: all of the donor's lesions are, or do not stand out.
         """
         axes = axis_codes(host.affine) if isinstance(host, MetaTensor) else ""
         key = (draw.donor, axes, axis, host.ndim, sequence_names(host))
@@ -120,7 +126,7 @@ class Donors:
             crops = crop_lesions(self.read(draw.donor), host, axis, self.spacing, self.lesion_labels, self.lead)
             self._crops[key] = crops = [crop for crop in crops if self._fit(crop)]
         if not crops:
-            raise NoPlaceError(
+            raise NoLesionError(
                 f"no lesion of the donor has {self.min_volume:g} mm3 or more and stands out from the tissue around it "
                 f"by {self.min_cnr:g} times its noise."
             )
@@ -129,7 +135,7 @@ class Donors:
         flips = [flip and not (ndim == 3 and i == axis) for i, flip in enumerate(draw.flips[:ndim])]
         spacing = spacing_of(host, self.spacing)
         turned = turn_donor(crop, spacing, flips=flips, degrees=draw.degrees, scale=draw.scale, axis=axis)
-        if not turned.label.any():
+        if not turned.core.any():
             raise NoPlaceError(f"no voxel of the lesion is left at {draw.scale:.2f} times its size on this grid.")
         if turned.volume_mm3 < self.min_volume:
             raise NoPlaceError(

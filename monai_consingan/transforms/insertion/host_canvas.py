@@ -12,6 +12,7 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.arrays import in_all
 from monai_consingan.data.contrast import RING_MM, cnr
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
@@ -141,13 +142,13 @@ class HostCanvas(Canvas):
 
         Returns:
             ``in_tissue``, share of the lesion in the host's head, ``cnr``, how far it stands out of the tissue around
-            it in space (``monai_consingan.data.contrast.cnr``), ``contrast_kept``, that as a share of the donor's, and
-            ``black_gained``, voxels of tissue outside the lesion that became as dark as air, as a share of the
-            lesion's. None stands for what there is no tissue to measure by.
+            it in space without oedema (``monai_consingan.data.contrast.cnr``), ``contrast_kept``, that as a share of
+            the donor's, and ``black_gained``, voxels of tissue outside the lesion that became as dark as air, as a
+            share of the lesion's. None stands for what there is no tissue to measure by.
         """
         mask, tissue = merged.mask, self._lit(merged)
         values = (merged.image if image is None else image[in_all(merged.box)])[crop.lead]
-        stands_out = cnr(values[mask], values[merged.ring(RING_MM) & tissue])
+        stands_out = cnr(values[lesion_voxels(merged.label, crop.lesion_labels)], values[merged.ring(RING_MM) & tissue])
         black = tissue & ~mask & (values <= self.airs[crop.lead].air)
         found = {
             "in_tissue": float(self.known.head[merged.box][mask].mean()),

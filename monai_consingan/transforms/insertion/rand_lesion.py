@@ -31,7 +31,7 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION, BlendSettings, insertion_method
 from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host
 from monai_consingan.transforms.insertion.donor import DonorCrop, check_entry, read_one
-from monai_consingan.transforms.insertion.donors import Donors, LesionDraw
+from monai_consingan.transforms.insertion.donors import Donors, LesionDraw, NoLesionError
 from monai_consingan.transforms.insertion.effects import check_mass_effect
 from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.pasting import PastedLesion, Pasting
@@ -86,7 +86,7 @@ class RandLesion(RandRedrawnLesion):
         loader: reads a path into an image of shape (C, \\*spatial); None stands for MONAI's LoadImage.
         bank: refused; ``models`` is its name now.
         lesion_labels: label values of donors that make a part of the label a lesion, which comes with its other values;
-            None for all.
+            None for all. They are what is measured of it.
         min_volume: volume in mm3 (in 2D, area in mm2) that a lesion has at least, in its donor and as it is put in.
         min_cnr: how many times the noise around it a lesion stands out in its donor at least, brighter or darker
             or both in parts (``monai_consingan.data.contrast.visibility``).
@@ -236,6 +236,8 @@ class RandLesion(RandRedrawnLesion):
             except NoPlaceError as error:
                 entry["reason"] = str(error)
                 canvas = before
+                if isinstance(error, NoLesionError):
+                    self._warn(f"Donor {draw.donor} is never taken, and others may not be either: {error}", "donor")
             self.log.append(entry)
         pasted = canvas.result()
         record_lesions(self.log, [pasted.image])

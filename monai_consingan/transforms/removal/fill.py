@@ -119,13 +119,13 @@ class FillLesion(Transform):
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values, inside = as_array(label), as_array(lesion) > 0
         ill = values > 0
-        near = marked_box(ill)
-        stays = np.zeros(values.shape, np.uint8)
-        stays[near] = np.where(inside[near], 1, 2 * ill[near])
+        near, other = marked_box(ill), int(values.max()) + 1
+        marks = np.zeros(values.shape, np.int64)
+        marks[near] = np.where(inside[near], values[near], other * ill[near])
         removal = RemoveLesion(
             self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis
         )
-        removed = removal(image, wrap_like(stays, label), lesion_labels=[1], head=head)
+        removed = removal(image, wrap_like(marks, label), np.unique(values[inside]).tolist(), head=head)
         kept = np.zeros_like(values)
         kept[near] = np.where(as_array(removed.label)[near] > 0, values[near], 0)
         return FilledLesion(
@@ -144,8 +144,7 @@ class FillLesion(Transform):
         """The image to train on, whose tissue at the lesion's place is that which was filled in."""
         if self.train_on == "image":
             return image
-        source = FILLINGS[removed.method].source
-        if source == "flip":
+        if any(FILLINGS[method].source == "flip" for method in removed.method.split(", ")):
             return flip_mirror(image, axis=flip_axis)
         if removed.plane is None:
             return removed.image

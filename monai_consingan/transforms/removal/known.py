@@ -15,10 +15,11 @@ from cachetools import LRUCache, cached
 
 from monai_consingan.arrays import image_identity
 from monai_consingan.background import find_background
-from monai_consingan.errors import NoPlaceError
+from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.host_knowledge import KEPT, HostKnowledge
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, head_symmetry
+from monai_consingan.transforms.whole_voxels import between
 
 
 @cached(LRUCache(KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())
@@ -65,6 +66,29 @@ def head_with(head: np.ndarray, lesion: np.ndarray, values: np.ndarray) -> np.nd
         return head
     air = left_out & background_in_any(values)
     return head | (left_out if 2 * np.count_nonzero(air) > np.count_nonzero(lesion) else left_out & ~air)
+
+
+def check_in_head(marks: np.ndarray, lesion: np.ndarray, head: np.ndarray) -> None:
+    """Refuse a label value that mostly marks the air around the head, as one for what nobody annotated may.
+
+    Args:
+        marks: the label, (\\*spatial).
+        lesion: what of it is to be removed, boolean, as the next.
+        head: where the image shows the head. A void that was cut out of it lies between parts of the head.
+
+    Raises:
+        ConSinGANError: such a value.
+    """
+    if not head.any() or not (lesion & ~head).any():
+        return
+    out = lesion & ~between(head)
+    for value in np.unique(marks[out]):
+        count, beyond = (int(np.count_nonzero(part & (marks == value))) for part in (lesion, out))
+        if 2 * beyond > count:
+            raise ConSinGANError(
+                f"label value {value} marks {count} voxels, of which {beyond} lie in the air around the head, where no "
+                "lesion is: mend the label, or name the values that are lesions (lesion_labels)."
+            )
 
 
 def known_plane(

@@ -32,6 +32,7 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.removal.known import (
+    check_in_head,
     found_plane,
     head_with,
     known_head,
@@ -53,18 +54,19 @@ class RemovedLesion(NamedTuple):
     mask: Any
     """The filled voxels, 1 there and 0 elsewhere, uint8 of shape (1, \\*spatial)."""
     method: str
-    """The method that was used."""
+    """The method that was used; where lesions were filled by several, their names with commas between."""
     tried: tuple[tuple[str, str], ...]
-    """The methods tried before it, each with the reason why it would not do."""
+    """The methods that would not do for all, each with the reason why."""
     plane: SymmetryPlane | None = None
-    """The plane of symmetry, if the method mirrored at one."""
+    """The plane of symmetry, if a method mirrored at one."""
 
 
 @dataclass(eq=False)
 class RemoveLesion(Transform):
     """Fill a lesion with what could be there without it.
 
-    The methods are tried in their order until one will do. Those that mirror will not where the mirrored place holds a
+    The methods are tried in their order until one will do; of several lesions, those that it will not do for go on to
+    the next. Those that mirror will not where the mirrored place holds a
     lesion or lies outside the head or the image:
 
     - ``"matched_mirror"``: the tissue of the other hemisphere, moved by up to 6 mm to where its surroundings are most
@@ -155,7 +157,8 @@ class RemoveLesion(Transform):
             Image, label, filled voxels and the method.
 
         Raises:
-            ConSinGANError: when shapes differ, values are not finite, or there is nothing to remove.
+            ConSinGANError: when shapes differ, values are not finite, there is nothing to remove, or most of what a
+                value marks lies in the air around the head.
             NoPlaceError: when no method will do; the reason of every method is named.
         """
         check_host(image, label)
@@ -167,33 +170,29 @@ class RemoveLesion(Transform):
         mark = image_identity(values) if head is None or isinstance(self.symmetry, str) else ()
         if head is None:
             head = known_head(mark, values, spacing) if told is None else told_head(told, values)
+        check_in_head(marks[0], lesion, head)
         head = head_with(head, lesion, values)
         affine = _affine(image, spacing)
         plane = partial(known_plane, mark, image, affine, self.symmetry, axis, ill, told)
         site = Site(values, fill, ill, head, axis, spacing, affine, plane, self.flip_axis)
-        tried: list[tuple[str, str]] = []
-        for method in self.methods:
-            try:
-                filled = site.filled(method)
-            except NoPlaceError as reason:
-                tried.append((method, str(reason).rstrip(".")))
-                continue
-            result, kept = values.copy(), marks.copy()
-            for box, where, new in filled:
-                result[in_all(box)][:, where] = cast_values(new[:, where], values.dtype)
-            kept[0][fill] = 0
-            return RemovedLesion(
-                wrap_like(result, image),
-                wrap_like(kept, label),
-                wrap_like(fill[None].view(np.uint8), image),
-                method,
-                tuple(tried),
-                plane() if FILLINGS[method].source == "mirror" else None,
-            )
-        reasons = ", ".join(f"{method} ({reason})" for method, reason in tried)
-        others = [method for method in FILLINGS if method not in self.methods]
-        hint = f"add one of {', '.join(others)} to the methods" if others else "mark a smaller lesion"
-        raise NoPlaceError(f"the lesion cannot be removed by {reasons}; {hint}.")
+        done, tried, left = site.filled_by(self.methods)
+        if left.any():
+            reasons = ", ".join(f"{method} ({reason})" for method, reason in tried)
+            others = [method for method in FILLINGS if method not in self.methods]
+            hint = f"add one of {', '.join(others)} to the methods" if others else "mark a smaller lesion"
+            raise NoPlaceError(f"the lesion cannot be removed by {reasons}; {hint}.")
+        result, kept = values.copy(), marks.copy()
+        for box, where, new in (part for parts in done.values() for part in parts):
+            result[in_all(box)][:, where] = cast_values(new[:, where], values.dtype)
+        kept[0][fill] = 0
+        return RemovedLesion(
+            wrap_like(result, image),
+            wrap_like(kept, label),
+            wrap_like(fill[None].view(np.uint8), image),
+            ", ".join(done),
+            tuple(tried),
+            plane() if any(FILLINGS[method].source == "mirror" for method in done) else None,
+        )
 
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`PrepareHostd`: its plane of symmetry."""

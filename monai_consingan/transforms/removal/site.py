@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,6 +64,39 @@ class Site:
     affine: Any
     plane: Callable[[], SymmetryPlane]
     flip_axis: int | None
+
+    def filled_by(self, methods: Iterable[str]) -> tuple[dict[str, list[Filled]], list[tuple[str, str]], np.ndarray]:
+        """New values for the voxels to fill: a lesion that one method will not do for goes on to the next.
+
+        Args:
+            methods: as of :class:`monai_consingan.transforms.RemoveLesion`, in their order.
+
+        Returns:
+            What each method fills, the methods that would not do for all and why, and what none would do for.
+        """
+        done: dict[str, list[Filled]] = {}
+        tried: list[tuple[str, str]] = []
+        site = self
+        for method in methods:
+            try:
+                done[method] = site.filled(method)
+                return done, tried, np.zeros_like(self.fill)
+            except NoPlaceError as reason:
+                tried.append((method, str(reason).rstrip(".")))
+            parts = connected_parts(site.fill)
+            if len(parts) == 1:
+                continue
+            left, found = np.zeros_like(self.fill), list[Filled]()
+            for box, part in parts:
+                alone = np.zeros_like(self.fill)
+                alone[box] = part
+                try:
+                    found += replace(site, fill=alone).filled(method)
+                except NoPlaceError:
+                    left |= alone
+            done |= {method: found} if found else {}
+            site = replace(site, fill=left)
+        return done, tried, site.fill
 
     def filled(self, method: str) -> list[Filled]:
         """New values for the voxels to fill, by one method.

@@ -72,8 +72,14 @@ def reflection(affine: Any, dims: int, plane: SymmetryPlane, axis: int | None = 
     Raises:
         ConSinGANError: when the slices are nearly parallel to the plane.
     """
-    columns, origin = _world(affine, dims)
-    normal = np.array(plane.normal)
+    return _reflected(*_world(affine, dims), plane, axis)
+
+
+def _reflected(
+    columns: np.ndarray, origin: np.ndarray, plane: SymmetryPlane, axis: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`reflection` gives, of an affine's columns and origin."""
+    normal, dims = np.array(plane.normal), columns.shape[1]
     free = [i for i in range(dims) if i != axis]
     step = np.zeros(dims)
     step[free] = np.linalg.lstsq(columns[:, free], normal, rcond=None)[0]
@@ -251,13 +257,14 @@ class _Shrunk(NamedTuple):
 
     Attributes:
         values: float32 (\\*spatial).
-        affine: 4x4 matrix, voxels to mm.
+        columns, origin: of its affine, voxels to mm.
         box: where they are not 0.
         exact: the same as float64 (1, \\*spatial), which is interpolated.
     """
 
     values: np.ndarray
-    affine: np.ndarray
+    columns: np.ndarray
+    origin: np.ndarray
     box: tuple[slice, ...]
     exact: np.ndarray
 
@@ -271,9 +278,7 @@ def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: i
     if values.ndim == 3:
         sides[np.abs(columns[2] / np.linalg.norm(columns, axis=0)).argmax()] = side // 4
     factors = np.ceil(np.array(values.shape) / sides).astype(int)
-    affine = np.eye(4)
-    affine[:3, : values.ndim] = columns * factors
-    affine[:3, 3] = origin + columns @ ((factors - 1) / 2)
+    origin = origin + columns @ ((factors - 1) / 2)
     blocks = np.zeros(-(-np.array(values.shape) // factors))
     shown = values != 0
     if shown.any():  # only of blocks that are not all 0, as air is
@@ -281,13 +286,13 @@ def _shrunk(values: np.ndarray, columns: np.ndarray, origin: np.ndarray, side: i
         inner = values[tuple(slice(low * n, high * n) for low, high, n in part)]
         blocks[tuple(slice(low, high) for low, high, _ in part)] = block_reduce(inner, tuple(factors), np.mean)
     blurred = gaussian_filter(blocks.astype(np.float32), 1.0, mode="constant")
-    return _Shrunk(blurred, affine, marked_box(blurred != 0), blurred[None].astype(np.float64))
+    return _Shrunk(blurred, columns * factors, origin, marked_box(blurred != 0), blurred[None].astype(np.float64))
 
 
 def _match(grid: _Shrunk, plane: SymmetryPlane, axis: int | None, overlap: float = _OVERLAP) -> float:
     """Correlation coefficient of an image and its mirror where both are seen; 1 for perfect symmetry."""
-    values, affine, box, exact = grid
-    matrix, shift = reflection(affine, values.ndim, plane, axis)
+    values, columns, origin, box, exact = grid
+    matrix, shift = _reflected(columns, origin, plane, axis)
     indices = np.ogrid[tuple(map(slice, values.shape))]
     seen, bright, places = np.ones(values.shape, bool), np.ones(values.shape, bool), []
     for rates, place, n, part in zip(matrix, shift, values.shape, box, strict=True):
@@ -299,8 +304,8 @@ def _match(grid: _Shrunk, plane: SymmetryPlane, axis: int | None, overlap: float
     if np.count_nonzero(seen) < overlap * seen.size:
         return -1.0
     bright &= seen  # where the mirror is not 0, as air is
-    mirrored = np.zeros_like(values)
-    mirrored[bright] = between(exact, np.stack([place[bright] for place in places]))[0]
+    mirrored, spots = np.zeros_like(values), np.flatnonzero(bright)
+    mirrored.reshape(-1)[spots] = between(exact, [place.reshape(-1)[spots] for place in places])[0]
     one, other = values[seen], mirrored[seen]
     one, other = one - one.mean(), other - other.mean()
     return float(one @ other / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-12))

@@ -189,7 +189,13 @@ class Run:
             usable, reasons = sum(len(survey.lesions) + len(survey.unfit) for survey in surveys.values()), Counter()
         if not usable:
             self.folder.undo_if_nothing_is_made()
-            why = [f"{count} x {reason}" for reason, count in reasons.items()] or list(failed.values())[:1]
+            if failed and not surveys:
+                raise ConSinGANError(
+                    f"data set {self.scans.root} has no training scan that can be used. The first of {len(failed)}, "
+                    f"{next(iter(failed))}: {next(iter(failed.values()))}"
+                )
+            why = [f"{count} x {reason}" for reason, count in reasons.items()]
+            why += [f"{len(failed)} x a scan that cannot be used"] if failed else []
             raise ConSinGANError(
                 f"data set {self.scans.root} has no lesion in its training scans that is of use"
                 f"{' (' + ', '.join(why).rstrip('.') + ')' if why else ''}: give labels"

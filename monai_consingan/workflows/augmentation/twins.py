@@ -42,12 +42,13 @@ class TwinMaker(CaseMaker[TwinSettings]):
         original, mm = as_array(case.original), spacing_of(case.original)
         levels, mark = tissue_levels(case.original), image_identity(original)
         for number in range(1, count + 1):
-            marks = 2 * (case.numbers > 0).astype(np.uint8)
-            marks[case.numbers == number] = 1
+            inside = case.numbers == number
+            marks = np.where(inside, values, (int(values.max()) + 1) * (case.numbers > 0))[None]
             try:
                 with refused("cannot be filled"):
                     head = known_head(mark, original, mm)  # found once for all of its lesions
-                    filled = fill(case.image, wrap_like(marks[None], case.image), lesion_labels=[1], head=head)
+                    which = np.unique(values[inside]).tolist()
+                    filled = fill(case.image, wrap_like(marks, case.image), lesion_labels=which, head=head)
             except Refusal as refusal:
                 case.refuse(refusal, lesion=number)
                 break

@@ -61,6 +61,28 @@ def test_image_label_and_mask_agree():
     assert [e["donor"] for e in paste.log] == [0, 0] and all("placement" in e for e in paste.log)
 
 
+def test_a_lesion_is_measured_without_its_oedema():
+    image, label = brain(1), np.zeros((1, 60, 64), np.int16)
+    label[0, 20:36, 24:40], label[0, 25:31, 29:35] = 2, 1
+    image[label == 2], image[label == 1] = 92, 148  # the mean of both is that of the tissue
+    image[label > 0] += np.random.RandomState(2).normal(0, 1, np.count_nonzero(label))
+    paste = RandPasteLesion([(image, label)], lesion_labels=[1], min_volume=30, min_cnr=8, **PLAIN)
+    assert set(np.unique(run(paste, brain()).label)) == {0, 1, 2}
+    (entry,) = paste.log
+    assert entry["checks"]["cnr"] > 8 and entry["checks"]["contrast_kept"] == pytest.approx(1, abs=0.3)
+    too_large = RandPasteLesion([(image, label)], lesion_labels=[1], min_volume=40, **PLAIN)
+    with pytest.warns(ConSinGANWarning, match="Donor 0 is never taken.*40 mm3"):
+        assert not run(too_large, brain()).mask.any()
+
+
+def test_a_donor_that_is_never_taken_is_told_once():
+    paste = RandPasteLesion([donor()], min_cnr=1000)
+    with pytest.warns(ConSinGANWarning, match=r"Donor 0 is never taken.*1000 times its noise") as told:
+        for seed in range(3):
+            assert not run(paste, brain(), seed=seed).mask.any()
+    assert sum(issubclass(warning.category, ConSinGANWarning) for warning in told) == 1
+
+
 def test_every_part_of_a_donors_label_is_a_lesion():
     image, label = brain(1), np.zeros((1, 60, 64), np.int16)
     label[0, 10:16, 30:36], label[0, 24:34, 30:38], label[0, 44:48, 28:32] = 3, 4, 5

@@ -121,6 +121,42 @@ def test_next_method_where_the_mirrored_place_holds_a_lesion():
         RemoveLesion("mirror")(head(), label)
 
 
+@pytest.mark.parametrize("method", ["mirror", "poisson_mirror", "matched_mirror"])
+def test_only_the_lesions_that_a_method_will_not_do_for_go_on_to_the_next(method):
+    midline, aside = lesion_at((64, 60), (29, 36), (28, 34)), lesion_at((64, 60), (16, 20), (24, 28), value=2)
+    removed = RemoveLesion((method, "biharmonic"))(head(), midline + aside)
+    assert removed.method == f"{method}, biharmonic" and [name for name, _ in removed.tried] == [method]
+    assert removed.plane is not None and not removed.label.any()
+    for label, chosen in ((aside, method), (midline, "biharmonic")):
+        alone = RemoveLesion(chosen)(head(), midline + aside, lesion_labels=[int(label.max())])
+        filled = alone.mask > 0
+        np.testing.assert_allclose(removed.image[filled], alone.image[filled])
+        assert removed.mask[filled].all()
+    with pytest.raises(ConSinGANError, match=rf"cannot be removed by {method} \("):
+        RemoveLesion(method)(head(), midline + aside)
+
+
+@pytest.mark.parametrize("air", [slice(0, 3), slice(None, None, 1)])
+def test_a_value_that_marks_the_air_around_the_head_is_refused(air):
+    image, lesion = head(), lesion_at((64, 60), *LEFT)
+    border = np.where(image[:, air] == 0, 255, 0).astype(np.int16)
+    label = lesion.copy()
+    label[:, air] = np.maximum(label[:, air], border)
+    count = np.count_nonzero(border)
+    with pytest.raises(ConSinGANError, match=rf"label value 255 marks {count} voxels, of which {count} lie in the air"):
+        RemoveLesion("biharmonic")(image, label)
+    with pytest.raises(ConSinGANError, match="label value 255"):
+        FillLesion("biharmonic")(MetaTensor(image.astype(np.float32)), MetaTensor(label))
+    assert RemoveLesion("biharmonic")(image, label, lesion_labels=[1]).mask[lesion > 0].all()
+
+
+def test_a_void_within_the_head_is_no_air_around_it():
+    image, label = head(), lesion_at((64, 60), *LEFT)
+    image[label > 0] = 0
+    image[0, 8:15, 30] = 0  # a way in from outside
+    assert RemoveLesion("biharmonic")(image, label).image[label > 0].min() > 50
+
+
 def test_a_lesion_across_the_midline_is_not_mirrored_onto_itself():
     with pytest.raises(ConSinGANError, match="holds a lesion"):
         RemoveLesion()(head(), lesion_at((64, 60), (29, 36), (28, 34)))

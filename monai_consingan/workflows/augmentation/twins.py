@@ -25,8 +25,6 @@ from monai_consingan.workflows.augmentation.maker import CaseMaker
 class TwinMaker(CaseMaker[TwinSettings]):
     """Makes the lesion-free twins of a data set."""
 
-    numbers = "removed"
-
     def change(self, case: Case) -> dict[str, Any]:
         """Take all lesions out, one after the other; see :py:meth:`CaseMaker.change`."""
         settings, values, touched = self.settings, as_array(case.label)[0], case.numbers > 0

@@ -65,7 +65,9 @@ def fold_donors(
         for crop in crop_lesions(Donor(image, label, valid), image, axis, tuple(spacing), lesion_labels):
             if crop.volume_mm3 >= _LEAST_MM3 and not abs(crop.cnr) < _LEAST_CNR:
                 valid = crop.valid[None].astype(np.uint8)
-                found.append(Donor(crop.image, crop.label[None], valid, crop.level, crop.lesion_labels or None))
+                found.append(
+                    Donor(crop.image, crop.label[None], valid, crop.level, crop.lesion_labels or None, crop.lead)
+                )
     if not found:
         raise ConSinGANError(
             f"None of the fold's {len(dataset.identifiers)} training cases has a lesion of {_LEAST_MM3:g} mm3 or more "

@@ -12,7 +12,7 @@ from _generated import MAKERS, Subject, lesion_features
 
 from monai_consingan.metrics.frd import compare_radiomics
 from monai_consingan.transforms.generation.examples import Example, likeness, normal_view
-from monai_consingan.workflows.lesion_makers import Donors
+from monai_consingan.workflows.new_lesion import Donors
 
 SPACE = ("long", "flat", "surface", "t1ce mean", "t1ce middle", "flair mean", "t2 mean")
 GROUPS = ("1", "2", "all")

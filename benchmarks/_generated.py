@@ -27,8 +27,8 @@ from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor, crop_lesions
-from monai_consingan.workflows.lesion_makers import MAKERS as OF_PACKAGE
-from monai_consingan.workflows.lesion_makers import Donors, Maker
+from monai_consingan.workflows.new_lesion import MAKERS as OF_PACKAGE
+from monai_consingan.workflows.new_lesion import Donors, Maker
 
 SEQUENCES = ("t1ce", "t1", "t2", "flair")
 """The first leads."""

@@ -51,7 +51,7 @@ from _measure import table
 from _telling_apart import auc_interval, cnn_scores, forest_scores
 
 from monai_consingan.lesion_settings import LesionSettings
-from monai_consingan.workflows.lesion_makers import Donors
+from monai_consingan.workflows.new_lesion import Donors
 
 CHECK = ("Brats18_CBICA_AQN", "Brats18_TCIA02_606")
 """Patients that are looked at once."""

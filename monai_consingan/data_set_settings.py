@@ -45,6 +45,12 @@ class CaseSettings(Settings, ABC):
     seed: int
     lead: str | None
 
+    command: ClassVar[str]
+    """Who takes the settings."""
+    task: ClassVar[str]
+    """The task of models that redraw."""
+    numbers: ClassVar[str]
+    """What the files with the numbers of the lesions are called."""
     usual: ClassVar[str]
     """The method where none is given."""
 
@@ -176,7 +182,7 @@ class AugmentSettings(CaseSettings):
     )
     seed: int = 0
 
-    usual: ClassVar[str] = DEFAULT_INSERTION
+    command, task, numbers, usual = "augment", "harmonization", "instances", DEFAULT_INSERTION
 
     def __post_init__(self) -> None:
         self._as_tuples("lesions", "scale_range", "contrast_range", "lesion_labels")
@@ -259,7 +265,7 @@ class TwinSettings(CaseSettings):
     )
     seed: int = 0
 
-    usual: ClassVar[str] = "fill"
+    command, task, numbers, usual = "twins", "editing", "removed", "fill"
 
     def __post_init__(self) -> None:
         self._as_tuples("fillings", "lesion_labels", "fill_labels")

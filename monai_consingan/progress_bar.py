@@ -9,8 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 
-class _Forgiving(io.TextIOBase):
-    """The standard error stream, to which nothing is written any more once its reader has left."""
+class ForgivingStderr(io.TextIOBase):
+    """The standard error stream, of which it is no error that it is closed or that its reader has left."""
 
     def write(self, text: str) -> int:
         """Write a text if somebody reads it."""
@@ -37,11 +37,6 @@ class _Forgiving(io.TextIOBase):
             return False
 
 
-def forgiving_stderr() -> io.TextIOBase:
-    """The standard error stream, of which it is no error that it is closed or that its reader has left."""
-    return _Forgiving()
-
-
 def progress_bar(total: int, done: int, what: str, *, show: bool = True) -> Any:
     """A bar on the standard error stream, with the time that is left; into a file or a pipe a line now and then only.
 
@@ -51,7 +46,7 @@ def progress_bar(total: int, done: int, what: str, *, show: bool = True) -> Any:
         what: its title.
         show: whether it is shown.
     """
-    stream = forgiving_stderr()
+    stream = ForgivingStderr()
     return tqdm(
         total=total,
         initial=done,

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 
 from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.fields import Settings, option
-from monai_consingan.stage_sizes import stage_sizes
-from monai_consingan.tasks import PRECISIONS, get_task
+from monai_consingan.tasks import PRECISIONS, get_task, stage_sizes
 
 REGIONS = ("roi", "slice")
 """What the networks can see: a crop around the lesion, or whole slices."""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from monai_consingan.progress_bar import forgiving_stderr, progress_bar
+from monai_consingan.progress_bar import ForgivingStderr, progress_bar
 
 
 @pytest.mark.parametrize("kind", ["reader left", "closed", "none"])
@@ -21,7 +21,7 @@ def test_a_reader_that_left_ends_no_run(kind: str, monkeypatch: pytest.MonkeyPat
         for _ in range(3):
             bar.update()
             bar.refresh()
-    print("line", file=forgiving_stderr(), flush=True)
+    print("line", file=ForgivingStderr(), flush=True)
     assert bar.n == 3
     stream.close()
 

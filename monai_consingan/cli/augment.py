@@ -1,4 +1,4 @@
-"""The commands that augment a whole data set."""
+"""The commands that make data: new lesions, and synthetic scans of a whole data set, on disk or in nnU-Net."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from monai_consingan.cli.options import (
     training_options,
     training_settings,
 )
-from monai_consingan.cli.types import PATH, SHARD, NumbersCommand
+from monai_consingan.cli.types import MILLIMETRES, NUMBERS, PATH, SHARD, NumbersCommand
 from monai_consingan.data_set_settings import BACKENDS, AugmentSettings, TwinSettings
+from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.methods import DEFAULT_REDRAWN_INSERTION, REMOVAL_BLEND, BlendSettings, insertion_method
 
 _data_set_options = together(
@@ -83,7 +84,7 @@ def augment(**options: Any) -> int:
     same command is given again. The exit code is 1 if a scan failed.
     """
     settings = AugmentSettings(**taken(AugmentSettings, options))
-    return _run("augment", settings, "harmonization", options, insertion_method(DEFAULT_REDRAWN_INSERTION).redrawn)
+    return _run("augment", settings, options, insertion_method(DEFAULT_REDRAWN_INSERTION).redrawn)
 
 
 @click.command(cls=NumbersCommand)
@@ -96,7 +97,7 @@ def twins(**options: Any) -> int:
     Takes the data sets of augment, and leaves the same files, with removed (numbers of the lesions that were there)
     instead of instances.
     """
-    return _run("free_twins", TwinSettings(**taken(TwinSettings, options)), "editing", options, REMOVAL_BLEND)
+    return _run("free_twins", TwinSettings(**taken(TwinSettings, options)), options, REMOVAL_BLEND)
 
 
 @click.command()
@@ -112,13 +113,12 @@ def merge(output: Path, quiet: bool) -> int:
 def _run(
     workflow: str,
     settings: AugmentSettings | TwinSettings,
-    task: str,
     options: dict[str, Any],
     usual: BlendSettings | None,
 ) -> int:
     """Start one of the workflows, by its name, and show what came of it; the exit code."""
     output, quiet = options["output"], options.pop("quiet")
-    training = training_settings(options, task, options["start"], needed=False, dims=settings.dims)
+    training = training_settings(options, settings.task, options["start"], needed=False, dims=settings.dims)
     blend = blend_settings(options, settings.redrawn or usual)
     import_monai()
     compile_ahead(options, training, blend, settings.redrawn)
@@ -150,3 +150,58 @@ def _show(summary: Mapping[str, Any], output: Path, quiet: bool) -> int:
         if "lesions" in summary:
             click.echo(f"  look at   {output / 'review.html'}")
     return 1 if summary["failed"] or summary.get("missing") else 0
+
+
+@click.command(cls=NumbersCommand)
+@click.argument("donors", type=PATH, nargs=-1, required=True, metavar="DATALIST_OR_FOLDER | IMAGE LABEL ...")
+@click.option(
+    "--output", type=PATH, required=True, metavar="BANK", help="Folder for the lesions; a killed run goes on."
+)
+@click.option("--number", type=int, default=20, show_default=True, help="How many lesions.")
+@click.option(
+    "--diameter", type=MILLIMETRES, metavar="4,12", help="Their diameters in mm. [default: those of the donors]"
+)
+@settings_options(LesionSettings)
+@click.option("--lead", metavar="SEQUENCE", help="The sequence that lesions are measured in. [default: found]")
+@click.option("--lesion-labels", type=NUMBERS, metavar="1,4", help="Label values that are the lesion [default: all].")
+@data_set_options
+@run_options
+def lesions(donors: tuple[Path, ...], output: Path, number: int, quiet: bool, lead: str | None, **options: Any) -> None:
+    """Make new lesions with their labels of those of donors: a data set, or images each followed by its label.
+
+    A data set is a datalist in JSON, or a folder of nnU-Net or BIDS. An image may have several sequences in 4D.
+
+    A handful of donors will do. The BANK gets lesions (image, label and valid of each), bank.json, lesions.png and
+    review.html, and is taken by augment --donors, harmonize --donor and load_bank in Python. Where scans have folds,
+    each lesion is made of one fold's donors only.
+    """
+    import_monai()
+    from monai_consingan.workflows.lesions import make_lesions
+
+    options["lead"] = int(lead) if lead is not None and lead.isdecimal() else lead
+    settings = LesionSettings(**taken(LesionSettings, options))
+    if len(donors) > 1 and len(donors) % 2:
+        raise click.UsageError(f"{len(donors)} files are given: give one data set, or each IMAGE with its LABEL")
+    pairs = list(zip(donors[::2], donors[1::2], strict=False))
+    made = make_lesions(pairs or donors[0], output, number, settings, progress=not quiet, **given_only(**options))
+    if not quiet:
+        kinds = Counter(lesion["kind"] for lesion in made["lesions"])
+        sizes = [lesion["diameter_mm"] for lesion in made["lesions"]]
+        click.echo(f"Bank of lesions: {output}")
+        click.echo(f"  lesions   {', '.join(f'{count} x {kind}' for kind, count in sorted(kinds.items()))}")
+        click.echo(f"  diameter  {min(sizes):.1f} to {max(sizes):.1f} mm")
+        click.echo(f"  look at   {output / 'review.html'}")
+
+
+@click.command()
+@click.option("--trainer-folder", is_flag=True, help="Print the folder for nnUNet_extTrainer, and nothing else.")
+def nnunet(trainer_folder: bool) -> None:
+    """Say how nnU-Net v2 trains with lesions that are put in on the fly."""
+    from monai_consingan.nnunet import trainer_folder as folder
+
+    if trainer_folder:
+        click.echo(folder())
+        return
+    click.echo('pip install "monai-consingan[nnunet]"')
+    click.echo("export nnUNet_extTrainer=$(monai-consingan nnunet --trainer-folder)")
+    click.echo("nnUNetv2_train DATASET 3d_fullres FOLD -tr nnUNetTrainerLesions")

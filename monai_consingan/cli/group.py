@@ -39,7 +39,7 @@ _COMMANDS = {
         "Train one model on crops of the training scans of a data set: a datalist, or a folder of nnU-Net or BIDS.",
     ),
     "lesions": (
-        "new_lesions",
+        "augment",
         "Make new lesions with their labels of those of donors: a data set, or images each followed by its label.",
     ),
     "augment": (
@@ -59,7 +59,7 @@ _COMMANDS = {
         "evaluation",
         "Run the eight published settings over a data set, and print the published numbers beside the new ones.",
     ),
-    "nnunet": ("nnunet", "Say how nnU-Net v2 trains with lesions that are put in on the fly."),
+    "nnunet": ("augment", "Say how nnU-Net v2 trains with lesions that are put in on the fly."),
 }
 """The commands: the file that each is in, which is imported when the command is asked for, and how its help begins."""
 

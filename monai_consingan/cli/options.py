@@ -44,9 +44,7 @@ def seed_option(help: str) -> Callable[[Function], Function]:
     return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=help)
 
 
-output_options = together(
-    click.option("--overwrite", is_flag=True, help="Use an output folder that holds something already."),
-)
+output_options = click.option("--overwrite", is_flag=True, help="Use an output folder that holds something already.")
 
 run_options = together(
     seed_option("Seed of everything random."),

@@ -70,7 +70,7 @@ def show_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _compared(report: Mapping[str, Any], name: str) -> str:
-    from monai_consingan.workflows.report import shown_number
+    from monai_consingan.workflows.outputs import shown_number
 
     shown, naive = shown_number(report[name], 2, "not measurable"), f"{name}_naive"
     if report["command"] == "paste" or naive not in report:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from monai_consingan.stage_sizes import stage_sizes
+from monai_consingan.tasks import stage_sizes
 
-from .bundles import BUNDLES, bundle_folder
 from .cases import CASE_ITEMS, find_cases
-from .example import Example, example
 from .grid import to_host_grid
 from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
 from .lesions import LESION_CHOICES, check_lesion, keep_lesion, number_lesions
+from .packaged import BUNDLES, Example, bundle_folder, example
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
 from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences, told_apart
-from .sequences import lead_channel, named_sequences, sequence_names, stack_sequences
+from .sequences import lead_channel, named_sequences, same_sequences, sequence_names, stack_sequences
 from .slices import check_slice, keep_slice, slice_axis, sliced_axis, slices_of, thick_slices, work_dims
-from .stacking import as_keys, same_sequences, stack_keys, unstack_keys
+from .stacking import as_keys, stack_keys, unstack_keys
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
 

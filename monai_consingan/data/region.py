@@ -11,6 +11,7 @@ import torch
 from monai.config import NdarrayOrTensor
 from torch.nn.functional import interpolate
 
+from ..distance import bounding_box
 from ..errors import ConSinGANError
 from .pyramid import resize
 
@@ -183,10 +184,8 @@ def roi_region(
             f"The region's margin {margin}, smallest side {min_side} and largest side {max_side} do not fit together: "
             "give a margin of at least 0, and a largest side not below the smallest."
         )
-    ends = []
-    for number, (side, length) in enumerate(zip(sides, plane, strict=True), start=1):
-        where = np.flatnonzero(altered.any(axis=tuple(other for other in range(altered.ndim) if other != number)))
-        ends.append(_widen(int(where[0]) - margin, int(where[-1]) + 1 + margin, side, length))
+    found = zip(bounding_box(np.asarray(altered.any(axis=0))), sides, plane, strict=True)
+    ends = [_widen(part.start - margin, part.stop + margin, side, length) for part, side, length in found]
     shrink = min(1.0, max_side / max(high - low for low, high in ends))
     size = tuple(max(1, round((high - low) * shrink)) for low, high in ends)
     start, stop = zip(*ends, strict=True)

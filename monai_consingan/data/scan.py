@@ -196,7 +196,7 @@ def _as_metatensor(array: np.ndarray, affine: np.ndarray, path: str | Path) -> M
 
 
 def _require_finite(values: np.ndarray, what: str) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(values)))
+    bad = 0 if values.dtype.kind in "iu" else int(np.count_nonzero(~np.isfinite(values)))
     if bad:
         raise ConSinGANError(f"{what} has {bad} NaN or infinite voxels: replace them, for example by 0.")
 

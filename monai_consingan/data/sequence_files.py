@@ -18,7 +18,7 @@ from monai_consingan.data.grid import to_host_grid
 from monai_consingan.data.save import brought_to, output_suffix, save_label_like, save_like, save_volumes_like
 from monai_consingan.data.scan import load_scan, on_one_grid
 from monai_consingan.data.sequences import SEQUENCE_FILES, SEQUENCES, chosen_channel, stack_sequences
-from monai_consingan.data.stored import Stored, public_name, read_stored
+from monai_consingan.data.stored import Stored, read_stored
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
 
@@ -207,12 +207,8 @@ class SequenceFiles:
     def described(self) -> dict[str, str] | list[dict[str, str]]:
         """Names and SHA-256 of the files for reports: of one, or a list with one entry for each sequence."""
         if self.whole or len(self.parts) == 1:
-            return _described(self.parts[0])
-        return [{"sequence": name, **_described(part)} for name, part in zip(self.names, self.parts, strict=True)]
-
-
-def _described(stored: Stored) -> dict[str, str]:
-    return {"file": public_name(stored.path or ""), "sha256": stored.sha256}
+            return self.parts[0].described()
+        return [{"sequence": name, **part.described()} for name, part in zip(self.names, self.parts, strict=True)]
 
 
 def read_sequences(files: Files, *, name: str = "image", sequences: Sequence[str] | None = None) -> SequenceFiles:

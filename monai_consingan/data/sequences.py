@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from monai.config import NdarrayOrTensor
@@ -161,6 +162,39 @@ def stack_sequences(
     together: MetaTensor = wrap_like(np.concatenate(channels) if stacked is None else stacked, main)
     together.meta[SEQUENCES] = names
     return together
+
+
+def same_sequences(image: Any, other: NdarrayOrTensor, *, name: str = "donor", other_name: str = "host") -> Any:
+    """An image with its sequences in another one's order.
+
+    Args:
+        image: (C, \\*spatial).
+        other: (C, \\*spatial), of any grid.
+        name: what the image is to the user.
+        other_name: what the other one is.
+
+    Returns:
+        The image itself where the order is the same, or where one of them does not say what its sequences are.
+
+    Raises:
+        ConSinGANError: one of them has a sequence that the other lacks.
+    """
+    have, want = sequence_names(image), sequence_names(other)
+    told = all(isinstance(part, MetaTensor) and part.meta.get(SEQUENCES) for part in (image, other))
+    if len(have) != len(want) or (told and sorted(have) != sorted(want)):
+        raise ConSinGANError(
+            f"The {other_name} has {_listed(want)} but the {name} {_listed(have)}: choose those that both have."
+        )
+    if not told or have == want:
+        return image
+    ordered = wrap_like(as_array(image)[[have.index(sequence) for sequence in want]], image)
+    ordered.meta[SEQUENCES] = list(want)
+    return ordered
+
+
+def _listed(names: Sequence[str]) -> str:
+    """How many sequences there are, and which."""
+    return f"{len(names)} sequence{'s' if len(names) > 1 else ''} ({', '.join(names)})"
 
 
 def _grid(image: MetaTensor) -> str:

@@ -1,4 +1,4 @@
-"""Sequences of one case under several keys, as one image of several channels, and back; and those of two images."""
+"""Sequences of one case under several keys, as one image of several channels, and back."""
 
 from __future__ import annotations
 
@@ -85,36 +85,3 @@ def unstack_keys(image: Any, keys: KeysCollection, hosts: Sequence[NdarrayOrTens
         key: wrap_like(cast_values(part, as_array(host).dtype), host)
         for key, part, host in zip(names, parts, hosts, strict=True)
     }
-
-
-def same_sequences(image: Any, other: NdarrayOrTensor, *, name: str = "donor", other_name: str = "host") -> Any:
-    """An image with its sequences in another one's order.
-
-    Args:
-        image: (C, \\*spatial).
-        other: (C, \\*spatial), of any grid.
-        name: what the image is to the user.
-        other_name: what the other one is.
-
-    Returns:
-        The image itself where the order is the same, or where one of them does not say what its sequences are.
-
-    Raises:
-        ConSinGANError: one of them has a sequence that the other lacks.
-    """
-    have, want = sequence_names(image), sequence_names(other)
-    told = all(isinstance(part, MetaTensor) and part.meta.get("sequences") for part in (image, other))
-    if len(have) != len(want) or (told and sorted(have) != sorted(want)):
-        raise ConSinGANError(
-            f"The {other_name} has {_listed(want)} but the {name} {_listed(have)}: choose those that both have."
-        )
-    if not told or have == want:
-        return image
-    ordered = wrap_like(as_array(image)[[have.index(sequence) for sequence in want]], image)
-    ordered.meta["sequences"] = list(want)
-    return ordered
-
-
-def _listed(names: Sequence[str]) -> str:
-    """How many sequences there are, and which."""
-    return f"{len(names)} sequence{'s' if len(names) > 1 else ''} ({', '.join(names)})"

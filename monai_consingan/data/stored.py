@@ -19,8 +19,7 @@ from nibabel.imageglobals import logger as nibabel_logger
 
 from ..errors import ConSinGANError, is_out_of_memory
 from ..gzipped import decompress
-from .itk_files import read_by_itk
-from .pictures import read_picture
+from .readers import read_by_itk, read_picture
 
 Format = Literal["nifti", "itk", "dicom", "picture"]
 
@@ -59,6 +58,10 @@ class Stored:
     path: Path | None = None
     sha256: str = ""
     header: Any = None
+
+    def described(self) -> dict[str, str]:
+        """Public name and SHA-256 of the file, for reports."""
+        return {"file": public_name(self.path or ""), "sha256": self.sha256}
 
     @property
     def volumes(self) -> int:

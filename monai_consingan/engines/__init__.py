@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from .checkpoint import TrainingCheckpoint
 from .draws import TrainingDraws
-from .locked_folder import LockedFolderHandler
+from .handlers import LockedFolderHandler, StageSettling, TrainingCheckpoint
 from .optimizers import discriminator_optimizer, generator_optimizer
-from .settling import StageSettling
 from .steps import TrainingSteps
 from .trainer import ConSinGANTrainer
 

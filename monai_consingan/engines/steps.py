@@ -72,6 +72,7 @@ class TrainingSteps:
         self.precision = precision
         self.critic_loss = WassersteinLoss()
         self._generate: Any = generator
+        self._passes: Any = generator
         self._refine: Any = self._refine_and_render
         self._scores: Any = discriminator
         if compile is not None:
@@ -112,18 +113,15 @@ class TrainingSteps:
         features = None if index is None else self._kept.get(index)
         if features is None:
             with torch.no_grad():
-                features = self._frozen(x, noise, frozen)
+                features = self._passes.features(x, noise, None, frozen)
             if index is not None and len(self._kept) < _KEPT_SLICES:
                 self._kept[index] = features
         return self._refine(features, noise, frozen + 1, stage)
 
-    def _frozen(self, x: torch.Tensor, noise: list[torch.Tensor] | None, last: int) -> torch.Tensor:
-        return self.generator.features(x, noise, None, last)
-
     def _refine_and_render(
         self, features: torch.Tensor, noise: list[torch.Tensor] | None, first: int, last: int
-    ) -> torch.Tensor:
-        return self.generator.render(self.generator.refine(features, noise, None, first, last))
+    ) -> Any:
+        return self._passes.render(self._passes.refine(features, noise, None, first, last))
 
     def adversarial_loss(self, fake: torch.Tensor) -> torch.Tensor:
         """The generator's loss of an image; no gradient flows to the discriminator's weights."""
@@ -160,19 +158,11 @@ class CompiledSteps(TrainingSteps):
     def __init__(self, networks: FastNetworks, **kwargs: Any) -> None:
         super().__init__(networks.generator.generator, networks.discriminator.network, **kwargs)
         self.networks = networks
-        self._generate = networks.generator
+        self._generate = self._passes = networks.generator
 
     def arithmetic(self) -> AbstractContextManager[Any]:
         """The context that all of an iteration is computed in."""
         return self.networks.one_pool()
-
-    def _frozen(self, x: torch.Tensor, noise: list[torch.Tensor] | None, last: int) -> torch.Tensor:
-        return self.networks.generator.features(x, noise, None, last)
-
-    def _refine_and_render(
-        self, features: torch.Tensor, noise: list[torch.Tensor] | None, first: int, last: int
-    ) -> torch.Tensor:
-        return self.networks.generator.render(self.networks.generator.refine(features, noise, None, first, last))
 
     def adversarial_loss(self, fake: torch.Tensor) -> torch.Tensor:
         """The generator's loss of an image; no gradient flows to the discriminator's weights."""

@@ -13,10 +13,9 @@ from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys as Keys
 
 from monai_consingan.data.pyramid import image_pyramid
-from monai_consingan.engines.draws import TrainingDraws
+from monai_consingan.engines.draws import DrawnSlices, TrainingDraws, read_slices
+from monai_consingan.engines.handlers import StageSettling
 from monai_consingan.engines.optimizers import decay_rates, discriminator_optimizer, generator_optimizer, start_stage
-from monai_consingan.engines.settling import StageSettling
-from monai_consingan.engines.slices import DrawnSlices, read_slices
 from monai_consingan.engines.steps import training_steps
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator

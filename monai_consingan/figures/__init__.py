@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from monai_consingan.figures.contact_sheet import save_contact_sheet
-from monai_consingan.figures.lesion_sheet import save_lesion_sheet
+from monai_consingan.figures.contact_sheet import save_contact_sheet, save_lesion_sheet
 from monai_consingan.figures.panel import Panel, difference_panel
 from monai_consingan.figures.report import ReportSection, write_html_report
 from monai_consingan.figures.report_pdf import write_pdf_report, write_reports

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_consingan.background import find_background
+from monai_consingan.distance import bounding_box
 from monai_consingan.figures.view import SliceView
 from monai_consingan.transforms.head import AIR_FRACTION
 
@@ -99,10 +100,6 @@ def _start(low: float, high: float, side: float, least: float, most: float) -> f
 
 def _box_of(mask: NDArray[np.bool_], pixel_mm: tuple[float, float], margin_mm: float) -> Box:
     """The box around a mask and a margin, in mm."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return (
-        float(rows[0] * pixel_mm[0] - margin_mm),
-        float((rows[-1] + 1) * pixel_mm[0] + margin_mm),
-        float(columns[0] * pixel_mm[1] - margin_mm),
-        float((columns[-1] + 1) * pixel_mm[1] + margin_mm),
-    )
+    rows, columns = bounding_box(mask)
+    (high, wide), more = pixel_mm, margin_mm
+    return (rows.start * high - more, rows.stop * high + more, columns.start * wide - more, columns.stop * wide + more)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from monai_consingan.arrays import as_array
+from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.distance import bounding_box
 from monai_consingan.figures.view import SliceView, plane_axes, slice_view, widest_slice
 from monai_consingan.metrics.inputs import spatial_mask
 from monai_consingan.ranks import percentiles
+from monai_consingan.whole_file import whole_file
 
 TILE = 144
 """Height and width of a picture of one plane, in pixels."""
@@ -61,7 +62,7 @@ class CardView:
         planes = [(axis, box[axis].start + widest_slice(inside[box][None], axis)) for axis in axes]
         if inside.ndim == 3 and not all(n > 1 for n in inside.shape):  # one slice: it alone is a picture
             planes = [(axis, 0) for axis in range(3) if inside.shape[axis] == 1][:1]
-        extents = [_extent_mm(part) for part in _slices(inside[None].astype(np.uint8), image, planes)]
+        extents = [_extent_mm(part) for part in _slices(inside[None].view(np.uint8), image, planes)]
         spot = np.zeros((1, *inside.shape), np.uint8)
         spot[0][middle] = 1
         marks = _slices(spot, image, [(axis, middle[axis]) for axis, _ in planes])
@@ -126,6 +127,40 @@ def save_outline(path: str | Path, lesion: NdarrayOrTensor, view: CardView, rows
     colours = np.zeros((*lines.shape, 4), np.uint8)
     colours[lines] = _OUTLINE
     Image.fromarray(np.tile(colours, (rows, 1, 1))).save(path, format="PNG", compress_level=_PACKING)
+
+
+def save_cards(
+    folder: Path,
+    case: str,
+    lesion: int,
+    *,
+    before: NdarrayOrTensor,
+    after: NdarrayOrTensor,
+    mask: NdarrayOrTensor,
+    ranges: list[tuple[float, float]] | None = None,
+) -> None:
+    """Write the pictures of one lesion: before, after and its outline.
+
+    Args:
+        folder: folder for them, which is made.
+        case: the synthetic scan's name, which is safe for files.
+        lesion: the lesion's number.
+        before: the scan as it was, or what a new lesion is made of, on the same grid, (C, \\*spatial).
+        after: the scan with or without the lesion, or the new lesion, (C, \\*spatial).
+        mask: where the lesion is, or was, (1, \\*spatial).
+        ranges: what is black and what is white in each channel, if that is known (``grey_range`` of ``before``).
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    view, ranges = CardView.of(mask, before), ranges or grey_range(before)
+    lesion_only = (as_array(mask) > 0).astype(np.uint8)
+    for name, image in (("before", before), ("after", wrap_like(as_array(after), before))):
+        with whole_file(folder / f"{case}_{lesion}_{name}.png") as path:
+            save_card(path, image, view, ranges)
+    with whole_file(folder / f"{case}_{lesion}_outline.png") as path:
+        save_outline(path, wrap_like(lesion_only, before), view, len(ranges))
 
 
 def _slices(image: NdarrayOrTensor, like: NdarrayOrTensor, planes: Sequence[tuple[int, int]]) -> list[SliceView]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,7 +118,7 @@ def save_rows(
     signed = set()
     for number, row in enumerate(rows):
         look: dict[str, Any] = {"colours": colours, "top_letter": bool(row.label)}
-        shown = sheet.draw_row(axes, number, top, partial(_drawn, windows[row.scale], **look))
+        shown = sheet.draw_row(axes, number, top, windows[row.scale], **look)
         if shown is not None and row.scale not in signed:
             signed.add(row.scale)
             down = top + sheet.tops[number] + sheet.firsts[number]
@@ -188,20 +187,19 @@ class _Sheet:
             down += tall + below + GAP
         self.height = down - GAP
 
-    def draw_row(
-        self, axes: Axes, number: int, top: float, draw: Callable[[Axes, Cell, Panel, Box], AxesImage]
-    ) -> AxesImage | None:
-        """Draw a row; what its first signed panel shows, if there is one."""
+    def draw_row(self, axes: Axes, number: int, top: float, windows: _Windows, **look: Any) -> AxesImage | None:
+        """Draw a row with the values that it shows; what its first signed panel shows, if there is one."""
         row, wide, tall = self.rows[number], self.cells[number], self.firsts[number]
         down, signed = top + self.tops[number], None
         places = zip(row.panels, self.heads[number], self.focuses[number], strict=True)
         for column, (panel, head, focus) in enumerate(places):
             cell = Cell(self.margin + GAP + column * (wide + GAP), down, wide, tall)
-            shown = draw(axes, cell, panel, head if row.whole or focus is None else focus)
+            limits, box = windows.of(panel), head if row.whole or focus is None else focus
+            shown = draw_panel(axes, cell, panel, box, limits, **look)
             if self.titled[number]:
                 axes.text(cell.left + wide / 2, down - 5 / 72, panel.title, fontsize=11, ha="center", va="baseline")
             if focus is not None and row.whole:
-                draw(axes, cell._replace(down=down + tall + GAP, high=wide), panel, focus)
+                draw_panel(axes, cell._replace(down=down + tall + GAP, high=wide), panel, focus, limits, **look)
                 draw_frame(axes, cell, head, focus)
             if panel.signed and signed is None:
                 signed = shown
@@ -227,11 +225,6 @@ class _Windows:
         if panel.signed:
             return -self.most, self.most
         return self.own.get(id(panel), self.shared) if isinstance(panel.window, str) else panel.window
-
-
-def _drawn(windows: _Windows, axes: Axes, cell: Cell, panel: Panel, box: Box, **look: Any) -> AxesImage:
-    """Draw a panel with the values that its row shows."""
-    return draw_panel(axes, cell, panel, box, windows.of(panel), **look)
 
 
 def _widened(box: Box, width: float) -> Box:

@@ -80,7 +80,7 @@ def slice_view(image: NdarrayOrTensor, *, axis: int | None = None, index: int | 
                 "and the number of a slice on it."
             )
         axis %= 3
-        array = np.take(array, index, axis=axis)
+        array = array[(slice(None),) * axis + (index,)]
         shown = [number for number in range(3) if number != axis]
     if affine is None:
         return SliceView(array)

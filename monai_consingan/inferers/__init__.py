@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .inferer import ConSinGANInferer
-from .painted import noise_of, painted
+from .inferer import ConSinGANInferer, coarse_input, noise_of, painted
 from .region import ConSinGANRegionInferer
 
-__all__ = ["ConSinGANInferer", "ConSinGANRegionInferer", "noise_of", "painted"]
+__all__ = ["ConSinGANInferer", "ConSinGANRegionInferer", "coarse_input", "noise_of", "painted"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.progress_bar import forgiving_stderr
+from monai_consingan.progress_bar import ForgivingStderr
 from monai_consingan.state_file import read_weights
 
 INCEPTION_VARIABLE = "MONAI_CONSINGAN_INCEPTION"
@@ -118,7 +118,7 @@ def inception_features(
     sizes = np.array([_size(file) for file in files])
     dims = INCEPTION_DIMS[network.output_blocks[0]]  # type: ignore[index]
     features = np.empty((len(files), dims))
-    bar: Callable[[Any], Any] = partial(fid_score.tqdm, file=forgiving_stderr()) if progress else iter
+    bar: Callable[[Any], Any] = partial(fid_score.tqdm, file=ForgivingStderr()) if progress else iter
     with replaced(fid_score, "tqdm", bar):
         for size in np.unique(sizes, axis=0):
             (same,) = np.nonzero((sizes == size).all(axis=1))

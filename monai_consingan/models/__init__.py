@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .anywhere import SharedModel
 from .bank import ModelBank
 from .hosts import HostModels, prepare_bank
 from .model import TrainedModel, new_networks
-from .progress import TrainingProgress
-from .training import fingerprint, train_model
+from .redraw import SharedModel
+from .training import TrainingProgress, fingerprint, train_model
 
 __all__ = [
     "HostModels",

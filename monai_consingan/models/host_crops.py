@@ -74,6 +74,12 @@ def host_crops(
     return torch.cat(stack)
 
 
+def crop_side(settings: TrainingSettings, side: int | None = None) -> int:
+    """Height and width (and depth) of a crop in pixels: as asked for, else 96, of boxes 48; at most `max_size`."""
+    usual = 48 if settings.spatial_dims == 3 else 96
+    return min(usual if side is None else side, settings.max_size)
+
+
 def _plane(volume: np.ndarray, axis: int | None, index: int) -> Any:
     """A slice of a volume, as an index."""
     return ... if axis is None else (..., index, *[slice(None)] * (volume.ndim - 1 - axis))

@@ -15,10 +15,10 @@ from monai_consingan.arrays import as_array, check_shape
 from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis, work_dims
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
-from monai_consingan.models.anywhere import RedrawsAnywhere, as_scan
 from monai_consingan.models.bank import ModelBank
-from monai_consingan.models.host_crops import host_crops
+from monai_consingan.models.host_crops import crop_side, host_crops
 from monai_consingan.models.model import TrainedModel, dims_to_train, given_model, settings_to_train
+from monai_consingan.models.redraw import RedrawsAnywhere, as_scan
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 
@@ -109,9 +109,7 @@ class HostModels(RedrawsAnywhere):
 
     def _side(self, settings: TrainingSettings) -> int:
         """Height and width of a crop in pixels, if it is as large as it is asked for."""
-        usual = 48 if settings.spatial_dims == 3 else 96
-        side = usual if self.side is None else self.side
-        return min(side if self.start is None else max(self.start.image_size), settings.max_size)
+        return crop_side(settings, self.side if self.start is None else max(self.start.image_size))
 
     def find(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> TrainedModel | None:
         """The model of a host, or ``None`` if the bank has none.

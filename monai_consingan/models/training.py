@@ -1,4 +1,4 @@
-"""Training a model on slices: the one place where networks, trainer and checkpoint are put together."""
+"""Training a model on slices: the one place where device, networks, trainer, checkpoint and progress come together."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from monai.data import DataLoader, Dataset
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.model import TrainedModel, new_networks
-from monai_consingan.models.progress import TrainingProgress
+from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from monai_consingan.engines import ConSinGANTrainer
 
 
 def fingerprint(slices: torch.Tensor, settings: TrainingSettings, seed: int, *more: torch.Tensor) -> str:
@@ -102,3 +105,51 @@ def _copy_weights(start: TrainedModel, generator: torch.nn.Module, discriminator
             f"The model to start from has other networks ({start.settings.stages} stages, {start.settings.channels} "
             f"channels, slices of {start.image_size}) than the settings and slices ask for: make them agree."
         ) from error
+
+
+class TrainingProgress:
+    """Handler that shows one bar for all stages on the standard error stream, with the time that is left.
+
+    Into a file or a pipe a line is written now and then only.
+    """
+
+    def attach(self, engine: ConSinGANTrainer) -> None:
+        """Show the progress of a trainer."""
+        from ignite.engine import Events  # which is slow to import
+
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
+        engine.add_event_handler(Events.COMPLETED | Events.EXCEPTION_RAISED, self._close)
+
+    def _start(self, engine: ConSinGANTrainer) -> None:
+        state = engine.state
+        total = state.max_epochs * state.epoch_length
+        self.bar = progress_bar(total, state.iteration, "training")
+
+    def _advance(self, engine: ConSinGANTrainer) -> None:
+        self.bar.set_postfix_str(f"stage {engine.state.epoch} of {engine.state.max_epochs}", refresh=False)
+        self.bar.update(engine.state.iteration - self.bar.n)  # a stage may end early
+
+    def _close(self, engine: ConSinGANTrainer, *error: BaseException) -> None:
+        self.bar.close()
+        for exception in error:
+            raise exception
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """The device of a name, if this machine has it.
+
+    Args:
+        device: such as ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+
+    Raises:
+        ConSinGANError: an unknown name, or a device that is not there.
+    """
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConSinGANError(f"device is {str(device)!r}, which this machine does not have: give 'cpu'.") from error
+    if found.type == "meta":
+        raise ConSinGANError(f"device is {str(device)!r}, which cannot compute: give 'cpu'.")
+    return found

@@ -28,9 +28,8 @@ from monai_consingan.workflows.augmentation import ScanRecord, augment, free_twi
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import size_class
 from monai_consingan.workflows.challenge_page import AskedLesion, challenge_tables, write_challenge_page
-from monai_consingan.workflows.data_sets.load import load_pair
-from monai_consingan.workflows.outputs import REPORT_NAME
-from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.data_sets.records import load_pair
+from monai_consingan.workflows.outputs import REPORT_NAME, write_report
 from monai_consingan.workflows.resumable_folder import ResumableFolder
 
 PAGE = "report.html"
@@ -152,7 +151,7 @@ def _asked(
     for told in folder.made():
         record, host = folder.record(told), told["host"]["scan"]
         image, label, _ = load_pair(record)
-        marks = load_label(part / told[folder.numbers], image=image).numpy()
+        marks = load_label(part / told[folder.settings.numbers], image=image).numpy()
         predicted = segment(record.name, record.images, image)
         before = segment(host, originals[host].images, image)
         known = np.zeros_like(marks) if label is None else as_array(label)

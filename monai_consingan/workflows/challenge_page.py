@@ -12,7 +12,7 @@ import numpy as np
 
 from monai_consingan.data_set_settings import SIZE_CLASSES
 from monai_consingan.figures import ReportSection, write_reports
-from monai_consingan.workflows.report import shown_number
+from monai_consingan.workflows.outputs import shown_number
 
 _CONTRASTS = {"below 3": (-math.inf, 3.0), "3 to 6": (3.0, 6.0), "from 6": (6.0, math.inf)}
 _DEPTHS_MM = {"below 20 mm": (-math.inf, 20.0), "20 to 35 mm": (20.0, 35.0), "from 35 mm": (35.0, math.inf)}

@@ -15,12 +15,11 @@ from monai_consingan.arrays import wrap_like
 from monai_consingan.data import Region, named_sequences, sliced_axis
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
-from monai_consingan.models.device import check_device
-from monai_consingan.models.host_crops import host_crops
+from monai_consingan.models.host_crops import crop_side, host_crops
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.workflows.data_sets.folders import read_scans
-from monai_consingan.workflows.data_sets.load import load_files, load_lesions
-from monai_consingan.workflows.data_sets.records import ScanRecord
+from monai_consingan.workflows.data_sets.records import ScanRecord, load_files, load_lesions
 from monai_consingan.workflows.outputs import check_output
 from monai_consingan.workflows.train import TrainingFolder, settings_for
 from monai_consingan.workflows.training_slices import TrainingSlices, scaled_affine
@@ -114,8 +113,7 @@ def cohort_run(
         raise ConSinGANError(f"scan {unlabelled} has no label, but crops for editing keep clear of lesions: give one.")
     if not records:
         raise ConSinGANError(f"data set {data_set} has no training scans to learn from: give some.")
-    wanted = min((48 if settings.spatial_dims == 3 else 96) if side is None else side, settings.max_size)
-    found = _crops(records, settings, crops, wanted, axis, lesion_labels, seed)
+    found = _crops(records, settings, crops, crop_side(settings, side), axis, lesion_labels, seed)
     sources = [digest for told in found.inputs.values() for digest in told["sha256"]]
     how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress, "begin": begin}
     return folder.train("cohort", found, settings, sources=sources, **how)

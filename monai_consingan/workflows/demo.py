@@ -14,13 +14,13 @@ from monai_consingan.arrays import as_array, spacing_of, wrap_like
 from monai_consingan.data import example, file_sha256, load_label, load_scan
 from monai_consingan.distance import ball_diameter
 from monai_consingan.figures import ReportSection, write_reports
+from monai_consingan.figures.lesion_card import save_cards
 from monai_consingan.methods import FILLINGS
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import output_folder, refuse_links
+from monai_consingan.workflows.outputs import output_folder, refuse_links, shown_number
 from monai_consingan.workflows.remove import LesionTarget, remove
-from monai_consingan.workflows.report import shown_number
-from monai_consingan.workflows.review import CARDS, ReviewEntry, save_cards, write_review
+from monai_consingan.workflows.review import CARDS, ReviewEntry, write_review
 
 PAGE = "report.html"
 DONOR_SLICE, HOST_SLICE = 4, 6

@@ -25,14 +25,12 @@ from monai_consingan.metrics import (
     radiomic_features,
 )
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
-from monai_consingan.models.device import check_device
+from monai_consingan.models.training import check_device
 from monai_consingan.names import unique_names
-from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.evaluation_page import write_evaluation_page
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
+from monai_consingan.workflows.outputs import REPORT_NAME, output_folder, versions, write_report
 from monai_consingan.workflows.pictures import PictureSet, gather_pictures
-from monai_consingan.workflows.report import versions, write_report
-from monai_consingan.workflows.result_files import result_folders
+from monai_consingan.workflows.results import evaluate_result, result_folders
 
 PAGE = "report.html"
 FIGURE = "images.png"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_consingan.figures import ReportSection, write_reports
-from monai_consingan.workflows.report import shown_number
+from monai_consingan.workflows.outputs import shown_number
 
 _IMAGES_TEXT = """
 FID and KID tell how far the Inception features of synthetic images are from those of real ones; smaller is nearer. The
@@ -77,7 +77,7 @@ def results_table(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Rows of the measures of results, the first one the header; with several sequences a row for each, the lead first.
 
     Args:
-        results: what :func:`~monai_consingan.workflows.evaluate_result.evaluate_result` returned.
+        results: what :func:`~monai_consingan.workflows.results.evaluate_result` returned.
     """
     columns = {
         "seam": "seam",

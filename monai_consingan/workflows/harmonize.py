@@ -15,13 +15,14 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings, InsertionMethod, chosen_insertion, insertion_method
 from monai_consingan.metrics import CheckInsertiond
-from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest, dims_to_train, too_thin
 from monai_consingan.models.redraw import Redrawing
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import Training
 from monai_consingan.transforms import InsertLesiond
 from monai_consingan.transforms.mass_effect import check_mass_effect
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun
+from monai_consingan.workflows.outputs import output_folder
 
 _SCALED = (
     "The donor's intensities around the lesion differ from the host's by more than a factor of 2: they were matched by "
@@ -184,7 +185,8 @@ def paste(
         ConSinGANError: an input is bad, there is no place, or the folder cannot be used.
     """
     source, lesion = _of_bank(source, seed)
-    with lesion_run("paste", source, output, overwrite=overwrite) as run:
+    with output_folder(output, overwrite=overwrite, inputs=source.files) as folder:
+        run = LesionRun("paste", folder, source)
         case = _pasted(run, source, lesion, insertion_method("naive"), None, seed, "Naive paste")
         return run.finish(case, seed, strict=strict)
 
@@ -253,7 +255,8 @@ def harmonize(
         )
     training = None if redrawing is None else redrawing.settings
     source, lesion = _of_bank(source, seed)
-    with lesion_run("harmonize", source, output, model, start, overwrite=overwrite) as run:
+    with output_folder(output, overwrite=overwrite, inputs=[*source.files, model, start]) as folder:
+        run = LesionRun("harmonize", folder, source)
         case = _pasted(run, source, lesion, how, training, seed, f"Lesion inserted, {method}")
         case.settings |= {"method": method, "paste_blend": how.paste_blend}
         return run.finish(case, seed, redrawing, strict=strict)

@@ -24,8 +24,7 @@ from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.transforms.generation.examples import Example, likeness, normal_view
 from monai_consingan.transforms.insertion.donor import Donor, DonorCrop, crop_lesions, read_donor
-from monai_consingan.workflows.lesion_makers import MAKERS, Donors
-from monai_consingan.workflows.new_lesion import NewLesion, lesion_measures
+from monai_consingan.workflows.new_lesion import MAKERS, Donors, NewLesion, lesion_measures
 
 COPY = 0.95
 """Likeness (:func:`monai_consingan.transforms.generation.examples.likeness`) from which a lesion counts as a copy."""

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data.lesion_bank import BANK_FILE, KEPT, LesionBank
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.figures.lesion_card import save_cards
 from monai_consingan.folder_lock import locked
 from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.insertion.donor import DonorCrop
 from monai_consingan.workflows.resumable_folder import write_json
-from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, save_cards, write_review
-from monai_consingan.workflows.review.decisions import read_decisions
+from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, read_decisions, write_review
 
 _NUMBERS = ("diameter_mm", "value_cnr", "seam", "likeness", "attempt")
 
@@ -49,10 +49,8 @@ def write_lesion_review(bank: LesionBank, donors: Mapping[tuple[str, int], Donor
         image, label, _ = bank.load(lesion)
         shape = as_array(label).shape[1:]
         before = _in_the_middle(donors[scan, number], _middle(as_array(label)[0]), shape)
-        mask = wrap_like((as_array(label) > 0).astype(np.uint8), label)
-        save_cards(
-            bank.folder / CARDS, entry.case, entry.lesion, before=wrap_like(before, image), after=image, mask=mask
-        )
+        shown = {"before": wrap_like(before, image), "after": image, "mask": label}
+        save_cards(bank.folder / CARDS, entry.case, entry.lesion, **shown)
         entries.append(entry)
     write_review(bank.folder, _run(bank), entries, title=f"{len(entries)} new lesions to look at")
 
@@ -87,7 +85,7 @@ def keep_lesions(
     with locked(bank.folder):
         bank = LesionBank(folder)
         lesions = {ReviewEntry(told["kind"], told["number"], MADE).key: told for told in bank.whole["lesions"]}
-        told, dropped = given.outcome(_run(bank), lesions.keys(), decisions, unsure=unsure, rest=rest)
+        told, dropped = given.outcome(_run(bank), lesions.keys(), unsure=unsure, rest=rest)
         if dropped == lesions.keys():
             raise ConSinGANError(f"decisions {decisions} leave no lesion of bank {folder}: accept one, or make more.")
         kept = {**told, "left_out": [lesion for key, lesion in lesions.items() if key in dropped]}

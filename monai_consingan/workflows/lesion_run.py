@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,7 @@ from monai_consingan.models.model import MODEL_NAME
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.transforms.alteration import altered
 from monai_consingan.workflows.case_figure import save_case_figure
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, versions, write_report
+from monai_consingan.workflows.outputs import REPORT_NAME, describe_inputs, versions, write_report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,26 +229,6 @@ class LesionRun:
             lead=data["lead"],
         )
         return files
-
-
-@contextmanager
-def lesion_run(
-    command: str, asked: LesionRequest, output: str | Path, *more: str | Path | None, overwrite: bool = False
-) -> Iterator[LesionRun]:
-    """A run whose files appear in the output folder when all went well (:py:func:`output_folder`).
-
-    Args:
-        command: the command's name.
-        asked: what is asked for, with the files that are read.
-        output: the output folder.
-        *more: more files that are read.
-        overwrite: whether the folder may hold something already.
-
-    Raises:
-        ConSinGANError: the folder cannot be used.
-    """
-    with output_folder(output, overwrite=overwrite, inputs=[*asked.files, *more]) as folder:
-        yield LesionRun(command, folder, asked)
 
 
 def _capital(sentence: str) -> str:

@@ -24,13 +24,13 @@ from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.figures import save_lesion_sheet
 from monai_consingan.folder_lock import leaving_nothing, locked
 from monai_consingan.lesion_settings import LesionSettings
-from monai_consingan.models.device import check_device
+from monai_consingan.models.training import check_device
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import sweep, unwritable, whole_file
+from monai_consingan.workflows.data_sets.datalists import pick_sequences
 from monai_consingan.workflows.data_sets.folders import read_scans
-from monai_consingan.workflows.data_sets.load import load_pair
-from monai_consingan.workflows.data_sets.records import ScanRecord, pick_sequences, without_paths
+from monai_consingan.workflows.data_sets.records import ScanRecord, load_pair, without_paths
 from monai_consingan.workflows.lesion_generator import LesionGenerator
 from monai_consingan.workflows.lesion_review import write_lesion_review
 from monai_consingan.workflows.new_lesion import NewLesion

@@ -1,15 +1,24 @@
-"""Folders of results: one run at a time, whole or not at all, and never in place of what is read."""
+"""What a workflow writes: one run at a time, whole or not at all, never in place of what is read; and its report."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import platform
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from monai_consingan import __version__
+from monai_consingan.data import SequenceFiles, Stored, file_sha256
+from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import is_lock, locked
 from monai_consingan.names import real_path
@@ -176,3 +185,54 @@ def _files_of_result(path: Path) -> list[Path]:
         return []
     of_sequences = {name for name in listed if _OF_SEQUENCES.fullmatch(name)}
     return [item for item in path.iterdir() if _OWN.fullmatch(item.name) or item.name in of_sequences]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers of a run depend on; Numba's only where it is installed."""
+    found = {"python": platform.python_version(), "monai-consingan": __version__}
+    for name in ("torch", "monai", "numpy", "scipy", "nibabel", "numba"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def describe_inputs(inputs: Mapping[str, str | Path | Stored | SequenceFiles | None]) -> dict[str, Any]:
+    """Name (:py:func:`monai_consingan.data.stored.public_name`) and SHA-256 of every input that is given.
+
+    Args:
+        inputs: files by what they are, or what was read of them, which is not read again. Of several sequences, each
+            from its own file, there is a list.
+    """
+    told: dict[str, Any] = {}
+    for name, given in inputs.items():
+        if isinstance(given, SequenceFiles | Stored):
+            told[name] = given.described()
+        elif given is not None:
+            told[name] = {"file": public_name(given), "sha256": file_sha256(given)}
+    return told
+
+
+def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
+    """Write a report as JSON; what is not a finite number becomes ``null``."""
+    Path(path).write_text(json.dumps(_plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return value.name
+    return value
+
+
+def shown_number(value: float | None, decimals: int | None = None, none: str = "-") -> str:
+    """A number for a table: four digits, or with so many decimals; ``none`` where there is none."""
+    if value is None or math.isnan(value):
+        return none
+    return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"

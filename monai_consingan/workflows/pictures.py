@@ -28,7 +28,7 @@ from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import slice_view
 from monai_consingan.transforms import head_slices
-from monai_consingan.workflows.result_files import read_result, result_file, result_folders, result_image
+from monai_consingan.workflows.results import read_result, result_file, result_folders, result_image
 
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _BIDS = re.compile(r"(sub-[^_.]+)_")

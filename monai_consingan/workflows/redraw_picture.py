@@ -16,12 +16,11 @@ from PIL import Image, UnidentifiedImageError
 
 from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError, check_least
-from monai_consingan.inferers import noise_of, painted
+from monai_consingan.inferers import coarse_input, noise_of, painted
 from monai_consingan.models.model import TrainedModel, model_file
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, versions, write_report
+from monai_consingan.workflows.outputs import REPORT_NAME, describe_inputs, output_folder, versions, write_report
 from monai_consingan.workflows.sample import MAX_SIDE, grey_picture, oriented, run_view
 
 __all__ = ["enlarged", "paint_to_image", "super_resolution"]
@@ -128,7 +127,7 @@ def enlarged(
         )
     step = max(1.05, max(new / old for new, old in zip(trained, generator.stage_sizes[-2], strict=True)))
     times = max(1, round(math.log(factor) / math.log(step)))
-    features = generator.features(_coarse(generator, picture, task), None, None, last)
+    features = generator.features(coarse_input(generator, picture, task), None, None, last)
     sizes = []
     for number in range(1, times + 1):
         size = [round(side * factor ** (number / times)) for side in trained]
@@ -136,12 +135,6 @@ def enlarged(
         features = generator.refine(features, [noise] * last, [size] * (last + 1), last, last)
         sizes.append(size)
     return generator.render(features)[0], sizes
-
-
-def _coarse(generator: ConSinGANGenerator, picture: torch.Tensor, task: str) -> torch.Tensor:
-    """The input of stage 0 that the reconstruction would have of a picture."""
-    coarse = resize(picture, generator.stage_sizes[0]).clamp(-1, 1)
-    return get_task(task).fixed_input(coarse, generator.body[0].fixed_noise)
 
 
 @dataclass

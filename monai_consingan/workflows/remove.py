@@ -11,12 +11,13 @@ from monai_consingan.data import Files, as_files, lead_channel
 from monai_consingan.errors import check_choice
 from monai_consingan.methods import REMOVAL_BLEND, TRAINING_TISSUES, USUAL_FILLINGS, BlendSettings
 from monai_consingan.metrics import CheckRemovald
-from monai_consingan.models.device import check_device
 from monai_consingan.models.model import ModelRequest, dims_to_train, too_thin
 from monai_consingan.models.redraw import Redrawing
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import Training
 from monai_consingan.transforms import FillLesiond
-from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun, lesion_run
+from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun
+from monai_consingan.workflows.outputs import output_folder
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def remove(
     if asked:
         how: dict[str, Any] = {"seed": seed, "device": device, "progress": progress}
         redrawing = Redrawing.chosen("editing", REMOVAL_BLEND, asked, target.dims, **how)
-    with lesion_run("remove", target, output, model, start, overwrite=overwrite) as run:
+    with output_folder(output, overwrite=overwrite, inputs=[*target.files, model, start]) as folder:
+        run = LesionRun("remove", folder, target)
         case = _filled(run, target, None if redrawing is None else redrawing.settings)
         case.settings["redrawn"] = redrawing is not None
         return run.finish(case, seed, redrawing, strict=strict)

@@ -21,8 +21,7 @@ from monai_consingan.models.model import TrainedModel, model_file
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
 from monai_consingan.text_files import read_json_dictionary
-from monai_consingan.workflows.outputs import REPORT_NAME, output_folder
-from monai_consingan.workflows.report import describe_inputs, versions, write_report
+from monai_consingan.workflows.outputs import REPORT_NAME, describe_inputs, output_folder, versions, write_report
 
 MAX_SIDE = 4096
 _FRAMES, _FRAME_MS = 50, 100
@@ -98,7 +97,7 @@ def sample(
                 files.append(f"sample-{number:03d}.gif")
                 _save_gif(folder / files[-1], [oriented(image, affine, axis).values for image in shown])
             else:
-                image = draw_images(model.generator, count=1, seed=seed, size=size, first=number)[0]
+                image = draw_image(model.generator, seed, number, size)
                 if model.settings.spatial_dims == 3 or model.in_channels > 1:
                     files.append(f"sample-{number:03d}.nii.gz")
                     _save_volume(folder / files[-1], image, affine)
@@ -123,35 +122,27 @@ def sample(
 
 
 @torch.no_grad()
-def draw_images(
-    generator: ConSinGANGenerator,
-    *,
-    count: int,
-    seed: int,
-    size: float | Sequence[int] | None = None,
-    first: int = 0,
-) -> list[torch.Tensor]:
-    """Images of new noise.
+def draw_image(
+    generator: ConSinGANGenerator, seed: int, number: int, size: float | Sequence[int] | None = None
+) -> torch.Tensor:
+    """An image of new noise.
 
     Args:
         generator: a trained generator whose input is noise.
-        count: how many.
         seed: seed of the noise.
+        number: number of the image, which has noise of its own.
         size: height and width in pixels, or a factor; the sizes of all stages are multiplied alike.
-        first: number of the first image.
 
     Returns:
-        Tensors (C, H, W) or (C, H, W, D) in [-1, 1].
+        A tensor (C, H, W) or (C, H, W, D) in [-1, 1].
 
     Raises:
         ConSinGANError: a size out of range.
     """
     sizes = _sizes(generator, size)
-    images = []
-    for number in range(first, first + count):
-        first_noise, *noise = [noise_of(generator, stage, sizes[stage], seed, number, 0) for stage in range(len(sizes))]
-        images.append(generator(first_noise, noise, sizes)[0])
-    return images
+    first, *noise = [noise_of(generator, stage, sizes[stage], seed, number, 0) for stage in range(len(sizes))]
+    image: torch.Tensor = generator(first, noise, sizes)[0]
+    return image
 
 
 @torch.no_grad()

@@ -15,15 +15,22 @@ from monai_consingan.data.pyramid import resize
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import Panel, difference_panel, save_panel
 from monai_consingan.folder_lock import locked
-from monai_consingan.models.device import check_device
+from monai_consingan.inferers import coarse_input
 from monai_consingan.models.model import MODEL_NAME, TrainedModel, model_file, settings_to_train
-from monai_consingan.models.training import fingerprint, train_model
+from monai_consingan.models.training import check_device, fingerprint, train_model
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 from monai_consingan.whole_file import leftovers, unwritable
-from monai_consingan.workflows.outputs import REPORT_NAME, check_inputs, check_output, whole_result
-from monai_consingan.workflows.report import describe_inputs, versions, write_report
-from monai_consingan.workflows.sample import draw_images, oriented
+from monai_consingan.workflows.outputs import (
+    REPORT_NAME,
+    check_inputs,
+    check_output,
+    describe_inputs,
+    versions,
+    whole_result,
+    write_report,
+)
+from monai_consingan.workflows.sample import draw_image, oriented
 from monai_consingan.workflows.training_slices import TrainingSlices, take_slices
 
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -243,11 +250,8 @@ def _at_full_size(images: torch.Tensor, model: TrainedModel) -> torch.Tensor:
 
 @torch.no_grad()
 def _reconstruct(model: TrainedModel, images: torch.Tensor) -> torch.Tensor:
-    generator = model.generator
-    kind = get_task(model.settings.task)
-    coarse = resize(_at_full_size(images, model), generator.stage_sizes[0]).clamp(-1, 1)
-    noise = torch.as_tensor(generator.body[0].fixed_noise)
-    return torch.cat([generator(kind.fixed_input(part, noise)) for part in coarse.split(1)])
+    coarse = coarse_input(model.generator, _at_full_size(images, model), model.settings.task)
+    return torch.cat([model.generator(part) for part in coarse.split(1)])
 
 
 def _save_figure(path: Path, model: TrainedModel, found: TrainingSlices, reconstruction: torch.Tensor) -> None:
@@ -257,8 +261,6 @@ def _save_figure(path: Path, model: TrainedModel, found: TrainingSlices, reconst
     again = oriented(reconstruction[index], found.affine, found.axis)
     panels = [Panel("slice", real), Panel("reconstruction", again), difference_panel(again, real)]
     if not get_task(model.settings.task).image_input:
-        drawn = draw_images(model.generator, count=3, seed=0)
-        panels[2:] = [
-            Panel(f"sample {number}", oriented(image, found.affine, found.axis)) for number, image in enumerate(drawn)
-        ]
+        drawn = [oriented(draw_image(model.generator, 0, number), found.affine, found.axis) for number in range(3)]
+        panels[2:] = [Panel(f"sample {number}", view) for number, view in enumerate(drawn)]
     save_panel(path, panels, title=f"Model of the task {model.settings.task}")

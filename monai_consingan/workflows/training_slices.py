@@ -17,7 +17,7 @@ from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.settings import TrainingSettings
 from monai_consingan.transforms import whole_slices
-from monai_consingan.workflows.report import describe_inputs
+from monai_consingan.workflows.outputs import describe_inputs
 
 
 @dataclass

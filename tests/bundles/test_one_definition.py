@@ -20,7 +20,7 @@ from monai_consingan.errors import ConSinGANWarning
 from monai_consingan.metrics import CheckInsertiond
 from monai_consingan.transforms import InsertLesiond, LoadLesionLabeld, LoadScand
 from monai_consingan.workflows import LesionSource, paste
-from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.outputs import write_report
 
 from .conftest import SMALL
 

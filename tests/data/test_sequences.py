@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.data import lead_channel, sequence_names, stack_sequences
+from monai_consingan.data import lead_channel, same_sequences, sequence_names, stack_sequences
 from monai_consingan.errors import ConSinGANError
 
 SHAPE = (24, 24, 20)
@@ -105,3 +105,10 @@ def test_a_lead_that_is_not_there_is_refused(lead: object) -> None:
     image = MetaTensor(torch.rand(2, 8, 8), meta={"sequences": ["t1", "t2"]})
     with pytest.raises(ConSinGANError, match="t1, t2"):
         lead_channel(image, np.zeros((1, 8, 8)), lead)  # type: ignore[arg-type]
+
+
+def test_sequences_are_compared_by_number_where_they_have_no_names() -> None:
+    image, other = np.zeros((2, 3, 3)), MetaTensor(np.zeros((2, 3, 3)), meta={"sequences": ["t1", "t2"]})
+    assert same_sequences(image, other) is image
+    with pytest.raises(ConSinGANError, match=r"The scan has 2 sequences \(t1, t2\) but the model 1 sequence \(1\)"):
+        same_sequences(image[:1], other, name="model", other_name="scan")

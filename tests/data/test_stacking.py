@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from monai.data import MetaTensor
 
-from monai_consingan.data import same_sequences, stack_keys, unstack_keys
+from monai_consingan.data import stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANError
 
 
@@ -27,10 +27,3 @@ def test_stacking_and_back_is_exact() -> None:
         unstack_keys(stacked, ["p", "q", "r"], list(data.values()))
     with pytest.raises(ConSinGANError, match="one spatial shape"):
         stack_keys({**data, "b": data["b"][:, :3]}, ["a", "b"])
-
-
-def test_sequences_are_compared_by_number_where_they_have_no_names() -> None:
-    image, other = np.zeros((2, 3, 3)), MetaTensor(np.zeros((2, 3, 3)), meta={"sequences": ["t1", "t2"]})
-    assert same_sequences(image, other) is image
-    with pytest.raises(ConSinGANError, match=r"The scan has 2 sequences \(t1, t2\) but the model 1 sequence \(1\)"):
-        same_sequences(image[:1], other, name="model", other_name="scan")

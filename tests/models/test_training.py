@@ -1,3 +1,5 @@
+"""Training a model, and how far it is."""
+
 from __future__ import annotations
 
 import os
@@ -10,9 +12,11 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 
+from monai_consingan.engines import ConSinGANTrainer
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models.model import TrainedModel
-from monai_consingan.models.training import fingerprint, train_model
+from monai_consingan.models.training import TrainingProgress, fingerprint, train_model
+from monai_consingan.networks import ConSinGANDiscriminator, ConSinGANGenerator
 from monai_consingan.settings import TrainingSettings
 
 SLICES = torch.rand(2, 1, 14, 12, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -265,3 +269,32 @@ def test_a_settled_stage_ends_early_and_progress_goes_to_its_end(capsys: pytest.
     train_model(SLICES[:1], chosen, handlers=[count], progress=True)
     assert count.iterations == 2 * 50
     assert "240/240" in capsys.readouterr().err
+
+
+def trainer() -> ConSinGANTrainer:
+    torch.manual_seed(0)
+    generator = ConSinGANGenerator([(12, 12), (16, 16)], channels=2)
+    slices = [torch.zeros(1, 1, 16, 16)]
+    settings = TrainingSettings("editing", stages=2, iterations=3)
+    return ConSinGANTrainer("cpu", slices, generator, ConSinGANDiscriminator(channels=2), settings)
+
+
+def test_one_bar_for_all_stages_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    training = trainer()
+    TrainingProgress().attach(training)
+    training.run()
+    lines = [line for line in capsys.readouterr().err.replace("\r", "\n").splitlines() if line.strip()]
+    assert len(lines) == 2
+    assert "training 100%" in lines[-1] and "6/6, stage 2 of 2" in lines[-1]
+
+
+def test_an_error_in_training_still_ends_it() -> None:
+    training = trainer()
+    TrainingProgress().attach(training)
+
+    @training.on(Events.ITERATION_COMPLETED(once=2))
+    def fail(engine: ConSinGANTrainer) -> None:
+        raise ConSinGANError("stop")
+
+    with pytest.raises(ConSinGANError, match="stop"):
+        training.run()

@@ -16,8 +16,8 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import compare_sets, inception_features, load_inception, texture
 from monai_consingan.metrics.inception import INCEPTION_VARIABLE
 from monai_consingan.workflows import LesionTarget, evaluate, remove
-from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.evaluation_page import images_table, results_table, warnings_of
+from monai_consingan.workflows.results import evaluate_result
 
 
 @pytest.fixture

@@ -25,10 +25,9 @@ from monai_consingan.transforms.insertion.rand_lesion import RandLesion
 from monai_consingan.workflows import lesions
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
 from monai_consingan.workflows.lesion_generator import COPY, LesionGenerator, crops_of
-from monai_consingan.workflows.lesion_makers import MAKERS
 from monai_consingan.workflows.lesion_review import keep_lesions
 from monai_consingan.workflows.lesions import make_lesions
-from monai_consingan.workflows.new_lesion import lesion_measures
+from monai_consingan.workflows.new_lesion import MAKERS, lesion_measures
 from monai_consingan.workflows.review.decisions import FORMAT
 
 SETTINGS = LesionSettings(diameter=(6, 10))

@@ -16,7 +16,7 @@ from monai_consingan.figures import slice_view
 from monai_consingan.transforms import head_slices
 from monai_consingan.workflows import LesionTarget, remove
 from monai_consingan.workflows.pictures import PictureSet, gather_pictures, write_slices
-from monai_consingan.workflows.result_files import result_file, result_folders
+from monai_consingan.workflows.results import result_file, result_folders
 
 
 def test_slices_are_scaled_to_8_bits_each(tmp_path: Path) -> None:

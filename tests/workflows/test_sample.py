@@ -13,7 +13,7 @@ from monai_consingan.data import load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.models import TrainedModel
 from monai_consingan.models.model import new_networks
-from monai_consingan.workflows.sample import draw_images, oriented, sample
+from monai_consingan.workflows.sample import draw_image, oriented, sample
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_seed_and_number_decide(models: dict[str, Path], tmp_path: Path) -> None
 
 def test_drawing_leaves_the_global_random_state(models: dict[str, Path]) -> None:
     before = torch.random.get_rng_state()
-    draw_images(TrainedModel.load(models["generation"]).generator, count=1, seed=0)
+    draw_image(TrainedModel.load(models["generation"]).generator, 0, 0)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

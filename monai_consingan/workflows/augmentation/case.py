@@ -1,7 +1,8 @@
-"""A scan while its lesions are put in or taken out, and the reasons why a lesion is refused."""
+"""A scan while its lesions are put in or taken out, where its files go, and the reasons why a lesion is refused."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +12,12 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.data import SequenceFiles
+from monai_consingan.data.sequence_files import sequence_file_names
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Limits, beyond
 from monai_consingan.models.model import TrainedModel
 from monai_consingan.workflows.augmentation.plan import ScanTask
-from monai_consingan.workflows.data_sets.records import ScanRecord, without_paths
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, without_paths
 
 
 class Refusal(ConSinGANError):
@@ -104,3 +106,47 @@ class Case:
     def refuse(self, refusal: Refusal, **about: Any) -> None:
         """Note a refusal, and what it is about."""
         self.refused.append({**about, "reason": refusal.reason, "how": refusal.how, "detail": str(refusal)})
+
+    def sequence_numbers(self, scans: ScanSet) -> list[str] | None:
+        """What names the files of the sequences in place of their names: numbers, in nnU-Net's raw data."""
+        return [f"{number:04d}" for number in range(len(self.files.parts))] if scans.kind == "nnunet" else None
+
+    def output_paths(self, scans: ScanSet, numbers: str) -> dict[str, Any]:
+        """Where the files of the synthetic scan go.
+
+        They are ``images/NAME...``, ``labels/NAME...`` and a folder for the lesions' numbers; of BIDS they lie in the
+        subject's folder, under the names of BIDS derivatives.
+
+        Args:
+            scans: the data set.
+            numbers: what the file with the lesions' numbers is called.
+
+        Returns:
+            ``images``, the paths of its images; ``label`` and, by its name, the path of the lesions' numbers;
+            ``provenance``; and ``files``, the path of each file of the workplace.
+        """
+        record, name, suffix = self.record, self.task.name, self.files.suffix
+        made = sequence_file_names("image", self.files, self.sequence_numbers(scans))
+        if scans.kind == "bids":
+            place = record.image.parent.relative_to(scans.root).as_posix()
+            entity = f"desc-{re.sub('[^A-Za-z0-9]', '', name.removeprefix(record.name))}"
+            images = []
+            for path in record.images if len(made) > 1 else record.images[:1]:
+                start, kind = path.name.split(".")[0].rsplit("_", 1)
+                images.append(f"{place}/{start}_{entity}_{kind}{suffix}")
+            subject = "_".join(part for part in record.image.name.split("_") if part.startswith(("sub-", "ses-")))
+            label = f"{place}/{subject}_{entity}_dseg{suffix}"
+            others = f"{place}/{subject}_{entity}{numbers}_dseg{suffix}"
+            provenance = f"{place}/{subject}_{entity}_dseg.json"
+        else:
+            images = [f"images/{name}{file.removeprefix('image')}" for file in made]
+            label, others = f"labels/{name}{suffix}", f"{numbers}/{name}{suffix}"
+            provenance = f"images/{name}.json"
+        work = {f"label{suffix}": label, f"{numbers}{suffix}": others}
+        return {
+            "files": {**dict(zip(made, images, strict=True)), **work},
+            "images": images,
+            "label": label,
+            numbers: others,
+            "provenance": provenance,
+        }

@@ -19,17 +19,14 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.models.model import ModelRequest, fold_models, model_file, model_for_fold
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import Training
-from monai_consingan.workflows.augmentation.bank_donors import survey_bank
-from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
-from monai_consingan.workflows.augmentation.merge import write_lists
-from monai_consingan.workflows.augmentation.plan import describe_donors
+from monai_consingan.workflows.augmentation.donors import describe_donors, survey_bank
+from monai_consingan.workflows.augmentation.merge import write_outcome
+from monai_consingan.workflows.augmentation.plan import leaks, seen_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.augmentation.work import host_models, make_one, survey_one
 from monai_consingan.workflows.augmentation.workers import Execution, Workers, start_workers
 from monai_consingan.workflows.data_sets.records import ScanSet
-
-_TASKS = {"augment": "harmonization", "twins": "editing"}
 
 
 @dataclass
@@ -37,7 +34,6 @@ class Run:
     """An augmentation in one go, or a part of it.
 
     Args:
-        command: ``"augment"`` or ``"twins"``.
         scans: the data set.
         output: folder for the result.
         settings: what the synthetic scans depend on.
@@ -48,7 +44,6 @@ class Run:
         donors: bank of lesions to take instead of the scans' own.
     """
 
-    command: str
     scans: ScanSet
     output: str | Path
     settings: CaseSettings
@@ -68,7 +63,7 @@ class Run:
         """
         settings = self.settings
         asked: dict[str, Any] = {
-            "command": self.command,
+            "command": settings.command,
             "settings": settings.as_dict(),
             "training": self._training_of_models().as_dict(),
             "blend": (self.asked.blend or settings.redrawn or BlendSettings()).as_dict(),
@@ -93,7 +88,7 @@ class Run:
         Raises:
             ConSinGANError: what is given cannot be used, or does not fit together.
         """
-        task, dims = _TASKS[self.command], None if self.settings.redrawn is None else self.settings.dims
+        task, dims = self.settings.task, None if self.settings.redrawn is None else self.settings.dims
         model, start = self.asked.model, self.asked.start
         if (model is None) == (start is None):
             return replace(self.asked, bank=None).load(task, dims)[0]
@@ -158,7 +153,7 @@ class Run:
                 raise
             failed = self._work(workers)
         if self.how.shard is None:
-            summary = write_lists(self.folder)
+            summary = write_outcome(self.folder)
             return {**summary, "failed": {name: failed.get(name, why) for name, why in summary["failed"].items()}}
         part = self.how.part(self.folder.tasks)
         found = [told["status"] for task in part if (told := self.folder.outcome(task.name)) is not None]

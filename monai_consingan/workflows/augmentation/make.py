@@ -18,7 +18,7 @@ from monai_consingan.data import load_scan, to_host_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
-from monai_consingan.methods import insertion_method
+from monai_consingan.methods import INSERTION_METHODS
 from monai_consingan.metrics import Limits, Where, measure_new_lesion
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.metrics.surroundings import reach_in_voxels
@@ -29,11 +29,16 @@ from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.match import check_gain
 from monai_consingan.transforms.insertion.pasting import Pasting
 from monai_consingan.transforms.insertion.placement import Placement
-from monai_consingan.workflows.augmentation.bank_donors import read_bank_lesion
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused, require
+from monai_consingan.workflows.augmentation.donors import (
+    choose_donors,
+    donors_of,
+    draw_lesion,
+    read_bank_lesion,
+    read_lesion,
+)
 from monai_consingan.workflows.augmentation.maker import CaseMaker
-from monai_consingan.workflows.augmentation.plan import choose_donors, donors_of, draw_lesion
-from monai_consingan.workflows.augmentation.survey import Lesion, read_lesion, seam_range
+from monai_consingan.workflows.augmentation.survey import Lesion, seam_range
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,6 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     """
 
     bank: str | None = None
-
-    numbers = "instances"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -103,7 +106,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             "made": len(case.lesions) >= fewest,
             "own_lesions": own,
             "seeds": {"scan": case.task.seed, "settings": self.settings.seed},
-            "settings": {**self.settings.as_dict(), "location": Path(self.settings.location).name},
+            "settings": {**self.asked, "location": Path(self.settings.location).name},
             "limits": self.limits,
         }
 
@@ -173,7 +176,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
     ) -> tuple[PastedLesion, np.ndarray, dict[str, Any]]:
         """The host with the lesion by one method, the others' numbers, and its measures, which pass the checks."""
-        method = insertion_method(how)
+        method = INSERTION_METHODS[how]
         match = self.settings.match or method.match
         signed = [about.background.signed for about in site.known.channels]
         check_gain([match] * len(signed), signed)  # which is so for all lesions

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from cachetools import LRUCache, cachedmethod
@@ -19,19 +19,16 @@ from monai_consingan.data import SequenceFiles, save_sequences, slice_axis, work
 from monai_consingan.data.sequences import sequence_names
 from monai_consingan.data_set_settings import CaseSettings
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures.lesion_card import grey_range
+from monai_consingan.figures.lesion_card import grey_range, save_cards
 from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, dims_to_train
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused
-from monai_consingan.workflows.augmentation.leaks import leaks, seen_scans
-from monai_consingan.workflows.augmentation.output_paths import output_paths, sequence_numbers
-from monai_consingan.workflows.augmentation.plan import ScanTask
+from monai_consingan.workflows.augmentation.plan import ScanTask, leaks, seen_scans
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
-from monai_consingan.workflows.data_sets.load import load_files, load_lesions
-from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
-from monai_consingan.workflows.report import versions
-from monai_consingan.workflows.review import CARDS, save_cards
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, load_files, load_lesions
+from monai_consingan.workflows.outputs import versions
+from monai_consingan.workflows.review import CARDS
 
 Settings = TypeVar("Settings", bound=CaseSettings)
 Result = TypeVar("Result")
@@ -59,12 +56,9 @@ class CaseMaker(ABC, Generic[Settings]):
     cohort: tuple[TrainedModel, str] | None = None
     device: str = "cpu"
 
-    numbers: ClassVar[str]
-    """What the file with the lesions' numbers is called."""
-
     def __post_init__(self) -> None:
         self.records = {record.name: record for record in self.scans.records}
-        self.versions = versions()
+        self.versions, self.asked, self.ways = versions(), self.settings.as_dict(), self.settings.ways
         self.last_host = LRUCache[Any, Any](1)
 
     @cached_property
@@ -90,26 +84,18 @@ class CaseMaker(ABC, Generic[Settings]):
         """
         case = self._case(task)
         details = self.change(case)
-        made, models = details.pop("made"), self.models
+        made, models, numbers = details.pop("made"), self.models, self.settings.numbers
         if made:
             changed = as_array(case.image) != as_array(case.original)
-            paths = output_paths(self.scans, case.record, case.files, task, self.numbers)
-            names = sequence_numbers(self.scans, case.files)
+            paths, names = case.output_paths(self.scans, numbers), case.sequence_numbers(self.scans)
             save_sequences(folder, "image", case.image, case.files, alteration=changed, names=names)
             case.files.save_label(folder, "label", case.label)
-            case.files.save_label(folder, self.numbers, case.numbers)
+            case.files.save_label(folder, numbers, case.numbers)
             ranges = grey_range(case.original) if case.lesions else None
             for lesion in case.lesions:
+                shown: dict[str, Any] = {"before": case.original, "after": case.image, "ranges": ranges}
                 mask = (case.numbers == lesion["instance"])[None]
-                save_cards(
-                    folder / CARDS,
-                    task.name,
-                    lesion["instance"],
-                    before=case.original,
-                    after=case.image,
-                    mask=wrap_like(mask.view(np.uint8), case.original),
-                    ranges=ranges,
-                )
+                save_cards(folder / CARDS, task.name, lesion["instance"], **shown, mask=mask)
         return {
             "name": task.name,
             "synthetic": True,
@@ -123,7 +109,7 @@ class CaseMaker(ABC, Generic[Settings]):
             "sequences": list(sequence_names(case.original)),
             "lesions": case.lesions,
             "refused": case.refused,
-            "settings": self.settings.as_dict(),
+            "settings": self.asked,
             "training": None if models is None else models.settings.for_dims(case.dims).as_dict(),
             "blend": None if models is None else self.blend.as_dict(),
             "model": "" if case.model is None else case.model[1],
@@ -157,7 +143,7 @@ class CaseMaker(ABC, Generic[Settings]):
             The result, and what is told of how it came; ``None`` where every method was refused.
         """
         warnings: list[str] = []
-        for how in self.settings.ways:
+        for how in self.ways:
             try:
                 return change(how), {"how": how, "warnings": warnings}
             except Refusal as refusal:

@@ -1,35 +1,28 @@
-"""The lists of an augmented data set: what is in it, where it comes from, and what was refused."""
+"""What came of an augmentation, without what was rejected in its review: the summary, the page, and the lists."""
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from monai_consingan import __version__
 from monai_consingan.data_set_settings import AugmentSettings
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.folder_lock import locked
-from monai_consingan.whole_file import unwritable, whole_file
-from monai_consingan.workflows.augmentation.chosen_sequences import with_own_files
-from monai_consingan.workflows.augmentation.plan import describe_donors
-from monai_consingan.workflows.augmentation.reviewed import KEPT, left_out, review_entries
+from monai_consingan.text_files import read_json_dictionary
+from monai_consingan.whole_file import unwritable
+from monai_consingan.workflows.augmentation.donors import describe_donors
+from monai_consingan.workflows.augmentation.lists import write_lists
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.data_sets.folders import SPLITS_FILE
-from monai_consingan.workflows.data_sets.records import SPLITS, ScanRecord, ScanSet
 from monai_consingan.workflows.resumable_folder import write_json
-from monai_consingan.workflows.review import read_decisions, write_review
+from monai_consingan.workflows.review import ReviewEntry, read_decisions, write_review
 
-MANIFEST = (
-    *("name", "image", "label", "host", "fold", "instance", "donor", "donor_lesion", "size", "diameter_mm"),
-    *("volume_mm3", "position", "flips", "degrees", "scale", "how", "seam", "contrast_kept", "cnr", "scan_seed"),
-    *("place_seed", "model", "settings", "versions", "warnings"),
-)
-"""The columns of ``manifest.csv``."""
+KEPT = "kept.json"
+"""What was rejected, in the output folder (:py:func:`keep`)."""
+
+_NUMBERS = ("diameter_mm", "contrast_kept", "cnr", "seam", "seam_through", "black_gained")
 
 
 def merge(output: str | Path) -> dict[str, Any]:
@@ -52,7 +45,7 @@ def merge(output: str | Path) -> dict[str, Any]:
     folder = RunFolder(output)
     folder.run  # noqa: B018  before it is locked, which makes the folder
     with locked(folder.path):
-        return write_lists(folder)
+        return write_outcome(folder)
 
 
 def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", rest: str = "error") -> dict[str, Any]:
@@ -79,7 +72,7 @@ def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", res
     folder.run  # noqa: B018  before it is locked, which makes the folder
     with locked(folder.path):
         scans = {entry.key: entry.case for told in folder.made() for entry in review_entries(told)}
-        told, dropped = given.outcome(folder.token, scans.keys(), decisions, unsure=unsure, rest=rest)
+        told, dropped = given.outcome(folder.token, scans.keys(), unsure=unsure, rest=rest)
         kept = {
             "run": folder.token,
             "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -87,12 +80,12 @@ def keep(output: str | Path, decisions: str | Path, *, unsure: str = "drop", res
             "left_out": sorted({scans[key] for key in dropped}),
         }
         write_json(folder.path / KEPT, kept, indent=2)
-        write_lists(folder)
+        write_outcome(folder)
     return kept
 
 
-def write_lists(folder: RunFolder) -> dict[str, Any]:
-    """Write the lists of an augmentation, in whose folder nobody else is at work; what :py:func:`merge` returns."""
+def write_outcome(folder: RunFolder) -> dict[str, Any]:
+    """Write what came of an augmentation, in whose folder nobody else is at work; what :py:func:`merge` returns."""
     scans = folder.scans
     outcomes = {task.name: folder.outcome(task.name) for task in folder.tasks}
     found = [told for told in outcomes.values() if told is not None]
@@ -124,18 +117,9 @@ def write_lists(folder: RunFolder) -> dict[str, Any]:
     try:
         folder.clean()
         write_json(folder.path / "summary.json", summary, indent=2)
-        with whole_file(folder.path / "manifest.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, MANIFEST, lineterminator="\n")
-            table.writeheader()
-            table.writerows(row for told in listed for row in _rows(told))
         entries = [entry for told in made for entry in review_entries(told)]
         write_review(folder.path, folder.token, entries, title=f"{len(entries)} lesions to look at")
-        scans = with_own_files(scans, folder.path)
-        _write_lists(folder.path, scans, listed)
-        if scans.kind == "nnunet":
-            _write_nnunet(folder.path, scans, listed)
-        if scans.kind == "bids":
-            write_json(folder.path / "dataset_description.json", _bids_description(scans), indent=2)
+        write_lists(folder.path, scans, listed)
     except OSError as error:
         raise unwritable(folder.path, error) from error
     return summary
@@ -145,118 +129,41 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row of the manifest for each lesion that was put in or removed."""
-    shared = {
-        "name": told["name"],
-        "image": " ".join(told["images"]),
-        "label": told["label"],
-        "host": told["host"]["scan"],
-        "fold": told["fold"],
-        "scan_seed": told["seeds"].get("scan"),
-        "model": told["model"],
-        "settings": json.dumps(told["settings"], separators=(",", ":")),
-        "versions": " ".join(f"{name}={number}" for name, number in told["versions"].items()),
-    }
-    rows = []
-    for lesion in told["lesions"]:
-        row = {**shared, "warnings": "; ".join([*told["warnings"], *lesion["warnings"]])}
-        row |= {key: lesion[key] for key in ("instance", "diameter_mm", "how", "seam", "contrast_kept")}
-        if "donor" in lesion:
-            row |= {key: lesion[key] for key in ("size", "volume_mm3", "cnr", "degrees", "scale")}
-            row |= {"donor": lesion["donor"]["scan"], "donor_lesion": lesion["donor"]["lesion"]}
-            row["position"] = " ".join(map(str, lesion["placement"]["position"]))
-            row["flips"] = " ".join(str(int(flip)) for flip in lesion["flips"])
-            row["place_seed"] = lesion["seed"]
-        rows.append(row)
-    return rows
+def review_entries(told: Mapping[str, Any]) -> list[ReviewEntry]:
+    """What the page for the review shows of a synthetic scan.
+
+    Args:
+        told: the scan's provenance.
+    """
+    return [
+        ReviewEntry(
+            told["name"],
+            lesion["instance"],
+            "put in" if "donor" in lesion else "taken out",
+            told["host"]["scan"],
+            lesion.get("donor", {}).get("scan", ""),
+            tuple(told.get("sequences", ("1",))),
+            {name: float(lesion[name]) for name in _NUMBERS if isinstance(lesion.get(name), int | float)},
+            (*told["warnings"], *lesion["warnings"]),
+        )
+        for lesion in told["lesions"]
+    ]
 
 
-def _write_lists(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None:
-    """The datalist, and one for each fold, in whose validation there are no synthetic scans."""
-    lists: dict[str, list[Any]] = {
-        split: [_entry(record, scans.root, path) for record in scans.of(split)] for split in SPLITS
-    }
-    real = lists["training"]
-    new = [_new_entry(told) for told in made]
-    lists["training"] = [*real, *new]
-    head = dict(scans.head)
-    if "numTraining" in head:
-        head["numTraining"] = len(lists["training"])
-    content = {**head, **{split: entries for split, entries in lists.items() if entries}}
-    write_json(path / "datalist.json", content, indent=2)
-    for fold in scans.folds:
-        split = {
-            "training": [entry for entry in lists["training"] if entry.get("fold") != fold],
-            "validation": [entry for entry in real if entry.get("fold") == fold],
-        }
-        rest = {"test": lists["test"]} if lists["test"] else {}
-        counted = {"numTraining": len(split["training"])} if "numTraining" in head else {}
-        write_json(path / f"datalist-fold-{fold}.json", {**head, **counted, **split, **rest}, indent=2)
+def left_out(folder: Path) -> set[str]:
+    """The synthetic scans that lists leave out, as they were rejected.
 
+    Args:
+        folder: the output folder.
 
-def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> None:
-    """The list of nnU-Net's raw data, with the files where they are, and its folds, validated with real scans only."""
-    cases = {
-        **{record.name: (_entry(record, scans.root, path), record.fold) for record in scans.of("training")},
-        **{told["name"]: (_new_entry(told), told["fold"]) for told in made},
-    }
-    files = {
-        name: {
-            "images": entry["image"] if isinstance(entry["image"], list) else [entry["image"]],
-            "label": entry["label"],
-        }
-        for name, (entry, _) in cases.items()
-    }
-    write_json(path / "dataset.json", {**scans.head, "numTraining": len(files), "dataset": files}, indent=2)
-    if scans.folds:
-        folds = [
-            {
-                "train": [name for name, (_, own) in cases.items() if own != fold],
-                "val": [record.name for record in scans.of("training") if record.fold == fold],
-            }
-            for fold in range(max(scans.folds) + 1)
-        ]
-        write_json(path / SPLITS_FILE, folds, indent=2)
-
-
-def _bids_description(scans: ScanSet) -> dict[str, Any]:
-    """What BIDS wants to know of a derivative."""
-    return {
-        "Name": f"{scans.head.get('name') or 'data set'}, synthetic",
-        "BIDSVersion": "1.9.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "monai-consingan", "Version": __version__}],
-    }
-
-
-def _new_entry(told: Mapping[str, Any]) -> dict[str, Any]:
-    entry = {
-        "image": told["images"][0] if len(told["images"]) == 1 else told["images"],
-        "label": told["label"],
-        "synthetic": True,
-    }
-    return entry if told["fold"] is None else {**entry, "fold": told["fold"]}
-
-
-def _entry(record: ScanRecord, root: Path, output: Path) -> Any:
-    """The entry of a scan of the data set, with paths that are relative to the output."""
-
-    def moved(path: Path) -> str:
-        """A path as seen from the output folder."""
-        try:
-            return Path(os.path.relpath(path, output)).as_posix()
-        except ValueError:  # another drive
-            return str(path)
-
-    others = {
-        key: moved(root / value) if isinstance(value, str) and value and os.path.exists(root / value) else value
-        for key, value in record.entry.items()
-    }
-    images = [moved(path) for path in record.images]
-    entry = {**others, "image": images[0] if len(images) == 1 else images}
-    if record.label is not None:
-        entry["label"] = moved(record.label)
-    if record.fold is not None:
-        entry["fold"] = record.fold
-    return entry["image"] if record.split == "test" and set(entry) == {"image"} else entry
+    Raises:
+        ConSinGANError: what was noted of them is damaged.
+    """
+    path = folder / KEPT
+    if not path.is_file():
+        return set()
+    remedy = "delete it, and all scans are in the lists again"
+    names = read_json_dictionary(path, "list of what was rejected", remedy=remedy).get("left_out")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConSinGANError(f"list of what was rejected {path} names no scans: {remedy}.")
+    return set(names)

@@ -85,7 +85,7 @@ def augment(
             f"brain is {settings.brain!r}, which is no key of the scans: give that of their brain masks."
         )
     asked, rule = ModelRequest(training, blend, model, start, bank), {"crops": crops, "side": side}
-    return Run("augment", scans, output, settings, how, asked, rule, donors).go()
+    return Run(scans, output, settings, how, asked, rule, donors).go()
 
 
 def free_twins(
@@ -136,7 +136,7 @@ def free_twins(
     settings = replace(settings, method=settings.method or ("consingan" if asked else "fill"))
     how = Execution(**execution)
     scans = read_scans(data_set, channel=channel, lesion_mask=lesion_mask, sequences=sequences)
-    return Run("twins", scans, output, settings, how, asked, {"crops": crops, "side": side}).go()
+    return Run(scans, output, settings, how, asked, {"crops": crops, "side": side}).go()
 
 
 def _located(settings: AugmentSettings, scans: ScanSet) -> AugmentSettings:

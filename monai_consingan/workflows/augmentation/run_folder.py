@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from monai_consingan.whole_file import sweep, whole_file
 from monai_consingan.workflows.augmentation.plan import ScanTask, plan_tasks, plan_twins
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
-from monai_consingan.workflows.report import write_report
+from monai_consingan.workflows.outputs import write_report
 from monai_consingan.workflows.resumable_folder import ResumableFolder
 from monai_consingan.workflows.review import CARDS
 
@@ -71,7 +72,7 @@ class RunFolder(ResumableFolder):
             old == new or self.read(f"surveys/{old['name']}.json") is None for old, new in zip(before, now, strict=True)
         )
 
-    @property
+    @cached_property
     def scans(self) -> ScanSet:
         """The data set.
 
@@ -97,7 +98,7 @@ class RunFolder(ResumableFolder):
         except (KeyError, TypeError, ValueError) as error:
             raise self.damaged("run.json", error, f"delete {self.path}, or give another folder") from error
 
-    @property
+    @cached_property
     def settings(self) -> AugmentSettings | TwinSettings:
         """What the user asks for."""
         given = self.run["settings"]
@@ -143,10 +144,6 @@ class RunFolder(ResumableFolder):
             return self.surveys()
         survey = ScanSurvey.from_dict(given["survey"])
         return {survey.scan: survey}
-
-    def keep_survey(self, survey: ScanSurvey) -> None:
-        """Keep what is known of a scan."""
-        self.write(f"surveys/{survey.scan}.json", survey.as_dict())
 
     def check_inputs(self, *, all_there: bool) -> None:
         """Find that the scans which were read are as they were then.
@@ -208,11 +205,6 @@ class RunFolder(ResumableFolder):
         known: dict[str, Any] = {"more": tuple(more), "sequences": tuple(told["sequences"])}
         ignored = self.scans.records[0].ignored
         return ScanRecord(told["name"], first, self.path / told["label"], fold=told["fold"], ignored=ignored, **known)
-
-    @property
-    def numbers(self) -> str:
-        """What the files with the numbers of the lesions are called."""
-        return "removed" if self.run["command"] == "twins" else "instances"
 
     def error(self, name: str) -> str | None:
         """Why a scan or synthetic scan failed when it was last tried."""

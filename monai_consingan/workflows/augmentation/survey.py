@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from monai_consingan.arrays import as_array, spacing_of, wrap_like
-from monai_consingan.data import (
-    read_stored,
-    sequence_names,
-    slice_axis,
-    work_dims,
-)
+from monai_consingan.arrays import as_array, spacing_of
+from monai_consingan.data import read_stored, sequence_names, slice_axis, work_dims
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data_set_settings import SIZE_CLASSES
@@ -24,11 +19,9 @@ from monai_consingan.distance import ball_diameter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam, tissue_levels
 from monai_consingan.transforms.head import WHOLE_HEAD_MM
-from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.transforms.insertion.placement import level_around
 from monai_consingan.transforms.room import Room
-from monai_consingan.workflows.data_sets.load import load_files, load_lesions, load_pair
-from monai_consingan.workflows.data_sets.records import ScanRecord
+from monai_consingan.workflows.data_sets.records import ScanRecord, load_files, load_lesions
 
 _FEWEST_VOXELS = 4
 _NOT_ASKED = "it was not measured, as none is to become a donor"
@@ -107,26 +100,6 @@ class ScanSurvey:
         lesions = (Lesion(**{**lesion, "seams": tuple(lesion["seams"])}) for lesion in values["lesions"])
         several = {key: tuple(values[key]) for key in ("more_sha256", "sequences")}
         return cls(**{**values, **several, "lesions": tuple(lesions)})
-
-
-def read_lesion(records: Mapping[str, ScanRecord], lesion_labels: Iterable[int], lesion: Lesion) -> Donor:
-    """A lesion as a donor, without the tissue of whatever else its scan's label marks.
-
-    Args:
-        records: the scans by name.
-        lesion_labels: label values that are lesions; empty for all.
-        lesion: the lesion.
-
-    Raises:
-        ConSinGANError: a file that cannot be used.
-    """
-    image, label, numbers = load_pair(records[lesion.scan], lesion_labels)
-    values = np.zeros((1, *image.shape[1:]), np.uint8) if label is None else label.numpy()
-    inside = (numbers == lesion.number)[None]
-    free = (values == 0) | inside
-    lesion_only = np.where(inside, values, 0)
-    label, valid = (wrap_like(part, image) for part in (lesion_only, free.astype(np.uint8)))
-    return Donor(image, label, valid, lesion.level, tuple(lesion_labels) or None)
 
 
 def survey_scan(

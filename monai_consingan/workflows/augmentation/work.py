@@ -11,9 +11,9 @@ from monai_consingan.data import file_sha256
 from monai_consingan.data_set_settings import AugmentSettings, CaseSettings, TwinSettings
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BlendSettings
-from monai_consingan.models.device import check_device
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, model_for_fold
+from monai_consingan.models.training import check_device
 from monai_consingan.settings import training_from_dict
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.augmentation.make import ScanMaker
@@ -35,14 +35,15 @@ def survey_one(path: Path, record: ScanRecord) -> tuple[str, str | None]:
         """Survey the scan and keep what was found."""
         settings = folder.settings
         how = settings.lesion_labels, settings.axis, settings.lead, settings.dims
-        folder.keep_survey(survey_scan(record, *how, measure=isinstance(settings, AugmentSettings)))
+        found = survey_scan(record, *how, measure=isinstance(settings, AugmentSettings))
+        folder.write(f"surveys/{record.name}.json", found.as_dict())
 
     return record.name, _told(folder, record.name, survey)
 
 
 def make_one(path: str, token: str, bank: str, device: str, task: ScanTask) -> tuple[str, str | None]:
     """Make one synthetic scan, in whichever process; its name and what went wrong."""
-    folder = RunFolder(path)
+    folder = _folder(path, token)
     if folder.outcome(task.name) is not None:
         return task.name, None
 
@@ -86,9 +87,15 @@ def host_models(bank: str | Path, settings: CaseSettings, run: Mapping[str, Any]
 
 
 @lru_cache(maxsize=1)
+def _folder(path: str, token: str) -> RunFolder:
+    """The folder of a run, what was asked for being read once by every process."""
+    return RunFolder(path)
+
+
+@lru_cache(maxsize=1)
 def _maker(path: str, token: str, bank: str, device: str, fold: int | None) -> CaseMaker[Any]:
     """What makes the scans of a fold of a run, read once by every process."""
-    folder = RunFolder(path)
+    folder = _folder(path, token)
     run, settings = folder.run, folder.settings
     redraws: dict[str, Any] = {}
     if settings.redrawn is not None:

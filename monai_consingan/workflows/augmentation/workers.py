@@ -14,7 +14,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from monai_consingan.data_set_settings import BACKENDS
 from monai_consingan.errors import ConSinGANError, check_least
-from monai_consingan.models.device import check_device
+from monai_consingan.models.training import check_device
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

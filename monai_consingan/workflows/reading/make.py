@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from monai_consingan.names import real_path
 from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.insertion.placement import find_placement
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
-from monai_consingan.workflows.augmentation.reviewed import left_out
+from monai_consingan.workflows.augmentation.merge import left_out
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
-from monai_consingan.workflows.data_sets.load import load_pair
+from monai_consingan.workflows.data_sets.records import load_pair
 from monai_consingan.workflows.outputs import output_folder, refuse_links
 from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review.page import fill_page
@@ -141,11 +142,7 @@ def _real_scans(real: str | Path, folder: RunFolder) -> list[ScanRecord]:
 
 
 def _taken(cases: Iterator[_Shown], fewest: int, kind: str, where: Any, most: int = 0) -> list[_Shown]:
-    found = []
-    for case in cases:
-        found.append(case)
-        if len(found) == (most or fewest):
-            break
+    found = list(islice(cases, most or fewest))
     if len(found) < fewest:
         raise ConSinGANError(f"{where} has {len(found)} {kind} cases, but {fewest} are asked for: give a lower number.")
     return found
@@ -157,7 +154,7 @@ def _synthetic(folder: RunFolder, rng: np.random.RandomState) -> Iterator[_Shown
     made = [told for told in folder.made() if told["name"] not in rejected]
     for told in (made[place] for place in rng.permutation(len(made))):
         image, _, _ = load_pair(folder.record(told))
-        marks = load_label(folder.path / told[folder.numbers], image=image).numpy()[0]
+        marks = load_label(folder.path / told[folder.settings.numbers], image=image).numpy()[0]
         for lesion in told["lesions"]:
             yield _Shown(image, marks == lesion["instance"], told["name"], lesion["instance"])
 

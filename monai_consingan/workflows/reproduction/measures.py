@@ -14,13 +14,13 @@ import torch
 from monai_consingan.data import load_scan
 from monai_consingan.metrics import SetComparison
 from monai_consingan.workflows.evaluate import compare_pictures
-from monai_consingan.workflows.evaluate_result import evaluate_result
 from monai_consingan.workflows.pictures import PictureSet, write_slices
 from monai_consingan.workflows.reproduction.folder import ReproductionCase, ReproductionFolder
 from monai_consingan.workflows.reproduction.published import GROUPS, PublishedGroup
+from monai_consingan.workflows.results import evaluate_result
 
 MEASURES = ("seam", "texture", "contrast_kept", "rim_core_kept", "size_kept")
-"""Measures of single results (:func:`~monai_consingan.workflows.evaluate_result.evaluate_result`)."""
+"""Measures of single results (:func:`~monai_consingan.workflows.results.evaluate_result`)."""
 
 REAL_IMAGE = {"harmonization": "host", "editing": "image"}
 """The slice before anything was done to it, by task."""

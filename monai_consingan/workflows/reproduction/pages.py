@@ -18,7 +18,7 @@ from monai_consingan.figures import (
     write_reports,
 )
 from monai_consingan.whole_file import whole_file
-from monai_consingan.workflows.report import shown_number
+from monai_consingan.workflows.outputs import shown_number
 from monai_consingan.workflows.reproduction.folder import ReproductionCase, ReproductionFolder
 from monai_consingan.workflows.reproduction.measures import MEASURES, REAL_IMAGE
 from monai_consingan.workflows.reproduction.published import PublishedGroup

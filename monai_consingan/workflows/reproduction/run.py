@@ -16,14 +16,13 @@ from monai_consingan.folder_lock import locked
 from monai_consingan.methods import PUBLISHED_BLENDS
 from monai_consingan.metrics import load_inception
 from monai_consingan.metrics.inception import INCEPTION_DIMS, INCEPTION_VARIABLE
-from monai_consingan.models.device import check_device
-from monai_consingan.progress_bar import forgiving_stderr
+from monai_consingan.models.training import check_device
+from monai_consingan.progress_bar import ForgivingStderr
 from monai_consingan.settings import TrainingSettings, preset_settings
 from monai_consingan.whole_file import unwritable
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
-from monai_consingan.workflows.outputs import REPORT_NAME
+from monai_consingan.workflows.outputs import REPORT_NAME, versions, write_report
 from monai_consingan.workflows.remove import LesionTarget, remove
-from monai_consingan.workflows.report import versions, write_report
 from monai_consingan.workflows.reproduction.cases import FILL
 from monai_consingan.workflows.reproduction.dataset import list_data_set
 from monai_consingan.workflows.reproduction.folder import ReproductionCase, ReproductionFolder
@@ -93,7 +92,7 @@ def reproduce(
     def say(line: str) -> None:
         """Print a line, if progress is wanted."""
         if progress:
-            print(line, file=forgiving_stderr(), flush=True)
+            print(line, file=ForgivingStderr(), flush=True)
 
     found = list_data_set(dataset)
     for line in found.lines():

@@ -6,17 +6,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from monai.config import NdarrayOrTensor
-
-from monai_consingan.arrays import as_array, wrap_like
-from monai_consingan.figures.lesion_card import CardView, grey_range, save_card, save_outline
 from monai_consingan.figures.report import COLOURS
 from monai_consingan.whole_file import whole_file
 
@@ -65,54 +60,14 @@ class ReviewEntry:
         start = f"{CARDS}/{self.case}_{self.lesion}"
         return {
             "key": self.key,
-            "case": self.case,
-            "lesion": self.lesion,
-            "kind": self.kind,
-            "host": self.host,
-            "donor": self.donor,
-            "sequences": list(self.sequences),
+            **asdict(self),
             "numbers": {name: value if math.isfinite(value) else None for name, value in self.numbers.items()},
-            "warnings": list(self.warnings),
             "cards": {name: f"{start}_{name}.png" for name in ("before", "after", "outline")},
         }
 
 
-def save_cards(
-    folder: Path,
-    case: str,
-    lesion: int,
-    *,
-    before: NdarrayOrTensor,
-    after: NdarrayOrTensor,
-    mask: NdarrayOrTensor,
-    ranges: list[tuple[float, float]] | None = None,
-) -> None:
-    """Write the pictures of one lesion: before, after and its outline.
-
-    Args:
-        folder: folder for them, which is made.
-        case: the synthetic scan's name, which is safe for files.
-        lesion: the lesion's number.
-        before: the scan as it was, or what a new lesion is made of, on the same grid, (C, \\*spatial).
-        after: the scan with or without the lesion, or the new lesion, (C, \\*spatial).
-        mask: where the lesion is, or was, (1, \\*spatial).
-        ranges: what is black and what is white in each channel, if that is known (``grey_range`` of ``before``).
-
-    Raises:
-        OSError: they cannot be written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    view, ranges = CardView.of(mask, before), ranges or grey_range(before)
-    lesion_only = (as_array(mask) > 0).astype(np.uint8)
-    for name, image in (("before", before), ("after", wrap_like(as_array(after), before))):
-        with whole_file(folder / f"{case}_{lesion}_{name}.png") as path:
-            save_card(path, image, view, ranges)
-    with whole_file(folder / f"{case}_{lesion}_outline.png") as path:
-        save_outline(path, wrap_like(lesion_only, before), view, len(ranges))
-
-
 def write_review(folder: str | Path, run: str, entries: Sequence[ReviewEntry], *, title: str) -> Path:
-    """Write ``review.html``, which needs nothing but the pictures that :func:`save_cards` left beside it.
+    """Write ``review.html``, which needs nothing but the pictures in the folder ``review`` beside it.
 
     Args:
         folder: the folder of the results.

@@ -12,8 +12,7 @@ from monai.transforms import LoadImage
 from scipy.ndimage import binary_erosion, gaussian_filter
 
 from monai_consingan.arrays import image_identity
-from monai_consingan.data import stack_keys
-from monai_consingan.data.example import example
+from monai_consingan.data import example, stack_keys
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.host_knowledge import HostKnowledge

@@ -22,7 +22,7 @@ from monai_consingan.workflows.augmentation import AugmentSettings, augment, rea
 from monai_consingan.workflows.augmentation.make import ScanMaker
 from monai_consingan.workflows.augmentation.plan import plan_tasks
 from monai_consingan.workflows.augmentation.survey import survey_scan
-from monai_consingan.workflows.data_sets.load import load_files
+from monai_consingan.workflows.data_sets.records import load_files
 
 Maker = Callable[..., ScanMaker]
 
@@ -223,7 +223,7 @@ def test_what_fails_the_checks_falls_back(maker: Maker, tmp_path: Path) -> None:
     assert lesion["how"] == "poisson"
     assert lesion["warnings"][0].startswith("tissue-consingan: max size is 8")
     assert told["warnings"][0].startswith("max size is 8")
-    by.settings = replace(by.settings, on_failure="drop")
+    by = replace(by, settings=replace(by.settings, on_failure="drop"))
     assert made(by, tmp_path / "dropped too")[0]["status"] == "dropped"
 
 

@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import AugmentSettings, Lesion, ScanRecord, ScanSet
-from monai_consingan.workflows.augmentation.plan import (
-    choose_donors,
-    describe_donors,
-    donors_of,
-    draw_lesion,
-    plan_tasks,
-)
+from monai_consingan.workflows.augmentation.donors import choose_donors, describe_donors, donors_of, draw_lesion
+from monai_consingan.workflows.augmentation.plan import plan_tasks
 from monai_consingan.workflows.augmentation.survey import ScanSurvey, size_class
 
 

@@ -14,8 +14,9 @@ from monai_consingan.data import load_label, load_scan
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
 from monai_consingan.workflows.augmentation import read_scans
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, read_lesion, seam_range, survey_scan
-from monai_consingan.workflows.data_sets.load import load_pair
+from monai_consingan.workflows.augmentation.donors import read_lesion
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, seam_range, survey_scan
+from monai_consingan.workflows.data_sets.records import load_pair
 
 
 def test_survey_of_a_scan(data_set: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_decisions_of_this_run(tmp_path: Path) -> None:
     path = saved(tmp_path)
     found = read_decisions(path)
     assert found.verdicts == GOOD["decisions"]
-    found.require("a", ["s#1", "s#2"], path)
+    found.require("a", ["s#1", "s#2"])
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_what_is_no_file_of_decisions(tmp_path: Path) -> None:
 def test_decisions_that_do_not_fit(tmp_path: Path, run: str, keys: list[str], words: str) -> None:
     path = saved(tmp_path)
     with pytest.raises(ConSinGANError, match=words):
-        read_decisions(path).require(run, keys, path)
+        read_decisions(path).require(run, keys)

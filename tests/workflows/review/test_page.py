@@ -13,7 +13,8 @@ from monai.data import MetaTensor
 from PIL import Image
 
 from monai_consingan.figures import ReportSection, write_html_report
-from monai_consingan.workflows.review import MADE, ReviewEntry, save_cards, write_review
+from monai_consingan.figures.lesion_card import save_cards
+from monai_consingan.workflows.review import MADE, ReviewEntry, write_review
 from monai_consingan.workflows.review.decisions import FORMAT
 from monai_consingan.workflows.review.page import fill_page
 

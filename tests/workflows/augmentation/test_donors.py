@@ -13,7 +13,7 @@ import pytest
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.workflows.augmentation import AugmentSettings, augment
-from monai_consingan.workflows.augmentation.bank_donors import survey_bank
+from monai_consingan.workflows.augmentation.donors import survey_bank
 from monai_consingan.workflows.data_sets.folders import read_scans
 from monai_consingan.workflows.lesions import make_lesions
 

@@ -23,10 +23,10 @@ from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.methods import DEFAULT_INSERTION, insertion_method
 from monai_consingan.models import ModelBank
 from monai_consingan.transforms import PasteLesion
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor, crop_lesions
+from monai_consingan.transforms.whole_voxels import move
 from monai_consingan.workflows.new_lesion import MAKERS as OF_PACKAGE
 from monai_consingan.workflows.new_lesion import Donors, Maker
 

@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms import find_placement
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.insertion.placement import level_around
+from monai_consingan.transforms.whole_voxels import move
 
 DIAMETERS_MM = (6.0, 30.0)
 _TRIES = 40

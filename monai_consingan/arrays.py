@@ -206,7 +206,8 @@ def check_masks(
         shape: of the grid.
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis, or one number for all.
-        masks: arrays of that shape by their names, True where above 0; one number stands for all voxels.
+        masks: arrays of that shape by their names, True where above 0; one number stands for all voxels, and None for
+            True everywhere.
 
     Returns:
         The masks as booleans, the axis from 0, and mm per axis.
@@ -216,7 +217,7 @@ def check_masks(
     """
     found = []
     for name, mask in masks.items():
-        given = as_mask(mask, name=name)
+        given = as_mask(True if mask is None else mask, name=name)
         given = np.full(tuple(shape), given) if given.ndim == 0 else given
         check_shape(given, shape, name=name, other="host")
         found.append(given)

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.data.stored import source_name
-from monai_consingan.distance import bounding_box
+from monai_consingan.distance import bounding_box, marked_box
 from monai_consingan.errors import ConSinGANError
 
 LESION_CHOICES = ("largest", "random")
@@ -55,6 +55,28 @@ def lesion_voxels(values: np.ndarray, lesion_labels: Iterable[int] | None = None
         box = bounding_box(marked)
         marked[box] = np.isin(values[box], wanted)
     return marked
+
+
+def lesion_apart(values: np.ndarray, inside: NDArray[np.bool_], ill: NDArray[np.bool_]) -> np.ndarray:
+    """A label in which a lesion keeps its values, and all else that is ill has one more than the largest of the label.
+
+    Args:
+        values: the label, whole numbers.
+        inside: the lesion, boolean array of the same shape.
+        ill: all lesions, this one too.
+
+    Returns:
+        Array of the same shape, 0 elsewhere, of the label's type if that holds the numbers.
+
+    Example:
+        >>> label = np.array([0, 1, 2, 0, 2], np.uint8)
+        >>> lesion_apart(label, np.array([False, True, True, False, False]), label > 0)
+        array([0, 1, 2, 0, 3], dtype=uint8)
+    """
+    other, near = int(values.max(initial=0)) + 1, marked_box(ill)
+    marks = np.zeros(values.shape, np.promote_types(values.dtype, np.min_scalar_type(other)))
+    marks[near] = np.where(inside[near], values[near], other * ill[near])
+    return marks
 
 
 def check_lesion(choice: int | str) -> None:

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.view import plane_axes, slice_view, widest_slice
-from monai_consingan.metrics.inputs import spatial_array
+from monai_consingan.metrics.surroundings import spatial_array
 
 COLUMNS, SIDE, GAP, LINE = 8, 140, 4, 18  # of pictures, and pixels
 

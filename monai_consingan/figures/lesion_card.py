@@ -17,7 +17,7 @@ from scipy import ndimage
 from monai_consingan.arrays import as_array, wrap_like
 from monai_consingan.distance import bounding_box
 from monai_consingan.figures.view import SliceView, plane_axes, slice_view, widest_slice
-from monai_consingan.metrics.inputs import spatial_mask
+from monai_consingan.metrics.surroundings import spatial_mask
 from monai_consingan.ranks import percentiles
 from monai_consingan.whole_file import whole_file
 

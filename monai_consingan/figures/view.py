@@ -14,7 +14,7 @@ from monai_consingan.arrays import as_array
 from monai_consingan.data.slices import axis_codes
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.inputs import spatial_array
+from monai_consingan.metrics.surroundings import spatial_array
 
 OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
 

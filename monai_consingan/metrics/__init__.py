@@ -15,7 +15,13 @@ from monai_consingan.metrics.case import (
     insertion_measures,
     removal_measures,
 )
-from monai_consingan.metrics.change import changed_outside, measure_border, measure_change, measure_new_lesion
+from monai_consingan.metrics.change import (
+    by_sequence,
+    changed_outside,
+    measure_border,
+    measure_change,
+    measure_new_lesion,
+)
 from monai_consingan.metrics.checks import (
     Checks,
     Limits,
@@ -46,7 +52,7 @@ from monai_consingan.metrics.reading import agreement, reader_scores
 from monai_consingan.metrics.seam import level_jump, seam, texture
 from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import load_feature_network, sifid
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, by_sequence, tissue_levels
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
 from monai_consingan.metrics.tissue import TissueAgreement, tissue_agreement
 
 __all__ = [

@@ -15,10 +15,11 @@ from monai.transforms import Transform
 from monai_consingan.arrays import as_array
 from monai_consingan.data import slice_axis
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
+from monai_consingan.metrics.change import by_sequence
 from monai_consingan.metrics.checks import Checks, check_insertion, check_removal
 from monai_consingan.metrics.fidelity import contrast_kept, measure_lesion
 from monai_consingan.metrics.seam import level_jump, seam
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, by_sequence, tissue_levels
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
 
 Case = Mapping[Hashable, Any]
 

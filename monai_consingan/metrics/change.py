@@ -1,9 +1,9 @@
-"""What a change did to a scan, and how its border looks: the measures that results are checked by."""
+"""What a change did to a scan, and how its border looks, in each sequence: the measures that results are checked by."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,14 +17,66 @@ from monai_consingan.data.sequences import lead_channel
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fidelity import contrast, contrast_to_noise, kept
-from monai_consingan.metrics.inputs import channels_array
 from monai_consingan.metrics.seam import level_jump, seam
-from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, by_sequence, tissue_levels
-from monai_consingan.transforms.boxes import between
+from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, channels_array, tissue_levels
 from monai_consingan.transforms.head import head_mask
+from monai_consingan.transforms.whole_voxels import between
 
 _DROP = 0.05  # of the image's range: smaller changes make nothing black
 _AROUND = 4  # voxels around what changed, in which tissue is told
+
+
+def by_sequence(measure: Callable[..., dict[str, float]], *cases: Surroundings) -> dict[str, Any]:
+    """The measures of a case in its lead sequence and, if there are several, in each of them.
+
+    Args:
+        measure: gives the measures by name of as many surroundings as there are cases, each with one channel.
+        cases: surroundings in images with the same sequences; the first one's lead is that of all.
+
+    Returns:
+        The measures of the lead sequence; with several sequences also ``lead``, its name, and ``sequences``, the
+        measures of each by its name. Those of a sequence that cannot be measured, such as one whose tissue has the mean
+        0, are NaN.
+
+    Raises:
+        ConSinGANError: images with different numbers of sequences, or a lead that cannot be measured.
+
+    Example:
+
+        >>> import numpy as np
+        >>> from monai_consingan.metrics import contrast
+        >>> image, mask = np.full((2, 32, 32), 100.0), np.zeros((1, 32, 32))
+        >>> mask[0, 12:20, 12:20] = 1
+        >>> image[:, mask[0] > 0] = [[150.0], [80.0]]
+        >>> found = by_sequence(lambda case: {"contrast": contrast(case)}, Surroundings(image, mask, lead=0))
+        >>> found["contrast"], found["sequences"]["2"]
+        (0.5, {'contrast': -0.2})
+    """
+    first, *others = cases
+    for other in others:
+        if len(other.sequences) != len(first.sequences):
+            raise ConSinGANError(
+                f"One image has {len(first.sequences)} sequences and another {len(other.sequences)}: give images with "
+                "the same sequences."
+            )
+    if len(first.sequences) == 1:
+        return measure(*cases)
+    lead = measure(*(case.of_sequence(first.channel) for case in cases))
+    table: dict[str, dict[str, float]] = {}
+    for channel, name in enumerate(first.sequences):
+        if channel == first.channel:
+            table[name] = lead
+            continue
+        try:
+            table[name] = measure(*(case.of_sequence(channel) for case in cases))
+        except ConSinGANError:
+            table[name] = dict.fromkeys(lead, math.nan)
+    return {**lead, "lead": first.sequences[first.channel], "sequences": table}
+
+
+def of_lead(measures: Mapping[str, Any]) -> dict[str, float]:
+    """What :func:`by_sequence` found of the lead sequence, without the others."""
+    return {name: value for name, value in measures.items() if name not in ("lead", "sequences")}
 
 
 def measure_change(
@@ -130,12 +182,8 @@ def measure_border(
     """How smooth the border of a mask is, and how far a lesion stands out.
 
     Args:
-        result: the scan, (C, \\*spatial).
+        result, mask, where, lesion, around: see :func:`measure_change`.
         host: the scan before the lesion was put in or filled; the same if it is the lesion's donor.
-        mask: what was put in or filled.
-        where: where it is measured.
-        lesion: where the lesion was; the mask by default.
-        around: the mask's surroundings in the result, if they are known.
         more: gives further measures of a channel.
 
     Returns:

@@ -12,8 +12,8 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 
 from monai_consingan.data.sequences import lead_channel
-from monai_consingan.metrics.change import measure_border, measure_change
-from monai_consingan.metrics.surroundings import TissueLevel, Where, of_lead
+from monai_consingan.metrics.change import measure_border, measure_change, of_lead
+from monai_consingan.metrics.surroundings import TissueLevel, Where
 
 Limits = Mapping[str, tuple[float, float]]
 """The smallest and the largest value that measures may have, by their names."""

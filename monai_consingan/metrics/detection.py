@@ -13,7 +13,7 @@ from scipy import ndimage
 from monai_consingan.arrays import check_number, spacing_of
 from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.inputs import spatial_array, spatial_mask
+from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
 SIZE_LIMITS_MM = (5.0, 10.0)
 

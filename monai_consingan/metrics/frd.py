@@ -73,10 +73,7 @@ def radiomic_distance(
     left out. The interval is a jackknife's: sources are left out in turn, in at most 20 groups of each set.
 
     Args:
-        first: features of the first set, (images, features), such as the real ones.
-        second: features of the second set.
-        first_sources: what each image of the first set comes from; None, or one source only, takes images as sources.
-        second_sources: the same of the second set.
+        first, second, first_sources, second_sources: see :func:`~monai_consingan.metrics.kernel_distance`.
 
     Raises:
         ConSinGANError: fewer than two images in a set, other numbers of features, or sources for other images.
@@ -123,10 +120,7 @@ def compare_radiomics(
     Images some of whose features are no numbers are left out, as frd-score does.
 
     Args:
-        real: features of the real images, (images, features).
-        synthetic: features of the synthetic images.
-        real_sources: what each real image comes from, such as its volume; a source is not divided.
-        synthetic_sources: what each synthetic image comes from.
+        real, synthetic, real_sources, synthetic_sources: see :func:`~monai_consingan.metrics.compare_sets`.
         seed: seed of the division.
 
     Returns:

@@ -12,7 +12,7 @@ from monai.config import NdarrayOrTensor
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fid import frechet_distance
-from monai_consingan.metrics.inputs import spatial_array
+from monai_consingan.metrics.surroundings import spatial_array
 
 FeatureNetwork = Callable[[torch.Tensor], Any]
 """Takes (1, channels, H, W) in [0, 1] and returns feature maps (1, features, h, w), or a list that begins with them."""

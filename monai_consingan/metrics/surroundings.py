@@ -1,9 +1,8 @@
-"""What the measures of a case share: a lesion and the tissue around it, in the part of an image that they lie in."""
+"""What measures share: images and masks, checked, and a lesion with the tissue around it, in its part of an image."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,23 +12,85 @@ import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
 
-from monai_consingan.arrays import check_axis, in_all, spacing_of
-from monai_consingan.background import Background, find_background
+from monai_consingan.arrays import as_array, check_axis, in_all, spacing_of
+from monai_consingan.background import find_background
 from monai_consingan.data import slice_axis
 from monai_consingan.data.contrast import RING_MM
 from monai_consingan.data.sequences import lead_channel, sequence_names
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.inputs import channels_array, spatial_mask
 from monai_consingan.transforms.head import TissueLevel
 
 _MARGIN = 4  # voxels around a lesion's surroundings, which filters look at
 
 
-def tissue_levels(image: NdarrayOrTensor, backgrounds: Sequence[Background] | None = None) -> tuple[TissueLevel, ...]:
-    """What tells tissue from air in each channel of an image, (C, \\*spatial), whose backgrounds may be known."""
-    channels = channels_array(image)
-    return tuple(map(TissueLevel.of, channels, backgrounds or map(find_background, channels)))
+def channels_array(image: NdarrayOrTensor) -> NDArray[Any]:
+    """A channel-first image of any number of sequences as an array, (C, H, W) or (C, H, W, D).
+
+    Args:
+        image: numpy array, tensor or MetaTensor.
+
+    Raises:
+        ConSinGANError: when there are no channels, or not 2 or 3 spatial axes.
+    """
+    array = as_array(image)
+    if array.ndim not in (3, 4) or array.shape[0] == 0:
+        raise ConSinGANError(f"image has shape {array.shape}: give channels and 2 or 3 spatial axes, as (C, H, W, D).")
+    return array
+
+
+def spatial_array(image: NdarrayOrTensor, name: str = "image") -> NDArray[Any]:
+    """The spatial array of a channel-first image.
+
+    Args:
+        image: numpy array, tensor or MetaTensor of shape (1, H, W) or (1, H, W, D).
+        name: what error messages call it.
+
+    Returns:
+        Array of shape (H, W) or (H, W, D), without the channel axis.
+
+    Raises:
+        ConSinGANError: when there is not exactly one channel and 2 or 3 spatial axes.
+    """
+    array = as_array(image)
+    if array.ndim not in (3, 4) or array.shape[0] != 1:
+        raise ConSinGANError(
+            f"{name} has shape {array.shape}: give one channel and 2 or 3 spatial axes, as (1, H, W, D)."
+        )
+    return np.asarray(array[0])
+
+
+def spatial_mask(
+    mask: NdarrayOrTensor, shape: Sequence[int], name: str = "mask", *, allow_empty: bool = False
+) -> NDArray[np.bool_]:
+    """The boolean spatial array of a channel-first mask, checked against the image that it belongs to.
+
+    Args:
+        mask: channel-first mask or label; whatever is above zero counts.
+        shape: spatial shape of the image.
+        name: what error messages call it.
+        allow_empty: accept a mask without any voxel.
+
+    Returns:
+        Boolean array of the spatial shape.
+
+    Raises:
+        ConSinGANError: for another shape than the image's, or for an empty mask unless that is allowed.
+    """
+    array = spatial_array(mask, name)
+    array = array if array.dtype == bool else array > 0
+    if array.shape != tuple(shape):
+        raise ConSinGANError(
+            f"{name} has the spatial shape {array.shape} but its image {tuple(shape)}: give both on one grid."
+        )
+    if not allow_empty and not array.any():
+        raise ConSinGANError(f"{name} is empty: give one with at least one voxel above 0.")
+    return np.asarray(array)
+
+
+def tissue_levels(image: NdarrayOrTensor) -> tuple[TissueLevel, ...]:
+    """What tells tissue from air in each channel of an image, (C, \\*spatial)."""
+    return tuple(map(TissueLevel.of, channels_array(image)))
 
 
 def reach_in_voxels(spacing: Sequence[float]) -> list[int]:
@@ -242,56 +303,3 @@ class Where:
         """
         axis = slice_axis(mask, self.axis) if (self.dims if dims is None else dims) == 2 else None
         return Surroundings(image, mask, axis=axis, exclude=self.others, levels=self.levels, lead=self.lead)
-
-
-def by_sequence(measure: Callable[..., dict[str, float]], *cases: Surroundings) -> dict[str, Any]:
-    """The measures of a case in its lead sequence and, if there are several, in each of them.
-
-    Args:
-        measure: gives the measures by name of as many surroundings as there are cases, each with one channel.
-        cases: surroundings in images with the same sequences; the first one's lead is that of all.
-
-    Returns:
-        The measures of the lead sequence; with several sequences also ``lead``, its name, and ``sequences``, the
-        measures of each by its name. Those of a sequence that cannot be measured, such as one whose tissue has the mean
-        0, are NaN.
-
-    Raises:
-        ConSinGANError: images with different numbers of sequences, or a lead that cannot be measured.
-
-    Example:
-
-        >>> import numpy as np
-        >>> from monai_consingan.metrics import contrast
-        >>> image, mask = np.full((2, 32, 32), 100.0), np.zeros((1, 32, 32))
-        >>> mask[0, 12:20, 12:20] = 1
-        >>> image[:, mask[0] > 0] = [[150.0], [80.0]]
-        >>> found = by_sequence(lambda case: {"contrast": contrast(case)}, Surroundings(image, mask, lead=0))
-        >>> found["contrast"], found["sequences"]["2"]
-        (0.5, {'contrast': -0.2})
-    """
-    first, *others = cases
-    for other in others:
-        if len(other.sequences) != len(first.sequences):
-            raise ConSinGANError(
-                f"One image has {len(first.sequences)} sequences and another {len(other.sequences)}: give images with "
-                "the same sequences."
-            )
-    if len(first.sequences) == 1:
-        return measure(*cases)
-    lead = measure(*(case.of_sequence(first.channel) for case in cases))
-    table: dict[str, dict[str, float]] = {}
-    for channel, name in enumerate(first.sequences):
-        if channel == first.channel:
-            table[name] = lead
-            continue
-        try:
-            table[name] = measure(*(case.of_sequence(channel) for case in cases))
-        except ConSinGANError:
-            table[name] = dict.fromkeys(lead, math.nan)
-    return {**lead, "lead": first.sequences[first.channel], "sequences": table}
-
-
-def of_lead(measures: Mapping[str, Any]) -> dict[str, float]:
-    """What :func:`by_sequence` found of the lead sequence, without the others."""
-    return {name: value for name, value in measures.items() if name not in ("lead", "sequences")}

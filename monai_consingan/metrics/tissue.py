@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from monai_consingan.arrays import check_axis
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics.inputs import spatial_array, spatial_mask
+from monai_consingan.metrics.surroundings import spatial_array, spatial_mask
 
 _Image = NDArray[np.float64]
 _Part = tuple[_Image, _Image, NDArray[np.bool_]]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from .discriminator import ConSinGANDiscriminator
 from .fast import FastNetworks, fast_networks
 from .generator import ConSinGANGenerator, ConSinGANStage
-from .reference import load_reference_discriminator, load_reference_generator
-from .trained import draw_weights, load_generator
+from .weights import draw_weights, load_generator, load_reference_discriminator, load_reference_generator
 
 __all__ = [
     "ConSinGANDiscriminator",

@@ -16,11 +16,8 @@ class ConSinGANStage(nn.Module):
     """One stage of :py:class:`ConSinGANGenerator`: its layers, and what its noise is.
 
     Args:
-        spatial_dims: 2 or 3.
-        channels: filters of every layer.
+        spatial_dims, channels, negative_slope, norm: see :py:class:`ConSinGANGenerator`.
         num_layers: number of layers, each of which takes a pixel off every side.
-        negative_slope: slope of the LeakyReLUs below zero.
-        norm: whether features are normalized.
         noise_border: whether the noise reaches into the border, which is zero otherwise.
         noise_channels: channels of the noise.
         noise_size: spatial size of the noise.

@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import sequence_names
+from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.donor import Donor, crop_lesions
 from monai_consingan.transforms.insertion.donors import load_bank
@@ -65,7 +66,9 @@ def fold_donors(
         for crop in crop_lesions(Donor(image, label, valid), image, axis, tuple(spacing), lesion_labels):
             if crop.volume_mm3 >= _LEAST_MM3 and not abs(crop.cnr) < _LEAST_CNR:
                 valid = crop.valid[None].astype(np.uint8)
-                found.append(Donor(crop.image, crop.label[None], valid, crop.level, crop.lesion_labels or None))
+                found.append(
+                    Donor(crop.image, crop.label[None], valid, crop.level, crop.lesion_labels or None, crop.lead)
+                )
     if not found:
         raise ConSinGANError(
             f"None of the fold's {len(dataset.identifiers)} training cases has a lesion of {_LEAST_MM3:g} mm3 or more "
@@ -109,5 +112,7 @@ def bank_donors(
         turned = [np.transpose(as_array(part), [0, *(1 + axis for axis in axes)]) for part in donor[:3]]
         values = torch.from_numpy(np.ascontiguousarray(turned[0][order], np.float32))
         affine = torch.diag(torch.tensor([*spacing, 1.0], dtype=torch.float64))
-        found.append(donor._replace(image=MetaTensor(values, affine=affine), label=turned[1], valid=turned[2]))
+        lead = None if donor.lead is None else order.index(chosen_channel(names, donor.lead, f"bank {folder}"))
+        image = MetaTensor(values, affine=affine)
+        found.append(donor._replace(image=image, label=turned[1], valid=turned[2], lead=lead))
     return found

@@ -15,8 +15,6 @@ from .alteration import (
     alteration_weight,
 )
 from .blend import BlendBack, BlendBackD, BlendBackd, BlendBackDict
-from .boxes import move
-from .given_naive import NaiveImageD, NaiveImaged, NaiveImageDict
 from .head import head_mask
 from .host_knowledge import HostKnowledge
 from .insertion.crossfade import crossfade
@@ -41,7 +39,17 @@ from .insertion.pasting import PastedLesion
 from .insertion.placement import Placement, find_placement
 from .insertion.rand_lesion import RandLesion, RandPasteLesion
 from .insertion.tissue_blend import TissueBlend
-from .load import LoadLesionLabelD, LoadLesionLabeld, LoadLesionLabelDict, LoadScanD, LoadScand, LoadScanDict
+from .load import (
+    LoadLesionLabelD,
+    LoadLesionLabeld,
+    LoadLesionLabelDict,
+    LoadScanD,
+    LoadScand,
+    LoadScanDict,
+    NaiveImageD,
+    NaiveImaged,
+    NaiveImageDict,
+)
 from .poisson import poisson_blend
 from .prepare_host import AsksOfHost, PrepareHostD, PrepareHostd, PrepareHostDict
 from .redrawing import NamedModels, RedrawingModels
@@ -73,6 +81,7 @@ from .training.slices import (
     whole_slices,
 )
 from .training.tiles import RandShuffleTiles, RandShuffleTilesD, RandShuffleTilesd, RandShuffleTilesDict
+from .whole_voxels import move
 
 __all__ = [
     "Alteration",

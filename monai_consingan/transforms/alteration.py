@@ -112,11 +112,7 @@ class AlterationMask(Transform):
     """Turn a lesion mask into an alteration mask with :func:`alteration_weight`.
 
     Args:
-        dilation_mm: distance from the lesion, in mm, up to which the weight is 1.
-        softness_mm: width in mm of the ramp from 1 to 0.
-        mode: ``"whole"`` alters the lesion and its surroundings, ``"band"`` only a band along the lesion's border,
-            ``"outside"`` only the outer half of that, ``"smooth"`` the lesion and its surroundings as published.
-        axis: the spatial axis perpendicular to the slices to take each slice by itself; None for distances in space.
+        dilation_mm, softness_mm, mode, axis: see :func:`alteration_weight`.
         spacing: mm per spatial axis; None takes it from a MetaTensor's affine, and 1 mm for other arrays.
 
     Example:

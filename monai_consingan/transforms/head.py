@@ -27,11 +27,12 @@ WHOLE_HEAD_MM = 15.0
 _KEPT = 64  # images of which the level of air and the head are kept in memory
 
 
-def _asked(image: Any, background: Background | None = None) -> tuple[Any, ...]:
-    return *image_identity(image), repr(background)
+def _told(image: Any, *given: Any) -> tuple[Any, ...]:
+    """What tells an image, and what else is given, from others."""
+    return *image_identity(image), repr(given)
 
 
-@cached(LRUCache(_KEPT), key=_asked, lock=RLock())
+@cached(LRUCache(_KEPT), key=_told, lock=RLock())
 def air_level(image: Any, background: Background | None = None) -> float:
     """Intensity that separates air (and other places without signal) from tissue.
 
@@ -212,10 +213,6 @@ def head_mask(
     head[box] = np.unpackbits(bits, count=math.prod(size)).reshape(size)
     head.flags.writeable = False
     return head
-
-
-def _told(image: np.ndarray, *given: Any) -> tuple[Any, ...]:
-    return *image_identity(image), repr(given)
 
 
 @cached(LRUCache(_KEPT), key=_told, lock=RLock())

@@ -18,7 +18,7 @@ from monai_consingan.background import Background, find_background
 from monai_consingan.distance import bounding_box
 from monai_consingan.transforms.head import TissueLevel, air_level, head_mask, tissue_level
 from monai_consingan.transforms.room import CoarseGrid, Room, blocks_within, coarse_grid, coarse_unlikeness
-from monai_consingan.transforms.turn import Turn
+from monai_consingan.transforms.whole_voxels import Turn, overlap
 
 _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
@@ -236,7 +236,7 @@ class HostKnowledge:
         places = ((spots - first) @ steps).astype(np.int32)
         inside = ((places >= 0) & (places < shape)).all(axis=1)
         low = begin(self.start, self.mask.shape)
-        part, lowest = _window(low, turned(self.mask).shape, shape)
+        there, part = overlap(low, turned(self.mask).shape, shape)
         channels, coarse = self.channels, self.coarse
         if coarse is not None:
             size = tuple(coarse.size[own] for own in axes)
@@ -254,7 +254,7 @@ class HostKnowledge:
             shape=shape,
             spacing=tuple(self.spacing[own] for own in axes),
             affine=affine,
-            start=tuple(lowest),
+            start=tuple(side.start for side in there),
             mask=turned(self.mask)[part],
             depth=turned(self.depth)[part],
             channels=channels,
@@ -264,18 +264,8 @@ class HostKnowledge:
         )
 
 
-def _window(low: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], list[int]]:
-    """The part of a box that lies within an array, and where that part begins there."""
-    ends = [(max(0, -at), max(0, min(n, limit - at))) for at, n, limit in zip(low, size, shape, strict=True)]
-    part = tuple(slice(first, max(first, last)) for first, last in ends)
-    return part, [at + cut.start for at, cut in zip(low, part, strict=True)]
-
-
 def _told(
-    image: NdarrayOrTensor,
-    region: NdarrayOrTensor | None = None,
-    spacing: Sequence[float] | float | None = None,
-    lead: int = 0,
+    image: NdarrayOrTensor, region: NdarrayOrTensor | None, spacing: Sequence[float] | float | None, lead: int
 ) -> tuple[Any, ...]:
     """What tells a host, and what is asked of it, from others."""
     affine = as_array(image.affine).tobytes() if isinstance(image, MetaTensor) else b""
@@ -284,10 +274,7 @@ def _told(
 
 @cached(LRUCache(KEPT), key=_told, lock=RLock())
 def known_host(
-    image: NdarrayOrTensor,
-    region: NdarrayOrTensor | None = None,
-    spacing: Sequence[float] | float | None = None,
-    lead: int = 0,
+    image: NdarrayOrTensor, region: NdarrayOrTensor | None, spacing: Sequence[float] | float | None, lead: int
 ) -> HostKnowledge:
     """What is known of a host, kept in memory for the last four, which are told by all of their voxels.
 

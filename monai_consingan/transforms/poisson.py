@@ -60,22 +60,14 @@ def poisson_blend(
         >>> poisson_blend(host, source, mask).round(6).tolist()
         [[3.0, 3.0, 10.0, 3.0, 3.0]]
     """
-    if as_array(host).ndim == as_array(mask).ndim:
-        check_shape(as_array(source), as_array(host).shape, name="source", other="host")
-        given: dict[str, Any] = {
-            "axis": axis,
-            "spacing": spacing,
-            "valid": valid,
-            "alone": alone,
-            "precision": precision,
-        }
-        return np.asarray(poisson_blend(as_array(host)[None], as_array(source)[None], mask, **given)[0])
     target, guide = as_array(host).astype(np.float64), as_array(source)
     check_shape(guide, target.shape, name="source", other="host")
-    known = 1 if valid is None else valid
-    (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=known)
+    blended = target
+    if target.ndim == as_array(mask).ndim:
+        target, guide = target[None], guide[None]
+    (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=valid)
     if not inside.any():
-        return target
+        return blended
     near = bounding_box(inside, [1] * inside.ndim)  # nothing else has a say
     inside, known, there = inside[near], known[near], in_all(near)
     result, guide = target[there], guide[there].astype(np.float64)
@@ -88,7 +80,7 @@ def poisson_blend(
         odd = np.add.reduce(np.nonzero(inside)) % 2 == 1
         added = _solve_in_space(matrix, right, odd, precision)
     result[:, inside] = guide[:, inside] + added.T
-    return target
+    return blended
 
 
 def _membrane(

@@ -121,13 +121,10 @@ def _moved(mask: np.ndarray, element: np.ndarray) -> Iterator[np.ndarray]:
 def filled(mask: np.ndarray) -> np.ndarray:
     """Holes filled in space and, as slabs are open to their faces, in the slices of the shortest axis.
 
-    A hole in space is one in these slices, too, so that they are all that is looked at.
+    A hole in space is one in these slices, too, so that they are all that is looked at
+    (:func:`scipy.ndimage.binary_fill_holes`).
     """
-    return _without_holes(mask, int(np.argmin(mask.shape)) if mask.ndim == 3 else None)
-
-
-def _without_holes(mask: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Holes filled, in the slices perpendicular to an axis or in space (:func:`scipy.ndimage.binary_fill_holes`)."""
+    axis = int(np.argmin(mask.shape)) if mask.ndim == 3 else None
     links, faces = ndimage.generate_binary_structure(mask.ndim, 1), []
     if axis is not None:
         np.moveaxis(links, axis, 0)[[0, 2]] = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -96,23 +95,16 @@ def host_model(
     model = models.load(key) if key is not None and isinstance(models, NamedModels) else models.find(host, label)
     if model is None:
         return None
-    return partial(_redrawn, models, model, known)
+    turn = None if known is None or not known.turn.turns else known.turn
 
+    def redrawn(naive: Any, mask: Any, host: Any, blend: BlendSettings) -> Any:
+        """The image that the model makes of a naive one."""
+        if turn is None:
+            return models.redraw(naive, mask, host, model, blend)
+        made = models.redraw(turn.upright(naive), turn.upright(mask), turn.upright(host), model, blend)
+        return wrap_like(turn.turned(as_array(made)), naive)
 
-def _redrawn(
-    models: RedrawingModels,
-    model: Any,
-    known: HostKnowledge | None,
-    naive: Any,
-    mask: Any,
-    host: Any,
-    blend: BlendSettings,
-) -> Any:
-    if known is None or not known.turn.turns:
-        return models.redraw(naive, mask, host, model, blend)
-    turn = known.turn
-    redrawn = models.redraw(turn.upright(naive), turn.upright(mask), turn.upright(host), model, blend)
-    return wrap_like(turn.turned(as_array(redrawn)), naive)
+    return redrawn
 
 
 class RandRedrawnLesion(RandomizableTransform):

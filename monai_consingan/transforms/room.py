@@ -101,6 +101,15 @@ def coarse_unlikeness(part: np.ndarray, level: tuple[float, float], coarse: Coar
     return np.stack([block_means(unlikeness(values, level, wanted), coarse.size) for wanted in LEVELS])
 
 
+def unlikeness_map(maps: np.ndarray, level: float) -> np.ndarray:
+    """The map of a level, by the parabola through those of three levels."""
+    level, total = float(np.clip(level, LEVELS[0], LEVELS[-1])), np.zeros(maps.shape[1:], np.float32)
+    for own, values in zip(LEVELS, maps, strict=True):
+        others = [other for other in LEVELS if other != own]
+        total += values * np.prod([(level - other) / (own - other) for other in others])
+    return total
+
+
 def unlikeness(values: np.ndarray, level: tuple[float, float], wanted: float) -> np.ndarray:
     """Per voxel: 0 where the intensity is that wanted, towards 1 where it is far from it (fluid, vessel, bone).
 
@@ -128,6 +137,12 @@ def block_means(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
         width = np.minimum(step, total.shape[axis] - step * np.arange(len(added)))
         total = np.moveaxis(added / width.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1)), 0, axis)
     return total
+
+
+def block_shares(template: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Which share of every block a template covers that begins with a block."""
+    padded = np.pad(template, [(0, -n % step) for n, step in zip(template.shape, size, strict=True)])
+    return block_means(padded, size)
 
 
 def blocks_within(

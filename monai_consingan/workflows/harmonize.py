@@ -20,7 +20,7 @@ from monai_consingan.models.redraw import Redrawing
 from monai_consingan.models.training import check_device
 from monai_consingan.settings import Training
 from monai_consingan.transforms import InsertLesiond
-from monai_consingan.transforms.mass_effect import check_mass_effect
+from monai_consingan.transforms.insertion.effects import check_mass_effect
 from monai_consingan.workflows.lesion_run import LesionCase, LesionRequest, LesionRun
 from monai_consingan.workflows.outputs import output_folder
 

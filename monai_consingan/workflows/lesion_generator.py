@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,10 @@ class LesionGenerator:
             raise ConSinGANError("There are no donors: give at least one image with its label.")
         lead = self.settings.lead
         self.lead = leads.most_common(1)[0][0] if lead is None else chosen_channel(self.sequences, lead, "the donors")
+        self.crops = [
+            replace(crop, lead=self.lead, level=crop.levels[self.lead] if crop.levels else crop.level)
+            for crop in self.crops
+        ]
 
     @cached_property
     def examples(self) -> dict[int, Example]:

@@ -16,8 +16,8 @@ from monai_consingan.data.lesion_bank import BANK_FILE, KEPT, LesionBank
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.lesion_card import save_cards
 from monai_consingan.folder_lock import locked
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.insertion.donor import DonorCrop
+from monai_consingan.transforms.whole_voxels import move
 from monai_consingan.workflows.resumable_folder import write_json
 from monai_consingan.workflows.review import CARDS, MADE, ReviewEntry, read_decisions, write_review
 

@@ -50,7 +50,7 @@ class NewLesion:
         affine = torch.diag(torch.tensor([*self.crop.spacing, 1.0]))
         label, valid = (MetaTensor(part[None].copy(), affine=affine) for part in (self.crop.label, self.crop.valid))
         image, labels = MetaTensor(self.crop.image, affine=affine), self.crop.lesion_labels or None
-        return Donor(image, label, valid.to(torch.uint8), self.crop.level, labels)
+        return Donor(image, label, valid.to(torch.uint8), self.crop.level, labels, self.crop.lead)
 
 
 def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[str, Any]:

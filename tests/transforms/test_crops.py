@@ -25,7 +25,7 @@ from monai_consingan.transforms import (
     RemoveLesiond,
 )
 from monai_consingan.transforms.redrawing import host_model, named_model
-from monai_consingan.transforms.turn import Turn
+from monai_consingan.transforms.whole_voxels import Turn
 
 KEYS = ["image", "label"]
 SHAPE = (92, 84, 5)

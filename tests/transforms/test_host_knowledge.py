@@ -90,11 +90,11 @@ def test_region_and_its_shape():
 
 def test_kept_in_memory_by_all_voxels():
     image = brain()
-    first = known_host(image)
-    assert known_host(image.clone()) is first
+    first = known_host(image, None, None, 0)
+    assert known_host(image.clone(), None, None, 0) is first
     other = image.clone()
     other[0, 30, 30, 30] += 1
-    assert known_host(other) is not first
+    assert known_host(other, None, None, 0) is not first
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_coarse_search_finds_places_as_good_as_the_thorough_one(radius):
     lesion = np.zeros(SHAPE, bool)
     lesion[(slice(5, 6 + 2 * radius),) * 3] = sphere(radius)
     assert KNOWN.coarse is not None
-    space = SearchSpace(image[0].numpy(), KNOWN, None, others, 0.2, 4.0)
+    space = SearchSpace(image[0].numpy(), KNOWN, None, others, 0.2, 4.0, 0)
     away = ndimage.distance_transform_edt(others == 0, sampling=KNOWN.spacing)
     found = [search_place(space, lesion, np.random.RandomState(seed), KNOWN.edges, None) for seed in range(20)]
     space = replace(space, known=replace(KNOWN, coarse=None))

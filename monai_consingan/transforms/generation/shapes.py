@@ -18,8 +18,6 @@ from monai_consingan.transforms.generation.warped import random_turn
 from monai_consingan.transforms.insertion.donor import MARGIN_MM
 from monai_consingan.transforms.smooth import positions_mm, smooth_noise
 
-__all__ = ["WAVES", "Outline", "axes_and_waves", "draw_label", "draw_outline"]
-
 WAVES = (0.35, 0.17)
 """Angles, in radians, that long waves are told from middle ones by, and these from short ones."""
 

@@ -11,12 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from monai_consingan.distance import outside_distance
 from monai_consingan.transforms.bands import mean_of_known
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.generation.examples import Example
 from monai_consingan.transforms.insertion.donor import MARGIN_MM, DonorCrop
 from monai_consingan.transforms.smooth import displacement, positions_mm
-
-__all__ = ["random_turn", "warp_lesion"]
+from monai_consingan.transforms.whole_voxels import move
 
 _STRETCH, _SHEAR = 0.12, 0.12
 _DEFORMATION = ((0.25, 0.07), (0.12, 0.02))  # how smooth, and how strong, as shares of the diameter

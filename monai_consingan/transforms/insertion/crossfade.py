@@ -45,9 +45,7 @@ def crossfade(
         mask: array of the same shape; values above 0 are the source's.
         width_mm: the weight falls from this far inside the mask to this far outside.
         ring_mm: distances from the mask in mm between which the strength of the texture is compared.
-        axis: the spatial axis perpendicular to the slices to treat every slice by itself; None to work in space.
-        spacing: mm per spatial axis, or one number for all.
-        valid: array of the same shape, above 0 where the source is known; None for everywhere.
+        axis, spacing, valid: see :func:`poisson_blend`.
 
     Returns:
         float64 array of the host's shape, with the host's values ``width_mm`` and more outside the mask.
@@ -67,8 +65,7 @@ def crossfade(
         raise ConSinGANError(f"width_mm is {width_mm}; give a positive number of mm.")
     target, guide = (as_array(part).astype(np.float64) for part in (host, source))
     check_shape(guide, target.shape, name="source", other="host")
-    known = 1 if valid is None else valid
-    (inside, known), axis, mm = check_masks(target.shape, axis, spacing, mask=mask, valid=known)
+    (inside, known), axis, mm = check_masks(target.shape, axis, spacing, mask=mask, valid=valid)
     if not inside.any():
         return target
     fade = np.clip(0.5 - signed_distance(inside, mm, axis) / (2 * width_mm), 0.0, 1.0)

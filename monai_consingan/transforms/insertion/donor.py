@@ -46,6 +46,8 @@ class Donor(NamedTuple):
     """Intensity of the surroundings, if it is known (:func:`level_around`)."""
     lesion_labels: tuple[int, ...] | None = None
     """Label values that are the lesion itself; others, such as oedema, come along within tissue. None for all."""
+    lead: int | str | None = None
+    """Name or number of the channel that it is looked at in, and that the level is of; None where that is not known."""
 
 
 def read_donor(entry: Any, loader: Callable[[Any], Any] | None = None) -> Donor:
@@ -96,7 +98,7 @@ class DonorCrop:
         label: label values, (\\*spatial).
         valid: where intensities are known and those of tissue, boolean (\\*spatial).
         spacing: mm per spatial axis.
-        level: intensity of the surroundings, see :func:`level_around`.
+        level: intensity of the surroundings in the leading channel, see :func:`level_around`.
         number: which of the donor's lesions it is (:func:`monai_consingan.data.number_lesions`).
         lead: the channel in which it is looked at.
         cnr: its contrast to the tissue around it there (``monai_consingan.data.contrast.cnr``), without oedema.
@@ -104,6 +106,7 @@ class DonorCrop:
         air: of each channel, intensity above which the donor shows tissue.
         lesion_labels: label values that are the lesion itself, others being oedema; empty for all.
         signed: of each channel, whether the donor has values far below 0 (``monai_consingan.background.Background``).
+        levels: the level in each channel, where it is measured in all.
     """
 
     image: np.ndarray
@@ -118,6 +121,7 @@ class DonorCrop:
     air: tuple[float, ...] = (-math.inf,)
     lesion_labels: tuple[int, ...] = ()
     signed: tuple[bool, ...] = (False,)
+    levels: tuple[float, ...] = ()
 
     @property
     def volume_mm3(self) -> float:
@@ -146,8 +150,8 @@ def crop_lesions(
         axis: the spatial axis perpendicular to the slices, or None.
         spacing: mm per spatial axis of a donor without an affine (1 mm when None).
         lesion_labels: label values that make a part of the label a lesion; None for those of the donor, or all.
-        lead: name or number of the channel in which lesions are looked at; None takes that in which each stands out
-            most.
+        lead: name or number of the channel in which lesions are looked at; None takes that of the donor, or that in
+            which each stands out most.
 
     Returns:
         The lesions, the largest first; tissue of the donor's others is not valid.
@@ -155,7 +159,7 @@ def crop_lesions(
     Raises:
         ConSinGANError: when the donor has other axes or channels than the host, or no lesion.
     """
-    image, label, valid, level, own_labels = donor
+    image, label, valid, level, own_labels, own_lead = donor
     lesion_labels = own_labels if lesion_labels is None else tuple(lesion_labels)
     check_image(image, name="a donor")
     if image.ndim != host.ndim or image.shape[0] != host.shape[0]:
@@ -165,7 +169,13 @@ def crop_lesions(
         )
     check_shape(as_array(label), (1, *image.shape[1:]), name="a donor's label", other="its image")
     image = same_sequences(image, host, name="donor")
-    main = None if lead is None else chosen_channel(sequence_names(image), lead, "a donor")
+    main, known_in = (
+        None if name is None else chosen_channel(sequence_names(image), name, "a donor") for name in (lead, own_lead)
+    )
+    if main is None:
+        main = known_in
+    elif known_in not in (None, main):
+        level = None  # it is that of another channel
     valid = np.ones(label.shape, np.uint8) if valid is None else as_array(valid)
     check_shape(valid, label.shape, name="a donor's valid", other="its image")
     if image.ndim == 4 and isinstance(image, MetaTensor) and isinstance(host, MetaTensor):
@@ -201,15 +211,18 @@ def crop_lesions(
         around = ring(lesion, mm, RING_MM) & valid
         stands_out = [_stands_out(part, lesion_voxels(label, lesion_labels), around) for part in values[inside]]
         own = int(np.argmax(np.abs(np.nan_to_num(stands_out)[:, 0]))) if main is None else main
-        level_here = level
-        if level_here is None:
-            given: dict[str, Any] = {"spacing": mm, "axis": axis, "room": room, "tissue": tissue(own)}
-            level_here = level_around(values[own], numbers == number, **given)
+        levels: tuple[float, ...] = ()
+        if level is None:
+            given: dict[str, Any] = {"spacing": mm, "axis": axis, "room": room}
+            wanted_in = enumerate(values) if main is None else [(own, values[own])]
+            levels = tuple(level_around(part, numbers == number, tissue=tissue(at), **given) for at, part in wanted_in)
+        here = level if level is not None else levels[own if main is None else 0]
         seen = stands_out[own]
         crops.append(
             DonorCrop(
-                *(values[inside].copy(), label, valid, mm, level_here, number, own, *seen, air, lesion_labels or ()),
+                *(values[inside].copy(), label, valid, mm, here, number, own, *seen, air, lesion_labels or ()),
                 signed=tuple(about.signed for about in backgrounds),
+                levels=levels if main is None else (),
             )
         )
     return crops

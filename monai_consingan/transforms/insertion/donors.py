@@ -160,7 +160,8 @@ def bank_donor(bank: LesionBank, lesion: dict[str, Any]) -> Donor:
         ConSinGANError: a file of it is gone or damaged.
     """
     image, label, valid = bank.load(lesion)
-    return Donor(image, label, valid, float(lesion["level"]), bank.lesion_labels or None)
+    lead = str(bank.index["lead"]) if len(bank.sequences) > 1 else None
+    return Donor(image, label, valid, float(lesion["level"]), bank.lesion_labels or None, lead)
 
 
 def load_bank(folder: str | Path, *, held_out: int | None = None, without: Collection[str] = ()) -> list[Donor]:

@@ -15,15 +15,12 @@ from monai_consingan.data.contrast import RING_MM, cnr
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.distance import bounding_box, ring
 from monai_consingan.errors import NoPlaceError
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.donor import DonorCrop
-from monai_consingan.transforms.insertion.oedema import bounded_oedema
+from monai_consingan.transforms.insertion.effects import Push, bounded_oedema
 from monai_consingan.transforms.insertion.pasting import Canvas, Pasting, Patch
 from monai_consingan.transforms.insertion.placement import Placement, find_placement
-from monai_consingan.transforms.mass_effect import Push
-
-__all__ = ["HostCanvas"]
+from monai_consingan.transforms.whole_voxels import move, overlap, wider
 
 
 class HostCanvas(Canvas):
@@ -104,18 +101,14 @@ class HostCanvas(Canvas):
             ConSinGANError: the host's intensities do not allow the match.
         """
         known, mm, shape = self.known, self.spacing, self.image.shape[1:]
-        lesion = bounding_box(crop.label > 0)
-        start = [low + part.start for low, part in zip(placement.offset, lesion, strict=True)]
-        stop = [low + part.stop for low, part in zip(placement.offset, lesion, strict=True)]
-        if min(start) < 0 or any(end > size for end, size in zip(stop, shape, strict=True)):
+        pairs = zip(bounding_box(crop.label > 0), placement.offset, strict=True)
+        lesion = [slice(part.start + step, part.stop + step) for part, step in pairs]
+        start = tuple(part.start for part in lesion)
+        if min(start) < 0 or any(part.stop > size for part, size in zip(lesion, shape, strict=True)):
             raise NoPlaceError(
-                f"a lesion at {tuple(start)} leaves the host of shape {tuple(shape)}; choose a place further inside."
+                f"a lesion at {start} leaves the host of shape {tuple(shape)}; choose a place further inside."
             )
-        pads = [int(np.ceil(paste.reach_mm / step)) for step in mm]
-        box = tuple(
-            slice(max(0, low - pad), min(size, high + pad))
-            for low, high, pad, size in zip(start, stop, pads, shape, strict=True)
-        )
+        box = wider(lesion, [int(np.ceil(paste.reach_mm / step)) for step in mm], shape)
         host, donor, label, valid = self.image[in_all(box)], *_moved(crop, placement.offset, box)
         if (crop.label > 0).sum() > crop.core.sum():
             whole = label
@@ -168,10 +161,8 @@ class HostCanvas(Canvas):
 
 def _moved(crop: DonorCrop, offset: Sequence[int], box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image, labels and validity in a box of the host; beyond the crop its outermost values go on, and are invalid."""
-    near, beyond = [], []
-    for part, low, size in zip(box, offset, crop.label.shape, strict=True):
-        start, stop = part.start - low, part.stop - low
-        near.append(slice(max(0, start), min(size, stop)))
-        beyond.append((max(0, -start), max(0, stop - size)))
+    start, size = [part.start - low for part, low in zip(box, offset, strict=True)], [b.stop - b.start for b in box]
+    near, part = overlap(start, size, crop.label.shape)
+    beyond = [(side.start, whole - side.stop) for side, whole in zip(part, size, strict=True)]
     image = np.pad(crop.image[in_all(near)], [(0, 0), *beyond], mode="edge")
-    return image, np.pad(crop.label[tuple(near)], beyond), np.pad(crop.valid[tuple(near)], beyond)
+    return image, np.pad(crop.label[near], beyond), np.pad(crop.valid[near], beyond)

@@ -29,15 +29,14 @@ from monai_consingan.data import (
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import real_path
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.head import WHOLE_HEAD_MM, ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.oedema import bounded_oedema
+from monai_consingan.transforms.insertion.effects import Push, bounded_oedema, check_mass_effect
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.pasting import PastedLesion, Pasting
 from monai_consingan.transforms.insertion.placement import Placement, find_placement, level_around
-from monai_consingan.transforms.mass_effect import Push, check_mass_effect
 from monai_consingan.transforms.room import Room
+from monai_consingan.transforms.whole_voxels import move
 
 
 class InsertedLesion(NamedTuple):
@@ -225,10 +224,7 @@ class InsertLesion(Transform):
         )
         if self.mass_effect:
             mask = move(lesion_voxels(as_array(moved_lesion)[0], lesion_labels), placement.offset)
-            push = Push.of(mask, self.mass_effect, known, across)
-            host = wrap_like(push.image(as_array(host)), host)
-            if host_label is not None:
-                host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
+            host, host_label = Push.of(mask, self.mass_effect, known, across).host(host, host_label)
         if self.oedema and lesion_labels is not None:
             whole, everywhere = as_array(moved_lesion)[0], tuple(slice(0, n) for n in host.shape[1:])
             label = move(whole, placement.offset)

@@ -20,18 +20,17 @@ from monai_consingan.arrays import (
     check_spacing,
     in_all,
     spacing_of,
-    wrap_like,
 )
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.insertion.effects import Push, check_mass_effect
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.insertion.pasting import Canvas, PastedLesion, Pasting
 from monai_consingan.transforms.insertion.placement import check_in_tissue
-from monai_consingan.transforms.mass_effect import Push, check_mass_effect
+from monai_consingan.transforms.whole_voxels import move
 
 
 @dataclass(eq=False)
@@ -59,7 +58,7 @@ class PasteLesion(Pasting, Transform):
         axis: the spatial axis perpendicular to the slices, to keep distances and Poisson's equation within slices.
         spacing: mm per spatial axis; None takes it from the affine of a MetaTensor host, and 1 mm for other arrays.
         mass_effect: share of its volume by which the lesion first pushes the host's tissue, and the labels there,
-            aside, from 0 to 0.8 (``monai_consingan.transforms.mass_effect.Push``); the rest takes tissue's place.
+            aside, from 0 to 0.8 (``monai_consingan.transforms.insertion.effects.Push``); the rest takes tissue's place.
 
     Raises:
         ConSinGANError: when an argument is not one of the above.
@@ -145,9 +144,7 @@ class PasteLesion(Pasting, Transform):
         mask = move(lesion, shift)
         if self.mass_effect:  # the lesion makes room for itself
             push = Push.of(mask, self.mass_effect, HostKnowledge.of(host, spacing=self.spacing), axis)
-            host = wrap_like(push.image(as_array(host)), host)
-            if host_label is not None:
-                host_label = wrap_like(push.label(as_array(host_label)[0])[None], host_label)
+            host, host_label = push.host(host, host_label)
         of_host, of_donor = airs or ([ChannelAir(part) for part in as_array(image)] for image in (host, other))
         canvas = Canvas(host, np.zeros_like(labels) if host_label is None else host_label, mm, of_host)
         source, near = (reach_box(part, mm, self.reach_mm) for part in (lesion, mask))

@@ -25,8 +25,7 @@ from monai_consingan.transforms.insertion.naive import naive_paste
 from monai_consingan.transforms.insertion.placement import check_in_tissue
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 from monai_consingan.transforms.poisson import poisson_blend
-
-__all__ = ["Canvas", "PastedLesion", "Patch"]
+from monai_consingan.transforms.whole_voxels import box_in
 
 _REACH_MM = 20.0
 
@@ -287,7 +286,7 @@ class Canvas:
             part: the part of the host that is wanted, around all of ``merged``; None for all of it.
         """
         part = part or tuple(slice(0, size) for size in self.mask.shape[1:])
-        box = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(merged.box, part, strict=True))
+        box = box_in(merged.box, part)
         image, mask = self.image[in_all(part)].copy(), np.zeros_like(self.mask[in_all(part)])
         image[in_all(box)], mask[0][box] = merged.image, merged.mask
         return wrap_like(image, self._like), wrap_like(mask, self._like)

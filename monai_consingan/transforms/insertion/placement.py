@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from monai_consingan.arrays import as_array, as_mask, as_spacing, check_axis, check_shape
 from monai_consingan.background import Background, find_background
-from monai_consingan.distance import bounding_box, outside_distance, reach_box
+from monai_consingan.distance import outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import WHOLE_HEAD_MM, tissue_level
 from monai_consingan.transforms.host_knowledge import HostKnowledge
-from monai_consingan.transforms.insertion.search import RING_MM, SearchSpace, search_place
+from monai_consingan.transforms.insertion.search import RING_MM, SearchSpace, centre_of, search_place
 from monai_consingan.transforms.room import Room
 
 
@@ -202,7 +201,7 @@ def find_placement(
     if level is None:
         level = level_around(donor, lesion, spacing=mm, axis=axis)
     place = SearchSpace(values, known, axis, others, level, clearance_mm, channel)
-    centre = _centre(lesion)
+    centre = centre_of(lesion)
     if shift is not None:
         how = "at" if at is not None else "offset"
         spots = _check_shift(place, lesion, shift, f"{how} {shift if at is None else tuple(at)}")
@@ -224,12 +223,6 @@ def _as_prior(prior: Any, shape: tuple[int, ...]) -> np.ndarray:
     return chances
 
 
-def _centre(lesion: np.ndarray) -> tuple[int, ...]:
-    box = bounding_box(lesion)
-    middle = ndimage.center_of_mass(lesion[box])
-    return tuple(side.start + int(np.floor(c + 0.5)) for side, c in zip(box, middle, strict=True))
-
-
 def _given_shift(
     lesion: np.ndarray,
     axis: int | None,
@@ -247,7 +240,7 @@ def _given_shift(
         return None
     if len(given) != lesion.ndim or any(g % 1 for g in given):
         raise ConSinGANError(f"{name} {tuple(given)} does not fit; give {lesion.ndim} whole numbers of voxels.")
-    start = _centre(lesion) if at is not None else (0,) * lesion.ndim
+    start = centre_of(lesion) if at is not None else (0,) * lesion.ndim
     shift = tuple(int(g) - s for g, s in zip(given, start, strict=True))
     if axis is not None and slice_offset is not None and shift[axis] != slice_offset:
         raise ConSinGANError(

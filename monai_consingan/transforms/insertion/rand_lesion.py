@@ -32,9 +32,9 @@ from monai_consingan.methods import DEFAULT_INSERTION, DEFAULT_REDRAWN_INSERTION
 from monai_consingan.transforms.host_knowledge import HostKnowledge, known_host
 from monai_consingan.transforms.insertion.donor import DonorCrop, check_entry, read_one
 from monai_consingan.transforms.insertion.donors import Donors, LesionDraw, NoLesionError
+from monai_consingan.transforms.insertion.effects import check_mass_effect
 from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.pasting import PastedLesion, Pasting
-from monai_consingan.transforms.mass_effect import check_mass_effect
 from monai_consingan.transforms.redrawing import (
     RandRedrawnLesion,
     RedrawingModels,

@@ -13,7 +13,8 @@ from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.quick import valid_convolution
-from monai_consingan.transforms.room import LEVELS, CoarseGrid, block_means, unlikeness
+from monai_consingan.transforms.room import CoarseGrid, block_means, block_shares, unlikeness, unlikeness_map
+from monai_consingan.transforms.whole_voxels import box_in, overlap, wider
 
 RING_MM = 6.0
 BEST_SHARE = 0.05
@@ -41,9 +42,9 @@ class SearchSpace:
     known: HostKnowledge
     axis: int | None
     others: np.ndarray
-    level: float = 0.0
-    clearance_mm: float = 0.0
-    channel: int = 0
+    level: float
+    clearance_mm: float
+    channel: int
 
     @property
     def mm(self) -> tuple[float, ...]:
@@ -59,13 +60,12 @@ class SearchSpace:
         """In the box around the head, where a lesion may have voxels: deep enough, and clear of other lesions."""
         allowed = self.known.depth > edge_mm
         pads = [int(np.ceil(self.clearance_mm / mm)) for mm in self.mm]
-        near = tuple(slice(max(0, b.start - pad), b.stop + pad) for b, pad in zip(self.known.box, pads, strict=True))
+        near = wider(self.known.box, pads, self.known.shape)
         others = self.others[near] > 0
         if others.any():
-            inner = tuple(slice(b.start - n.start, b.stop - n.start) for b, n in zip(self.known.box, near, strict=True))
             close, clear = reach_box(others, self.mm, self.clearance_mm), np.ones(others.shape, bool)
             clear[close] = outside_distance(others[close], self.mm) > self.clearance_mm
-            allowed &= clear[inner]
+            allowed &= clear[box_in(self.known.box, near)]
         return allowed
 
     @property
@@ -112,7 +112,7 @@ def search_place(
             np.moveaxis(allowed, place.axis, 0)[other] = False
         starts = _fitting(allowed, template) + np.asarray(place.known.start, np.int32)
         if prior is not None and len(starts):
-            chances = prior[tuple((starts + _centre(template)).T)]
+            chances = prior[tuple((starts + np.asarray(centre_of(template), np.int64)).T)]
             starts, chances = starts[chances > 0], chances[chances > 0]
         if len(starts):
             break
@@ -136,9 +136,11 @@ def search_place(
     return shift, len(starts), edge, float(scores[chosen])
 
 
-def _centre(template: np.ndarray) -> np.ndarray:
-    """The voxel of the centre of mass."""
-    return np.floor(np.asarray(ndimage.center_of_mass(template)) + 0.5).astype(np.int64)
+def centre_of(mask: np.ndarray) -> tuple[int, ...]:
+    """The voxel of a mask's centre of mass, rounded."""
+    box = bounding_box(mask)
+    middle = ndimage.center_of_mass(mask[box])
+    return tuple(side.start + int(np.floor(c + 0.5)) for side, c in zip(box, middle, strict=True))
 
 
 def _fitting(allowed: np.ndarray, template: np.ndarray) -> np.ndarray:
@@ -186,11 +188,11 @@ def _unlikeness(place: SearchSpace, template: np.ndarray, starts: np.ndarray) ->
         here = ((starts >= first) & (starts < last)).all(axis=1)
         if not here.any():
             continue
-        begin, end = first - reach, last - 1 - reach + padded.shape
-        window = tuple(slice(max(0, a), min(b, n)) for a, b, n in zip(begin, end, place.values.shape, strict=True))
-        margins = [(w.start - a, b - w.stop) for w, a, b in zip(window, begin, end, strict=True)]
-        unlike = np.pad(place.unlike(window), margins)
-        inside = np.pad(np.ones([w.stop - w.start for w in window], np.float32), margins)
+        size = last - first - 1 + padded.shape
+        window, part = overlap(first - reach, size, place.values.shape)
+        known = place.unlike(window)
+        unlike, inside = np.zeros(size, known.dtype), np.zeros(size, np.float32)
+        unlike[part], inside[part] = known, 1.0
         total = valid_convolution(unlike, footprint) / valid_convolution(inside, footprint)
         # rounded, so that the order of equal places does not hang on the last bits of a Fourier transform
         scores[here] = total[tuple((starts[here] - first).T)].round(4)
@@ -218,7 +220,7 @@ def search_coarsely(
     maps = place.known.channels[place.channel].coarse
     if grid is None or maps is None:
         return None
-    cover = _covered(template, grid.size)
+    cover = block_shares(template, grid.size)
     if any(n < c for n, c in zip(grid.depth.shape, cover.shape, strict=True)):
         return None
     block = float(np.mean([n * mm for n, mm in zip(grid.size, place.mm, strict=True)]))
@@ -236,12 +238,12 @@ def search_coarsely(
     away = outside_distance(padded, place.mm)
     beside = away if place.axis is None else outside_distance(padded, place.mm, place.axis)
     kept = _trimmed(away, wide, margin) <= place.clearance_mm
-    _clear(fits, place, grid, _covered(kept, grid.size), pads)
+    _clear(fits, place, grid, block_shares(kept, grid.size), pads)
     corners = np.argwhere(fits)
     if not len(corners):
         return None
-    around = _covered(_trimmed(beside, wide, margins) <= RING_MM, grid.size)
-    unlike = np.pad(_between(maps, place.level), [(r, r) for r in reach], mode="edge")
+    around = block_shares(_trimmed(beside, wide, margins) <= RING_MM, grid.size)
+    unlike = np.pad(unlikeness_map(maps, place.level), [(r, r) for r in reach], mode="edge")
     scores = valid_convolution(unlike, np.flip(around / around.sum()))[tuple(corners.T)]
     count = max(1, int(np.ceil(BEST_SHARE * len(corners))))
     best = corners[np.argpartition(scores, count - 1)[:count]]
@@ -257,12 +259,6 @@ def search_coarsely(
         return None
     unlike_there, chosen = min(found)
     return chosen, len(corners) * int(np.prod(grid.size)), unlike_there
-
-
-def _covered(template: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Which share of every block a template covers that begins with a block."""
-    padded = np.pad(template, [(0, -n % step) for n, step in zip(template.shape, size, strict=True)])
-    return block_means(padded, size)
 
 
 def _trimmed(array: np.ndarray, margins: Sequence[int], wanted: Sequence[int]) -> np.ndarray:
@@ -290,19 +286,10 @@ def _clear(fits: np.ndarray, place: SearchSpace, grid: CoarseGrid, kept: np.ndar
         marked[tuple(slice(a * n, b * n) for (a, b), n in zip(blocks, grid.size, strict=True))], grid.size
     )
     more = [n - 1 for n in kept.shape]
-    overlap = valid_convolution(np.pad(shares, [(n, n) for n in more]), np.flip(kept))
+    covered = valid_convolution(np.pad(shares, [(n, n) for n in more]), np.flip(kept))
     first = [low + pad - n for (low, _), pad, n in zip(blocks, pads, more, strict=True)]
-    window, part = _within(np.asarray(first), overlap.shape, fits.shape)
-    fits[window] &= overlap[part] <= _OVERLAP
-
-
-def _between(maps: np.ndarray, level: float) -> np.ndarray:
-    """The map of a level, by the parabola through those of three levels."""
-    level, total = float(np.clip(level, LEVELS[0], LEVELS[-1])), np.zeros(maps.shape[1:], np.float32)
-    for own, values in zip(LEVELS, maps, strict=True):
-        others = [other for other in LEVELS if other != own]
-        total += values * np.prod([(level - other) / (own - other) for other in others])
-    return total
+    window, part = overlap(first, covered.shape, fits.shape)
+    fits[window] &= covered[part] <= _OVERLAP
 
 
 def _fits(place: SearchSpace, template: np.ndarray, start: np.ndarray, edge_mm: float) -> bool:
@@ -316,21 +303,11 @@ def _fits(place: SearchSpace, template: np.ndarray, start: np.ndarray, edge_mm: 
 
 def _near_others(place: SearchSpace, kept: np.ndarray, start: np.ndarray) -> bool:
     """Whether other lesions lie in what has to be kept clear of them."""
-    window, part = _within(start, kept.shape, place.values.shape)
+    window, part = overlap(start, kept.shape, place.values.shape)
     return bool((place.others[window][kept[part]] > 0).any())
 
 
 def _unlikeness_at(place: SearchSpace, footprint: np.ndarray, start: np.ndarray) -> float:
     """Mean unlikeness of the host inside and around a template, whose footprint is given, at one corner."""
-    window, part = _within(start - np.asarray(place.reach), footprint.shape, place.values.shape)
+    window, part = overlap(start - np.asarray(place.reach), footprint.shape, place.values.shape)
     return round(float(place.unlike(window)[footprint[part]].mean()), 4)
-
-
-def _within(
-    start: np.ndarray, size: Sequence[int], shape: Sequence[int]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """What of an array a box covers, and which part of the box does."""
-    window = tuple(
-        slice(max(0, low), max(0, min(low + n, end))) for low, n, end in zip(start, size, shape, strict=True)
-    )
-    return window, tuple(slice(w.start - low, w.stop - low) for w, low in zip(window, start, strict=True))

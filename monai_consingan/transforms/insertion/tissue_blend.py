@@ -13,12 +13,10 @@ from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.bands import CUT, alike, as_strong, without_fine
-from monai_consingan.transforms.insertion.seam_cut import seam_cut
-from monai_consingan.transforms.insertion.shells import Depths, Shells, faded_profile, stands_out
+from monai_consingan.transforms.insertion.border import Depths, Shells, faded_profile, seam_cut, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.stiffness import Stiffness, bent
-
-__all__ = ["TissueBlend"]
+from monai_consingan.transforms.whole_voxels import box_of
 
 _PRECISION = 1e-6  # of levels, far below the noise
 _TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
@@ -146,13 +144,11 @@ class TissueBlend:
             >>> bool((blended[:3] == 5).all() and blended[11:13, 11:13].min() > 10)
             True
         """
-        if as_array(host).ndim == as_array(mask).ndim:
-            given: dict[str, Any] = {"axis": axis, "spacing": spacing, "valid": valid, "around": around}
-            return np.asarray(self(as_array(host)[None], as_array(source)[None], mask, **given)[0])
         target, guide = (as_array(part).astype(np.float64) for part in (host, source))
         check_shape(guide, target.shape, name="source", other="host")
-        known = 1 if valid is None else valid
-        (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=known)
+        if flat := target.ndim == as_array(mask).ndim:
+            target, guide = target[None], guide[None]
+        (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=valid)
         parts = np.where(inside, np.maximum(np.rint(as_array(mask)), 1), 0).astype(np.int64)
         result = target.copy()
         if axis is None:
@@ -165,7 +161,7 @@ class TissueBlend:
         for plane in planes:
             of_all = (slice(None), *plane)
             result[of_all] = self._blended(target[of_all], guide[of_all], parts[plane], known[plane], mm, around)
-        return result
+        return np.asarray(result[0]) if flat else result
 
     def _blended(
         self,
@@ -234,8 +230,7 @@ class TissueBlend:
         free = 1 - share
         fade = self.fade_mm + free * (self.fade_in_space_mm - self.fade_mm)
         inner, old = _changing(known), host[in_all(near)]
-        here = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(near, inner, strict=True))
-        mask, around = depths.mask, depths.around
+        here, mask, around = box_of(inner, near), depths.mask, depths.around
         changed, mixed = in_all(inner), old.copy()
         mixed[changed], weight = self._faded(host, source, whole, here, free, fade, depths.within(inner), mm)
         if self.keep_profile and mask.ndim == 2:

@@ -14,8 +14,8 @@ from monai_consingan.arrays import as_array, as_mask, check_axis, check_shape
 from monai_consingan.data.contrast import robust_spread
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.boxes import connected_parts, within
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.whole_voxels import connected_parts, wider, within
 
 _MOST_IN_SPACE = 5000  # voxels
 _MARGIN = 8  # voxels around the mask that are handed to the solver
@@ -127,10 +127,7 @@ def _near_membrane(filled: np.ndarray, gaps: np.ndarray, sound: np.ndarray) -> n
     membrane = poisson_blend(filled, np.zeros_like(filled), gaps, valid=sound, alone=level)
     result = filled.copy()
     for place, part in connected_parts(gaps):
-        near = tuple(
-            slice(max(side.start - _STENCIL, 0), min(side.stop + _STENCIL, size))
-            for side, size in zip(place, gaps.shape, strict=True)
-        )
+        near = wider(place, [_STENCIL] * gaps.ndim, gaps.shape)
         inside = within(part, place, near)
         border = filled[near][binary_dilation(inside, iterations=_STENCIL) & sound[near]]
         if border.size:

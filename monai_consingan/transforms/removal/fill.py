@@ -24,6 +24,7 @@ from monai_consingan.data import (
     unstack_keys,
     work_dims,
 )
+from monai_consingan.data.lesions import lesion_apart
 from monai_consingan.distance import marked_box
 from monai_consingan.errors import ConSinGANError, check_choice
 from monai_consingan.methods import FILLINGS, TRAINING_TISSUES, USUAL_FILLINGS
@@ -119,9 +120,7 @@ class FillLesion(Transform):
         flip_axis = 1 if output_suffix(image) == ".png" else int(axis == 0)
         values, inside = as_array(label), as_array(lesion) > 0
         ill = values > 0
-        near, other = marked_box(ill), int(values.max()) + 1
-        marks = np.zeros(values.shape, np.int64)
-        marks[near] = np.where(inside[near], values[near], other * ill[near])
+        near, marks = marked_box(ill), lesion_apart(values, inside, ill)
         removal = RemoveLesion(
             self.methods, symmetry=self.symmetry, margin_mm=self.margin_mm, axis=across, flip_axis=flip_axis
         )

@@ -16,10 +16,10 @@ from cachetools import LRUCache, cached
 from monai_consingan.arrays import image_identity
 from monai_consingan.background import find_background
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.boxes import between
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.host_knowledge import KEPT, HostKnowledge
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, head_symmetry
+from monai_consingan.transforms.whole_voxels import between
 
 
 @cached(LRUCache(KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())

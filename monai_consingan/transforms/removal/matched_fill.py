@@ -11,14 +11,16 @@ import numpy as np
 from monai_consingan.arrays import as_array, check_masks, check_number, check_shape, in_all
 from monai_consingan.distance import bounding_box, outside_distance
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.bands import finest
-from monai_consingan.transforms.boxes import connected_parts, within
-from monai_consingan.transforms.removal.filling import Filling
-from monai_consingan.transforms.removal.place import OUTSIDE, best_place, moved, ordinary
+from monai_consingan.transforms.bands import Means, energy, finest, pixel_widths, strength
+from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.removal.place import OUTSIDE, best_place, ordinary
 from monai_consingan.transforms.removal.warp import Warp, fitted_warp
+from monai_consingan.transforms.stiffness import bent_fill
+from monai_consingan.transforms.whole_voxels import connected_parts, move, wider, within
 
 _ENOUGH = 0.25  # fraction of the surroundings that has to be healthy to measure there only
 _BEYOND_MM = 6.0  # how far beyond the surroundings tissue has a say in how a region is filled
+_FEW = 100  # voxels that say half as much of how rough the source is at a place as very many
 
 
 @dataclass(frozen=True)
@@ -126,19 +128,14 @@ class MatchedFill:
             >>> bool(np.abs(filled - rows).max() < 0.2)
             True
         """
-        nowhere = {"ill": ill, "apart": apart}
+        nowhere = {name: 0 if part is None else part for name, part in (("ill", ill), ("apart", apart))}
         everywhere = {"head": head, "usable": usable, "source_head": source_head}
-        maps: dict[str, Any] = {
-            name: usual if part is None else part
-            for usual, parts in ((0, nowhere), (1, everywhere))
-            for name, part in parts.items()
-        }
         targets, guides = (as_array(part).astype(np.float64) for part in (host, source))
         check_shape(guides, targets.shape, name="source", other="host")
         if not (stacked := np.ndim(host) > np.ndim(mask)):
             targets, guides = targets[None], guides[None]
         (inside, ill, apart, head, usable, source_head), axis, mm = check_masks(
-            targets.shape[1:], axis, spacing, mask=mask, **maps
+            targets.shape[1:], axis, spacing, mask=mask, **nowhere, **everywhere
         )
         result = targets.copy()
         known = head & ~inside
@@ -182,8 +179,9 @@ class MatchedFill:
         close = replace(self, reach_mm=min(self.reach_mm, _BEYOND_MM)).surroundings(
             bounding_box(region), mm, axis, region.shape
         )
-        here, there = host[in_all(close)], np.stack([moved(channel, place)[close] for channel in source])
-        usable, source_head = (moved(part, place)[close] for part in (usable, source_head))
+        here, back = host[in_all(close)], [-step for step in place]
+        there = move(source, back)[in_all(close)]
+        usable, source_head = (move(part, back)[close] for part in (usable, source_head))
         region, wanted, known, shown, told, ring, distance = (
             part[close] for part in (region, wanted, known, shown, told, ring, distance)
         )
@@ -191,8 +189,7 @@ class MatchedFill:
         if in_space and self.warp_mm > 0:
             warp = self._warp(here, there, shown, usable, source_head, distance, mm)
             sound = sound if warp is None else warp.sound
-        settings = {name: getattr(self, name) for name in ("coarse_mm", "structure", "texture", "most")}
-        filling = Filling(wanted, known, told, ring, sound, axis, mm, **settings)
+        filling = _Filling(self, wanted, known, told, ring, sound, axis, mm)
         result = host.copy()
         for filled, channel, other in zip(result, here, there, strict=True):
             fine = finest(other, usable & source_head, axis) if in_space else None
@@ -217,10 +214,7 @@ class MatchedFill:
         """
         reach_mm = self.ring_mm + self.reach_mm
         more = [0 if along == axis else int(np.ceil(reach_mm / size)) + 1 for along, size in enumerate(spacing)]
-        return tuple(
-            slice(max(side.start - pad, 0), min(side.stop + pad, count))
-            for side, pad, count in zip(box, more, shape, strict=True)
-        )
+        return wider(box, more, shape)
 
     def _warp(
         self,
@@ -238,3 +232,76 @@ class MatchedFill:
         region = distance == 0
         count, (lost, beyond) = int(region.sum()), (warp.lost(part, region) for part in (usable, source_head))
         return warp if lost <= self.unusable * count and beyond <= OUTSIDE * count + 0.5 else None
+
+
+class _Filling:
+    """Fill a region of one channel after the other. Levels fit to all that is known; the rest to healthy tissue.
+
+    Args:
+        how: the settings.
+        region: what is filled, boolean (\\*spatial), as the next four.
+        known: where the host shows tissue that was not filled.
+        told: where it tells of healthy tissue.
+        ring: the region's surroundings, of that tissue.
+        sound: where the source is of use.
+        axis: the spatial axis perpendicular to the slices to work within slices only, or None.
+        mm: mm per spatial axis.
+    """
+
+    def __init__(
+        self,
+        how: MatchedFill,
+        region: np.ndarray,
+        known: np.ndarray,
+        told: np.ndarray,
+        ring: np.ndarray,
+        sound: np.ndarray,
+        axis: int | None,
+        mm: Sequence[float],
+    ) -> None:
+        self.whole = region, known, ring
+        self.box = box = bounding_box(region | ring, [1] * region.ndim)  # what is beyond has a say in means only
+        self.how, self.region, self.known, self.ring = how, region[box], known[box], ring[box]
+        self.axis, self.mm = axis, mm
+        self.both, self.taken = self.ring & sound[box], self.region & sound[box]
+        pixel = pixel_widths(axis, region.ndim)
+        coarse = [0.0 if along == axis else how.coarse_mm / size for along, size in enumerate(mm)]
+        self.of_source, self.of_both = (
+            [Means(where, sigma, box) for sigma in (coarse, pixel)] for where in (sound, told & sound)
+        )
+        self.of_host = Means(told, pixel, box)
+
+    def __call__(self, host: np.ndarray, source: np.ndarray, fine: np.ndarray | None) -> np.ndarray:
+        """A channel with the region filled.
+
+        Args:
+            host: the channel.
+            source: the tissue that is taken, in its place.
+            fine: its finest part, in space; None takes it of the source.
+        """
+        low, middle = (means(source) for means in self.of_source)
+        (here_low, here_middle), (there_low, there_middle) = (
+            [means(image) for means in self.of_both] for image in (host, source)
+        )
+        filled, fine = host.copy(), fine if fine is None else fine[self.box]
+        here, there = host[self.box], source[self.box]
+        share = max(_slope(here_middle - here_low, there_middle - there_low, self.both), self.how.structure)
+        structure = _slope(here_low, there_low, self.both) * low + share * (middle - low)
+        smooth = poisson_blend(here, structure, self.region, axis=self.axis, spacing=self.mm, valid=self.known)
+        rough = np.where(self.taken, there - middle if fine is None else fine, 0.0)
+        wanted = self.how.texture * energy(here - self.of_host(host), self.ring)
+        if fine is not None and (own := energy(fine, self.both & ordinary(there, self.both))) > 0:
+            count = int(self.taken.sum())
+            wanted *= (energy(fine, self.taken) / own) ** (count / (count + _FEW))
+        times = strength(smooth, rough, self.region, wanted, self.how.most, self.axis)
+        filled[self.box] = np.where(self.region, smooth + times * rough, here)
+        return filled if fine is None else bent_fill(host, filled, *self.whole, self.mm)
+
+
+def _slope(host: np.ndarray, source: np.ndarray, ring: np.ndarray) -> float:
+    """How much of a source to take to be nearest to a host, from 0 to 1."""
+    if not ring.any():
+        return 1.0
+    here, there = host[ring] - host[ring].mean(), source[ring] - source[ring].mean()
+    square = float(there @ there)
+    return float(np.clip(here @ there / square, 0.0, 1.0)) if square > 0 else 1.0

@@ -39,12 +39,9 @@ def best_place(
         host, source: (C, \\*spatial).
         region: what is filled, boolean (\\*spatial), as the next four.
         ring: its surroundings.
-        usable: where the source may be taken.
-        source_head: where it shows the head.
-        apart: where tissue is of its own kind: what is not takes nothing of it, if there is another place.
-        axis: the spatial axis perpendicular to the slices to stay within a slice, or None.
+        usable, source_head, apart, axis: see :class:`monai_consingan.transforms.MatchedFill`, when it is called.
         mm: mm per spatial axis.
-        reach_mm, unusable, strange: see :class:`monai_consingan.transforms.MatchedFill`.
+        reach_mm, unusable, strange: see the same.
 
     Raises:
         NoPlaceError: there is no place within reach that is usable.
@@ -129,15 +126,6 @@ def overlaps(masks: Sequence[np.ndarray], region: np.ndarray, steps: Sequence[in
         there = wide.any()
         found.append(sums.of(sums.values(wide) * moving()) if there else np.zeros([2 * step + 1 for step in steps]))
     return found
-
-
-def moved(array: np.ndarray, place: Sequence[int]) -> np.ndarray:
-    """An array moved by whole voxels so that what lies at a place comes here; False or 0 comes from beyond."""
-    pad = [(abs(step), abs(step)) for step in place]
-    taken = tuple(
-        slice(step + abs(step), step + abs(step) + side) for step, side in zip(place, array.shape, strict=True)
-    )
-    return np.asarray(np.pad(array, pad)[taken])
 
 
 def _widened(array: np.ndarray, box: Sequence[slice], steps: Sequence[int], beyond: float) -> np.ndarray:

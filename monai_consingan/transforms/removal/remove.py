@@ -27,10 +27,9 @@ from monai_consingan.arrays import (
     wrap_like,
 )
 from monai_consingan.data import as_keys, stack_keys, unstack_keys
-from monai_consingan.distance import bounding_box, reach_box
+from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
-from monai_consingan.transforms.alteration import alteration_weight
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.removal.known import (
     check_in_head,
@@ -213,8 +212,7 @@ def _affine(image: NdarrayOrTensor, spacing: Sequence[float]) -> Any:
 def _dilated(mask: np.ndarray, margin_mm: float, spacing: tuple[float, ...], axis: int | None) -> np.ndarray:
     """A mask that is not empty and all within a margin of it."""
     result, near = np.zeros(mask.shape, bool), reach_box(mask, spacing, margin_mm)
-    how: dict[str, Any] = {"dilation_mm": margin_mm, "softness_mm": 0.0, "axis": axis}
-    result[near] = alteration_weight(mask[near], spacing=spacing, **how) > 0
+    result[near] = outside_distance(mask[near], spacing, axis, reach_mm=margin_mm) <= margin_mm
     return result
 
 

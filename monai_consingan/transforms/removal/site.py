@@ -12,7 +12,6 @@ from scipy.ndimage import distance_transform_edt
 from monai_consingan.arrays import as_array, check_axis, in_all
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
-from monai_consingan.transforms.boxes import connected_parts, within
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.removal.biharmonic import biharmonic
 from monai_consingan.transforms.removal.flipud import flip_mirror
@@ -20,8 +19,8 @@ from monai_consingan.transforms.removal.matched_fill import MatchedFill
 from monai_consingan.transforms.removal.mirror import anatomical_mirror
 from monai_consingan.transforms.removal.place import OUTSIDE
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, plane_distance
+from monai_consingan.transforms.whole_voxels import Box, connected_parts, within
 
-Box = tuple[slice, ...]
 Filled = tuple[Box, np.ndarray, np.ndarray]
 """A box of the host, where it is filled there, boolean (\\*box), and new values, (C, \\*box)."""
 

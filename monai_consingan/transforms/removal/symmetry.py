@@ -118,7 +118,7 @@ def find_symmetry(
     if isinstance(symmetry, SymmetryPlane):
         return symmetry
     if symmetry == "estimate":
-        return _estimated(_clipped(image), affine, axis)
+        return estimate_symmetry(image, affine, axis=axis)
     if symmetry == "centre":
         columns, origin = _world(affine, image.ndim - 1)
         symmetry = float((origin + columns @ ((np.array(image.shape[1:]) - 1) / 2))[0])

@@ -203,8 +203,7 @@ class RandLesionBlobd(AlikeTransform):
 
     Args:
         keys: keys of images of equal spatial shape.
-        prob: probability that anything is done.
-        allow_missing_keys: whether a missing key is passed over.
+        prob, allow_missing_keys: as of other transforms of MONAI.
         kwargs: the other arguments of :class:`RandLesionBlob`.
     """
 

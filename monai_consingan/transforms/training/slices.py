@@ -80,11 +80,8 @@ class RegionSlicesd(Transform, MultiSampleTrait):
     change, and ``training``, the image whose slices are taken.
 
     Args:
-        region: ``"roi"``, a crop at native resolution around all that may change, or ``"slice"``, whole slices resized
-            to a square of ``max_side`` pixels.
-        max_side: largest side in pixels that the networks see.
-        size: height and width (and depth) of the crops, which cases of one training have to agree in; ``None`` takes
-            what the case needs.
+        region, max_side, size: see :func:`monai_consingan.data.find_region`; cases of one training have to agree in the
+            crops' size.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
         dims: 2 for slices, 3 for a box of the volume.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, image_identity, spacing_of, wrap_like
-from monai_consingan.data.lesions import lesion_voxels, number_lesions
+from monai_consingan.data.lesions import lesion_apart, lesion_voxels, number_lesions
 from monai_consingan.data_set_settings import TwinSettings
 from monai_consingan.distance import ball_diameter
 from monai_consingan.metrics import TissueLevel, Where, removal_measures, tissue_levels
@@ -41,7 +41,7 @@ class TwinMaker(CaseMaker[TwinSettings]):
         levels, mark = tissue_levels(case.original), image_identity(original)
         for number in range(1, count + 1):
             inside = case.numbers == number
-            marks = np.where(inside, values, (int(values.max()) + 1) * (case.numbers > 0))[None]
+            marks = lesion_apart(values, inside, case.numbers > 0)[None]
             try:
                 with refused("cannot be filled"):
                     head = known_head(mark, original, mm)  # found once for all of its lesions

@@ -20,8 +20,8 @@ from monai_consingan.data.sequences import named_sequences, sequence_names
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.figures.lesion_card import CardView, save_card
 from monai_consingan.names import real_path
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.insertion.placement import find_placement
+from monai_consingan.transforms.whole_voxels import move
 from monai_consingan.workflows.augmentation import ScanRecord, read_scans
 from monai_consingan.workflows.augmentation.merge import left_out
 from monai_consingan.workflows.augmentation.run_folder import RunFolder

@@ -12,11 +12,11 @@ from monai_consingan.distance import outside_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import BLENDS
 from monai_consingan.metrics.surroundings import Surroundings
-from monai_consingan.transforms.boxes import move
 from monai_consingan.transforms.insertion.dictionaries import PasteLesiond
 from monai_consingan.transforms.insertion.match import tissue_ring
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.poisson import poisson_blend
+from monai_consingan.transforms.whole_voxels import move
 
 
 def scene(gain=1.0, seed=0):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.transforms.insertion.seam_cut import seam_cut
+from monai_consingan.transforms.insertion.border import seam_cut
 from monai_consingan.transforms.insertion.tissue_blend import TissueBlend
 
 

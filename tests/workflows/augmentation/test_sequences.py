@@ -21,7 +21,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures.lesion_card import TILE
 from monai_consingan.workflows.augmentation import AugmentSettings, TwinSettings, augment, free_twins, read_scans
 from monai_consingan.workflows.challenge import challenge
-from monai_consingan.workflows.data_sets.load import load_files
+from monai_consingan.workflows.data_sets.records import load_files
 from monai_consingan.workflows.reading import make_reading
 
 NAMES = ("T1c", "T2")

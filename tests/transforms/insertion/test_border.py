@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from monai_consingan.transforms.insertion.shells import Depths, ShellMeans, Shells
+from monai_consingan.transforms.insertion.border import Depths, ShellMeans, Shells
 
 
 def test_means_of_shells() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_consingan.transforms.boxes import between, connected_parts, within
+from monai_consingan.transforms.whole_voxels import between, connected_parts, within
 
 
 @given(st.lists(st.integers(1, 8), min_size=2, max_size=3), st.floats(0, 0.3), st.integers(0, 2**32 - 1))

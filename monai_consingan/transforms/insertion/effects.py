@@ -1,27 +1,30 @@
-"""Mass effect: a new lesion pushes the tissue around it aside, smoothly and without folding any."""
+"""What a new lesion does to the tissue around it: mass effect pushes it aside, and oedema stays within it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_consingan.arrays import cast_values, check_number, in_all
+from monai_consingan.arrays import as_array, cast_values, check_number, in_all, wrap_like
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.distance import depth_within, reach_box, signed_distance
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import MOST_MASS_EFFECT
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.smooth import jacobian
 
-__all__ = ["Push", "check_mass_effect"]
-
 _REACH_RADII, _REACH_MM = 2.0, 20.0
 _LEAST_JACOBIAN = 0.1
 _SMOOTH_MM = 0.6
 _LEAST_STEP = 1e-3  # of a voxel: tissue that moves by less stays
+_UNLIKE = 3.0  # robust standard deviations from the head's median that fluid, vessels and air are beyond
+_OEDEMA_SMOOTH_MM = 0.7  # so that noise makes no holes
 
 
 def check_mass_effect(share: float) -> float:
@@ -130,6 +133,11 @@ class Push:
         result[self.box] = np.where(self._moves, part, label[self.box])
         return result
 
+    def host(self, image: Any, label: Any | None) -> tuple[Any, Any | None]:
+        """A host (C, \\*spatial) and its label (1, \\*spatial), or None, with their tissue moved, of their kinds."""
+        moved = None if label is None else wrap_like(self.label(as_array(label)[0])[None], label)
+        return wrap_like(self.image(as_array(image)), image), moved
+
     @property
     def _moves(self) -> NDArray[np.bool_]:
         """Where tissue moves by more than rounding."""
@@ -150,3 +158,37 @@ def _loose(known: HostKnowledge, box: tuple[slice, ...]) -> NDArray[np.float64]:
     depth = np.full(head.shape, np.inf) if head.all() else depth_within(head, known.spacing)
     ramp = np.clip((depth - 0.5 * keep) / keep, 0, 1)
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * ramp))
+
+
+def bounded_oedema(
+    label: NDArray[Any],
+    lesion_labels: Iterable[int],
+    image: NDArray[Any],
+    known: HostKnowledge,
+    box: tuple[slice, ...],
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A new lesion's label without the oedema that would lie in fluid, off the head, or beyond either.
+
+    What is tissue is told by intensities: in every sequence within three robust standard deviations of the head's
+    median, which the fluid of ventricles and sulci is not. Oedema that no tissue links to the lesion goes, too.
+
+    Args:
+        label: the new lesion's label in a box of the host, (\\*box).
+        lesion_labels: label values that are the lesion itself, and stay wherever they are; what else there is, is
+            oedema.
+        image: the host in the box, (C, \\*box).
+        known: what is known of the host.
+        box: the box, an index for the host's spatial axes.
+
+    Returns:
+        The label, and where the host shows tissue that oedema may lie in, boolean (\\*box).
+    """
+    core = lesion_voxels(label, lesion_labels)
+    tissue = known.head[box].copy()
+    for channel, about in zip(image, known.channels, strict=True):
+        smooth = ndimage.gaussian_filter(channel.astype(np.float64), [_OEDEMA_SMOOTH_MM / mm for mm in known.spacing])
+        level, spread = about.level
+        tissue &= np.abs(smooth - level) <= _UNLIKE * spread
+    parts, _ = ndimage.label(core | ((label > 0) & tissue))
+    kept = np.isin(parts, np.unique(parts[core])) & (parts > 0)
+    return np.where(kept, label, np.zeros((), label.dtype)), tissue

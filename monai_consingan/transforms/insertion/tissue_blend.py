@@ -240,9 +240,9 @@ class TissueBlend:
             far = np.clip(around / reach, 0.0, 1.0) if reach else np.where(mask, 0.0, 1.0)
             wanted = old + (0.5 + 0.5 * np.cos(np.pi * far)) * (pasted - old)
             shells = Shells(depths, mm, reach, known)
-            soft = [free * min(self.soften_mm, _SOFT * float(depths.depth.max())) / size for size in mm]
             profile = np.stack([shells.means(change) for change in mixed - wanted])
-            mixed -= gaussian_filter(profile, (0.0, *soft)) if free else profile
+            soften_mm = free * min(self.soften_mm, _SOFT * float(depths.depth.max()))
+            mixed -= _softened(profile, mask, [soften_mm / size for size in mm]) if free else profile
         part, result = mixed[changed], old.copy()
         if self.fade_mm and not known.all():  # nor does a change end at once where the source's tissue does
             end = np.clip(depth_inside(known, mm)[inner] / self.fade_mm, 0.0, 1.0)
@@ -291,6 +291,14 @@ class TissueBlend:
         power = 1 - 2 * both * (1 - alike(host - old, texture, both > 0))
         mixed += ((1 - weight) * (host - old) + weight * texture) / np.sqrt(power)
         return mixed, weight
+
+
+def _softened(profile: np.ndarray, mask: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
+    """A profile of every channel without what is fine in it, its mean within the mask as it was."""
+    coarse = gaussian_filter(profile, (0.0, *sigma))
+    level = gaussian_filter(mask.astype(np.float64), sigma)
+    lost = (profile - coarse)[:, mask].mean(axis=1) / level[mask].mean()
+    return np.asarray(coarse + lost.reshape(-1, *[1] * mask.ndim) * level)
 
 
 def _changing(known: np.ndarray) -> tuple[slice, ...]:

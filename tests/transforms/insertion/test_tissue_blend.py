@@ -365,3 +365,21 @@ def test_in_space_a_label_does_not_show_in_the_image(thick_slices: Callable[...,
         return float((np.diff(image, axis=0) * np.sign(np.diff(label, axis=0)))[beside].mean())
 
     assert abs(step(TissueBlend()(host, source, label)) - step(source)) < 8
+
+
+def test_in_space_what_does_not_stand_out_keeps_its_level_without_rings() -> None:
+    shape = (40, 40, 40)
+    mask = _ball(shape, 6)
+    outside = distance_transform_edt(~mask)
+    rings = [(outside > low) & (outside <= low + 1) for low in np.arange(0, 6)]
+    bends: dict[float, list[float]] = {0.0: [], TissueBlend().soften_mm: []}
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        host, source = (100 + 10 * gaussian_filter(rng.normal(size=shape), 1) for _ in range(2))
+        source += 0.9 * host.std()
+        for soften, found in bends.items():
+            change = TissueBlend(soften_mm=soften)(host, source, mask) - host
+            assert change[mask].mean() == pytest.approx((source - host)[mask].mean(), rel=0.02)
+            found.append(float(np.abs(np.diff([change[ring].mean() for ring in rings], 2)).mean()))
+    rough, smooth = (np.mean(found) for found in bends.values())
+    assert smooth < 0.8 * rough

@@ -250,7 +250,7 @@ def test_lesions_are_measured_in_the_lead(tmp_path: Path, nnunet: Path) -> None:
     told = json.loads((tmp_path / "out/images/c0_syn-000.json").read_text())
     assert {lesion["lead"] for lesion in told["lesions"]} == {"T2"} and told["settings"]["lead"] == "T2"
     assert told["lesions"][0]["seam"] == told["lesions"][0]["sequences"]["T2"]["seam"]
-    with pytest.raises(ConSinGANError, match=r"no lesion.*T1c, T2"):
+    with pytest.raises(ConSinGANError, match="lead is 'FLAIR', but scan c0 has the sequences T1c, T2"):
         augment(nnunet, tmp_path / "none", replace(QUICK, lead="FLAIR"))
 
 

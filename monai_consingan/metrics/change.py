@@ -20,7 +20,7 @@ from monai_consingan.metrics.fidelity import contrast, contrast_to_noise, kept
 from monai_consingan.metrics.seam import level_jump, seam
 from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, channels_array, tissue_levels
 from monai_consingan.transforms.head import head_mask
-from monai_consingan.transforms.whole_voxels import between
+from monai_consingan.transforms.whole_voxels import filled_along_axes
 
 _DROP = 0.05  # of the image's range: smaller changes make nothing black
 _AROUND = 4  # voxels around what changed, in which tissue is told
@@ -109,7 +109,7 @@ def measure_change(
     marks, inside = as_array(mask if lesion is None else lesion)[0] > 0, as_array(mask)[0] > 0
     head = _head(before, spacing_of(host)) if head is None else head
     if lesion is not None and head.any() and not head[marks].all():  # a void that was cut out of the head lies in it
-        head = between(head)
+        head = filled_along_axes(head)
     levels = tissue_levels(host) if where.levels is None else where.levels
     in_tissue, voxels = float(head[marks].mean()), np.count_nonzero(inside)
     changed = (before != after).any(axis=0)

@@ -58,7 +58,7 @@ def connected_parts(mask: np.ndarray) -> list[tuple[Box, np.ndarray]]:
     return [(box_of(box, whole), labels[box] == number) for number, box in boxes]
 
 
-def between(mask: np.ndarray) -> np.ndarray:
+def filled_along_axes(mask: np.ndarray) -> np.ndarray:
     """A mask and what lies between parts of it along any axis."""
     found = mask.copy()
     for along in range(mask.ndim):

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_consingan.transforms.whole_voxels import between, connected_parts, within
+from monai_consingan.transforms.whole_voxels import connected_parts, filled_along_axes, within
 
 
 @given(st.lists(st.integers(1, 8), min_size=2, max_size=3), st.floats(0, 0.3), st.integers(0, 2**32 - 1))
@@ -23,4 +23,4 @@ def test_what_lies_between_parts_of_a_mask_has_some_of_it_on_both_sides() -> Non
     mask[1, 2] = mask[5, 2] = mask[3, 4] = True
     expected = mask.copy()
     expected[1:6, 2] = True
-    np.testing.assert_array_equal(between(mask), expected)
+    np.testing.assert_array_equal(filled_along_axes(mask), expected)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from cachetools import LRUCache, cached
+from scipy import ndimage
 
 from monai_consingan.arrays import image_identity
 from monai_consingan.background import find_background
@@ -19,7 +20,7 @@ from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.host_knowledge import KEPT, HostKnowledge
 from monai_consingan.transforms.removal.symmetry import SymmetryPlane, find_symmetry, head_symmetry
-from monai_consingan.transforms.whole_voxels import between
+from monai_consingan.transforms.whole_voxels import filled_along_axes
 
 
 @cached(LRUCache(KEPT), key=lambda mark, values, spacing: (mark, spacing), lock=RLock())
@@ -71,17 +72,22 @@ def head_with(head: np.ndarray, lesion: np.ndarray, values: np.ndarray) -> np.nd
 def check_in_head(marks: np.ndarray, lesion: np.ndarray, head: np.ndarray) -> None:
     """Refuse a label value that mostly marks the air around the head, as one for what nobody annotated may.
 
+    Such a value reaches an edge of the image that the head does not. A void that was cut out of the head does not: it
+    lies between parts of the head, or at its surface.
+
     Args:
         marks: the label, (\\*spatial).
         lesion: what of it is to be removed, boolean, as the next.
-        head: where the image shows the head. A void that was cut out of it lies between parts of the head.
+        head: where the image shows the head.
 
     Raises:
         ConSinGANError: such a value.
     """
     if not head.any() or not (lesion & ~head).any():
         return
-    out = lesion & ~between(head)
+    parts, _ = ndimage.label(lesion & ~filled_along_axes(head))
+    edges = [(axis, end) for axis in range(head.ndim) for end in (0, -1) if not head.take(end, axis).any()]
+    out = np.isin(parts, [part for axis, end in edges for part in np.unique(parts.take(end, axis)) if part])
     for value in np.unique(marks[out]):
         count, beyond = (int(np.count_nonzero(part & (marks == value))) for part in (lesion, out))
         if 2 * beyond > count:

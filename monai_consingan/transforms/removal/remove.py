@@ -66,8 +66,7 @@ class RemoveLesion(Transform):
     """Fill a lesion with what could be there without it.
 
     The methods are tried in their order until one will do; of several lesions, those that it will not do for go on to
-    the next. Those that mirror will not where the mirrored place holds a
-    lesion or lies outside the head or the image:
+    the next. Those that mirror will not where the mirrored place holds a lesion or lies outside the head or the image:
 
     - ``"matched_mirror"``: the tissue of the other hemisphere, moved by up to 6 mm to where its surroundings are most
       like the lesion's, and in space warped a little so that structures meet, as much of its structure as fits here,
@@ -121,7 +120,7 @@ class RemoveLesion(Transform):
     backend = [TransformBackends.NUMPY]
 
     def __post_init__(self) -> None:
-        self.methods = ensure_tuple(self.methods)
+        self.methods = tuple(dict.fromkeys(ensure_tuple(self.methods)))
         unknown = [method for method in self.methods if method not in FILLINGS]
         if unknown or not self.methods:
             named = ", ".join(f'"{method}"' for method in unknown) or "nothing"

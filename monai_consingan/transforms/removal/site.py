@@ -91,12 +91,16 @@ class Site:
                 alone = np.zeros_like(self.fill)
                 alone[box] = part
                 try:
-                    found += replace(site, fill=alone).filled(method)
+                    found += site._only(alone).filled(method)
                 except NoPlaceError:
                     left |= alone
             done |= {method: found} if found else {}
-            site = replace(site, fill=left)
+            site = site._only(left)
         return done, tried, site.fill
+
+    def _only(self, fill: np.ndarray) -> Site:
+        """The same with a part of what is to be filled; the rest shows lesions, so it is no tissue to go by."""
+        return replace(self, fill=fill, head=self.head & (fill | ~self.fill))
 
     def filled(self, method: str) -> list[Filled]:
         """New values for the voxels to fill, by one method.

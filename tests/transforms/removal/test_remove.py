@@ -135,6 +135,22 @@ def test_only_the_lesions_that_a_method_will_not_do_for_go_on_to_the_next(method
         RemoveLesion(method)(head(), midline + aside)
 
 
+@pytest.mark.parametrize("method", ["biharmonic", "poisson_mirror"])
+def test_what_is_filled_says_nothing_of_another_lesion_beside_it(method):
+    midline, aside = lesion_at((64, 60), (29, 36), (28, 34)), lesion_at((64, 60), (24, 28), (28, 34), value=2)
+    filled = []
+    for value in (100.0, 1000.0):
+        image = np.where(midline + aside > 0, value, head())
+        removed = RemoveLesion(("mirror", method, "biharmonic"), margin_mm=0)(image, midline + aside)
+        assert removed.tried[0][0] == "mirror" and not removed.label.any()
+        filled.append(removed.image)
+    np.testing.assert_allclose(filled[0], filled[1])
+
+
+def test_a_method_named_twice_is_tried_once():
+    assert RemoveLesion(("mirror", "biharmonic", "mirror")).methods == ("mirror", "biharmonic")
+
+
 @pytest.mark.parametrize("air", [slice(0, 3), slice(None, None, 1)])
 def test_a_value_that_marks_the_air_around_the_head_is_refused(air):
     image, lesion = head(), lesion_at((64, 60), *LEFT)
@@ -153,6 +169,14 @@ def test_a_void_within_the_head_is_no_air_around_it():
     image, label = head(), lesion_at((64, 60), *LEFT)
     image[label > 0] = 0
     image[0, 8:15, 30] = 0  # a way in from outside
+    assert RemoveLesion("biharmonic")(image, label).image[label > 0].min() > 50
+
+
+@pytest.mark.parametrize("shape", [(64, 60), (64, 60, 20)])
+def test_a_void_at_the_heads_surface_is_filled(shape):
+    image = head(shape)
+    label = np.where(image > 0, lesion_at(shape, (0, 13), *[(0, 60), (4, 16)][: len(shape) - 1]), 0)
+    image[label > 0] = 0
     assert RemoveLesion("biharmonic")(image, label).image[label > 0].min() > 50
 
 

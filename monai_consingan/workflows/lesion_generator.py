@@ -38,8 +38,8 @@ class _NotPassed(Exception):
     """A lesion that does not pass a check."""
 
 
-def crops_of(donor: Donor, lesion_labels: Sequence[int] = ()) -> list[DonorCrop]:
-    """A donor's lesions, the largest first, with 12 mm around each, in RAS.
+def crops_of(donor: Donor, lesion_labels: Sequence[int] = (), lead: int | None = None) -> list[DonorCrop]:
+    """A donor's lesions, the largest first, with 12 mm around each, in RAS; see :func:`crop_lesions`.
 
     Raises:
         ConSinGANError: the donor is not in space, or has no lesion.
@@ -47,7 +47,7 @@ def crops_of(donor: Donor, lesion_labels: Sequence[int] = ()) -> list[DonorCrop]
     if donor.image.ndim != 4:
         raise ConSinGANError(f"a donor has the shape {tuple(donor.image.shape)}: give 3 spatial axes, after channels.")
     host = MetaTensor(torch.zeros(donor.image.shape[0], 1, 1, 1))
-    return crop_lesions(donor, host, lesion_labels=tuple(lesion_labels) or None)
+    return crop_lesions(donor, host, lesion_labels=tuple(lesion_labels) or None, lead=lead)
 
 
 @dataclass
@@ -115,10 +115,24 @@ class LesionGenerator:
             raise ConSinGANError("There are no donors: give at least one image with its label.")
         lead = self.settings.lead
         self.lead = leads.most_common(1)[0][0] if lead is None else chosen_channel(self.sequences, lead, "the donors")
-        self.crops = [
-            replace(crop, lead=self.lead, level=crop.levels[self.lead] if crop.levels else crop.level)
-            for crop in self.crops
-        ]
+        self.crops = [self._led(crop) for crop in self.crops]
+
+    def _led(self, crop: DonorCrop) -> DonorCrop:
+        """A crop of a donor that is looked at in the leading sequence.
+
+        A donor that came with the level of another sequence, as one of a bank does, is measured anew in its crop.
+        """
+        if crop.lead == self.lead:
+            return crop
+        if crop.levels:
+            return replace(crop, lead=self.lead, level=crop.levels[self.lead])
+        affine = torch.diag(torch.tensor([*crop.spacing, *[1.0] * (4 - len(crop.spacing))]))
+        image, label, valid = (
+            MetaTensor(torch.as_tensor(part), affine=affine)
+            for part in (crop.image, crop.label[None], crop.valid[None])
+        )
+        (again,) = crops_of(Donor(image, label, valid), crop.lesion_labels, self.lead)
+        return replace(again, number=crop.number)
 
     @cached_property
     def examples(self) -> dict[int, Example]:

@@ -20,7 +20,7 @@ from monai_consingan.lesion_settings import GENERATION_METHODS, LesionSettings
 from monai_consingan.models import bank as bank_of_models
 from monai_consingan.transforms import load_bank
 from monai_consingan.transforms.generation.examples import Example
-from monai_consingan.transforms.insertion.donor import crop_lesions, read_donor
+from monai_consingan.transforms.insertion.donor import Donor, crop_lesions, read_donor
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion
 from monai_consingan.workflows import lesions
 from monai_consingan.workflows.harmonize import LesionSource, harmonize
@@ -60,15 +60,20 @@ def data_set(tmp_path: Path) -> Path:
     return folder / "list.json"
 
 
-def test_the_level_is_that_of_the_leading_sequence_wherever_a_lesion_is_taken() -> None:
+@pytest.mark.parametrize("known", [{}, {"lead": 0}, {"lead": 0, "level": 100.0}, {"level": 100.0}])
+def test_the_level_is_that_of_the_leading_sequence_wherever_a_lesion_is_taken(known: dict[str, Any]) -> None:
     values, label = _scene(0)
     around = np.where(np.sqrt(sum((g - 18) ** 2 for g in np.mgrid[:36, :36, :36])) < 11, 20, 0)
     bright, weak = values + 100 * label - around, 200 - values + 150 * label + around
     image, label_of = _pair((bright.astype(np.float32), label), (weak.astype(np.float32), label))
-    donor = read_donor((image, label_of))
-    (crop,) = crops_of(donor)
+    (crop,) = crops_of(read_donor((image, label_of)))
     levels = crop.levels
     assert crop.lead == 0 and crop.level == levels[0] < 0 < levels[1]
+    donor = read_donor((image, label_of))._replace(**known)
+    if "level" in known:  # it is measured anew, in the crop of the donor
+        (alone,) = crop_lesions(Donor(crop.image, crop.label[None], crop.valid[None]), crop.image, lead=1)
+        levels = (100.0, alone.level)
+        assert 0 < levels[1] < 10
     made = LesionGenerator([donor], LesionSettings(diameter=(8, 10), lead="2"))(0)
     assert made.about["level"] == made.donor.level == levels[1] and made.donor.lead == 1
     again = [crop_lesions(made.donor, made.donor.image, lead=lead)[0] for lead in (None, 1, 0)]

@@ -106,7 +106,7 @@ class DonorCrop:
         air: of each channel, intensity above which the donor shows tissue.
         lesion_labels: label values that are the lesion itself, others being oedema; empty for all.
         signed: of each channel, whether the donor has values far below 0 (``monai_consingan.background.Background``).
-        levels: the level in each channel, where it is measured in all.
+        levels: the level in each channel, where they were measured.
     """
 
     image: np.ndarray
@@ -214,15 +214,15 @@ def crop_lesions(
         levels: tuple[float, ...] = ()
         if level is None:
             given: dict[str, Any] = {"spacing": mm, "axis": axis, "room": room}
-            wanted_in = enumerate(values) if main is None else [(own, values[own])]
+            wanted_in = enumerate(values) if lead is None else [(own, values[own])]
             levels = tuple(level_around(part, numbers == number, tissue=tissue(at), **given) for at, part in wanted_in)
-        here = level if level is not None else levels[own if main is None else 0]
+        here = level if level is not None else levels[own if lead is None else 0]
         seen = stands_out[own]
         crops.append(
             DonorCrop(
                 *(values[inside].copy(), label, valid, mm, here, number, own, *seen, air, lesion_labels or ()),
                 signed=tuple(about.signed for about in backgrounds),
-                levels=levels if main is None else (),
+                levels=levels if lead is None else (),
             )
         )
     return crops

@@ -73,7 +73,8 @@ def read_nnunet(folder: str | Path, channel: int | None = None, sequences: Seque
         sequences: names of the sequences to work on, of ``channel_names``; ``None`` for all.
 
     Raises:
-        ConSinGANError: files of it cannot be read, a case has no label, or is in the validation of several folds.
+        ConSinGANError: files of it cannot be read, a case has no label or lacks a sequence, or is in the validation of
+            several folds.
     """
     folder = Path(folder).absolute()
     path = folder / "dataset.json"
@@ -85,11 +86,17 @@ def read_nnunet(folder: str | Path, channel: int | None = None, sequences: Seque
     folds = _nnunet_folds(folder / SPLITS_FILE)
     records = []
     for split, part in (("training", "Tr"), ("test", "Ts")):
-        cases: dict[str, list[str]] = {}
+        cases: dict[str, dict[str, str]] = {}
         for path in sorted((folder / f"images{part}").glob("*")):
-            if name := re.fullmatch(rf"(.+)_\d{{4}}{re.escape(ending)}", path.name):
-                cases.setdefault(name[1], []).append(f"images{part}/{path.name}")
-        for case, images in cases.items():
+            if name := re.fullmatch(rf"(.+)_(\d{{4}}){re.escape(ending)}", path.name):
+                cases.setdefault(name[1], {})[name[2]] = f"images{part}/{path.name}"
+        for case, numbered in cases.items():
+            wanted, images = [f"{number:04d}" for number in range(len(numbered))], list(numbered.values())
+            if list(numbered) != wanted:
+                raise ConSinGANError(
+                    f"case {case} of {folder} has images of the numbers {', '.join(numbered)}, where nnU-Net counts "
+                    "sequences from 0000 without a gap: add what is missing."
+                )
             label = f"labels{part}/{case}{ending}"
             if not (folder / label).is_file():
                 if split == "training":

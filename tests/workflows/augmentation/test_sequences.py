@@ -155,10 +155,21 @@ def test_what_was_made_reads_again_with_the_same_sequences(
     assert found == [given.get("sequences", NAMES)] * 4
 
 
-def test_a_case_that_lacks_a_sequence_is_refused(nnunet: Path) -> None:
-    for number in range(2):
-        (nnunet / f"imagesTr/c{number}_0000.nii.gz").unlink()
-        write(nnunet / f"imagesTr/c{number}_0002.nii.gz", np.ones((3, 3, 3), np.uint8), np.eye(4))
+@pytest.mark.parametrize("lacking", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("channel", [None, 0, 1])
+def test_a_case_that_lacks_a_sequence_is_refused(nnunet: Path, lacking: tuple[int, ...], channel: int | None) -> None:
+    head = json.loads((nnunet / "dataset.json").read_text())
+    head["channel_names"]["2"] = "FLAIR"
+    (nnunet / "dataset.json").write_text(json.dumps(head))
+    write(nnunet / "imagesTr/c0_0002.nii.gz", np.ones((3, 3, 3), np.uint8), np.eye(4))
+    for number in lacking:
+        (nnunet / f"imagesTr/c0_{number:04d}.nii.gz").unlink()
+    there = ", ".join(f"{number:04d}" for number in range(3) if number not in lacking)
+    with pytest.raises(ConSinGANError, match=rf"case c0 of .* has images of the numbers {there}, where nnU-Net counts"):
+        read_scans(nnunet, channel=channel)
+
+
+def test_a_case_with_fewer_sequences_than_are_named_is_refused(nnunet: Path) -> None:
     head = json.loads((nnunet / "dataset.json").read_text())
     head["channel_names"]["2"] = "FLAIR"
     (nnunet / "dataset.json").write_text(json.dumps(head))

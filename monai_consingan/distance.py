@@ -241,6 +241,6 @@ def ring(
     if not 0 <= inner < outer < np.inf:
         raise ConSinGANError(f"ring_mm is {tuple(limits_mm)}: give two limits in mm, the smaller first, none negative.")
     found, box = np.zeros(mask.shape, bool), reach_box(mask, spacing, outer)
-    distance = outside_distance(mask[box], spacing, axis)
+    distance = outside_distance(mask[box], spacing, axis, reach_mm=outer)
     found[box] = (distance > inner) & (distance <= outer)
     return found

@@ -20,9 +20,9 @@ INTERRUPTED = 130
 
 _COMMANDS = {
     "demo": ("models", "Put a lesion in and take one out, on the scan that comes with the package (a few minutes)."),
-    "harmonize": ("lesions", "Put a donor's lesion into a host and blend it in."),
-    "remove": ("lesions", "Take a lesion out: fill it with healthy tissue."),
-    "paste": ("lesions", "Paste a donor's lesion into a host, and no more: nothing is trained."),
+    "harmonize": ("one_scan", "Put a donor's lesion into a host and blend it in."),
+    "remove": ("one_scan", "Take a lesion out: fill it with healthy tissue."),
+    "paste": ("one_scan", "Paste a donor's lesion into a host, and no more: nothing is trained."),
     "train": ("models", "Train one model on slices of one scan or several, or with --dims 3 on whole volumes."),
     "sample": ("models", "Draw new images, of any size, from a model of the task generation, retarget or animation."),
     "paint-to-image": (
@@ -39,15 +39,15 @@ _COMMANDS = {
         "Train one model on crops of the training scans of a data set: a datalist, or a folder of nnU-Net or BIDS.",
     ),
     "lesions": (
-        "augment",
+        "data_sets",
         "Make new lesions with their labels of those of donors: a data set, or images each followed by its label.",
     ),
     "augment": (
-        "augment",
+        "data_sets",
         "Make synthetic training scans of a data set: a datalist in JSON, or a folder of nnU-Net or BIDS.",
     ),
-    "twins": ("augment", "Make a lesion-free twin of every training scan of a data set that has lesions."),
-    "merge": ("augment", "Write the lists of an augmented data set whose shards have ended."),
+    "twins": ("data_sets", "Make a lesion-free twin of every training scan of a data set that has lesions."),
+    "merge": ("data_sets", "Write the lists of an augmented data set whose shards have ended."),
     "keep": ("review", "Write the lists of an augmented data set, or a bank of lesions, without what was rejected."),
     "reading": (
         "review",
@@ -59,7 +59,7 @@ _COMMANDS = {
         "evaluation",
         "Run the eight published settings over a data set, and print the published numbers beside the new ones.",
     ),
-    "nnunet": ("augment", "Say how nnU-Net v2 trains with lesions that are put in on the fly."),
+    "nnunet": ("data_sets", "Say how nnU-Net v2 trains with lesions that are put in on the fly."),
 }
 """The commands: the file that each is in, which is imported when the command is asked for, and how its help begins."""
 

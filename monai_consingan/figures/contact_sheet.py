@@ -53,7 +53,7 @@ def _spread(files: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[s
     return [files[int(number)] for number in chosen]
 
 
-_COLUMNS, _GAP, _LINE, _SIDE = 4, 6, 14, 90
+_LESION_COLUMNS, _LESION_GAP, _LESION_LINE, _LESION_SIDE = 4, 6, 14, 90
 _WINDOW = (1.0, 99.5)
 _OUTLINE = (230, 60, 50)
 
@@ -73,15 +73,17 @@ def save_lesion_sheet(
     """
     if not lesions:
         raise ConSinGANError("A sheet of lesions needs lesions: give at least one.")
-    wide, high = 3 * _SIDE + 3 * _GAP, _LINE + _SIDE + _GAP
-    rows = -(-len(lesions) // _COLUMNS)
-    sheet = Image.new("RGB", (_GAP + min(_COLUMNS, len(lesions)) * wide, _GAP + rows * high), (255, 255, 255))
+    wide, high = 3 * _LESION_SIDE + 3 * _LESION_GAP, _LESION_LINE + _LESION_SIDE + _LESION_GAP
+    rows = -(-len(lesions) // _LESION_COLUMNS)
+    sheet = Image.new(
+        "RGB", (_LESION_GAP + min(_LESION_COLUMNS, len(lesions)) * wide, _LESION_GAP + rows * high), (255, 255, 255)
+    )
     draw = ImageDraw.Draw(sheet)
     for number, (image, label, text) in enumerate(lesions):
-        left, top = _GAP + number % _COLUMNS * wide, _GAP + number // _COLUMNS * high
+        left, top = _LESION_GAP + number % _LESION_COLUMNS * wide, _LESION_GAP + number // _LESION_COLUMNS * high
         draw.text((left, top), text, fill=(0, 0, 0))
         for plane, picture in enumerate(_planes(image, label)):
-            sheet.paste(picture, (left + plane * (_SIDE + 2), top + _LINE))
+            sheet.paste(picture, (left + plane * (_LESION_SIDE + 2), top + _LESION_LINE))
     sheet.save(path, "PNG")
 
 
@@ -94,13 +96,13 @@ def _planes(image: NdarrayOrTensor, label: NdarrayOrTensor) -> list[Image.Image]
     pictures = []
     for view, marked in zip(views, marks, strict=True):
         plane, mark = np.clip((view.values - low) / max(float(high - low), 1e-9), 0, 1) * 255, marked.values > 0
-        size = [max(1, round(_SIDE * length / longest)) for length in view.size_mm[::-1]]
+        size = [max(1, round(_LESION_SIDE * length / longest)) for length in view.size_mm[::-1]]
         shown = Image.fromarray(plane.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
         inside = np.asarray(Image.fromarray(mark.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)) > 127
         edge = inside & ~ndimage.binary_erosion(inside)
         coloured = np.asarray(shown).copy()
         coloured[edge] = _OUTLINE
-        square = Image.new("RGB", (_SIDE, _SIDE), (0, 0, 0))
-        square.paste(Image.fromarray(coloured), ((_SIDE - size[0]) // 2, (_SIDE - size[1]) // 2))
+        square = Image.new("RGB", (_LESION_SIDE, _LESION_SIDE), (0, 0, 0))
+        square.paste(Image.fromarray(coloured), ((_LESION_SIDE - size[0]) // 2, (_LESION_SIDE - size[1]) // 2))
         pictures.append(square)
     return pictures

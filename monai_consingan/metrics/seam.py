@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from monai.config import NdarrayOrTensor
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from monai_consingan.distance import bounding_box
 from monai_consingan.metrics.surroundings import Surroundings
+from monai_consingan.transforms.bands import energy, finest
 
 
 def seam(
@@ -184,18 +184,9 @@ def texture(image: NdarrayOrTensor | Surroundings, mask: NdarrayOrTensor | None 
     box = bounding_box(case.inside | around, [4] * case.ndim)
     array = case.image[box].astype(np.float64)
     within, outside = (
-        _energy(array, side[box], part[box], case.axis)
+        energy(finest(array, side[box], case.axis), part[box])
         for side, part in ((case.inside, case.inside), (case.countable, around))
     )
     if outside > 0:
         return within / outside
     return float("inf") if within > 0 else float("nan")
-
-
-def _energy(array: NDArray[np.float64], side: NDArray[np.bool_], where: NDArray[np.bool_], axis: int | None) -> float:
-    """Mean squared difference, over ``where``, of voxels to the gaussian mean of the voxels of their side."""
-    sigma = [0.0 if along == axis else 1.0 for along in range(array.ndim)]
-    centred = np.where(side, array - array[side].mean(), 0.0)
-    weight = ndimage.gaussian_filter(side.astype(np.float64), sigma, mode="constant", truncate=3.0)
-    total = ndimage.gaussian_filter(centred, sigma, mode="constant", truncate=3.0)
-    return float(((centred[where] - total[where] / weight[where]) ** 2).mean())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .donors import bank_donors, fold_donors
-
-__all__ = ["bank_donors", "fold_donors", "trainer_folder"]
+__all__ = ["trainer_folder"]
 
 
 def trainer_folder() -> Path:

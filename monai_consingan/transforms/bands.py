@@ -134,7 +134,7 @@ class Means:
 def _gaussian(image: np.ndarray, sigma: Sequence[float], box: tuple[slice, ...]) -> np.ndarray:
     """A box of an image after a gaussian filter, cut at three standard deviations, beyond the image 0.
 
-    What :func:`scipy.gaussian_filter` gives up to rounding, by products of matrices, which are quicker for
+    What :func:`scipy.ndimage.gaussian_filter` gives up to rounding, by products of matrices, which are quicker for
     images of this size.
     """
     for axis, (width, part) in enumerate(zip(sigma, box, strict=True)):
@@ -148,16 +148,12 @@ def _gaussian(image: np.ndarray, sigma: Sequence[float], box: tuple[slice, ...])
 @lru_cache(64)
 def _filter_matrix(count: int, sigma: float) -> np.ndarray:
     """The matrix that filters a line of voxels."""
-    away = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
-    radius = int(3.0 * sigma + 0.5)
-    weights = np.exp(-0.5 * (np.arange(radius + 1) / sigma) ** 2)
-    weights /= weights[0] + 2 * weights[1:].sum()
-    return np.where(away <= radius, weights[np.minimum(away, radius)], 0.0)
+    return np.asarray(gaussian_filter(np.eye(count), (sigma, 0), mode="constant", truncate=3.0))
 
 
 def pixel_widths(axis: int | None, ndim: int) -> list[float]:
     """Standard deviations, in voxels, of the means which the finest part of an image is what differs from."""
-    return [0.0 if along == axis else 1.0 for along in range(ndim)]
+    return [0.0 if other == axis else 1.0 for other in range(ndim)]
 
 
 def finest(image: np.ndarray, where: np.ndarray, axis: int | None) -> np.ndarray:

@@ -24,7 +24,7 @@ _LARGE = 2**17  # voxels of a head from which on a coarse grid saves time
 _PROBES = 2048
 _MOVED_MM = 0.01  # by which rounding may move a voxel of a crop
 KEPT = 4
-"""How many hosts."""
+"""How many hosts are kept in memory."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What SciPy can do as well, but quicker: products along an axis, values between voxels, convolutions, morphology."""
+"""Products along an axis, values between voxels, convolutions and morphology, most of them quicker than SciPy's."""
 
 from __future__ import annotations
 
@@ -129,9 +129,9 @@ def filled(mask: np.ndarray) -> np.ndarray:
     if axis is not None:
         np.moveaxis(links, axis, 0)[[0, 2]] = False
     parts, count = ndimage.label(~mask, links)
-    for along in range(mask.ndim):
-        if along != axis:
-            faces += [np.take(parts, end, along).ravel() for end in (0, -1)]
+    for other in range(mask.ndim):
+        if other != axis:
+            faces += [np.take(parts, end, other).ravel() for end in (0, -1)]
     outside = np.zeros(count + 1, bool)
     outside[np.concatenate(faces)] = True
     outside[0] = False

@@ -1,4 +1,4 @@
-"""Where in a host there may be lesions: its head or brain, and how deep its voxels, and blocks of them, lie."""
+"""Where in a host there may be lesions: its head or brain, how deep voxels lie, and what blocks of them are like."""
 
 from __future__ import annotations
 

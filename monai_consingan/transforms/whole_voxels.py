@@ -1,4 +1,4 @@
-"""Arrays cut out, moved, turned and flipped by whole voxels, so that nothing is interpolated."""
+"""Boxes, parts of masks, and arrays moved, turned and flipped by whole voxels, so that nothing is interpolated."""
 
 from __future__ import annotations
 

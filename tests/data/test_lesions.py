@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from monai.data import MetaTensor
 
 from monai_consingan.data import keep_lesion, number_lesions
+from monai_consingan.data.lesions import lesion_apart
 from monai_consingan.errors import ConSinGANError
 
 
@@ -45,3 +46,12 @@ def test_one_is_kept_by_number_or_word() -> None:
         keep_lesion(label, numbers, 4)
     with pytest.raises(ConSinGANError, match="'smallest': give largest or random, or a number from 1"):
         keep_lesion(label, numbers, "smallest")
+
+
+@pytest.mark.parametrize(
+    ("other", "dtype", "wanted"), [(2, np.uint8, np.uint8), (255, np.uint8, np.uint16), (9, int, int)]
+)
+def test_a_lesion_stands_apart_from_the_others(other: int, dtype: type, wanted: type) -> None:
+    label = np.array([[0, 1, other, 0, other]], dtype)
+    apart = lesion_apart(label, np.array([[False, True, True, False, False]]), label > 0)
+    assert apart.dtype == wanted and apart.tolist() == [[0, 1, other, 0, other + 1]]

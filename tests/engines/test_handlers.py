@@ -1,119 +1,124 @@
-"""Handlers of MONAI and Ignite, as they come."""
+"""Ending stages early, and folders that are locked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from ignite.engine import Events
-from ignite.handlers import ProgressBar
-from monai.handlers import (
-    CheckpointLoader,
-    CheckpointSaver,
-    LrScheduleHandler,
-    MeanSquaredError,
-    MetricLogger,
-    StatsHandler,
-    from_engine,
-)
-from torch.optim.lr_scheduler import StepLR
+from ignite.engine import Engine, Events
 
-from monai_consingan.engines import ConSinGANTrainer
-
-Make = Callable[..., ConSinGANTrainer]
-Fingerprint = Callable[[ConSinGANTrainer], str]
+from monai_consingan.engines import ConSinGANTrainer, StageSettling, TrainingCheckpoint
+from monai_consingan.engines.handlers import LockedFolderHandler
+from monai_consingan.errors import ConSinGANError
+from monai_consingan.folder_lock import locked
 
 
-def test_stats_handler(make_trainer: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    handler = StatsHandler(name="stats of a training", output_transform=from_engine(["loss"], first=True))
-    make_trainer(stages=2, train_handlers=[handler]).run()
-    lines = [line for line in capsys.readouterr().out.splitlines() if "Loss:" in line]
-    assert len(lines) == 6
-    assert "Epoch: 2/2, Iter: 3/3" in lines[-1]
-
-
-def test_metric_logger_and_a_metric(make_trainer: Make) -> None:
-    kept = MetricLogger(loss_transform=from_engine(["loss"], first=True))
-    error = MeanSquaredError(output_transform=from_engine(["reconstruction", "image"]))
-    trainer = make_trainer(stages=2, train_handlers=[kept], key_train_metric={"mse": error})
-    losses: list[float] = []
-    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output[0]["loss"]))
-    per_epoch: list[float] = []
-
-    @trainer.on(Events.EPOCH_COMPLETED)
-    def keep(engine: ConSinGANTrainer) -> None:
-        per_epoch.append(engine.state.metrics["mse"])
-
-    trainer.run()
-    assert [float(loss) for _, loss in kept.loss] == losses
-    assert len(per_epoch) == 2 and all(0 < value < 2 for value in per_epoch)
-
-
-def test_progress_bar(make_trainer: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    trainer = make_trainer(stages=2, iterations=5)
-    ProgressBar(desc="stage", persist=True).attach(
-        trainer, output_transform=lambda output: {"reconstruction": output[0]["reconstruction_loss"]}
+def lengths(trainer: ConSinGANTrainer) -> list[int]:
+    """Iterations that each stage really took, once it has run."""
+    counts = [0] * 3
+    trainer.add_event_handler(
+        Events.ITERATION_STARTED, lambda: counts.__setitem__(trainer.stage, counts[trainer.stage] + 1)
     )
-    trainer.run()
-    shown = capsys.readouterr().err
-    assert "stage [1/2]: [5/5] 100%" in shown and "stage [2/2]: [5/5] 100%" in shown
-    assert "reconstruction=" in shown
+    return counts
 
 
-def test_learning_rate_schedule(make_trainer: Make) -> None:
-    trainer = make_trainer(stages=2, iterations=4)
-    scheduler: Any = StepLR(trainer.generator_optimizer, step_size=1, gamma=0.5)
-    LrScheduleHandler(scheduler, print_lr=False, epoch_level=False).attach(trainer)
-    rates: list[float] = []
+def settled(trainer: ConSinGANTrainer, error: Any, distance: Any = lambda _: 1.0) -> list[int]:
+    """Run with losses that are given by iteration; the iterations that each stage took."""
 
     @trainer.on(Events.ITERATION_COMPLETED)
-    def look(engine: ConSinGANTrainer) -> None:
-        rates.append(engine.generator_optimizer.param_groups[-1]["lr"] / 5e-4)
+    def replace(engine: ConSinGANTrainer) -> None:
+        done = engine.state.iteration - (engine.state.epoch - 1) * engine.state.epoch_length
+        real = torch.tensor(-float(distance(done)))
+        engine.state.output[0] |= {"reconstruction_loss": error(done), "critic_real": real, "critic_fake": 0.0}
 
+    StageSettling(0.1, window=3).attach(trainer)
+    counts = lengths(trainer)
     trainer.run()
-    assert rates == pytest.approx([0.5, 0.25, 0.125, 0.0625] * 2)
+    return counts
 
 
-def test_tensorboard(make_trainer: Make, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from monai.handlers import TensorBoardImageHandler, TensorBoardStatsHandler
-
-    handlers = [
-        TensorBoardStatsHandler(log_dir=str(tmp_path), output_transform=from_engine(["loss"], first=True)),
-        TensorBoardImageHandler(
-            log_dir=str(tmp_path),
-            batch_transform=from_engine(["image", "image"]),
-            output_transform=from_engine(["pred"]),
-        ),
-    ]
-    make_trainer(stages=2, train_handlers=handlers).run()
-    assert any(path.stat().st_size for path in tmp_path.glob("events.*"))
+def test_a_stage_ends_when_both_have_settled(make_trainer: Any) -> None:
+    assert settled(make_trainer(iterations=20), error=lambda _: 1.0) == [6, 6, 6]
+    assert settled(make_trainer(iterations=20), error=lambda done: max(1.0, 8.0 - done)) == [12, 12, 12]
 
 
-@pytest.mark.parametrize("slices", [1, 3])
-def test_checkpoint_saver_and_loader_resume_in_mid_stage(
-    make_trainer: Make, fingerprint: Fingerprint, tmp_path: Path, slices: int
-) -> None:
-    def make() -> ConSinGANTrainer:
-        return make_trainer(slices, iterations=5, concurrent_stages=2, augment=True)
+def test_a_stage_does_not_end_while_one_still_moves(make_trainer: Any) -> None:
+    assert settled(make_trainer(iterations=14), error=lambda done: 0.9**done) == [14, 14, 14]
+    assert settled(make_trainer(iterations=14), error=lambda _: 1.0, distance=lambda done: 2.0**done) == [14, 14, 14]
 
-    whole = make()
-    CheckpointSaver(
-        str(tmp_path), whole.checkpoint_objects(), save_interval=1, epoch_level=False, n_saved=None, save_final=True
-    ).attach(whole)
+
+def test_all_stages_are_trained_and_the_next_begins_as_usual(make_trainer: Any) -> None:
+    trainer = make_trainer(iterations=20)
+    started = []
+    trainer.add_event_handler(Events.EPOCH_STARTED, lambda: started.append((trainer.stage, trainer.state.iteration)))
+    settled(trainer, error=lambda _: 1.0)
+    assert started == [(0, 0), (1, 20), (2, 40)]
+    assert int(trainer.generator.stage) == 2
+    amplitudes = [float(body.noise_amplitude) for body in trainer.generator.body]
+    assert amplitudes[0] == 1 and 0 < amplitudes[1] < 1 and 0 < amplitudes[2] < 1
+
+
+class Stop(Exception):
+    """Stands for a kill."""
+
+
+def test_resumed_ends_where_it_would_have(make_trainer: Any, fingerprint: Any, tmp_path: Path) -> None:
+    def trainer(stop: int | None, name: str) -> ConSinGANTrainer:
+        run: ConSinGANTrainer = make_trainer(iterations=12)
+        StageSettling(0.6, window=2).attach(run)
+        keeper = TrainingCheckpoint(tmp_path / name, "x", every=1)
+        keeper.restore(run)
+        keeper.attach(run)
+        if stop is not None:
+            run.add_event_handler(
+                Events.ITERATION_COMPLETED(event_filter=lambda _, n: run.state.iteration == stop), _kill
+            )
+        return run
+
+    whole = trainer(None, "whole")
+    counts = lengths(whole)
     whole.run()
-    files = {path.stem: path for path in tmp_path.iterdir()}
-    for iteration in (3, 5, 9, 10, 15):  # in mid-stage, before and after the rates fall, and at the ends of stages
-        assert torch.load(files[f"checkpoint_iteration={iteration}"], weights_only=True)
-        resumed = make()
-        iterations: list[int] = []
-        resumed.add_event_handler(
-            Events.ITERATION_COMPLETED, lambda engine, seen=iterations: seen.append(engine.state.iteration)
-        )
-        CheckpointLoader(str(files[f"checkpoint_iteration={iteration}"]), resumed.checkpoint_objects()).attach(resumed)
-        resumed.run()
-        assert iterations == list(range(iteration + 1, 16))
-        assert fingerprint(resumed) == fingerprint(whole)
+    assert sum(counts) < 36
+    for stop in (3, 4, 13):
+        with pytest.raises(Stop):
+            trainer(stop, f"cut{stop}").run()
+        again = trainer(None, f"cut{stop}")
+        again.run()
+        assert fingerprint(again) == fingerprint(whole)
+
+
+def _kill(engine: ConSinGANTrainer) -> None:
+    raise Stop
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [((0.0,), "settle is 0.0"), ((1.0,), "settle is 1.0"), ((0.1, 0), "is 0 ")]
+)
+def test_out_of_range(options: Any, message: str) -> None:
+    with pytest.raises(ConSinGANError, match=message):
+        StageSettling(*options)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_folder_is_locked_while_an_engine_runs(tmp_path: Path, fails: bool) -> None:
+    tried = []
+
+    def step(engine: Engine, batch: Any) -> None:
+        with pytest.raises(ConSinGANError, match=str(tmp_path)), locked(tmp_path / "run"):
+            pass
+        tried.append(batch)
+        if fails:
+            raise ValueError("out of luck")
+
+    engine = Engine(step)
+    LockedFolderHandler(tmp_path / "run").attach(engine)
+    if fails:
+        with pytest.raises(ValueError, match="out of luck"):
+            engine.run([1])
+    else:
+        engine.run([1])
+    assert tried == [1]
+    with locked(tmp_path / "run"):
+        pass

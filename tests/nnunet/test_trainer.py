@@ -13,7 +13,8 @@ from _nnunet_home import DATASET, TRAIN, planned_home, started
 
 from monai_consingan.data.lesion_bank import BANK_FILE, BANK_FORMAT, BANK_VERSION, save_lesion
 from monai_consingan.errors import ConSinGANError, ConSinGANWarning
-from monai_consingan.nnunet import bank_donors, fold_donors, trainer_folder
+from monai_consingan.nnunet import trainer_folder
+from monai_consingan.nnunet.donors import bank_donors, fold_donors
 
 pytest.importorskip("nnunetv2", reason="nnU-Net is not installed")
 pytestmark = pytest.mark.xdist_group("nnunet")

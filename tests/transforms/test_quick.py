@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.ndimage import map_coordinates
 from scipy.signal import fftconvolve
 
-from monai_consingan.transforms.quick import along, between, filled, valid_convolution
+from monai_consingan.transforms.quick import along, ball, between, dilated, eroded, filled, valid_convolution
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(0, 3), st.integers(1, 5), st.booleans())
@@ -55,3 +55,11 @@ def test_holes_are_filled_in_space_and_in_slices(shape: tuple[int, ...]) -> None
             slices = [ndimage.binary_fill_holes(part) for part in np.moveaxis(expected, axis, 0)]
             expected = np.stack(slices, axis=axis)
         np.testing.assert_array_equal(filled(mask), expected)
+
+
+@given(st.lists(st.integers(1, 12), min_size=2, max_size=3), st.floats(0.5, 3), st.integers(0, 2**32 - 1))
+def test_morphology_by_a_ball_is_scipys(shape: list[int], radius: float, seed: int) -> None:
+    mask = np.random.default_rng(seed).random(shape) < 0.7
+    element = ball((1.0, 1.5, 0.8)[: len(shape)], radius)
+    np.testing.assert_array_equal(eroded(mask, element), ndimage.binary_erosion(mask, element))
+    np.testing.assert_array_equal(dilated(mask, element), ndimage.binary_dilation(mask, element))

@@ -11,7 +11,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from monai_consingan.data.slices import THICK_SLICES
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.nnunet import bank_donors, fold_donors
+from monai_consingan.nnunet.donors import bank_donors, fold_donors
 from monai_consingan.nnunet.transform import LesionTransform
 from monai_consingan.transforms import RandLesion
 

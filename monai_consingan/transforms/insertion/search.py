@@ -64,7 +64,7 @@ class SearchSpace:
         others = self.others[near] > 0
         if others.any():
             close, clear = reach_box(others, self.mm, self.clearance_mm), np.ones(others.shape, bool)
-            clear[close] = outside_distance(others[close], self.mm) > self.clearance_mm
+            clear[close] = outside_distance(others[close], self.mm, reach_mm=self.clearance_mm) > self.clearance_mm
             allowed &= clear[box_in(self.known.box, near)]
         return allowed
 
@@ -76,7 +76,7 @@ class SearchSpace:
     def footprint(self, template: np.ndarray) -> np.ndarray:
         """A template and the 6 mm around it, boolean, in a box with margins of :attr:`reach`."""
         padded = np.pad(template, [(more, more) for more in self.reach])
-        return np.asarray(outside_distance(padded, self.mm, self.axis) <= RING_MM)
+        return np.asarray(outside_distance(padded, self.mm, self.axis, reach_mm=RING_MM) <= RING_MM)
 
 
 def search_place(

@@ -47,8 +47,8 @@ class TissueBlend:
     one of its parts, may bend nearly as it did in all of them, and its radial profile is left out of that: it is as
     sharp as the source's within the mask, and outside fades from the source's to the host's as far as anything changes.
     What does not stand out has no border that must be kept: there the seam may also run within the mask, and so in the
-    middle of a wide fade rather than at its end, and the profile has its coarse part only, as the fine one would show
-    as rings.
+    middle of a wide fade rather than at its end, and of the profile only the mean of the whole mask and what is coarse
+    are kept, as the rest would show as rings.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
@@ -65,6 +65,8 @@ class TissueBlend:
         fade_in_space_mm: ``fade_mm`` in space.
         inner_in_space_mm: ``inner_mm`` in space for what does not stand out from the host's tissue; the more it does,
             the less.
+        soften_mm: standard deviation of the gaussian that takes what is fine from the profile in space of what does not
+            stand out, at most half of the mask's greatest depth; the more it does, the less.
         extend_mm: how much further than the fade a change may reach along an axis of thick slices.
     """
 

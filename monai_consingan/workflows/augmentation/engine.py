@@ -189,11 +189,11 @@ class Run:
                     f"data set {self.scans.root} has no training scan that can be used. The first of {len(failed)}, "
                     f"{next(iter(failed))}: {next(iter(failed.values()))}"
                 )
-            why = [f"{count} x {reason}" for reason, count in reasons.items()]
+            why = [f"{count} x {reason.rstrip('.')}" for reason, count in reasons.items()]
             why += [f"{len(failed)} x a scan that cannot be used"] if failed else []
             raise ConSinGANError(
                 f"data set {self.scans.root} has no lesion in its training scans that is of use"
-                f"{' (' + ', '.join(why).rstrip('.') + ')' if why else ''}: give labels"
+                f"{' (' + ', '.join(why) + ')' if why else ''}: give labels"
                 f"{', or another --min-volume, --min-cnr, --sizes or --lesion-labels' if reasons else ''}."
             )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from monai_consingan.figures.lesion_card import save_cards
-
 from .decisions import Decisions, read_decisions
 from .page import CARDS, MADE, PAGE, ReviewEntry, write_review
 
-__all__ = ["CARDS", "MADE", "PAGE", "Decisions", "ReviewEntry", "read_decisions", "save_cards", "write_review"]
+__all__ = ["CARDS", "MADE", "PAGE", "Decisions", "ReviewEntry", "read_decisions", "write_review"]

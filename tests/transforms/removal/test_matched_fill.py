@@ -9,7 +9,6 @@ from scipy.ndimage import gaussian_filter
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import seam, texture
 from monai_consingan.transforms import MatchedFill, RemoveLesion, poisson_blend
-from monai_consingan.transforms.bands import Means
 
 NEAR = 5.0
 """A quarter of the structure's standard deviation."""
@@ -216,22 +215,6 @@ def test_removal_works_in_the_surroundings_of_every_part_only():
     whole = np.stack([np.clip(part, *limit) for part, limit in zip(whole, limits, strict=True)])
     assert np.array_equal(removed.mask[0] > 0, fill)
     np.testing.assert_allclose(removed.image, whole, rtol=1e-9)
-
-
-@settings(max_examples=15, deadline=None)
-@given(sigma=st.floats(0.3, 6), shape=st.tuples(*[st.integers(1, 14)] * 3), seed=st.integers(0, 99))
-def test_means_are_those_of_a_gaussian_filter(sigma, shape, seed):
-    random = np.random.RandomState(seed)
-    image, where = random.normal(100, 10, shape), random.random(shape) < 0.7
-    sigmas = (sigma, 0.0, 1.0)
-    how = {"mode": "constant", "truncate": 3.0}
-    weight = gaussian_filter(where.astype(float), sigmas, **how)
-    wanted = gaussian_filter(np.where(where, image, 0.0), sigmas, **how) / np.maximum(weight, 1e-9)
-    sure = weight > 1e-6
-    np.testing.assert_allclose(Means(where, sigmas)(image)[sure], wanted[sure], rtol=1e-6)
-    box = tuple(slice(size // 3, size - size // 4) for size in shape)
-    part = Means(where, sigmas, box)(image)
-    np.testing.assert_allclose(part[sure[box]], Means(where, sigmas)(image)[box][sure[box]], rtol=1e-9)
 
 
 def test_numbers_out_of_range():

@@ -28,7 +28,7 @@ from monai_consingan.models.training import check_device
 from monai_consingan.progress_bar import progress_bar
 from monai_consingan.transforms.insertion.donor import Donor
 from monai_consingan.whole_file import sweep, unwritable, whole_file
-from monai_consingan.workflows.data_sets.datalists import pick_sequences
+from monai_consingan.workflows.data_sets.entries import pick_sequences
 from monai_consingan.workflows.data_sets.folders import read_scans
 from monai_consingan.workflows.data_sets.records import ScanRecord, load_pair, without_paths
 from monai_consingan.workflows.lesion_generator import LesionGenerator

@@ -1,4 +1,4 @@
-"""The lists of an augmented data set: the manifest, datalists with their folds, and those of nnU-Net and BIDS."""
+"""The lists of an augmented data set: the manifest, datalists with folds, nnU-Net's and BIDS's; files they need."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.text_files import read_json, read_json_dictionary, read_table
-from monai_consingan.workflows.data_sets.datalists import (
+from monai_consingan.workflows.data_sets.datalists import read_datalist
+from monai_consingan.workflows.data_sets.entries import (
     ignored_labels,
     listed_names,
     name_records,
     pick_sequences,
     public_head,
-    read_datalist,
 )
 from monai_consingan.workflows.data_sets.records import SPLITS, ScanRecord, ScanSet
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ConSinGANError
 from ..names import real_path, safe_name, unique_names
 from ..text_files import read_json
+from .file_words import in_common
 from .sequence_files import as_files
 from .stored import public_name
 
@@ -133,9 +134,13 @@ def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) ->
 
 
 def _name(cases: list[Case], main: str) -> None:
-    """Give every case a safe name of its own: that of its own ``case``, or of its main file."""
-    files = [public_name(as_files(case[main])[0]).split(".")[0].strip("()").replace(" ", "_") for case in cases]
-    wanted = [str(case.get("case") or file) for case, file in zip(cases, files, strict=True)]
+    """Give every case a safe name of its own: its ``case``, or that of its main file, or what those have in common."""
+
+    def named(files: list[Path]) -> str:
+        common = in_common(files) if len(files) > 1 else None
+        return public_name(files[0]).split(".")[0].strip("()").replace(" ", "_") if common is None else common
+
+    wanted = [str(case.get("case") or named(as_files(case[main]))) for case in cases]
     names = [safe_name(name, f"case-{number:04d}") for number, name in enumerate(wanted)]
     for case, name in zip(cases, unique_names(names), strict=True):
         case["case"] = name

@@ -10,7 +10,7 @@ from .grid import to_host_grid
 from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
 from .lesions import LESION_CHOICES, check_lesion, keep_lesion, number_lesions
-from .packaged import BUNDLES, Example, bundle_folder, example
+from .packaged import BUNDLES, PackagedExample, bundle_folder, example
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
@@ -26,10 +26,10 @@ __all__ = [
     "BUNDLES",
     "CASE_ITEMS",
     "LESION_CHOICES",
-    "Example",
     "Files",
     "HostGeometryWriter",
     "IntensityScale",
+    "PackagedExample",
     "Region",
     "SequenceFiles",
     "Stored",

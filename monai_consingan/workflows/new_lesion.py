@@ -113,7 +113,7 @@ def _seam(case: Surroundings) -> float | None:
 
 
 @dataclass
-class Donors:
+class KnownDonors:
     """What is known of the donors together.
 
     Args:
@@ -143,7 +143,7 @@ class Donors:
         return LesionPainter(self.examples, (min(sizes), max(sizes)), self.settings.preset, self.settings.seed, **how)
 
 
-Maker = Callable[[Example, Donors, float, np.random.RandomState], DonorCrop]
+Maker = Callable[[Example, KnownDonors, float, np.random.RandomState], DonorCrop]
 
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {

@@ -48,7 +48,8 @@ def find_cases(
         folder: the folder.
         required: names of the files that a case must have.
         datalist: the cases, or a JSON file with them: a list, or a dictionary with a list for each section.
-        section: which section of such a file to take.
+        section: which section of such a file to take; ``None`` takes ``training``, or the first list where there is no
+            such.
 
     Returns:
         The cases, with absolute paths and a name each, which is safe and no other's (``a/x`` becomes ``a-x``).
@@ -86,8 +87,9 @@ def _listed(path: str | Path, section: str | None) -> list[Case]:
     listed = read_json(path, "datalist", remedy=f"give a JSON file with a list of cases{wanted}")
     try:
         if isinstance(listed, dict):
-            lists = (part for part in listed.values() if isinstance(part, list))
-            listed = listed[section] if section is not None else next(lists)
+            lists = {name: part for name, part in listed.items() if isinstance(part, list)}
+            chosen = section or ("training" if "training" in lists else next(iter(lists)))
+            listed = listed[chosen]
         return [dict(case) for case in listed]
     except (ValueError, TypeError, KeyError, StopIteration) as error:
         raise ConSinGANError(

@@ -17,6 +17,7 @@ from monai_consingan.arrays import as_array
 from monai_consingan.data import IntensityScale
 from monai_consingan.methods import INSERTION_METHODS, BlendSettings
 from monai_consingan.models import ModelBank, TrainedModel
+from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing
 from monai_consingan.settings import preset_settings
 from monai_consingan.transforms import PasteLesion
@@ -25,6 +26,10 @@ _BOX = 48
 """Voxels of a side of the box that a network in space is trained on."""
 _SLICES = slice(_BOX // 6, SIDE, _BOX // 6)
 """Those of a host's crop that a network of slices is trained on."""
+_WIDE = 128
+"""Voxels of a side of the crop that holds all that a network of the very place sees and redraws."""
+_MIDDLE = (slice(None), *[slice((_WIDE - SIDE) // 2, (_WIDE + SIDE) // 2)] * 3)
+"""Where a case's own crop lies in that."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,14 @@ class SpaceMethod:
         paste: options of :class:`monai_consingan.transforms.PasteLesion`.
         redrawn: where what a network redraws is used; None for no network.
         dims: spatial dims of the network.
+        there: whether the network is one of the very place, as ``harmonize`` trains it, instead of one for the host.
         like: another method: the change is made weaker until as much is left of the paste; None to leave it.
     """
 
     paste: Mapping[str, Any]
     redrawn: BlendSettings | None = None
     dims: int = 3
+    there: bool = False
     like: str | None = None
 
 
@@ -54,12 +61,16 @@ METHODS: dict[str, SpaceMethod] = {
     "tissue-consingan": SpaceMethod(
         {"blend": "tissue", "match": "gain"}, INSERTION_METHODS["tissue-consingan"].redrawn
     ),
+    "tissue-consingan at the place": SpaceMethod(
+        {"blend": "tissue", "match": "gain"}, INSERTION_METHODS["tissue-consingan"].redrawn, there=True
+    ),
     "tissue-consingan by slices": SpaceMethod(
         {"blend": "tissue", "match": "gain"}, INSERTION_METHODS["tissue-consingan"].redrawn, dims=2
     ),
+    "consingan at the place": SpaceMethod({"match": "scale"}, INSERTION_METHODS["consingan"].redrawn, there=True),
     "consingan by slices": SpaceMethod({"match": "scale"}, INSERTION_METHODS["consingan"].redrawn, dims=2),
 }
-"""Methods by name; the last is the published one."""
+"""Methods by name; the last two are the published one."""
 NETWORK_FREE = tuple(name for name, method in METHODS.items() if method.redrawn is None)
 """Those that train nothing."""
 
@@ -93,6 +104,16 @@ class SpaceModels:
         settings = preset_settings("quick", "harmonization", spatial_dims=dims)
         return ModelBank(self.folder).model_for(scaled.contiguous(), settings, seed=self.seed)
 
+    def redrawn_there(self, case: SpacePaste, pasted: np.ndarray, where: BlendSettings) -> np.ndarray:
+        """A paste redrawn by a network of its very place, with the settings and the box of ``harmonize --dims 3``."""
+        host = case.around(_WIDE)
+        naive, mask = host.copy(), np.zeros((1, *host.shape[1:]), np.uint8)
+        naive[_MIDDLE], mask[_MIDDLE] = pasted, case.mask
+        asked = ModelRequest(blend=where, bank=self.folder)
+        redrawing = Redrawing.chosen("harmonization", where, asked, 3, seed=self.seed)
+        parts = (MetaTensor(part, affine=torch.eye(4)) for part in (naive, mask, host))
+        return np.ascontiguousarray(as_array(redrawing(*parts, axis=2).image)[_MIDDLE])
+
 
 def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) -> np.ndarray:
     """What a method makes of a case, from the folder if it is there."""
@@ -108,6 +129,8 @@ def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) ->
             return _weaker(as_array(pasted.image), case.host, *shares)
         if method.redrawn is None:
             return as_array(pasted.image)
+        if method.there:
+            return models.redrawn_there(case, as_array(pasted.image), method.redrawn)
         model = models.get(case.pair[0], method.dims)
         redrawing = Redrawing(model.settings, method.redrawn, model)
         return as_array(redrawing(pasted.image, mask, host, axis=2).image)
@@ -116,7 +139,8 @@ def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) ->
     if method.like is not None:
         what = method.paste, METHODS[method.like].paste
     elif method.redrawn is not None:
-        what = method, models.seed, models.crops[case.pair[0]].sum()
+        seen = case.around(_WIDE) if method.there else models.crops[case.pair[0]]
+        what = method, models.seed, seen.sum()
     return kept(folder, what, (case.host, case.tissue, case.mask), made)
 
 

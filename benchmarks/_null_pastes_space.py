@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import permutations
 
 import numpy as np
@@ -29,29 +30,37 @@ class SpacePaste:
 
     Args:
         pair: names of host and donor.
-        host: a crop, (C, SIDE, SIDE, SIDE), float32.
+        around: the host about the place as a crop of so many voxels' side, (C, side, side, side), float32.
         tissue: the donor, of the same shape, moved so that what is to be pasted lies where it goes.
         mask: where it goes, in the middle, boolean.
         diameter_mm: of a ball of its volume.
     """
 
     pair: tuple[str, str]
-    host: np.ndarray
+    around: Callable[[int], np.ndarray]
     tissue: np.ndarray
     mask: np.ndarray
     diameter_mm: float
 
+    @cached_property
+    def host(self) -> np.ndarray:
+        """The host's crop, (C, SIDE, SIDE, SIDE), float32."""
+        return self.around(SIDE)
 
-def space_pastes(volumes: Sequence[Volume], *, per_pair: int, seed: int) -> Iterator[SpacePaste]:
-    """Pastes for every ordered pair of patients.
+
+def space_pastes(
+    volumes: Sequence[Volume], *, per_pair: int, seed: int, donors: int | None = None
+) -> Iterator[SpacePaste]:
+    """Pastes for every ordered pair of patients, or of so many donors for every host: those that follow it in a circle.
 
     The shape is that of a lesion of the donor's, turned, flipped, and scaled to a diameter drawn from 8 to 20 mm; it is
     put into a random place of healthy brain and filled with that of 8 random places of the donor whose surroundings are
     most like those of the host's place, by their means on the scale of each brain in all sequences.
     """
-    for host, donor in permutations(volumes, 2):
-        for number in range(per_pair):
-            yield _paste(host, donor, random_of(seed, "space", host.name, donor.name, number))
+    for (one, host), (other, donor) in permutations(enumerate(volumes), 2):
+        if donors is None or (other - one) % len(volumes) <= donors:
+            for number in range(per_pair):
+                yield _paste(host, donor, random_of(seed, "space", host.name, donor.name, number))
 
 
 def _paste(host: Volume, donor: Volume, random: np.random.Generator) -> SpacePaste:
@@ -64,10 +73,10 @@ def _paste(host: Volume, donor: Volume, random: np.random.Generator) -> SpacePas
     near = np.argwhere(away <= REACH) - SIDE // 2
     around = (away > 0) & (away <= REACH)
     where = healthy_place(host, near, random)
-    here = standing_of(host, crop := crop_of(host, where), around)
+    here = standing_of(host, crop_of(host, where), around)
     options = [crop_of(donor, healthy_place(donor, near, random)) for _ in range(_PLACES)]
     tissue = min(options, key=lambda part: float(np.abs(standing_of(donor, part, around) - here).sum()))
-    return SpacePaste((host.name, donor.name), crop, tissue, mask, diameter)
+    return SpacePaste((host.name, donor.name), partial(crop_of, host, where), tissue, mask, diameter)
 
 
 def _shape(donor: Volume, diameter: float, random: np.random.Generator) -> np.ndarray:
@@ -100,11 +109,11 @@ def healthy_place(volume: Volume, near: np.ndarray, random: np.random.Generator)
     raise ConSinGANError(f"There is no healthy place of this size in {volume.name}: leave it out.")
 
 
-def crop_of(volume: Volume, centre: np.ndarray) -> np.ndarray:
+def crop_of(volume: Volume, centre: np.ndarray, side: int = SIDE) -> np.ndarray:
     """All sequences around a voxel, 0 beyond the volume."""
-    out = np.zeros((len(volume.image), *(SIDE,) * 3), np.float32)
-    start = centre - SIDE // 2
-    low, high = np.maximum(start, 0), np.minimum(start + SIDE, volume.healthy.shape)
+    out = np.zeros((len(volume.image), *(side,) * 3), np.float32)
+    start = centre - side // 2
+    low, high = np.maximum(start, 0), np.minimum(start + side, volume.healthy.shape)
     target = tuple(slice(a - c, b - c) for a, b, c in zip(low, high, start, strict=True))
     out[(slice(None), *target)] = volume.image[(slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))]
     return out

@@ -4,8 +4,9 @@ As ``seam_null.py``, but of whole volumes, every sequence and all sequences join
 directions, those in plane and those through plane; with ``--cnn`` also a small network in space on cubes of the border.
 ``python benchmarks/seam_null_space.py [--data FOLDER] [--sequences t1ce flair ...] [--cnn]``
 
-Methods with a network (``--methods tissue-consingan``) train one for every host. Networks and results are kept in a
-folder (``--cache``). Needs scikit-learn.
+Methods with a network train one for every host (``--methods tissue-consingan``) or, as ``harmonize`` does, one for
+every paste (``--methods "tissue-consingan at the place"``: minutes each). Networks and results are kept in a folder
+(``--cache``), from which a killed run goes on. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -104,12 +105,14 @@ def main() -> None:
     parser.add_argument("--sequences", nargs="*", default=list(SEQUENCES), metavar="NAME")
     parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
+    parser.add_argument("--donors", type=int, help="of every host, those that follow it in a circle (default: all)")
     parser.add_argument("--cnn", action="store_true", help="also a small network in space on cubes of the border")
     arguments = parser.parse_args()
     patients_of("seam_null_space", arguments.data, forest=True)
     with in_a_sentence("seam_null_space"):
         volumes = read_volumes(arguments.data, arguments.sequences, arguments.patients)
-        cases = list(space_pastes(volumes, per_pair=arguments.per_pair, seed=arguments.seed))
+        chosen = {name: getattr(arguments, name) for name in ("per_pair", "seed", "donors")}
+        cases = list(space_pastes(volumes, **chosen))
         shared = (arguments.cache, arguments.seed, arguments.judged, arguments.cnn)
         rows = measure(cases, arguments.methods, arguments.sequences, *shared)
     printed = [

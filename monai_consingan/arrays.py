@@ -90,6 +90,14 @@ def spacing_of(image: NdarrayOrTensor, spacing: Sequence[float] | float | None =
     return as_spacing(1.0 if spacing is None else spacing, ndim)
 
 
+def as_scan(image: NdarrayOrTensor, spacing: Sequence[float] | float | None = None) -> MetaTensor:
+    """An image with its spacing, and its orientation if that is known."""
+    if isinstance(image, MetaTensor) and spacing is None:
+        return image
+    affine = np.diag([*spacing_of(image, spacing), 1.0])
+    return MetaTensor(torch.from_numpy(np.ascontiguousarray(as_array(image))), affine=torch.from_numpy(affine))
+
+
 def check_spacing(spacing: Any) -> None:
     """Refuse what can be no spacing of any image.
 

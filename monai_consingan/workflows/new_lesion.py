@@ -104,7 +104,7 @@ def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[
 
 
 @dataclass
-class Donors:
+class KnownDonors:
     """What is known of the donors together.
 
     Args:
@@ -134,7 +134,7 @@ class Donors:
         return LesionPainter(self.examples, (min(sizes), max(sizes)), self.settings.preset, self.settings.seed, **how)
 
 
-Maker = Callable[[Example, Donors, float, np.random.RandomState], DonorCrop]
+Maker = Callable[[Example, KnownDonors, float, np.random.RandomState], DonorCrop]
 
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {

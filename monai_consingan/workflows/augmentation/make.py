@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 from cachetools import LRUCache, cachedmethod
+from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, in_all, wrap_like
-from monai_consingan.data import load_scan, to_host_grid
+from monai_consingan.data import load_scan
+from monai_consingan.data.grid import chances_on_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import INSERTION_METHODS
 from monai_consingan.metrics import Limits, Surroundings, Where, measure_new_lesion
 from monai_consingan.metrics.checks import INSERTION_LIMITS
@@ -113,7 +116,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         known = HostKnowledge.of(case.original, self._brain(case))
         return _Site(
             known=known,
-            prior=self._prior(case),
+            prior=self._prior(case, known.head),
             donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )
 
@@ -246,18 +249,35 @@ class ScanMaker(CaseMaker[AugmentSettings]):
             require(told[name], known, how, f" in {name}")
         return told
 
-    def _prior(self, case: Case) -> np.ndarray | None:
+    def _prior(self, case: Case, head: np.ndarray) -> np.ndarray | None:
         location = self.settings.location
         if location == "alike":
             return None
         if location == "uniform":
             return np.ones(case.image.shape[1:])
-        return self._map(case.record.entry.get(location) or location, case, "prior map")[0]
+        file = case.record.entry.get(location) or location
+        chances = self._map(file, "prior map")
+        if chances.min() < 0:
+            raise ConSinGANError(f"prior map {Path(file).name} has values below 0: give chances of 0 or more.")
+        prior = chances_on_grid(chances, case.image)
+        if not prior[head].any():
+            raise ConSinGANError(
+                f"prior map {Path(file).name} is 0 all over {case.record.name}: give one in that space."
+            )
+        return prior
 
     def _brain(self, case: Case) -> np.ndarray | None:
-        path = case.record.entry.get(self.settings.brain) if self.settings.brain else None
-        return None if path is None else self._map(path, case, f"brain mask of {case.record.name}") > 0.5
+        if not self.settings.brain:
+            return None
+        what, file = f"brain mask of {case.record.name}", case.record.entry.get(self.settings.brain)
+        if file is None:
+            raise ConSinGANError(f"{what} is missing: name it in the data set, under the key {self.settings.brain!r}.")
+        brain = self._map(file, what)
+        inside = chances_on_grid(wrap_like(as_array(brain) > 0.5, brain), case.image) > 0.5
+        if not inside.any():
+            raise ConSinGANError(f"{what}, {Path(file).name}, marks nothing of it: give one in the scan's space.")
+        return inside[None]
 
-    def _map(self, path: str, case: Case, name: str) -> np.ndarray:
-        """A map that belongs to a scan or to all, on the grid of one."""
-        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), case.image))
+    def _map(self, path: str, name: str) -> MetaTensor:
+        """A map that belongs to a scan or to all."""
+        return load_scan(self.scans.root / path, name=name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.data import MetaTensor
+from monai.config import NdarrayOrTensor
 
 from monai_consingan import __version__
 from monai_consingan.arrays import wrap_like
@@ -256,7 +256,7 @@ class _Folder(ResumableFolder):
 
 def _pictured(
     bank: LesionBank, lesions: Sequence[Mapping[str, Any]], order: Sequence[int]
-) -> Iterator[tuple[MetaTensor, MetaTensor, str]]:
+) -> Iterator[tuple[NdarrayOrTensor, NdarrayOrTensor, str]]:
     """Image (its sequences in an order), label and text of each lesion, one after another."""
     for lesion in lesions:
         image, label, _ = bank.load(lesion)

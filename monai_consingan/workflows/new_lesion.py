@@ -94,7 +94,6 @@ def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[
         "value_cnr": ratios[value],
         "contrast": None,
         "seam": seam(leading),
-        "seams": [_seam(one) for one in case] if len(case) > 1 else [],
         "level": crop.level,
     }
     if not all(math.isfinite(number) for number in (about["seam"], *ratios.values())):
@@ -102,14 +101,6 @@ def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[
     with suppress(ConSinGANError):  # intensities around 0
         about["contrast"] = contrast(leading, part=parts[value])
     return about
-
-
-def _seam(case: Surroundings) -> float | None:
-    """The seam of the border in one sequence; ``None`` where it cannot be measured."""
-    with suppress(ConSinGANError):
-        found = seam(case)
-        return found if math.isfinite(found) else None
-    return None
 
 
 @dataclass

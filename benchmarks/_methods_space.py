@@ -15,12 +15,13 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array
 from monai_consingan.data import IntensityScale
+from monai_consingan.inferers import ConSinGANRegionInferer
 from monai_consingan.methods import INSERTION_METHODS, BlendSettings
 from monai_consingan.models import ModelBank, TrainedModel
 from monai_consingan.models.model import ModelRequest
 from monai_consingan.models.redraw import Redrawing, Redrawn
 from monai_consingan.settings import preset_settings
-from monai_consingan.transforms import PasteLesion
+from monai_consingan.transforms import BlendBack, LesionAlteration, PasteLesion
 
 _BOX = 48
 """Voxels of a side of the box that a network in space is trained on."""
@@ -41,6 +42,7 @@ class SpaceMethod:
         redrawn: where what a network redraws is used; None for no network.
         dims: spatial dims of the network.
         there: whether the network is one of the very place, as ``harmonize`` trains it, instead of one of the host.
+        network: another method whose network of the very place is used, as far as its box reaches.
         like: another method: the change is made weaker until as much is left of the paste; None to leave it.
     """
 
@@ -48,6 +50,7 @@ class SpaceMethod:
     redrawn: BlendSettings | None = None
     dims: int = 3
     there: bool = False
+    network: str | None = None
     like: str | None = None
 
 
@@ -68,9 +71,15 @@ METHODS: dict[str, SpaceMethod] = {
         {"blend": "tissue", "match": "gain"}, INSERTION_METHODS["tissue-consingan"].redrawn, dims=2
     ),
     "consingan at the place": SpaceMethod({"match": "scale"}, INSERTION_METHODS["consingan"].redrawn, there=True),
+    "consingan in the box": SpaceMethod(
+        {"match": "scale"},
+        INSERTION_METHODS["consingan"].redrawn,
+        there=True,
+        network="tissue-consingan at the place",
+    ),
     "consingan by slices": SpaceMethod({"match": "scale"}, INSERTION_METHODS["consingan"].redrawn, dims=2),
 }
-"""Methods by name; the last two are the published one."""
+"""Methods by name; the last three are the published one."""
 NETWORK_FREE = tuple(name for name, method in METHODS.items() if method.redrawn is None)
 """Those that train nothing."""
 
@@ -104,23 +113,27 @@ class SpaceModels:
         settings = preset_settings("quick", "harmonization", spatial_dims=dims)
         return ModelBank(self.folder).model_for(scaled.contiguous(), settings, seed=self.seed)
 
-    def redrawn_there(self, case: SpacePaste, paste: Mapping[str, Any], where: BlendSettings) -> np.ndarray:
-        """A paste redrawn by the network of its very place."""
-        first = self.first(case, there=True)
-        model = None if first is case else self._harmonized(first, paste, where).model
-        return np.ascontiguousarray(as_array(self._harmonized(case, paste, where, model).image)[_MIDDLE])
+    def redrawn_there(self, case: SpacePaste, method: SpaceMethod, where: BlendSettings) -> np.ndarray:
+        """A paste redrawn by the network of its very place, as ``harmonize --dims 3`` does, where a method uses it."""
+        first, parts = self.first(case, there=True), _in_wide(case, method.paste)
+        if method.network is not None:
+            other = METHODS[method.network]
+            made = self._trained(_in_wide(first, other.paste), other.redrawn or where)
+            inferer = ConSinGANRegionInferer("harmonization", None, level_mm=where.level_mm, dims=3)
+            full = inferer.redraw(parts[0], made.model.generator, made.region, made.scale)
+            alter = LesionAlteration(where.mode, where.dilation_mm, where.softness_mm, dims=3)
+            image = BlendBack()(parts[0], full, alter(parts[1], parts[0], parts[2]).weight)
+        elif first is case:
+            image = self._trained(parts, where).image
+        else:
+            model = self._trained(_in_wide(first, method.paste), where).model
+            image = Redrawing(model.settings, where, model)(*parts, axis=2).image
+        return np.ascontiguousarray(as_array(image)[_MIDDLE])
 
-    def _harmonized(
-        self, case: SpacePaste, paste: Mapping[str, Any], where: BlendSettings, model: TrainedModel | None = None
-    ) -> Redrawn:
-        """A paste in the host farther around, redrawn as ``harmonize --dims 3`` does, by a model or by a training."""
-        host = crop_of(case.scan, case.place, _WIDE)
-        naive, mask = host.copy(), np.zeros((1, *host.shape[1:]), np.uint8)
-        naive[_MIDDLE], mask[_MIDDLE] = as_array(_pasted(case, paste)), case.mask
+    def _trained(self, parts: tuple[MetaTensor, ...], where: BlendSettings) -> Redrawn:
+        """What ``harmonize --dims 3`` makes of a paste by a network of its own."""
         redrawing = Redrawing.chosen("harmonization", where, ModelRequest(bank=self.folder), 3, seed=self.seed)
-        if model is not None:
-            redrawing = Redrawing(model.settings, where, model)
-        return redrawing(*map(_as_scan, (naive, mask, host)), axis=2)
+        return redrawing(*parts, axis=2)
 
 
 def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) -> np.ndarray:
@@ -130,7 +143,7 @@ def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) ->
     def made() -> np.ndarray:
         """The image with the paste."""
         if method.redrawn is not None and method.there:
-            return models.redrawn_there(case, method.paste, method.redrawn)
+            return models.redrawn_there(case, method, method.redrawn)
         pasted = _pasted(case, method.paste)
         if method.like is not None:
             shares = (share_left(result_of(method.like, case, folder, models), case), share_left(pasted, case))
@@ -150,6 +163,14 @@ def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) ->
         first = models.first(case, method.there)
         of += [crop_of(first.scan, first.place, _WIDE), first.tissue, first.mask]
     return kept(folder, what, of, made)
+
+
+def _in_wide(case: SpacePaste, paste: Mapping[str, Any]) -> tuple[MetaTensor, ...]:
+    """A paste, its mask and the host, farther around than the case's crop."""
+    host = crop_of(case.scan, case.place, _WIDE)
+    naive, mask = host.copy(), np.zeros((1, *host.shape[1:]), np.uint8)
+    naive[_MIDDLE], mask[_MIDDLE] = as_array(_pasted(case, paste)), case.mask
+    return _as_scan(naive), _as_scan(mask), _as_scan(host)
 
 
 def _pasted(case: SpacePaste, paste: Mapping[str, Any]) -> MetaTensor:

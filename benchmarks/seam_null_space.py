@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
     parser.add_argument("--donors", type=int, help="of every host, those that follow it in a circle (default: all)")
+    parser.add_argument("--limit", type=int, help="only so many pastes, host after host (default: all)")
     parser.add_argument("--one-place", action="store_true", help="all pastes of a host go where its first one does")
     parser.add_argument("--cnn", action="store_true", help="also a small network in space on cubes of the border")
     arguments = parser.parse_args()
@@ -113,7 +114,7 @@ def main() -> None:
     with in_a_sentence("seam_null_space"):
         volumes = read_volumes(arguments.data, arguments.sequences, arguments.patients)
         chosen = {name: getattr(arguments, name) for name in ("per_pair", "seed", "donors", "one_place")}
-        cases = list(space_pastes(volumes, **chosen))
+        cases = list(space_pastes(volumes, **chosen))[: arguments.limit]
         shared = (arguments.cache, arguments.seed, arguments.judged, arguments.cnn)
         rows = measure(cases, arguments.methods, arguments.sequences, *shared)
     printed = [

@@ -15,6 +15,7 @@ from _telling_apart import auc, cnn_scores
 from scipy import ndimage
 from seam_null_space import features, matrix
 
+from monai_consingan.inferers import ConSinGANRegionInferer
 from monai_consingan.methods import INSERTION_METHODS
 from monai_consingan.models.redraw import Redrawing
 
@@ -102,6 +103,35 @@ def test_a_network_of_the_very_place_sees_the_paste_in_the_host_farther_around(
             assert np.array_equal(naive[inside], result_of("tissue", case, tmp_path, models))
         naive[inside] = host[inside]
         assert np.array_equal(naive, host)
+
+
+def test_the_published_method_redraws_what_the_network_of_the_place_has_in_its_box(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    scan, *tissues = (100 + 10 * random.standard_normal((2, *(side,) * 3)).astype(np.float32) for side in (128, 64, 64))
+    cases = [case_of(scan, tissue) for tissue in tissues]
+    known = SimpleNamespace(model=SimpleNamespace(generator="generator"), region="box", scale="scale")
+    trained: list[Any] = []
+
+    def redrawn(self: Redrawing, naive: Any, lesion: Any, host: Any, **how: Any) -> Any:
+        trained.append((self.blend, naive.numpy()))
+        return known
+
+    def redraw(self: ConSinGANRegionInferer, naive: Any, *of: Any) -> Any:
+        assert of == ("generator", "box", "scale") and self.dims == 3 and self.level_mm == self.detail_mm == 0
+        return naive + 10
+
+    monkeypatch.setattr(Redrawing, "__call__", redrawn)
+    monkeypatch.setattr(ConSinGANRegionInferer, "redraw", redraw)
+    models = SpaceModels(tmp_path / "models", cases=cases)
+    made = result_of("consingan in the box", cases[1], tmp_path, models)
+    change = made - np.where(cases[1].mask, cases[1].tissue, cases[1].host)
+    assert change[:, cases[1].mask].min() > 8 and change.max() == pytest.approx(10, abs=1e-4)
+    assert np.array_equal(made[:, 0, 0, 0], cases[1].host[:, 0, 0, 0])
+    ((blend, naive),) = trained
+    assert blend == INSERTION_METHODS["tissue-consingan"].redrawn
+    assert np.array_equal(naive[:, 32:96, 32:96, 32:96], result_of("tissue", cases[0], tmp_path, models))
 
 
 def volumes_of(names: str) -> list[Any]:

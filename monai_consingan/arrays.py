@@ -19,7 +19,13 @@ from monai_consingan.gzipped import crc32
 
 
 def as_array(values: Any) -> np.ndarray:
-    """The values of an array, tensor or MetaTensor as a plain numpy array (on the CPU, without metadata)."""
+    """The values of an array, tensor or MetaTensor as a plain numpy array (on the CPU, without metadata).
+
+    Raises:
+        ConSinGANError: for tensors of ``torch.bfloat16``, which numpy does not know.
+    """
+    if isinstance(values, torch.Tensor) and values.dtype == torch.bfloat16:
+        raise ConSinGANError("a tensor is of type torch.bfloat16, which numpy does not know: give float16 or float32.")
     return np.asarray(convert_to_numpy(values))
 
 

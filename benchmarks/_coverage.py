@@ -12,7 +12,7 @@ from _generated import MAKERS, Subject, lesion_features
 
 from monai_consingan.metrics.frd import compare_radiomics
 from monai_consingan.transforms.generation.examples import Example, likeness, normal_view
-from monai_consingan.workflows.new_lesion import Donors
+from monai_consingan.workflows.new_lesion import KnownDonors
 
 SPACE = ("long", "flat", "surface", "t1ce mean", "t1ce middle", "flair mean", "t2 mean")
 GROUPS = ("1", "2", "all")
@@ -67,7 +67,7 @@ class Made:
     """
 
     subjects: list[Subject]
-    how: Donors
+    how: KnownDonors
     count: int
     seed: int
 
@@ -84,7 +84,7 @@ class Made:
         """Lesions of one donor, where a set is known."""
         donors = (donor,) if name in _OF_ONE else donors
         if (name, donor, donors) not in self._kept:
-            known = Donors([self.subjects[number].example for number in donors], self.how.settings)
+            known = KnownDonors([self.subjects[number].example for number in donors], self.how.settings)
             if name == "painted":
                 known.painter = self.how.painter
             entropy = np.random.SeedSequence([self.seed, donor, len(donors)])
@@ -93,7 +93,7 @@ class Made:
             self._kept[name, donor, donors] = made
         return self._kept[name, donor, donors]
 
-    def _drawn(self, name: str, donor: int, known: Donors, rng: np.random.RandomState) -> Lesion:
+    def _drawn(self, name: str, donor: int, known: KnownDonors, rng: np.random.RandomState) -> Lesion:
         assert known.settings.diameter is not None
         size = float(np.exp(rng.uniform(*np.log(known.settings.diameter))))
         crop = MAKERS[name](self.subjects[donor].example, known, size, rng)
@@ -104,7 +104,7 @@ class Made:
 
 
 def coverage(
-    subjects: list[Subject], makers: list[str], count: int, how: Donors, seed: int
+    subjects: list[Subject], makers: list[str], count: int, how: KnownDonors, seed: int
 ) -> dict[str, dict[str, Any]]:
     """How near made lesions come to those of patients left out, and how alike they are to their donors."""
     real = np.array([_known(subject.example) for subject in subjects])

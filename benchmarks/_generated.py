@@ -28,7 +28,7 @@ from monai_consingan.transforms.generation.warped import warp_lesion
 from monai_consingan.transforms.insertion.donor import Donor, crop_lesions
 from monai_consingan.transforms.whole_voxels import move
 from monai_consingan.workflows.new_lesion import MAKERS as OF_PACKAGE
-from monai_consingan.workflows.new_lesion import Donors, Maker
+from monai_consingan.workflows.new_lesion import KnownDonors, Maker
 
 SEQUENCES = ("t1ce", "t1", "t2", "flair")
 """The first leads."""
@@ -98,7 +98,7 @@ class Case:
     made: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
-def donors_without(subjects: Sequence[Subject], settings: LesionSettings, bank: Path) -> list[Donors]:
+def donors_without(subjects: Sequence[Subject], settings: LesionSettings, bank: Path) -> list[KnownDonors]:
     """For each patient all others as donors; one network of all of them serves them all.
 
     Args:
@@ -106,16 +106,16 @@ def donors_without(subjects: Sequence[Subject], settings: LesionSettings, bank: 
         settings: sizes and seed.
         bank: folder that keeps the network.
     """
-    painter = Donors([subject.example for subject in subjects], settings, ModelBank(bank)).painter
+    painter = KnownDonors([subject.example for subject in subjects], settings, ModelBank(bank)).painter
     known = []
     for left_out in subjects:
-        known.append(Donors([other.example for other in subjects if other is not left_out], settings))
+        known.append(KnownDonors([other.example for other in subjects if other is not left_out], settings))
         known[-1].painter = painter
     return known
 
 
 def cases_of(
-    subjects: Sequence[Subject], makers: Sequence[str], draws: int, known: Sequence[Donors], seed: int
+    subjects: Sequence[Subject], makers: Sequence[str], draws: int, known: Sequence[KnownDonors], seed: int
 ) -> Iterator[Case]:
     """Cases of all ordered pairs of patients, ``draws`` for each, of the donors that are known for each host."""
     how = insertion_method(DEFAULT_INSERTION)

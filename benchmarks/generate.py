@@ -51,7 +51,7 @@ from _measure import table
 from _telling_apart import auc_interval, cnn_scores, forest_scores
 
 from monai_consingan.lesion_settings import LesionSettings
-from monai_consingan.workflows.new_lesion import Donors
+from monai_consingan.workflows.new_lesion import KnownDonors
 
 CHECK = ("Brats18_CBICA_AQN", "Brats18_TCIA02_606")
 """Patients that are looked at once."""
@@ -84,7 +84,7 @@ def told_apart(cases: list[Case], makers: list[str], seed: int, epochs: int) -> 
     return rows
 
 
-def cost(subjects: list[Subject], makers: list[str], known: list[Donors]) -> dict[str, tuple[float, float]]:
+def cost(subjects: list[Subject], makers: list[str], known: list[KnownDonors]) -> dict[str, tuple[float, float]]:
     """Mean and longest seconds of a core for a lesion of 20 mm with all sequences, of a method that is trained."""
     found = {}
     for name in makers:

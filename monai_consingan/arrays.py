@@ -19,7 +19,13 @@ from monai_consingan.gzipped import crc32
 
 
 def as_array(values: Any) -> np.ndarray:
-    """The values of an array, tensor or MetaTensor as a plain numpy array (on the CPU, without metadata)."""
+    """The values of an array, tensor or MetaTensor as a plain numpy array (on the CPU, without metadata).
+
+    Raises:
+        ConSinGANError: for tensors of ``torch.bfloat16``, which numpy does not know.
+    """
+    if isinstance(values, torch.Tensor) and values.dtype == torch.bfloat16:
+        raise ConSinGANError("a tensor is of type torch.bfloat16, which numpy does not know: give float16 or float32.")
     return np.asarray(convert_to_numpy(values))
 
 
@@ -88,6 +94,14 @@ def spacing_of(image: NdarrayOrTensor, spacing: Sequence[float] | float | None =
         affine = as_array(image.affine)
         spacing = tuple(as_array(affine_to_spacing(affine, r=affine.shape[0] - 1)))[:ndim]
     return as_spacing(1.0 if spacing is None else spacing, ndim)
+
+
+def as_scan(image: NdarrayOrTensor, spacing: Sequence[float] | float | None = None) -> MetaTensor:
+    """An image with its spacing, and its orientation if that is known."""
+    if isinstance(image, MetaTensor) and spacing is None:
+        return image
+    affine = np.diag([*spacing_of(image, spacing), 1.0])
+    return MetaTensor(torch.from_numpy(np.ascontiguousarray(as_array(image))), affine=torch.from_numpy(affine))
 
 
 def check_spacing(spacing: Any) -> None:

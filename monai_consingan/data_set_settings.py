@@ -103,7 +103,8 @@ class AugmentSettings(CaseSettings):
         attempts: how many draws of donor and place a lesion gets until one passes.
         contrast_range: smallest and largest share of the lesion's contrast-to-noise ratio in its donor that it must
             have in its host.
-        seam_margin: the seam must lie in the range of the data set's own lesions, widened by this factor to both sides.
+        seam_margin: the seam may be so many times what the lesion brings along from its donor
+            (:py:func:`monai_consingan.metrics.expected_seam`), and so many times less in the sequence that leads.
         lesion_labels: label values that make a lesion one, and that it is measured by; empty for all. A lesion is all
             that touches it in the label: other values, such as oedema, move along and stay what they are.
         axis: spatial axis perpendicular to the slices; ``None`` finds it.
@@ -171,7 +172,7 @@ class AugmentSettings(CaseSettings):
     contrast_range: tuple[float, float] = option(
         (0.5, 2.0), "Share of the contrast-to-noise ratio that must be kept.", flag="contrast"
     )
-    seam_margin: float = option(2.0, "Factor by which the seams of real lesions may be exceeded.", at_least=1)
+    seam_margin: float = option(2.0, "Factor by which a seam may exceed what the lesion brings along.", at_least=1)
     lesion_labels: tuple[int, ...] = ()
     axis: int | None = None
     dims: int | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +34,14 @@ def test_idle_threads_wait_passively(given: str | None, first: str, policy: str 
 
 def test_version_is_a_release_number() -> None:
     assert [part.isdigit() for part in monai_consingan.__version__.split(".")] == [True, True, True]
+
+
+def test_a_class_name_stands_for_one_class() -> None:
+    """MONAI looks classes up by their bare names."""
+    places: dict[str, list[str]] = {}
+    for path in Path(monai_consingan.__file__).parent.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.name)
+    assert len(places) > 100
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}

@@ -5,16 +5,17 @@ from __future__ import annotations
 from monai_consingan.tasks import stage_sizes
 
 from .cases import CASE_ITEMS, find_cases
+from .file_words import in_common, told_apart
 from .grid import to_host_grid
 from .intensity import IntensityScale
 from .lesion_region import find_region, fit_scale
 from .lesions import LESION_CHOICES, check_lesion, keep_lesion, number_lesions
-from .packaged import BUNDLES, Example, bundle_folder, example
+from .packaged import BUNDLES, PackagedExample, bundle_folder, example
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
 from .scan import keep_labels, load_label, load_scan, same_grid
-from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences, told_apart
+from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences
 from .sequences import lead_channel, named_sequences, same_sequences, sequence_names, stack_sequences
 from .slices import check_slice, keep_slice, slice_axis, sliced_axis, slices_of, thick_slices, work_dims
 from .stacking import as_keys, stack_keys, unstack_keys
@@ -25,10 +26,10 @@ __all__ = [
     "BUNDLES",
     "CASE_ITEMS",
     "LESION_CHOICES",
-    "Example",
     "Files",
     "HostGeometryWriter",
     "IntensityScale",
+    "PackagedExample",
     "Region",
     "SequenceFiles",
     "Stored",
@@ -44,6 +45,7 @@ __all__ = [
     "find_region",
     "fit_scale",
     "image_pyramid",
+    "in_common",
     "keep_labels",
     "keep_lesion",
     "keep_slice",

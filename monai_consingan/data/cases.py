@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ConSinGANError
 from ..names import real_path, safe_name, unique_names
 from ..text_files import read_json
+from .file_words import in_common
 from .sequence_files import as_files
 from .stored import public_name
 
@@ -47,7 +48,8 @@ def find_cases(
         folder: the folder.
         required: names of the files that a case must have.
         datalist: the cases, or a JSON file with them: a list, or a dictionary with a list for each section.
-        section: which section of such a file to take.
+        section: which section of such a file to take; ``None`` takes ``training``, or the first list where there is no
+            such.
 
     Returns:
         The cases, with absolute paths and a name each, which is safe and no other's (``a/x`` becomes ``a-x``).
@@ -85,8 +87,9 @@ def _listed(path: str | Path, section: str | None) -> list[Case]:
     listed = read_json(path, "datalist", remedy=f"give a JSON file with a list of cases{wanted}")
     try:
         if isinstance(listed, dict):
-            lists = (part for part in listed.values() if isinstance(part, list))
-            listed = listed[section] if section is not None else next(lists)
+            lists = {name: part for name, part in listed.items() if isinstance(part, list)}
+            chosen = section or ("training" if "training" in lists else next(iter(lists)))
+            listed = listed[chosen]
         return [dict(case) for case in listed]
     except (ValueError, TypeError, KeyError, StopIteration) as error:
         raise ConSinGANError(
@@ -133,9 +136,13 @@ def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) ->
 
 
 def _name(cases: list[Case], main: str) -> None:
-    """Give every case a safe name of its own: that of its own ``case``, or of its main file."""
-    files = [public_name(as_files(case[main])[0]).split(".")[0].strip("()").replace(" ", "_") for case in cases]
-    wanted = [str(case.get("case") or file) for case, file in zip(cases, files, strict=True)]
+    """Give every case a safe name of its own: its ``case``, or that of its main file, or what those have in common."""
+
+    def named(files: list[Path]) -> str:
+        common = in_common(files) if len(files) > 1 else None
+        return public_name(files[0]).split(".")[0].strip("()").replace(" ", "_") if common is None else common
+
+    wanted = [str(case.get("case") or named(as_files(case[main]))) for case in cases]
     names = [safe_name(name, f"case-{number:04d}") for number, name in enumerate(wanted)]
     for case, name in zip(cases, unique_names(names), strict=True):
         case["case"] = name

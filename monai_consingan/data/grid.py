@@ -19,6 +19,7 @@ from ..errors import ConSinGANError
 from .scan import same_grid
 
 ROUNDED_SHARE = 1e-4  # up to which a share of a voxel is there by rounding only
+_GRID_SHARE = 0.01  # by which voxels may be larger than others by rounding only
 _NOTHING = 0.15  # standard deviation in voxels up to which a gaussian changes values by rounding only
 
 
@@ -103,6 +104,30 @@ def to_host_grid(
         resampled = torch.cat(channels)
     meta = {key: donor.meta[key] for key in (ImageMetaKey.FILENAME_OR_OBJ, "sequences") if key in donor.meta}
     return MetaTensor(resampled, affine=torch.from_numpy(_affine(host)), meta=meta)
+
+
+def chances_on_grid(chances: MetaTensor, host: MetaTensor) -> NDArray[np.float64]:
+    """Bring a map of chances, or a mask, to the grid of a host: averaged and interpolated, 0 where the map ends.
+
+    Unlike tissue, what is 0 beside it takes part: single marked voxels keep their weight, and outlines their place.
+
+    Args:
+        chances: (1, \\*spatial) with its affine.
+        host: scan (C, \\*spatial) with its affine.
+
+    Returns:
+        The map on the host's grid, (\\*spatial); the same values on the same grid.
+    """
+    source, target, shape = _affine(chances), _affine(host), _shape(host)
+    values = as_array(chances).astype(np.float64)
+    if _shape(chances) == shape and same_grid(source, target, shape):
+        return np.asarray(values[0])
+    ndim = len(shape)
+    steps = np.sqrt(np.square(np.linalg.solve(source, target)[:ndim, :ndim]).sum(axis=1))
+    # so wide that a single voxel weighs the same wherever it lies between those of the host
+    soft = gaussian_filter(values, [0, *np.where(steps > 1 + _GRID_SHARE, steps / 2, 0)])
+    known = _resample(torch.ones(values.shape), source, target, shape, "nearest") > 0
+    return np.asarray(torch.where(known, _resample(torch.from_numpy(soft), source, target, shape, "bilinear"), 0.0)[0])
 
 
 def _keep_lesion(lesion: MetaTensor, source: np.ndarray, target: np.ndarray, host_shape: tuple[int, ...]) -> np.ndarray:

@@ -11,7 +11,7 @@ from ..errors import ConSinGANError, check_choice
 
 
 @dataclass(frozen=True)
-class Example:
+class PackagedExample:
     """Paths of the packaged scan and what its slices hold.
 
     Attributes:
@@ -29,7 +29,7 @@ class Example:
     free_slices: range = range(6, 10)
 
 
-def example() -> Example:
+def example() -> PackagedExample:
     """Find the scan that is installed with the package.
 
     It serves as donor (its tumour slices) and as host (its tumour-free slices) in the demo, the tests and the
@@ -46,7 +46,7 @@ def example() -> Example:
         label = load_label(example().label, image=image)
     """
     folder = Path(str(files("monai_consingan.data").joinpath("example")))
-    return Example(
+    return PackagedExample(
         image=folder / "brain1_z12-21_t1c.nii.gz",
         label=folder / "brain1_z12-21_seg.nii.gz",
         source=folder / "SOURCE.txt",

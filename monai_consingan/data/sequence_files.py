@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -14,6 +13,7 @@ from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, wrap_like
+from monai_consingan.data.file_words import told_apart
 from monai_consingan.data.grid import to_host_grid
 from monai_consingan.data.save import brought_to, output_suffix, save_label_like, save_like, save_volumes_like
 from monai_consingan.data.scan import load_scan, on_one_grid
@@ -25,9 +25,7 @@ from monai_consingan.names import safe_name, unique_names
 Files: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 """The file of a case, or those of its sequences."""
 
-_SUFFIX = re.compile(r"(\.(nii|gz|nrrd|nhdr|mha|mhd|png|jpe?g|dcm))+$", re.IGNORECASE)
 _CUT = 0.01  # share of a lesion that may be beyond what a file can hold without a word
-_WORD = re.compile(r"[^\W_]+")
 
 
 def as_files(files: Files) -> list[Path]:
@@ -240,25 +238,6 @@ def read_sequences(files: Files, *, name: str = "image", sequences: Sequence[str
     names = tuple(known or (str(number + 1) for number in range(len(parts))))
     found = SequenceFiles(name, tuple(parts), names, known is not None, whole)
     return found if sequences is None else found.choose(sequences)
-
-
-def told_apart(paths: Sequence[Path]) -> list[str] | None:
-    """What tells files apart by their names; ``None`` where nothing does, or names may be those of people."""
-    if not all(_SUFFIX.search(path.name) and path.suffix.lower() != ".dcm" for path in paths):
-        return None
-    stems = [_SUFFIX.sub("", path.name) for path in paths]
-    words = [list(_WORD.finditer(stem)) for stem in stems]
-    shortest = min(map(len, words))
-    start = next((n for n in range(shortest) if len({found[n][0] for found in words}) > 1), shortest)
-    shortest -= start
-    end = next((n for n in range(shortest) if len({found[-1 - n][0] for found in words}) > 1), shortest)
-    end = 0 if end == shortest else end  # else one would be left without a name
-    left = [found[start : len(found) - end] for found in words]
-    names = [
-        safe_name(stem[found[0].start() : found[-1].end()], "") if found else ""
-        for stem, found in zip(stems, left, strict=True)
-    ]
-    return names if all(names) and unique_names(names) == names else None
 
 
 def save_sequences(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from monai.config import NdarrayOrTensor
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -53,56 +54,71 @@ def _spread(files: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[s
     return [files[int(number)] for number in chosen]
 
 
-_LESION_COLUMNS, _LESION_GAP, _LESION_LINE, _LESION_SIDE = 4, 6, 14, 90
+_LESION_TILES, _LESION_GAP, _LESION_LINE, _LESION_SIDE = 12, 6, 14, 90  # tiles in a row
 _WINDOW = (1.0, 99.5)
 _OUTLINE = (230, 60, 50)
 
 
 def save_lesion_sheet(
-    path: str | os.PathLike[str], lesions: Sequence[tuple[NdarrayOrTensor, NdarrayOrTensor, str]]
+    path: str | os.PathLike[str],
+    lesions: Iterable[tuple[NdarrayOrTensor, NdarrayOrTensor, str]],
+    sequences: Sequence[str] = ("",),
 ) -> None:
-    """Save lesions, four in a row, each in three planes where it is widest with its label's outline and a line of text.
+    """Save lesions, each with a line of text and in every sequence in the three planes where it is widest.
+
+    The outline of its label is drawn in the first sequence that is given only, so that the others show the border bare.
 
     Args:
         path: where to save, as PNG.
-        lesions: of each its image and its label values, (1, H, W, D), and the text; the affine of MetaTensors tells
-            the orientation (:func:`slice_view`) and the spacing.
+        lesions: of each its image, (C, H, W, D), its label values, (1, H, W, D), and the text; the affine of
+            MetaTensors tells the orientation (:func:`slice_view`) and the spacing.
+        sequences: names of the channels, which stand behind the text.
 
     Raises:
         ConSinGANError: there is none.
     """
-    if not lesions:
+    shown = [(text, _planes(image, label)) for image, label, text in lesions]
+    if not shown:
         raise ConSinGANError("A sheet of lesions needs lesions: give at least one.")
-    wide, high = 3 * _LESION_SIDE + 3 * _LESION_GAP, _LESION_LINE + _LESION_SIDE + _LESION_GAP
-    rows = -(-len(lesions) // _LESION_COLUMNS)
-    sheet = Image.new(
-        "RGB", (_LESION_GAP + min(_LESION_COLUMNS, len(lesions)) * wide, _LESION_GAP + rows * high), (255, 255, 255)
-    )
+    group, columns = 3 * _LESION_SIDE + 3 * _LESION_GAP, max(1, _LESION_TILES // (3 * len(sequences)))
+    wide, high = len(sequences) * group, _LESION_LINE + _LESION_SIDE + _LESION_GAP
+    size = (_LESION_GAP + min(columns, len(shown)) * wide, _LESION_GAP + -(-len(shown) // columns) * high)
+    sheet = Image.new("RGB", size, (255, 255, 255))
     draw = ImageDraw.Draw(sheet)
-    for number, (image, label, text) in enumerate(lesions):
-        left, top = _LESION_GAP + number % _LESION_COLUMNS * wide, _LESION_GAP + number // _LESION_COLUMNS * high
-        draw.text((left, top), text, fill=(0, 0, 0))
-        for plane, picture in enumerate(_planes(image, label)):
-            sheet.paste(picture, (left + plane * (_LESION_SIDE + 2), top + _LESION_LINE))
+    for number, (text, tiles) in enumerate(shown):
+        left, top = _LESION_GAP + number % columns * wide, _LESION_GAP + number // columns * high
+        for channel, (name, pictures) in enumerate(zip(sequences, tiles, strict=True)):
+            start = left + channel * group
+            draw.text((start, top), f"{text}  {name}" if channel == 0 else name, fill=(0, 0, 0))
+            for plane, picture in enumerate(pictures):
+                sheet.paste(picture, (start + plane * (_LESION_SIDE + 2), top + _LESION_LINE))
     sheet.save(path, "PNG")
 
 
-def _planes(image: NdarrayOrTensor, label: NdarrayOrTensor) -> list[Image.Image]:
-    """The three planes as squares of one size in mm."""
-    low, high = np.percentile(spatial_array(image), _WINDOW)
+def _planes(image: NdarrayOrTensor, label: NdarrayOrTensor) -> list[list[Image.Image]]:
+    """The three planes of every sequence as squares of one size in mm."""
     places = [(axis, widest_slice(label, axis)) for axis in plane_axes(image).values()]
-    views, marks = ([slice_view(part, axis=axis, index=at) for axis, at in places] for part in (image, label))
-    longest = max(max(view.size_mm) for view in views)
-    pictures = []
-    for view, marked in zip(views, marks, strict=True):
-        plane, mark = np.clip((view.values - low) / max(float(high - low), 1e-9), 0, 1) * 255, marked.values > 0
-        size = [max(1, round(_LESION_SIDE * length / longest)) for length in view.size_mm[::-1]]
-        shown = Image.fromarray(plane.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
-        inside = np.asarray(Image.fromarray(mark.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)) > 127
-        edge = inside & ~ndimage.binary_erosion(inside)
-        coloured = np.asarray(shown).copy()
-        coloured[edge] = _OUTLINE
-        square = Image.new("RGB", (_LESION_SIDE, _LESION_SIDE), (0, 0, 0))
-        square.paste(Image.fromarray(coloured), ((_LESION_SIDE - size[0]) // 2, (_LESION_SIDE - size[1]) // 2))
-        pictures.append(square)
-    return pictures
+    marks = [slice_view(label, axis=axis, index=at) for axis, at in places]
+    longest, rows = max(max(mark.size_mm) for mark in marks), []
+    for channel in range(len(image)):
+        part = image[channel : channel + 1]
+        low, high = (float(bound) for bound in np.percentile(spatial_array(part), _WINDOW))
+        pictures = []
+        for (axis, at), mark in zip(places, marks, strict=True):
+            grey = np.clip((slice_view(part, axis=axis, index=at).values - low) / max(high - low, 1e-9), 0, 1) * 255
+            size = [max(1, round(_LESION_SIDE * length / longest)) for length in mark.size_mm[::-1]]
+            tile = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+            square = Image.new("RGB", (_LESION_SIDE, _LESION_SIDE), (0, 0, 0))
+            shown = _outlined(tile, mark.values > 0) if channel == 0 else tile
+            square.paste(shown, ((_LESION_SIDE - size[0]) // 2, (_LESION_SIDE - size[1]) // 2))
+            pictures.append(square)
+        rows.append(pictures)
+    return rows
+
+
+def _outlined(picture: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
+    """A picture with the outline of a mask."""
+    mark = Image.fromarray(mask.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BILINEAR)
+    inside, coloured = np.asarray(mark) > 127, np.asarray(picture).copy()
+    coloured[inside & ~ndimage.binary_erosion(inside)] = _OUTLINE
+    return Image.fromarray(coloured)

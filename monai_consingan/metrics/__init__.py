@@ -49,7 +49,7 @@ from monai_consingan.metrics.frd import compare_radiomics, radiomic_distance, ra
 from monai_consingan.metrics.inception import inception_features, load_inception
 from monai_consingan.metrics.kid import Interval, kernel_distance
 from monai_consingan.metrics.reading import agreement, reader_scores
-from monai_consingan.metrics.seam import level_jump, seam, texture
+from monai_consingan.metrics.seam import expected_seam, level_jump, seam, texture
 from monai_consingan.metrics.sets import SetComparison, compare_sets
 from monai_consingan.metrics.sifid import load_feature_network, sifid
 from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, tissue_levels
@@ -84,6 +84,7 @@ __all__ = [
     "contrast_to_noise",
     "detection",
     "detection_summary",
+    "expected_seam",
     "frechet_distance",
     "half_maximum_size",
     "inception_features",

@@ -17,7 +17,7 @@ from monai_consingan.data.sequences import lead_channel
 from monai_consingan.distance import bounding_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics.fidelity import contrast, contrast_to_noise, kept
-from monai_consingan.metrics.seam import level_jump, seam
+from monai_consingan.metrics.seam import expected_seam, level_jump, seam
 from monai_consingan.metrics.surroundings import Surroundings, TissueLevel, Where, channels_array, tissue_levels
 from monai_consingan.transforms.head import head_mask
 from monai_consingan.transforms.whole_voxels import filled_along_axes
@@ -88,6 +88,7 @@ def measure_change(
     lesion: NdarrayOrTensor | None = None,
     head: np.ndarray | None = None,
     around: Surroundings | None = None,
+    source: Surroundings | None = None,
 ) -> dict[str, Any]:
     """What a change did to a scan.
 
@@ -99,6 +100,7 @@ def measure_change(
         lesion: where the lesion is, or was; the mask by default.
         head: the host's head, boolean (\\*spatial); ``None`` finds it.
         around: the mask's surroundings in the result, if they are known.
+        source: see :func:`measure_new_lesion`.
 
     Returns:
         By sequence (:func:`by_sequence`) what :func:`measure_border` finds, and ``in_tissue``, the share of the lesion
@@ -124,7 +126,7 @@ def measure_change(
         return {"in_tissue": in_tissue, "black_gained": black / voxels}
 
     where = replace(where, levels=levels)
-    return measure_border(result, host, mask, where, lesion=lesion, around=around, more=of_channel)
+    return measure_border(result, host, mask, where, lesion=lesion, around=around, source=source, more=of_channel)
 
 
 def measure_new_lesion(
@@ -137,6 +139,7 @@ def measure_new_lesion(
     donor_cnr: float,
     donor_contrast: float | None = None,
     head: np.ndarray | None = None,
+    source: Surroundings | None = None,
 ) -> dict[str, Any]:
     """What putting a lesion in did to a scan, where of the lesion's donor only the contrast is known.
 
@@ -152,14 +155,16 @@ def measure_new_lesion(
         donor_cnr: contrast-to-noise ratio of this part in the donor (:func:`contrast_to_noise`).
         donor_contrast: its contrast there (:func:`contrast`); ``None`` where that is not known.
         head: see :func:`measure_change`.
+        source: the lesion in what was put there, in the donor's tissue, matched to the host.
 
     Returns:
-        What :func:`measure_change` finds, ``cnr``, and ``contrast_kept``, the share of the donor's contrast-to-noise
-        ratio or contrast, whichever is nearer to 1: hosts may be far smoother or noisier than the donor, or lie around
-        0.
+        What :func:`measure_change` finds, with a source ``seam_expected`` in each sequence
+        (:func:`~monai_consingan.metrics.expected_seam`), ``cnr``, and ``contrast_kept``, the share of the donor's
+        contrast-to-noise ratio or contrast, whichever is nearer to 1: hosts may be far smoother or noisier than the
+        donor, or lie around 0.
     """
     around = where.around(result, lesion)
-    found = measure_change(result, host, lesion, where, head=head, around=around)
+    found = measure_change(result, host, lesion, where, head=head, around=around, source=source)
     cnr = contrast_to_noise(around, part=part)
     shares = [kept(cnr, donor_cnr)]
     if donor_contrast is not None:
@@ -177,12 +182,13 @@ def measure_border(
     *,
     lesion: NdarrayOrTensor | None = None,
     around: Surroundings | None = None,
+    source: Surroundings | None = None,
     more: Callable[[int], dict[str, float]] = lambda channel: {},
 ) -> dict[str, Any]:
     """How smooth the border of a mask is, and how far a lesion stands out.
 
     Args:
-        result, mask, where, lesion, around: see :func:`measure_change`.
+        result, mask, where, lesion, around, source: see :func:`measure_change`.
         host: the scan before the lesion was put in or filled; the same if it is the lesion's donor.
         more: gives further measures of a channel.
 
@@ -205,8 +211,12 @@ def measure_border(
 
     def measure(filled: Surroundings, of_lesion: Surroundings, in_space: Surroundings) -> dict[str, float]:
         """The measures in one channel."""
+        expected = {}
+        if source is not None:
+            expected["seam_expected"] = expected_seam(filled, source.of_sequence(filled.channel), along=plane)
         return {
             **more(filled.channel),
+            **expected,
             "seam": seam(filled, along=plane),
             "seam_through": seam(in_space, along=axis) if crosses else math.nan,
             "level_jump": max(level_jump(in_space, along=along) for along in plane) if even else math.nan,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from monai.config import NdarrayOrTensor
@@ -54,7 +54,62 @@ def seam(
         >>> seam(image, mask)
         1.0
     """
-    case = Surroundings.of(image, mask, **where)
+    steps = _border_steps(Surroundings.of(image, mask, **where), along)
+    if not steps.pairs or steps.border == steps.around == 0:
+        return float("nan")
+    return steps.border / steps.around if steps.around > 0 else float("inf")
+
+
+def expected_seam(case: Surroundings, source: Surroundings, *, along: int | Sequence[int] | None = None) -> float:
+    r"""The :func:`seam` that a lesion brings along from where it was taken.
+
+    With :math:`B` the mean step across the border and :math:`R` that in the tissue around, in the source, whose
+    intensities are matched to the result's, and :math:`R'` that in the tissue around in the result,
+
+    .. math:: 1 + \frac{\max(0, B - R)}{R'}
+
+    A lesion that does not stand out has no border of its own, so that 1 is expected; one that does shows a harder one
+    the smoother its new surroundings are.
+
+    Args:
+        case: the lesion in the result.
+        source: the same mask in what was put there, in the donor's tissue, with the same axis.
+        along: see :func:`seam`.
+
+    Returns:
+        The ratio, from 1; that where nothing of it can be measured.
+
+    Example:
+
+        >>> import numpy as np
+        >>> source = np.add.outer(np.arange(32.0), np.arange(32.0))[None] + 100
+        >>> mask = np.zeros((1, 32, 32))
+        >>> mask[0, 12:20, 12:20] = 1
+        >>> source[mask > 0] += 40
+        >>> rough = Surroundings(2 * source, mask)
+        >>> expected_seam(rough, Surroundings(source, mask))
+        20.5
+    """
+    there, here = _border_steps(source, along), _border_steps(case, along)
+    own = max(0.0, there.border - there.around) / there.pairs if there.pairs else 0.0
+    return 1 + own * here.pairs / here.around if here.around > 0 else 1.0
+
+
+class _BorderSteps(NamedTuple):
+    """Steps between neighbouring voxels across a border, and as many in the tissue around it.
+
+    Attributes:
+        border, around: their sums.
+        pairs: how many there are; 0 where there is no border, or no surroundings to measure.
+    """
+
+    border: float
+    around: float
+    pairs: int
+
+
+def _border_steps(case: Surroundings, along: int | Sequence[int] | None) -> _BorderSteps:
+    """The steps of a case along some axes, or all but the one that is left out."""
     around = case.around
     box = bounding_box(case.inside | around, [1] * case.ndim)
     array, inside, countable = case.image[box].astype(np.float64), case.inside[box], case.countable[box]
@@ -73,13 +128,11 @@ def seam(
         if not border.any():
             continue
         if not pairs_around.any():
-            return float("nan")
+            return _BorderSteps(0.0, 0.0, 0)
         border_sum += float(step[border].sum())
         expected_sum += float(border.sum()) * float(step[pairs_around].mean())
         pairs += int(border.sum())
-    if pairs == 0 or (expected_sum == 0 and border_sum == 0):
-        return float("nan")
-    return border_sum / expected_sum if expected_sum > 0 else float("inf")
+    return _BorderSteps(border_sum, expected_sum, pairs)
 
 
 def _side(array: NDArray[Any], along: int, side: int) -> NDArray[Any]:

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from cachetools import LRUCache
 from monai.config import NdarrayOrTensor
+from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, check_shape
+from monai_consingan.arrays import as_array, as_scan, check_shape
 from monai_consingan.data import load_label, load_scan, named_sequences, slice_axis, work_dims
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.folder_lock import leaving_nothing
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.models.host_crops import crop_side, host_crops
 from monai_consingan.models.model import TrainedModel, dims_to_train, given_model, settings_to_train
-from monai_consingan.models.redraw import RedrawsAnywhere, as_scan
+from monai_consingan.models.redraw import RedrawsAnywhere
 from monai_consingan.settings import Training, TrainingSettings
 from monai_consingan.tasks import get_task
 
@@ -99,13 +100,16 @@ class HostModels(RedrawsAnywhere):
 
     def settings_for(self, host: NdarrayOrTensor) -> TrainingSettings:
         """The settings of a host's model, (C, \\*spatial)."""
-        scan = as_scan(host, self.spacing)
+        return self._settings_for(as_scan(host, self.spacing))
+
+    def _settings_for(self, scan: MetaTensor) -> TrainingSettings:
         return self.settings.for_dims(dims_to_train(self.settings, scan) or work_dims(scan, self.axis))
 
     def key(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None = None) -> str:
         """The name in the bank of a host's model, whether or not it is there."""
-        settings = self.settings_for(host)
-        return self.bank.key(self._content(host, label, settings), settings, seed=self.seed, start=self.start)
+        scan = as_scan(host, self.spacing)
+        settings = self._settings_for(scan)
+        return self.bank.key(self._content(scan, label, settings), settings, seed=self.seed, start=self.start)
 
     def _side(self, settings: TrainingSettings) -> int:
         """Height and width of a crop in pixels, if it is as large as it is asked for."""
@@ -153,14 +157,15 @@ class HostModels(RedrawsAnywhere):
         Raises:
             ConSinGANError: a host that cannot be trained on.
         """
-        settings = self.settings_for(host)
-        content = self._content(host, label, settings)
+        scan = as_scan(host, self.spacing)
+        settings = self._settings_for(scan)
+        content = self._content(scan, label, settings)
         how: dict[str, Any] = {"seed": self.seed, "start": self.start}
         if (found := self.bank.load(self.bank.key(content, settings, **how))) is not None:
             return found
         lesions = label if self.task == "editing" else None
         slices = host_crops(
-            as_scan(host, self.spacing),
+            scan,
             settings,
             label=lesions,
             crops=self.crops,
@@ -172,19 +177,19 @@ class HostModels(RedrawsAnywhere):
         return self.bank.model_for(slices, settings, content=content, sequences=named_sequences(host), **how)
 
     def _content(
-        self, host: NdarrayOrTensor, label: NdarrayOrTensor | None, settings: TrainingSettings
+        self, scan: MetaTensor, label: NdarrayOrTensor | None, settings: TrainingSettings
     ) -> list[torch.Tensor]:
         """What a host's model is found by: all that its crops depend on besides the settings and the seed.
 
         But for the spacing, which readers know to some digits only, and by which no more than the head is found.
         """
-        axis = slice_axis(as_scan(host, self.spacing), self.axis)
+        axis = slice_axis(scan, self.axis)
         rule = torch.tensor([-1 if axis is None else axis, self.crops, self._side(settings)])
-        content = [torch.from_numpy(np.ascontiguousarray(as_array(host), np.float32)), rule]
+        content = [torch.from_numpy(np.ascontiguousarray(as_array(scan), np.float32)), rule]
         if self.task == "editing":
             if label is None:
                 raise ConSinGANError("A host's model for editing depends on its lesions: give their label.")
-            check_shape(as_array(label), (1, *host.shape[1:]), name="label", other="its host")
+            check_shape(as_array(label), (1, *scan.shape[1:]), name="label", other="its host")
             content.append(torch.from_numpy(np.packbits(as_array(label) > 0)))
         return content
 

@@ -13,7 +13,7 @@ import torch
 from monai.config import NdarrayOrTensor
 from monai.data import MetaTensor
 
-from monai_consingan.arrays import as_array, in_all, spacing_of, wrap_like
+from monai_consingan.arrays import as_array, as_scan, in_all, wrap_like
 from monai_consingan.data import IntensityScale, Region, named_sequences, slice_axis
 from monai_consingan.distance import bounding_box
 from monai_consingan.inferers import ConSinGANRegionInferer
@@ -258,14 +258,6 @@ class SharedModel(RedrawsAnywhere):
         """
         self.model.check_sequences(host)
         return self.model
-
-
-def as_scan(image: NdarrayOrTensor, spacing: Sequence[float] | float | None = None) -> MetaTensor:
-    """An image with its spacing, and its orientation if that is known."""
-    if isinstance(image, MetaTensor) and spacing is None:
-        return image
-    affine = np.diag([*spacing_of(image, spacing), 1.0])
-    return MetaTensor(torch.from_numpy(np.ascontiguousarray(as_array(image))), affine=torch.from_numpy(affine))
 
 
 def _near(lesion: np.ndarray, axis: int | None, dims: int, size: Sequence[int]) -> tuple[slice, ...]:

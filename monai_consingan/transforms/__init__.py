@@ -52,7 +52,7 @@ from .load import (
 )
 from .poisson import poisson_blend
 from .prepare_host import AsksOfHost, PrepareHostD, PrepareHostd, PrepareHostDict
-from .redrawing import NamedModels, RedrawingModels
+from .redrawing import HostQuestions, NamedModels, RedrawingModels
 from .removal.biharmonic import biharmonic
 from .removal.fill import FilledLesion, FillLesion, FillLesionD, FillLesiond, FillLesionDict
 from .removal.flipud import flip_mirror
@@ -103,6 +103,7 @@ __all__ = [
     "HeadSlicesDict",
     "HeadSlicesd",
     "HostKnowledge",
+    "HostQuestions",
     "InsertLesion",
     "InsertLesionD",
     "InsertLesionDict",

@@ -75,7 +75,7 @@ class PrepareHostd(MapTransform):
         self.known_key = known_key
         self.spacing = spacing
         self.lead = lead
-        self.uses = tuple(uses)
+        self.uses = tuple(one.questions() if hasattr(one, "questions") else one for one in uses)
         self.label_key = label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -72,6 +73,28 @@ def named_model(models: RedrawingModels | None, host: Any, label: Any) -> dict[H
         label: its lesions, (1, \\*spatial), or None.
     """
     return {("model", models.task): models.key(host, label)} if isinstance(models, NamedModels) else {}
+
+
+@dataclass(frozen=True)
+class HostQuestions:
+    """What a random transform asks about a whole host (:class:`monai_consingan.transforms.PrepareHostd`).
+
+    It holds nothing of chance, of donors or of a call, so that it is the same in every run: a data set that is kept on
+    the disk is known by what its transforms are.
+
+    Args:
+        models: models, or None.
+        remove: what takes lesions out and asks for itself, or None for lesions that are put in.
+    """
+
+    models: RedrawingModels | None
+    remove: Any = None
+
+    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+        """The answers for a host, (C, \\*spatial), with its lesions, (1, \\*spatial), or None."""
+        if self.remove is None:
+            return named_model(self.models, host, label)
+        return self.remove.of_host(host, label) | ({} if label is None else named_model(self.models, host, label))
 
 
 def host_model(

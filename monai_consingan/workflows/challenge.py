@@ -18,6 +18,7 @@ from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, spacing_of
 from monai_consingan.data import load_label
+from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings, TwinSettings
 from monai_consingan.distance import ball_diameter, outside_distance
 from monai_consingan.errors import ConSinGANError
@@ -147,14 +148,17 @@ def _asked(
 ) -> tuple[list[AskedLesion], list[int]]:
     """What became of every lesion of a data set that was made, and the false positives of each scan."""
     folder = RunFolder(part)
+    labels = folder.settings.lesion_labels
     lesions, false = [], []
     for told in folder.made():
         record, host = folder.record(told), told["host"]["scan"]
         image, label, _ = load_pair(record)
         marks = load_label(part / told[folder.settings.numbers], image=image).numpy()
+        known = np.zeros(marks.shape, bool) if label is None else lesion_voxels(as_array(label), labels)
+        if folder.settings.command == "augment":
+            marks = np.where(known, marks, 0)  # oedema that came along has its lesion's number
         predicted = segment(record.name, record.images, image)
         before = segment(host, originals[host].images, image)
-        known = np.zeros_like(marks) if label is None else as_array(label)
         false.append(detection(predicted, known, spacing=spacing_of(image)).false_positives)
         head = head_mask(as_array(image)[0], spacing=spacing_of(image))
         depth = outside_distance(~head, spacing_of(image)) if not head.all() else np.full(head.shape, np.nan)

@@ -58,7 +58,8 @@ def evaluate(
     Args:
         output: folder for ``report.json``, ``report.html``, ``report.pdf`` and, of sets of images, ``images.png`` with
             some of them; nothing is written outside of it.
-        images: the real and the synthetic images, each a folder, a volume or a datalist.
+        images: the real and the synthetic images, each a folder, a volume or a datalist; of the datalist of an
+            augmented data set its real or its synthetic scans.
         results: folders that ``harmonize``, ``remove`` or ``paste`` wrote, or folders of such folders.
         originals: folder of the scans that the results were made of.
         inception: file of the Inception weights (:func:`~monai_consingan.metrics.load_inception`).
@@ -131,7 +132,10 @@ def _pictures(
 ) -> dict[str, PictureSet]:
     """The real and the synthetic pictures, at least two of each and at most so many."""
     paths = dict(zip(("real", "synthetic"), map(Path, images), strict=True))
-    sets = {name: gather_pictures(path, working / name, axis=axis, lead=lead) for name, path in paths.items()}
+    sets = {
+        name: gather_pictures(path, working / name, axis=axis, lead=lead, synthetic=name == "synthetic")
+        for name, path in paths.items()
+    }
     for name, found in sets.items():
         if len(found.files) < 2:
             raise ConSinGANError(f"{paths[name]} has {len(found.files)} {name} images: give at least two.")

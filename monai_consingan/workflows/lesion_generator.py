@@ -24,7 +24,7 @@ from monai_consingan.lesion_settings import LesionSettings
 from monai_consingan.models.bank import ModelBank
 from monai_consingan.transforms.generation.examples import Example, likeness, normal_view
 from monai_consingan.transforms.insertion.donor import Donor, DonorCrop, crop_lesions, read_donor
-from monai_consingan.workflows.new_lesion import MAKERS, Donors, NewLesion, lesion_measures
+from monai_consingan.workflows.new_lesion import MAKERS, KnownDonors, NewLesion, lesion_measures
 
 COPY = 0.95
 """Likeness (:func:`monai_consingan.transforms.generation.examples.likeness`) from which a lesion counts as a copy."""
@@ -168,10 +168,10 @@ class LesionGenerator:
         return found
 
     @cached_property
-    def known(self) -> Donors:
+    def known(self) -> KnownDonors:
         """What is known of all of them together."""
         bank = None if self.models is None else ModelBank(self.models)
-        return Donors(list(self.examples.values()), self.settings, bank, self.device, self.progress)
+        return KnownDonors(list(self.examples.values()), self.settings, bank, self.device, self.progress)
 
     @cached_property
     def _views(self) -> list[NDArray[np.float64]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from monai.config import NdarrayOrTensor
 
 from monai_consingan import __version__
 from monai_consingan.arrays import wrap_like
@@ -239,13 +240,9 @@ class _Folder(ResumableFolder):
             "lesions": told,
         }
         bank = LesionBank(self.path, index)
-        shown = []
-        for lesion in told:
-            image, label, _ = bank.load(lesion)
-            text = f"{lesion['number']} {lesion['kind']}, {lesion['diameter_mm']:.1f} mm, CNR {lesion['value_cnr']:.1f}"
-            shown.append((image[whole.lead : whole.lead + 1], label, text))
+        order = [whole.lead, *(number for number in range(len(whole.sequences)) if number != whole.lead)]
         with whole_file(self.path / _SHEET) as temporary:
-            save_lesion_sheet(temporary, shown)
+            save_lesion_sheet(temporary, _pictured(bank, told, order), [whole.sequences[number] for number in order])
         crops = {
             (source["scan"], source["lesion"]): crop
             for fold, generator in generators.items()
@@ -255,3 +252,13 @@ class _Folder(ResumableFolder):
         write_json(self.path / BANK_FILE, index)
         self.undo()
         return index
+
+
+def _pictured(
+    bank: LesionBank, lesions: Sequence[Mapping[str, Any]], order: Sequence[int]
+) -> Iterator[tuple[NdarrayOrTensor, NdarrayOrTensor, str]]:
+    """Image (its sequences in an order), label and text of each lesion, one after another."""
+    for lesion in lesions:
+        image, label, _ = bank.load(lesion)
+        text = f"{lesion['number']} {lesion['kind']}, {lesion['diameter_mm']:.1f} mm, CNR {lesion['value_cnr']:.1f}"
+        yield image[list(order)], label, text

@@ -94,7 +94,6 @@ def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[
         "value_cnr": ratios[value],
         "contrast": None,
         "seam": seam(leading),
-        "seams": [_seam(one) for one in case] if len(case) > 1 else [],
         "level": crop.level,
     }
     if not all(math.isfinite(number) for number in (about["seam"], *ratios.values())):
@@ -104,16 +103,8 @@ def lesion_measures(made: Example, sequences: Sequence[str], lead: int) -> dict[
     return about
 
 
-def _seam(case: Surroundings) -> float | None:
-    """The seam of the border in one sequence; ``None`` where it cannot be measured."""
-    with suppress(ConSinGANError):
-        found = seam(case)
-        return found if math.isfinite(found) else None
-    return None
-
-
 @dataclass
-class Donors:
+class KnownDonors:
     """What is known of the donors together.
 
     Args:
@@ -143,7 +134,7 @@ class Donors:
         return LesionPainter(self.examples, (min(sizes), max(sizes)), self.settings.preset, self.settings.seed, **how)
 
 
-Maker = Callable[[Example, Donors, float, np.random.RandomState], DonorCrop]
+Maker = Callable[[Example, KnownDonors, float, np.random.RandomState], DonorCrop]
 
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {

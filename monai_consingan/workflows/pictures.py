@@ -59,7 +59,12 @@ class PictureSet:
 
 
 def gather_pictures(
-    path: str | Path, working_folder: str | Path, *, axis: int | None = None, lead: str | None = None
+    path: str | Path,
+    working_folder: str | Path,
+    *,
+    axis: int | None = None,
+    lead: str | None = None,
+    synthetic: bool | None = None,
 ) -> PictureSet:
     """The pictures of a set.
 
@@ -77,6 +82,8 @@ def gather_pictures(
         axis: spatial axis perpendicular to the slices; ``None`` finds it for each volume.
         lead: name of the sequence to show of cases that have several; ``None`` shows that of results which their
             lesion was measured in, and refuses other cases that have several.
+        synthetic: whether to take the synthetic or the real cases of a datalist that says which are synthetic, as those
+            of augmented data sets do; ``None`` takes both.
 
     Raises:
         ConSinGANError: there is nothing to compare, pictures and volumes in one folder, a volume that is bad, or
@@ -93,7 +100,7 @@ def gather_pictures(
             return PictureSet(pictures, [file.name for file in pictures])
     files: list[Path] = []
     sources: list[str] = []
-    for number, (name, image, slices) in enumerate(_scans(path, axis, lead)):
+    for number, (name, image, slices) in enumerate(_scans(path, axis, lead, synthetic)):
         written = write_slices(image, Path(working_folder) / f"{number:04}", axis=axis, slices=slices)
         files += written
         sources += [name] * len(written)
@@ -131,10 +138,16 @@ def _numbers(files: Sequence[Path]) -> bool:
     return all(re.search(r"\d{4}\.[a-z.]+$", file.name, re.IGNORECASE) for file in files)
 
 
-def _scans(path: Path, axis: int | None, lead: str | None) -> Iterator[tuple[str, MetaTensor, Sequence[int] | None]]:
+def _scans(
+    path: Path, axis: int | None, lead: str | None, synthetic: bool | None
+) -> Iterator[tuple[str, MetaTensor, Sequence[int] | None]]:
     """Name, scan and slices (``None`` for all) of each volume."""
     if path.suffix == ".json":
-        for case in find_cases(path.parent, ["image"], path):
+        cases = find_cases(path.parent, ["image"], path)
+        told = synthetic is not None and any(case.get("synthetic") for case in cases)
+        for case in cases:
+            if told and bool(case.get("synthetic")) != synthetic:
+                continue
             yield case["case"], _shown(case["image"], lead, f"image of {case['case']}"), case.get("slices")
     elif path.is_dir() and (folders := result_folders(path)):
         for folder in folders:

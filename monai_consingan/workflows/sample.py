@@ -84,6 +84,9 @@ def sample(
     count = count or (1 if moving else 4)
     path = model_file(run)
     affine, axis = run_view(path.with_name(REPORT_NAME))
+    picture = model.settings.spatial_dims == 2 and model.in_channels == 1
+    across = picture and oriented(torch.zeros(1, 2, 3), affine, axis).values.shape == (3, 2)  # rows are stored columns
+    wanted = size[::-1] if across and isinstance(size, Sequence) else size
     with output_folder(output, overwrite=overwrite, inputs=[path, path.with_name(REPORT_NAME)]) as folder:
         files = []
         for number in range(count):
@@ -97,20 +100,20 @@ def sample(
                 files.append(f"sample-{number:03d}.gif")
                 _save_gif(folder / files[-1], [oriented(image, affine, axis).values for image in shown])
             else:
-                image = draw_image(model.generator, seed, number, size)
-                if model.settings.spatial_dims == 3 or model.in_channels > 1:
-                    files.append(f"sample-{number:03d}.nii.gz")
-                    _save_volume(folder / files[-1], image, affine)
-                else:
+                image = draw_image(model.generator, seed, number, wanted)
+                if picture:
                     files.append(f"sample-{number:03d}.png")
                     grey_picture(oriented(image, affine, axis).values, np.uint16).save(folder / files[-1], format="PNG")
-        sizes = _sizes(model.generator, None if moving else size)
+                else:
+                    files.append(f"sample-{number:03d}.nii.gz")
+                    _save_volume(folder / files[-1], image, affine)
+        sizes = _sizes(model.generator, None if moving else wanted)
         report = {
             "command": "sample",
             "task": task,
             "inputs": describe_inputs({"model": path}),
             "files": files,
-            "size": sizes[-1],
+            "size": sizes[-1][::-1] if across else sizes[-1],
             "stage_sizes": sizes,
             "settings": walk if moving else {},
             "seed": seed,

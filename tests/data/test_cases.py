@@ -53,6 +53,14 @@ def test_a_list_in_the_folder_a_file_or_given(tmp_path: Path) -> None:
     assert find_cases(tmp_path, WANTED, tmp_path / "other.json") == given
 
 
+def test_of_a_data_set_the_training_scans_are_taken(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    lists = {"sequences": ["t1"], "validation": [{"image": "a.nii.gz"}], "training": [{"image": "b.nii.gz"}]}
+    (tmp_path / "list.json").write_text(json.dumps(lists))
+    assert [case["case"] for case in find_cases(tmp_path, ["image"], tmp_path / "list.json")] == ["b"]
+
+
 def test_the_packaged_list_has_every_section() -> None:
     folder = example().image.parent
     assert find_cases(folder, WANTED, section="harmonization")[0]["donor_slice"] == 4

@@ -9,6 +9,7 @@ from monai.data import MetaTensor
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from monai_consingan.data import to_host_grid
+from monai_consingan.data.grid import chances_on_grid
 from monai_consingan.errors import ConSinGANError
 
 
@@ -30,6 +31,16 @@ def blob(shape: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...], va
 def test_same_grid_is_untouched() -> None:
     donor, host = scan(noise(5, 6, 7), [1, 2, 3]), scan(noise(5, 6, 7, seed=1), [1, 2, 3])
     assert to_host_grid(donor, host) is donor
+
+
+def test_chances_keep_their_weight_and_end_with_their_map() -> None:
+    dots = np.zeros((40, 40, 40), np.float32)
+    dots[tuple(np.random.RandomState(0).randint(8, 32, (3, 60)))] = np.arange(1, 61)
+    found = chances_on_grid(scan(dots, [1, 1, 1]), scan(noise(20, 20, 20), [2, 2, 2]))
+    assert found.sum() * 8 == pytest.approx(dots.sum(), rel=0.05)  # as tissue beside background they were left out
+    low = chances_on_grid(scan(noise(10, 10, 10), [1, 1, 1]), scan(noise(20, 20, 20), [1, 1, 1]))
+    assert low[:10, :10, :10].min() >= 10 and np.count_nonzero(low) == 1000  # its smallest value was all around
+    assert chances_on_grid(scan(dots, [1, 1, 1]), scan(noise(40, 40, 40), [1, 1, 1])).tolist() == dots.tolist()
 
 
 @settings(max_examples=40, deadline=None)

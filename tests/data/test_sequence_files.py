@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from monai_consingan.data import read_sequences, save_label_like, save_sequences, sequence_names
-from monai_consingan.data.sequence_files import told_apart
+from monai_consingan.data import in_common, read_sequences, save_label_like, save_sequences, sequence_names, told_apart
 from monai_consingan.errors import ConSinGANError
 
 SHAPE = (20, 22, 8)
@@ -140,22 +139,22 @@ def test_another_grid_of_the_same_shape_is_brought_to_the_leads_too(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("files", "names"),
+    ("files", "names", "common"),
     [
-        (["Brats18_X_1_t1.nii.gz", "Brats18_X_1_t1ce.nii.gz", "Brats18_X_1_flair.nii.gz"], ["t1", "t1ce", "flair"]),
-        (["BraTS-GLI-1-000-t1c.nii.gz", "BraTS-GLI-1-000-t1n.nii.gz"], ["t1c", "t1n"]),
-        (["case_0000.nii.gz", "case_0001.nii.gz"], ["0000", "0001"]),
-        (["sub-01_ce-gadolinium_T1w.nii.gz", "sub-01_T1w.nii.gz"], ["ce-gadolinium_T1w", "T1w"]),
-        (["a.t1.brain.nrrd", "a.t2.brain.nrrd"], ["t1", "t2"]),
-        (["t1.nii.gz", "t1ce.nii.gz"], ["t1", "t1ce"]),
-        (["one/t1.nii.gz", "two/t1.nii.gz"], None),
+        (["X_1_t1.nii.gz", "X_1_t1ce.nii.gz", "X_1_flair.nii.gz"], ["t1", "t1ce", "flair"], "X_1"),
+        (["BraTS-GLI-1-000-t1c.nii.gz", "BraTS-GLI-1-000-t1n.nii.gz"], ["t1c", "t1n"], "BraTS-GLI-1-000"),
+        (["case_0000.nii.gz", "case_0001.nii.gz"], ["0000", "0001"], "case"),
+        (["sub-01_ce-gadolinium_T1w.nii.gz", "sub-01_T1w.nii.gz"], ["ce-gadolinium_T1w", "T1w"], "sub-01"),
+        (["a.t1.brain.nrrd", "a.t2.brain.nrrd"], ["t1", "t2"], "a.brain"),
+        (["t1-a.nii", "t2-a.nii"], ["t1", "t2"], "a"),
+        (["t1.nii.gz", "t1ce.nii.gz"], ["t1", "t1ce"], ""),
+        (["one/t1.nii.gz", "two/t1.nii.gz"], None, None),
+        (["ROE/1.dcm", "ROE/2.dcm"], None, None),
     ],
 )
-def test_files_aretold_apart_by_their_names(tmp_path: Path, files: list[str], names: list[str] | None) -> None:
-    for file in files:
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).touch()
-    assert told_apart([tmp_path / file for file in files]) == names
+def test_what_names_of_files_say(files: list[str], names: list[str] | None, common: str | None) -> None:
+    paths = [Path(file) for file in files]
+    assert (told_apart(paths), in_common(paths)) == (names, common)
 
 
 @given(order=st.permutations(["t1", "t1ce", "t2"]))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.figures import contact_sheet, save_contact_sheet
+from monai_consingan.figures import contact_sheet, save_contact_sheet, save_lesion_sheet
 from monai_consingan.figures.contact_sheet import GAP, LINE
 
 
@@ -34,3 +34,28 @@ def test_each_set_has_a_row_of_evenly_spread_pictures(tmp_path: Path, monkeypatc
 def test_needs_pictures(tmp_path: Path) -> None:
     with pytest.raises(ConSinGANError, match="needs pictures"):
         save_contact_sheet(tmp_path / "sheet.png", {"real": []})
+
+
+def test_a_lesion_is_shown_in_every_sequence_and_outlined_in_the_first(tmp_path: Path) -> None:
+    image = np.zeros((2, 20, 20, 20), np.float32)
+    image[0, :10], image[1, :, :10] = 1, 1
+    label = np.zeros((1, 20, 20, 20), np.uint8)
+    label[0, 6:14, 6:14, 6:14] = 1
+    save_lesion_sheet(tmp_path / "two.png", [(image, label, "one")] * 3, ["t1ce", "flair"])
+    sheet = np.asarray(Image.open(tmp_path / "two.png")).astype(int)
+    side, gap, line = contact_sheet._LESION_SIDE, contact_sheet._LESION_GAP, contact_sheet._LESION_LINE
+    group = 3 * (side + gap)
+    assert sheet.shape == (gap + 2 * (line + side + gap), gap + 4 * group, 3)
+    rows, red = slice(gap + line, gap + line + side), (sheet[..., 0] - sheet[..., 1]) > 100
+    parts = [slice(gap + channel * group, gap + channel * group + 3 * side) for channel in range(4)]
+    assert [bool(red[rows, part].any()) for part in parts] == [True, False, True, False]
+    first, second = (sheet[rows, part] for part in parts[:2])
+    assert 0.2 < (second > 200).mean() < 0.8
+    assert (np.abs(first - second) > 100).mean() > 0.2  # each its own sequence
+    below = slice(rows.start + line + side + gap, rows.stop + line + side + gap)
+    np.testing.assert_array_equal(sheet[below, parts[0]], sheet[rows, parts[0]])
+
+
+def test_a_sheet_of_no_lesions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConSinGANError, match="needs lesions"):
+        save_lesion_sheet(tmp_path / "none.png", [])

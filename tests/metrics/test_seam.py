@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from monai_consingan.data import example
 from monai_consingan.errors import ConSinGANError
-from monai_consingan.metrics import level_jump, seam, texture
+from monai_consingan.metrics import Surroundings, expected_seam, level_jump, seam, texture
 
 
 def square(size: int = 32, start: int = 12, stop: int = 20) -> np.ndarray:
@@ -68,6 +68,30 @@ def test_agrees_with_counting_pair_by_pair() -> None:
 def test_does_not_depend_on_the_unit_of_intensity(gain: float, spacing: float, seed: int) -> None:
     image = np.random.RandomState(seed).uniform(50, 100, (1, 32, 32))
     assert seam(image * gain, square(), spacing=spacing) == pytest.approx(seam(image, square(), spacing=spacing))
+
+
+def test_what_a_lesion_brings_along_is_its_seam_there() -> None:
+    """In surroundings that are as rough as the donor's it has the seam that it had; in smoother ones a harder one."""
+    rng = np.random.RandomState(0)
+    donor, mask = rng.normal(500, 5, (1, 64, 64)), square(64, 24, 40)
+    donor[mask > 0] += 40
+    source = Surroundings(donor, mask)
+    for roughness in (5, 1):
+        host = rng.normal(500, roughness, donor.shape)
+        pasted = Surroundings(np.where(mask > 0, donor, host), mask)
+        assert expected_seam(pasted, source) == pytest.approx(seam(pasted), rel=0.15)
+        jumps = Surroundings(np.where(mask > 0, donor + 200, host), mask)
+        assert seam(jumps) > 3 * expected_seam(jumps, source)
+
+
+def test_tissue_brings_no_seam_along() -> None:
+    """However rough it is: put into smooth tissue it may not show."""
+    rng = np.random.RandomState(0)
+    donor, host, mask = rng.normal(500, 40, (1, 64, 64)), rng.normal(500, 4, (1, 64, 64)), square(64, 24, 40)
+    pasted = Surroundings(np.where(mask > 0, donor, host), mask)
+    assert expected_seam(pasted, Surroundings(donor, mask)) < 2 < 6 < seam(pasted)
+    nothing_around = Surroundings(donor, mask, exclude=np.ones_like(mask))
+    assert expected_seam(pasted, nothing_around) == 1.0
 
 
 def test_coarse_axis_is_compared_with_itself() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from monai_consingan.transforms import (
     LoadLesionLabeld,
     LoadScand,
     PasteLesiond,
+    PrepareHostd,
+    RandLesionRemovald,
     RandPasteLesiond,
     RemoveLesiond,
 )
@@ -120,3 +123,20 @@ def test_a_change_of_settings_is_another_cache(scan: dict[str, str], tmp_path: P
         results.append(dataset[0]["mask"])
     assert int(results[0].sum()) < int(results[1].sum())
     assert torch.equal(results[0], results[2])
+
+
+def test_what_is_kept_of_prepared_hosts_serves_all_seeds(scan: dict[str, str], paste_settings: dict[str, Any]) -> None:
+    """Seeds and calls of the transforms that ask about a host, which follow, make it no other."""
+    item = LOADERS["monai"][0](scan)
+
+    def prepare(margin_mm: float, seed: int = 0) -> PrepareHostd:
+        paste = RandPasteLesiond(**paste_settings)
+        removal = RandLesionRemovald("image", axis=2, methods="biharmonic", margin_mm=margin_mm)
+        made = PrepareHostd("image", uses=[paste, removal])
+        if seed:
+            Compose([made, removal, paste]).set_random_state(seed)(item)
+        return made
+
+    first, seeded, again, other = (pickle_hashing(prepare(*given)) for given in ((1.5,), (1.5, 1), (1.5, 2), (3.0,)))
+    assert first == seeded == again != other
+    assert len(pickle.dumps(prepare(1.5, 1))) < 10_000

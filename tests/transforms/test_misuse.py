@@ -75,6 +75,7 @@ MISUSED: dict[str, Callable[[], tuple[Any, ...]]] = {
     "image has shape (44, 6)": lambda: (IMAGE[0, 0], LABEL[0, 0]),
     "image has shape ()": lambda: ("scan.nii.gz", LABEL),
     "image is constant": lambda: (IMAGE * 0, LABEL),
+    "of type torch.bfloat16": lambda: (torch.from_numpy(IMAGE).to(torch.bfloat16), LABEL),
 }
 
 

@@ -91,6 +91,19 @@ def test_datalist_chooses_slices(tmp_path: Path, save: Any, scan: tuple[np.ndarr
     assert [file.name for file in found.files[:2]] == ["0003.png", "0005.png"]
 
 
+def test_of_an_augmented_data_set_the_real_or_the_synthetic_scans(
+    tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray]
+) -> None:
+    cases = [{"image": str(save(f"{name}.nii.gz", scan[0])), "slices": [3]} for name in ("real", "made")]
+    cases[1]["synthetic"] = True
+    (tmp_path / "list.json").write_text(json.dumps({"training": cases}))
+    for synthetic, names in ((None, ["real", "made"]), (False, ["real"]), (True, ["made"])):
+        found = gather_pictures(tmp_path / "list.json", tmp_path / f"work {synthetic}", synthetic=synthetic)
+        assert found.sources == names
+    (tmp_path / "list.json").write_text(json.dumps({"training": cases[:1]}))  # a list that does not tell
+    assert gather_pictures(tmp_path / "list.json", tmp_path / "work", synthetic=True).sources == ["real"]
+
+
 def test_results_give_what_was_altered(tmp_path: Path, inserted: Any, removed: Any) -> None:
     for folder, slices in ((inserted[0], ["0006.png"]), (removed[0], ["0004.png"])):
         assert result_folders(folder) == [folder]
@@ -119,7 +132,7 @@ def test_results_of_several_sequences_give_the_lead(
         chosen = gather_pictures(place, tmp_path / lead, lead=lead)
         like = write_slices(load_scan(folder / f"image_{lead.lower()}.nii.gz"), tmp_path / f"{lead}e", slices=[4])
         assert (chosen.files[0].read_bytes() == like[0].read_bytes()) == (place == folder)  # a lesion is in the list's
-    with pytest.raises(ConSinGANError, match=r"image of case_flair \S+ has the sequences flair, t1c, of which"):
+    with pytest.raises(ConSinGANError, match=r"image of case \S+ has the sequences flair, t1c, of which"):
         gather_pictures(tmp_path / "list.json", tmp_path / "none")
 
 

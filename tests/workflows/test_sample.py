@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ def test_every_size_is_multiplied(models: dict[str, Path], tmp_path: Path) -> No
     assert report["size"] == [48, 20]
     assert report["stage_sizes"][0] == [round(trained[0][0] * 1.5), round(trained[0][1] / 2)]
     assert read(tmp_path / "b" / "sample-000.png").shape == (48, 20)
+
+
+def test_the_size_is_that_of_the_picture_also_where_it_is_turned(models: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copy(models["generation"], tmp_path / "model.pt")
+    view = {"affine": np.diag([-1.0, 1, 5, 1]).tolist(), "axis": 2}  # rows are shown as columns
+    (tmp_path / "report.json").write_text(json.dumps({"view": view}))
+    for name, size, shape in (("a", (48, 20), (48, 20)), ("b", None, (40, 32)), ("c", 2.0, (80, 64))):
+        report = sample(tmp_path / "model.pt", tmp_path / name, count=1, size=size)
+        assert tuple(report["size"]) == read(tmp_path / name / "sample-000.png").shape == shape
 
 
 def test_seed_and_number_decide(models: dict[str, Path], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from monai_consingan.transforms.insertion.insert import InsertLesion
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion, record_lesions
 from monai_consingan.transforms.random_dict import RandomDictTransform
-from monai_consingan.transforms.redrawing import RedrawingModels
+from monai_consingan.transforms.redrawing import HostQuestions, RedrawingModels
 
 
 class InsertLesiond(Transform):
@@ -216,6 +216,10 @@ class RandLesiond(RandomDictTransform):
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
         return self.paste.of_host(host, label)
+
+    def questions(self) -> HostQuestions:
+        """What is asked there, by itself."""
+        return self.paste.questions()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""

@@ -185,6 +185,7 @@ class Patch:
             infinite.
         valid: where donor and host both show tissue, boolean (\\*box).
         tissue: where the host does.
+        source: what was put there, once the host has the lesion.
     """
 
     box: tuple[slice, ...]
@@ -194,6 +195,7 @@ class Patch:
     around: np.ndarray
     valid: np.ndarray
     tissue: np.ndarray
+    source: np.ndarray | None = None
 
     def ring(self, limits_mm: tuple[float, float]) -> np.ndarray:
         """Voxels whose distance to the lesion lies above the first of two limits, and not above the second."""
@@ -276,7 +278,7 @@ class Canvas:
         """Blend a donor's lesion, whose values are matched already, with the host; the canvas stays as it is."""
         axis, host = check_axis(paste.axis, patch.label.ndim), self.image[in_all(patch.box)]
         image = paste.blended(host, patch.image, patch.label, patch.valid, self.spacing, axis, patch.around)
-        return replace(patch, image=image)
+        return replace(patch, image=image, source=patch.image)
 
     def with_lesion(self, merged: Patch, part: tuple[slice, ...] | None = None) -> tuple[Any, Any]:
         """The image with one more lesion, and that lesion's mask, of the host's kind.

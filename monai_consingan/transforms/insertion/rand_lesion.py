@@ -36,10 +36,10 @@ from monai_consingan.transforms.insertion.effects import check_mass_effect
 from monai_consingan.transforms.insertion.host_canvas import HostCanvas
 from monai_consingan.transforms.insertion.pasting import PastedLesion, Pasting
 from monai_consingan.transforms.redrawing import (
+    HostQuestions,
     RandRedrawnLesion,
     RedrawingModels,
     host_model,
-    named_model,
 )
 
 
@@ -249,7 +249,11 @@ class RandLesion(RandRedrawnLesion):
 
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
-        return named_model(self.models, host, label)
+        return self.questions().of_host(host, label)
+
+    def questions(self) -> HostQuestions:
+        """What is asked there, by itself."""
+        return HostQuestions(self.models)
 
     def _model(self, host: NdarrayOrTensor, known: HostKnowledge) -> Any | None:
         """What redraws lesions of the host, if it has a model."""

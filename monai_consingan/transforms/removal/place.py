@@ -60,7 +60,7 @@ def best_place(
         open_ = better if better.any() else open_
     shifts = np.ix_(*(np.arange(-step, step + 1) for step in steps))
     far = np.sqrt(sum((shift * size) ** 2 for shift, size in zip(shifts, mm, strict=True)))
-    cost = unlikeness(host, source, usable, ring, steps) * (1 + _FAR * far)
+    cost = ring_mismatch(host, source, usable, ring, steps) * (1 + _FAR * far)
     for part in unlike:
         cost *= 1 + (strange - 1) * part / count
     cost = np.where(open_, cost, np.inf)
@@ -81,7 +81,7 @@ def ordinary(
     return np.asarray(np.abs(image - middle) <= most * spread) if spread > 0 else np.ones(image.shape, bool)
 
 
-def unlikeness(
+def ring_mismatch(
     hosts: np.ndarray, sources: np.ndarray, usable: np.ndarray, ring: np.ndarray, steps: Sequence[int]
 ) -> np.ndarray:
     """How unlike a ring of a host is to that of a source, for every move of it.

@@ -28,10 +28,10 @@ from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.random_dict import RandomDictTransform
 from monai_consingan.transforms.redrawing import (
+    HostQuestions,
     RandRedrawnLesion,
     RedrawingModels,
     host_model,
-    named_model,
 )
 from monai_consingan.transforms.removal.remove import RemovedLesion, RemoveLesion
 from monai_consingan.transforms.removal.symmetry import NO_SYMMETRY, SymmetryPlane
@@ -150,7 +150,11 @@ class RandLesionRemoval(RandRedrawnLesion):
 
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
-        return self.remove.of_host(host, label) | ({} if label is None else named_model(self.models, host, label))
+        return self.questions().of_host(host, label)
+
+    def questions(self) -> HostQuestions:
+        """What is asked there, by itself."""
+        return HostQuestions(self.models, self.remove)
 
     def _checks(self, host: Any, image: Any, label: Any, removed: RemovedLesion) -> dict[str, float | None]:
         """What shows whether the lesions are gone, see ``log``."""
@@ -214,6 +218,10 @@ class RandLesionRemovald(RandomDictTransform):
     def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
         """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
         return self.remove.of_host(host, label)
+
+    def questions(self) -> HostQuestions:
+        """What is asked there, by itself."""
+        return self.remove.questions()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with image, label and mask."""

@@ -45,19 +45,20 @@ def refused(reason: str, how: str = "", hide: ScanRecord | None = None) -> Itera
         raise Refusal(reason, detail, how) from error
 
 
-def require(measures: Mapping[str, float], limits: Limits, how: str) -> None:
+def require(measures: Mapping[str, float], limits: Limits, how: str, of: str = "") -> None:
     """Refuse a result one of whose measures is not a number within its limits.
 
     Args:
         measures: the measures by name.
         limits: what they may be (:py:func:`monai_consingan.metrics.beyond`).
         how: the method that it was made by.
+        of: what is told behind it, such as `` in flair``.
 
     Raises:
         Refusal: the first measure that is out of its limits.
     """
     for name, detail in beyond(measures, limits).items():
-        raise Refusal(name, detail, how)
+        raise Refusal(name, detail + of, how)
 
 
 @dataclass

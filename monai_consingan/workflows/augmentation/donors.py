@@ -161,7 +161,6 @@ def survey_bank(folder: str | Path, scans: ScanSet) -> ScanSurvey:
         size = size_class(told["diameter_mm"])
         measures = {key: told[key] for key in ("volume_mm3", "diameter_mm", "seam", "value", "level", "contrast")}
         about = {**measures, "cnr": told["value_cnr"], "size": size, "serves": serves, "lead": lead}
-        about["seams"] = tuple(told["seams"])
         lesions.append(Lesion(scan=name, number=int(told["number"]), **about))
     if not any(lesion.serves for lesion in lesions):
         raise ConSinGANError(

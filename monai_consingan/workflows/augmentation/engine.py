@@ -21,7 +21,6 @@ from monai_consingan.progress_bar import progress_bar
 from monai_consingan.settings import Training
 from monai_consingan.workflows.augmentation.donors import describe_donors, survey_bank
 from monai_consingan.workflows.augmentation.merge import write_outcome
-from monai_consingan.workflows.augmentation.plan import leaks, seen_scans
 from monai_consingan.workflows.augmentation.run_folder import RunFolder
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.augmentation.work import host_models, make_one, survey_one
@@ -100,8 +99,8 @@ class Run:
             given: dict[str, Any] = {"start" if model is None else "model": file}
             training, used, begun = ModelRequest(self.asked.training, **given).load(task, dims)
             found.append(training)
-            seen = [scan for loaded in (used, begun) if loaded for scan in seen_scans(loaded, self.scans)]
-            for leak in leaks(seen, self.scans, folds):
+            seen = [scan for loaded in (used, begun) if loaded for scan in self.scans.with_files(loaded.sources)]
+            for leak in self.scans.leaks(seen, folds):
                 warnings.warn(leak, ConSinGANWarning, stacklevel=3)
         if any(training != found[0] for training in found):
             raise ConSinGANError(

@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 from cachetools import LRUCache, cachedmethod
+from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array, in_all, wrap_like
-from monai_consingan.data import load_scan, to_host_grid
+from monai_consingan.data import load_scan
+from monai_consingan.data.grid import chances_on_grid
 from monai_consingan.data.lesions import lesion_voxels
 from monai_consingan.data_set_settings import AugmentSettings
 from monai_consingan.distance import ball_diameter
+from monai_consingan.errors import ConSinGANError
 from monai_consingan.methods import INSERTION_METHODS
-from monai_consingan.metrics import Limits, Where, measure_new_lesion
+from monai_consingan.metrics import Limits, Surroundings, Where, measure_new_lesion
 from monai_consingan.metrics.checks import INSERTION_LIMITS
 from monai_consingan.metrics.surroundings import reach_in_voxels
 from monai_consingan.transforms import HostKnowledge, PastedLesion
@@ -38,7 +41,9 @@ from monai_consingan.workflows.augmentation.donors import (
     read_lesion,
 )
 from monai_consingan.workflows.augmentation.maker import CaseMaker
-from monai_consingan.workflows.augmentation.survey import Lesion, seam_range
+from monai_consingan.workflows.augmentation.survey import Lesion
+
+_OF_EACH = ("seam", "seam_expected", "black_gained")  # what is told of each sequence
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         bank: bank of lesions to take instead of the scans' own; what is known of it is among the surveys.
 
     Attributes:
-        limits: what the measures of a new lesion may be.
-        seams: of several sequences what the seam in each may be.
+        limits: what the measures of a new lesion may be, but for its seam, which hangs on the lesion
+            (:py:func:`monai_consingan.metrics.expected_seam`).
     """
 
     bank: str | None = None
@@ -75,14 +80,9 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         self.last_site = LRUCache[Any, _Site](1)
         self.lesions: list[Lesion] = [lesion for survey in self.surveys.values() for lesion in survey.lesions]
         self.limits: Limits = {
-            "seam": seam_range(self.lesions, self.settings.seam_margin),
             "contrast_kept": self.settings.contrast_range,
             "black_gained": INSERTION_LIMITS["black_gained"],
         }
-        several = max((len(survey.sequences) for survey in self.surveys.values()), default=1)
-        self.seams = [
-            seam_range(self.lesions, self.settings.seam_margin, channel) for channel in range(several) if several > 1
-        ]
         read = partial(read_lesion, self.records, self.settings.lesion_labels)
         if self.bank is not None:
             self.lesions = [lesion for lesion in self.lesions if lesion.serves is not None]
@@ -116,7 +116,7 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         known = HostKnowledge.of(case.original, self._brain(case))
         return _Site(
             known=known,
-            prior=self._prior(case),
+            prior=self._prior(case, known.head),
             donors=choose_donors(donors_of(case.record, self.scans.records, self.lesions), self.settings)[0],
         )
 
@@ -207,6 +207,14 @@ class ScanMaker(CaseMaker[AugmentSettings]):
         part[inside] = merged.label[merged.mask] == draw.donor.value
         levels = [about.tissue for about in site.known.channels]
         where = Where(case.axis, case.measured, draw.donor.lead, canvas.labels[in_all(near)] > 0, levels)
+        source = Surroundings(
+            merged.image if merged.source is None else merged.source,
+            merged.mask[None],
+            spacing=canvas.spacing,
+            axis=case.axis if case.measured == 2 else None,
+            tissue=(merged.valid & ~merged.mask)[None],
+            lead=draw.donor.lead,
+        )
         with refused("no measure", how):
             found = measure_new_lesion(
                 *(image, host, inside[None], where),
@@ -214,14 +222,16 @@ class ScanMaker(CaseMaker[AugmentSettings]):
                 donor_cnr=draw.donor.cnr,
                 donor_contrast=draw.donor.contrast,
                 head=head,
+                source=source,
             )
-        measures: dict[str, Any] = {name: found[name] for name in ("seam", "black_gained")}
+        measures: dict[str, Any] = {name: found[name] for name in _OF_EACH}
         of_several_slices = ("seam_through", "level_jump_through")
         measures |= {name: found[name] for name in of_several_slices if math.isfinite(found[name])}
         measures |= {name: found[name] for name in ("contrast_kept", "cnr")}
         measures |= {"cut": cut} if cut else {}
-        require(measures, self.limits, how)
-        if self.seams:
+        most = self.settings.seam_margin
+        require(measures, {"seam": (found["seam_expected"] / most, found["seam_expected"] * most), **self.limits}, how)
+        if "sequences" in found:
             measures["lead"] = found["lead"]
             measures["sequences"] = self._in_each(found["sequences"], how)
         canvas.take(merged)
@@ -231,24 +241,43 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     def _in_each(self, found: Mapping[str, Mapping[str, float]], how: str) -> dict[str, dict[str, float]]:
         """What is told of each sequence, whose seam and black voxels pass where they can be measured."""
         told = {}
-        for (name, measures), seams in zip(found.items(), self.seams, strict=True):
-            told[name] = {key: measures[key] for key in ("seam", "black_gained")}
-            limits = {"seam": (-math.inf, seams[1]), "black_gained": self.limits["black_gained"]}
-            require(told[name], {key: ends for key, ends in limits.items() if math.isfinite(told[name][key])}, how)
+        for name, measures in found.items():
+            told[name] = {key: measures[key] for key in _OF_EACH}
+            most = measures["seam_expected"] * self.settings.seam_margin
+            limits = {"seam": (-math.inf, most), "black_gained": self.limits["black_gained"]}
+            known = {key: ends for key, ends in limits.items() if math.isfinite(told[name][key])}
+            require(told[name], known, how, f" in {name}")
         return told
 
-    def _prior(self, case: Case) -> np.ndarray | None:
+    def _prior(self, case: Case, head: np.ndarray) -> np.ndarray | None:
         location = self.settings.location
         if location == "alike":
             return None
         if location == "uniform":
             return np.ones(case.image.shape[1:])
-        return self._map(case.record.entry.get(location) or location, case, "prior map")[0]
+        file = case.record.entry.get(location) or location
+        chances = self._map(file, "prior map")
+        if chances.min() < 0:
+            raise ConSinGANError(f"prior map {Path(file).name} has values below 0: give chances of 0 or more.")
+        prior = chances_on_grid(chances, case.image)
+        if not prior[head].any():
+            raise ConSinGANError(
+                f"prior map {Path(file).name} is 0 all over {case.record.name}: give one in that space."
+            )
+        return prior
 
     def _brain(self, case: Case) -> np.ndarray | None:
-        path = case.record.entry.get(self.settings.brain) if self.settings.brain else None
-        return None if path is None else self._map(path, case, f"brain mask of {case.record.name}") > 0.5
+        if not self.settings.brain:
+            return None
+        what, file = f"brain mask of {case.record.name}", case.record.entry.get(self.settings.brain)
+        if file is None:
+            raise ConSinGANError(f"{what} is missing: name it in the data set, under the key {self.settings.brain!r}.")
+        brain = self._map(file, what)
+        inside = chances_on_grid(wrap_like(as_array(brain) > 0.5, brain), case.image) > 0.5
+        if not inside.any():
+            raise ConSinGANError(f"{what}, {Path(file).name}, marks nothing of it: give one in the scan's space.")
+        return inside[None]
 
-    def _map(self, path: str, case: Case, name: str) -> np.ndarray:
-        """A map that belongs to a scan or to all, on the grid of one."""
-        return as_array(to_host_grid(load_scan(self.scans.root / path, name=name), case.image))
+    def _map(self, path: str, name: str) -> MetaTensor:
+        """A map that belongs to a scan or to all."""
+        return load_scan(self.scans.root / path, name=name)

@@ -24,7 +24,7 @@ from monai_consingan.methods import BlendSettings
 from monai_consingan.models.hosts import HostModels
 from monai_consingan.models.model import TrainedModel, dims_to_train
 from monai_consingan.workflows.augmentation.case import Case, Refusal, refused
-from monai_consingan.workflows.augmentation.plan import ScanTask, leaks, seen_scans
+from monai_consingan.workflows.augmentation.plan import ScanTask
 from monai_consingan.workflows.augmentation.survey import ScanSurvey
 from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet, load_files, load_lesions
 from monai_consingan.workflows.outputs import versions
@@ -66,7 +66,7 @@ class CaseMaker(ABC, Generic[Settings]):
         """The scans of the data set that the model for all hosts has seen, or that from which theirs start."""
         start = None if self.models is None else self.models.start
         given = start if self.cohort is None else self.cohort[0]
-        return [] if given is None else seen_scans(given, self.scans)
+        return [] if given is None else self.scans.with_files(given.sources)
 
     def make(self, task: ScanTask, folder: Path) -> dict[str, Any]:
         """Make a synthetic scan.
@@ -202,7 +202,7 @@ class CaseMaker(ABC, Generic[Settings]):
         )
         if self.models is None:
             return case
-        case.warnings += leaks(self._seen, self.scans, [record.fold])
+        case.warnings += self.scans.leaks(self._seen, [record.fold])
         if self.cohort is None:
             lesions = wrap_like((numbers > 0)[None].astype(np.uint8), image)
             try:

@@ -46,7 +46,6 @@ class Lesion:
             above 0, as after a z-score.
         level: intensity of the tissue around it, as placement compares it with hosts.
         lead: number of the sequence in which all this was measured.
-        seams: of several sequences the seam in each; ``None`` where it cannot be measured.
         serves: of a lesion of a bank, the folds whose scans may get it; ``None`` of a scan's own lesion.
     """
 
@@ -61,7 +60,6 @@ class Lesion:
     level: float = 0.0
     contrast: float | None = None
     lead: int = 0
-    seams: tuple[float | None, ...] = ()
     serves: tuple[int | None, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -97,9 +95,9 @@ class ScanSurvey:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ScanSurvey:
         """The survey that :py:meth:`as_dict` gave."""
-        lesions = (Lesion(**{**lesion, "seams": tuple(lesion["seams"])}) for lesion in values["lesions"])
+        lesions = tuple(Lesion(**lesion) for lesion in values["lesions"])
         several = {key: tuple(values[key]) for key in ("more_sha256", "sequences")}
-        return cls(**{**values, **several, "lesions": tuple(lesions)})
+        return cls(**{**values, **several, "lesions": lesions})
 
 
 def survey_scan(
@@ -164,8 +162,6 @@ def survey_scan(
         border, cnr, value = told
         level = level_around(channels[best], inside, spacing=mm, axis=axis, room=rooms[best])
         about: dict[str, Any] = {"seam": border, "cnr": cnr, "value": value, "level": level, "lead": best}
-        if len(names) > 1:
-            about["seams"] = tuple(None if isinstance(other, str) else other[0] for other in found)
         with suppress(ConSinGANError):
             about["contrast"] = contrast(case.of_sequence(best), part=inside & (labels == value))
         lesions.append(Lesion(record.name, number, volume, diameter, size_class(diameter), **about))
@@ -206,16 +202,3 @@ def _stands_out(case: Surroundings, labels: np.ndarray) -> tuple[float, int]:
 def size_class(diameter: float) -> str:
     """The class of a diameter in mm."""
     return next(name for name, (low, high) in SIZE_CLASSES.items() if low <= diameter < high)
-
-
-def seam_range(lesions: Iterable[Lesion], margin: float, channel: int | None = None) -> tuple[float, float]:
-    """The seams that a result may have: the range of those of real lesions, widened by a factor to both sides.
-
-    Args:
-        lesions: the real lesions.
-        margin: the factor.
-        channel: the sequence, by its number; ``None`` for the one that each was measured in.
-    """
-    seams = [lesion.seam if channel is None else lesion.seams[channel] for lesion in lesions]
-    known = [found for found in seams if found is not None]
-    return (min(known) / margin, max(known) * margin) if known else (0.0, math.inf)

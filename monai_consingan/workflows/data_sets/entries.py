@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from monai_consingan.data import told_apart
+from monai_consingan.data import in_common, told_apart
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
@@ -98,13 +98,16 @@ def listed_names(table: Any) -> tuple[str, ...]:
 def name_records(records: Sequence[ScanRecord]) -> tuple[ScanRecord, ...]:
     """Give every scan a name of its own.
 
-    A name that is there already is kept. Else it is that of the file; where several scans have the same, all but the
-    first get a number. Names of folders and of DICOM files, which may be those of people, are left out.
+    A name that is there already is kept. Else it is that of the file, or what those of its sequences have in common;
+    where several scans have the same, all but the first get a number. Names of folders and of DICOM files, which may be
+    those of people, are left out.
     """
     names = []
     for number, record in enumerate(records):
         instead = f"scan-{number:04d}"
-        stem = record.name or (instead if _is_dicom(record.image) else _STEM.sub("", record.image.name))
+        common = in_common(record.images) if record.more else None
+        file = _STEM.sub("", record.image.name) if common is None else common
+        stem = record.name or (instead if _is_dicom(record.image) else file)
         names.append(safe_name(stem, instead))
     return tuple(replace(record, name=name) for record, name in zip(records, unique_names(names), strict=True))
 

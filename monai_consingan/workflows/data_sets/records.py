@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
-from monai_consingan.data import SequenceFiles, Stored, load_label, read_sequences
+from monai_consingan.data import SequenceFiles, Stored, file_sha256, load_label, read_sequences
 from monai_consingan.data.lesions import number_lesions
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import real_path
@@ -113,6 +113,31 @@ class ScanSet:
         folds = sorted({r.fold for r in self.of("training")}, key=lambda fold: -1 if fold is None else fold)
         made_of = list(made_of)
         return tuple(fold for fold in folds if all(r.split == "training" and r.fold == fold for r in made_of))
+
+    def with_files(self, hashes: Collection[str]) -> list[ScanRecord]:
+        """The scans of which a file has one of some SHA-256 hashes, as a model has those that it was trained on."""
+        return [r for r in self.records if hashes and any(file_sha256(path) in hashes for path in r.images)]
+
+    def leaks(self, seen: Sequence[ScanRecord], folds: Iterable[int | None]) -> list[str]:
+        """What to warn of when a model redraws synthetic scans of some folds.
+
+        Args:
+            seen: the scans that the model was trained on.
+            folds: the folds of the synthetic scans; ``None`` stands for scans without one.
+
+        Returns:
+            One sentence, or none.
+        """
+        served = self.served(seen)
+        unserved = [fold for fold in dict.fromkeys(folds) if fold not in served]
+        if not unserved:
+            return []
+        told = ", ".join("without a fold" if fold is None else f"of fold {fold}" for fold in unserved)
+        return [
+            f"The model was trained on {len(seen)} scans of this data set, some of which are validated or tested with "
+            f"where synthetic scans {told} are trained on, so it carries them into that training: take a model of "
+            "other scans."
+        ]
 
 
 def without_paths(text: str, records: Iterable[ScanRecord]) -> str:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
+from scipy import ndimage
 
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.workflows.augmentation import AugmentSettings
@@ -20,6 +25,12 @@ image, mask = sys.argv[1:]
 path = image.replace("/images/", "/labels/") if "/images/" in image else image.replace("image", "label")
 shutil.copy(path, mask)
 open(mask.rsplit("/", 1)[0] + "/calls", "a").write(image + "\\n")
+"""
+
+CORES = """
+import nibabel as nib, numpy as np
+label = nib.load(mask)
+nib.save(nib.Nifti1Image((np.asarray(label.dataobj) == 1).astype(np.uint8), label.affine), mask)
 """
 
 
@@ -56,6 +67,27 @@ def test_who_knows_the_label_finds_all(perfect: str, pair: Path, tmp_path: Path,
     assert (tmp_path / "out" / "masks" / "calls").read_text(
         encoding="utf-8"
     ).splitlines() == calls  # nothing is segmented again
+
+
+def test_oedema_is_no_part_of_a_lesion_by_its_labels(pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:
+    for entry in json.loads(pair.read_text(encoding="utf-8"))["training"]:
+        label = nib.load(entry["label"])
+        values = np.asarray(label.dataobj)
+        grown = ndimage.binary_dilation(values > 0, np.ones((5, 5, 1)))
+        name = Path(entry["image"]).name.replace("image", "label")
+        nib.save(nib.Nifti1Image(np.where(values > 0, 1, 2 * grown).astype(np.uint8), label.affine), tmp_path / name)
+        shutil.copy(entry["image"], tmp_path)
+    entries = [{"image": f"image{n}.nii.gz", "label": f"label{n}.nii.gz"} for n in range(2)]
+    pair.write_text(json.dumps({"training": entries}))
+    script = tmp_path / "cores.py"
+    script.write_text(PERFECT + CORES)
+    command = f"{sys.executable} {script} {{image}} {{mask}}"
+    settings = replace(quick, per_scan=1, lesion_labels=(1,))
+    report = challenge(command, pair, tmp_path / "out", settings=settings, twins=False, progress=False)
+    with (tmp_path / "out" / "inserted" / "manifest.csv").open() as file:
+        sizes = [float(row["diameter_mm"]) for row in csv.DictReader(file)]
+    assert report["inserted"]["all"]["all"]["dice"] > 0.99
+    assert [lesion["diameter_mm"] for lesion in report["lesions"]] == pytest.approx(sizes, rel=1e-5)
 
 
 def test_a_threshold_finds_what_is_bright(pair: Path, tmp_path: Path, quick: AugmentSettings) -> None:

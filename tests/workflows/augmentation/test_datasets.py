@@ -52,6 +52,9 @@ def test_names_are_unlike_and_those_of_dicom_are_numbers(tmp_path: Path) -> None
     images = ["a/t1.nii.gz", "b/t1.nii.gz", "DOE^JANE", "x/ROE.dcm", "c c/only one.nii"]
     scans = read_scans(listed(tmp_path, training=[{"image": image} for image in images]))
     assert [record.name for record in scans.records] == ["t1", "t1_2", "scan-0002", "scan-0003", "only-one"]
+    images = [["a_t1.nii", "a_t2.nii"], ["b/t1.nii", "b/t2.nii"]]  # names are of all sequences, not the first
+    scans = read_scans(listed(tmp_path, training=[{"image": image} for image in images]))
+    assert [record.name for record in scans.records] == ["a", "scan-0001"]
     scans = read_scans(listed(tmp_path, training=[{"image": "a/t1.nii.gz", "case": "p/1"}] * 2))
     assert [record.name for record in scans.records] == ["p-1", "p-1_2"]
 

@@ -15,7 +15,7 @@ from monai_consingan.errors import ConSinGANError
 from monai_consingan.metrics import Surroundings, contrast, contrast_to_noise, seam
 from monai_consingan.workflows.augmentation import read_scans
 from monai_consingan.workflows.augmentation.donors import read_lesion
-from monai_consingan.workflows.augmentation.survey import ScanSurvey, seam_range, survey_scan
+from monai_consingan.workflows.augmentation.survey import ScanSurvey, survey_scan
 from monai_consingan.workflows.data_sets.records import load_pair
 
 
@@ -108,10 +108,3 @@ def test_a_scan_that_cannot_be_read_is_named(data_set: Path, tmp_path: Path) -> 
     record = replace(read_scans(data_set).records[0], image=tmp_path / "bad.nii.gz")
     with pytest.raises(ConSinGANError, match=r"scan image0 .*bad\.nii\.gz"):
         survey_scan(record)
-
-
-def test_range_of_seams(data_set: Path) -> None:
-    lesion = survey_scan(read_scans(data_set).records[0]).lesions[0]
-    several = [replace(lesion, seam=value) for value in (3.0, 2.0, 6.0)]
-    assert seam_range(several, 2.0) == (1.0, 12.0)
-    assert seam_range([], 2.0) == (0.0, np.inf)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -35,11 +34,12 @@ def space_lesions(volumes: Sequence[Volume], *, per_pair: int, seed: int) -> Ite
             near = np.argwhere(away <= REACH) - SIDE // 2
             around = (away > 2) & (away <= REACH) & (image != 0).all(axis=0)
             there = standing_of(donor, image, around)
-            options = [partial(crop_of, host, healthy_place(host, near, random)) for _ in range(_PLACES)]
+            places = [healthy_place(host, near, random) for _ in range(_PLACES)]
             ring = (away > 2) & (away <= REACH)
-            differences = [float(np.abs(standing_of(host, part(SIDE), ring) - there).sum()) for part in options]
-            diameter = float((6 * lesion.sum() / np.pi) ** (1 / 3))
-            yield SpacePaste((host.name, donor.name), options[int(np.argmin(differences))], image, lesion, diameter)
+            place = min(
+                places, key=lambda one: float(np.abs(standing_of(host, crop_of(host, one), ring) - there).sum())
+            )
+            yield SpacePaste((host.name, donor.name), host, place, image, lesion)
 
 
 def _shrunk(donor: Volume, diameter: float) -> tuple[np.ndarray, np.ndarray]:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from _kept import kept
-from _null_pastes_space import SIDE, SpacePaste
+from _null_pastes_space import SIDE, SpacePaste, crop_of
 from monai.data import MetaTensor
 
 from monai_consingan.arrays import as_array
 from monai_consingan.data import IntensityScale
+from monai_consingan.inferers import ConSinGANRegionInferer
 from monai_consingan.methods import INSERTION_METHODS, BlendSettings
 from monai_consingan.models import ModelBank, TrainedModel
 from monai_consingan.models.model import ModelRequest
-from monai_consingan.models.redraw import Redrawing
+from monai_consingan.models.redraw import Redrawing, Redrawn
 from monai_consingan.settings import preset_settings
-from monai_consingan.transforms import PasteLesion
+from monai_consingan.transforms import BlendBack, LesionAlteration, PasteLesion
 
 _BOX = 48
 """Voxels of a side of the box that a network in space is trained on."""
@@ -40,7 +41,8 @@ class SpaceMethod:
         paste: options of :class:`monai_consingan.transforms.PasteLesion`.
         redrawn: where what a network redraws is used; None for no network.
         dims: spatial dims of the network.
-        there: whether the network is one of the very place, as ``harmonize`` trains it, instead of one for the host.
+        there: whether the network is one of the very place, as ``harmonize`` trains it, instead of one of the host.
+        network: another method whose network of the very place is used, as far as its box reaches.
         like: another method: the change is made weaker until as much is left of the paste; None to leave it.
     """
 
@@ -48,6 +50,7 @@ class SpaceMethod:
     redrawn: BlendSettings | None = None
     dims: int = 3
     there: bool = False
+    network: str | None = None
     like: str | None = None
 
 
@@ -68,35 +71,41 @@ METHODS: dict[str, SpaceMethod] = {
         {"blend": "tissue", "match": "gain"}, INSERTION_METHODS["tissue-consingan"].redrawn, dims=2
     ),
     "consingan at the place": SpaceMethod({"match": "scale"}, INSERTION_METHODS["consingan"].redrawn, there=True),
+    "consingan in the box": SpaceMethod(
+        {"match": "scale"},
+        INSERTION_METHODS["consingan"].redrawn,
+        there=True,
+        network="tissue-consingan at the place",
+    ),
     "consingan by slices": SpaceMethod({"match": "scale"}, INSERTION_METHODS["consingan"].redrawn, dims=2),
 }
-"""Methods by name; the last two are the published one."""
+"""Methods by name; the last three are the published one."""
 NETWORK_FREE = tuple(name for name, method in METHODS.items() if method.redrawn is None)
 """Those that train nothing."""
 
 
 @dataclass(frozen=True)
 class SpaceModels:
-    """Networks of hosts, each of one crop, trained when first asked for and kept in a bank.
+    """Networks of hosts and of places, trained when first asked for and kept in a bank.
 
     Args:
         folder: the bank's.
         seed: seed of the trainings.
-        crops: of every host by name, (C, SIDE, SIDE, SIDE).
+        cases: all pastes: the first of a host, or of a place, is the one that its network is trained for.
     """
 
     folder: Path
     seed: int = 0
-    crops: Mapping[str, np.ndarray] = field(default_factory=dict)
+    cases: Sequence[SpacePaste] = ()
 
-    @classmethod
-    def of_cases(cls, cases: Sequence[SpacePaste], folder: Path, seed: int) -> SpaceModels:
-        """Networks of the first crop of every host."""
-        return cls(folder, seed, {case.pair[0]: case.host for case in reversed(cases)})
+    def first(self, case: SpacePaste, there: bool) -> SpacePaste:
+        """The first paste into the same host, or at the very place."""
+        same = (one for one in self.cases if one.pair[0] == case.pair[0])
+        return next(one for one in same if not there or np.array_equal(one.place, case.place))
 
-    def get(self, host: str, dims: int) -> TrainedModel:
-        """The network of a host: of the box in the middle of its crop, or of slices all over it (preset ``quick``)."""
-        crop = torch.as_tensor(self.crops[host], dtype=torch.float32)
+    def get(self, case: SpacePaste, dims: int) -> TrainedModel:
+        """The network of a host: of the box in the middle of a crop, or of slices all over it (preset ``quick``)."""
+        crop = torch.as_tensor(self.first(case, there=False).host, dtype=torch.float32)
         start = (SIDE - _BOX) // 2
         box = slice(start, start + _BOX)
         images = crop[:, box, box, box][None] if dims == 3 else crop[..., _SLICES].permute(3, 0, 1, 2)
@@ -104,15 +113,27 @@ class SpaceModels:
         settings = preset_settings("quick", "harmonization", spatial_dims=dims)
         return ModelBank(self.folder).model_for(scaled.contiguous(), settings, seed=self.seed)
 
-    def redrawn_there(self, case: SpacePaste, pasted: np.ndarray, where: BlendSettings) -> np.ndarray:
-        """A paste redrawn by a network of its very place, with the settings and the box of ``harmonize --dims 3``."""
-        host = case.around(_WIDE)
-        naive, mask = host.copy(), np.zeros((1, *host.shape[1:]), np.uint8)
-        naive[_MIDDLE], mask[_MIDDLE] = pasted, case.mask
-        asked = ModelRequest(blend=where, bank=self.folder)
-        redrawing = Redrawing.chosen("harmonization", where, asked, 3, seed=self.seed)
-        parts = (MetaTensor(part, affine=torch.eye(4)) for part in (naive, mask, host))
-        return np.ascontiguousarray(as_array(redrawing(*parts, axis=2).image)[_MIDDLE])
+    def redrawn_there(self, case: SpacePaste, method: SpaceMethod, where: BlendSettings) -> np.ndarray:
+        """A paste redrawn by the network of its very place, as ``harmonize --dims 3`` does, where a method uses it."""
+        first, parts = self.first(case, there=True), _in_wide(case, method.paste)
+        if method.network is not None:
+            other = METHODS[method.network]
+            made = self._trained(_in_wide(first, other.paste), other.redrawn or where)
+            inferer = ConSinGANRegionInferer("harmonization", None, level_mm=where.level_mm, dims=3)
+            full = inferer.redraw(parts[0], made.model.generator, made.region, made.scale)
+            alter = LesionAlteration(where.mode, where.dilation_mm, where.softness_mm, dims=3)
+            image = BlendBack()(parts[0], full, alter(parts[1], parts[0], parts[2]).weight)
+        elif first is case:
+            image = self._trained(parts, where).image
+        else:
+            model = self._trained(_in_wide(first, method.paste), where).model
+            image = Redrawing(model.settings, where, model)(*parts, axis=2).image
+        return np.ascontiguousarray(as_array(image)[_MIDDLE])
+
+    def _trained(self, parts: tuple[MetaTensor, ...], where: BlendSettings) -> Redrawn:
+        """What ``harmonize --dims 3`` makes of a paste by a network of its own."""
+        redrawing = Redrawing.chosen("harmonization", where, ModelRequest(bank=self.folder), 3, seed=self.seed)
+        return redrawing(*parts, axis=2)
 
 
 def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) -> np.ndarray:
@@ -121,27 +142,47 @@ def result_of(name: str, case: SpacePaste, folder: Path, models: SpaceModels) ->
 
     def made() -> np.ndarray:
         """The image with the paste."""
-        host, tissue = (MetaTensor(part, affine=torch.eye(4)) for part in (case.host, case.tissue))
-        mask = MetaTensor(np.uint8(case.mask)[None], affine=torch.eye(4))
-        pasted = PasteLesion(**method.paste)(host, tissue, mask)
+        if method.redrawn is not None and method.there:
+            return models.redrawn_there(case, method, method.redrawn)
+        pasted = _pasted(case, method.paste)
         if method.like is not None:
-            shares = (share_left(result_of(method.like, case, folder, models), case), share_left(pasted.image, case))
-            return _weaker(as_array(pasted.image), case.host, *shares)
+            shares = (share_left(result_of(method.like, case, folder, models), case), share_left(pasted, case))
+            return _weaker(as_array(pasted), case.host, *shares)
         if method.redrawn is None:
-            return as_array(pasted.image)
-        if method.there:
-            return models.redrawn_there(case, as_array(pasted.image), method.redrawn)
-        model = models.get(case.pair[0], method.dims)
-        redrawing = Redrawing(model.settings, method.redrawn, model)
-        return as_array(redrawing(pasted.image, mask, host, axis=2).image)
+            return as_array(pasted)
+        model = models.get(case, method.dims)
+        mask, host = _as_scan(np.uint8(case.mask)[None]), _as_scan(case.host)
+        return as_array(Redrawing(model.settings, method.redrawn, model)(pasted, mask, host, axis=2).image)
 
     what: Any = method.paste
+    of = [case.host, case.tissue, case.mask]
     if method.like is not None:
         what = method.paste, METHODS[method.like].paste
     elif method.redrawn is not None:
-        seen = case.around(_WIDE) if method.there else models.crops[case.pair[0]]
-        what = method, models.seed, seen.sum()
-    return kept(folder, what, (case.host, case.tissue, case.mask), made)
+        what = method, models.seed
+        first = models.first(case, method.there)
+        of += [crop_of(first.scan, first.place, _WIDE), first.tissue, first.mask]
+    return kept(folder, what, of, made)
+
+
+def _in_wide(case: SpacePaste, paste: Mapping[str, Any]) -> tuple[MetaTensor, ...]:
+    """A paste, its mask and the host, farther around than the case's crop."""
+    host = crop_of(case.scan, case.place, _WIDE)
+    naive, mask = host.copy(), np.zeros((1, *host.shape[1:]), np.uint8)
+    naive[_MIDDLE], mask[_MIDDLE] = as_array(_pasted(case, paste)), case.mask
+    return _as_scan(naive), _as_scan(mask), _as_scan(host)
+
+
+def _pasted(case: SpacePaste, paste: Mapping[str, Any]) -> MetaTensor:
+    """A case before any network."""
+    parts = map(_as_scan, (case.host, case.tissue, np.uint8(case.mask)[None]))
+    image: MetaTensor = PasteLesion(**paste)(*parts).image
+    return image
+
+
+def _as_scan(array: np.ndarray) -> MetaTensor:
+    """An array in voxels of 1 mm."""
+    return MetaTensor(array, affine=torch.eye(4))
 
 
 def share_left(image: Any, case: SpacePaste) -> np.ndarray:

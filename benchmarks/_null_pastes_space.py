@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import permutations
+from functools import cached_property
 
 import numpy as np
 from _lesion_shapes import largest, random_of
@@ -30,53 +29,76 @@ class SpacePaste:
 
     Args:
         pair: names of host and donor.
-        around: the host about the place as a crop of so many voxels' side, (C, side, side, side), float32.
-        tissue: the donor, of the same shape, moved so that what is to be pasted lies where it goes.
-        mask: where it goes, in the middle, boolean.
-        diameter_mm: of a ball of its volume.
+        scan: the host.
+        place: the voxel of it that is pasted about.
+        tissue: a crop of the donor, moved so that what is to be pasted lies where it goes, (C, SIDE, SIDE, SIDE).
+        mask: where it goes, in the middle, boolean, (SIDE, SIDE, SIDE).
     """
 
     pair: tuple[str, str]
-    around: Callable[[int], np.ndarray]
+    scan: Volume
+    place: np.ndarray
     tissue: np.ndarray
     mask: np.ndarray
-    diameter_mm: float
 
     @cached_property
     def host(self) -> np.ndarray:
-        """The host's crop, (C, SIDE, SIDE, SIDE), float32."""
-        return self.around(SIDE)
+        """The host's crop, of the tissue's shape, float32."""
+        return crop_of(self.scan, self.place)
 
 
 def space_pastes(
-    volumes: Sequence[Volume], *, per_pair: int, seed: int, donors: int | None = None
+    volumes: Sequence[Volume], *, per_pair: int, seed: int, donors: int | None = None, one_place: bool = False
 ) -> Iterator[SpacePaste]:
-    """Pastes for every ordered pair of patients, or of so many donors for every host: those that follow it in a circle.
+    """Pastes for every ordered pair of patients.
 
     The shape is that of a lesion of the donor's, turned, flipped, and scaled to a diameter drawn from 8 to 20 mm; it is
     put into a random place of healthy brain and filled with that of 8 random places of the donor whose surroundings are
     most like those of the host's place, by their means on the scale of each brain in all sequences.
+
+    Args:
+        volumes: two or more.
+        per_pair: pastes of a pair.
+        seed: decides everything.
+        donors: how many of the patients that follow a host in a circle are its donors, in that order; None for all.
+        one_place: whether all pastes of a host go where its first one does: shapes are drawn until one fits there.
     """
-    for (one, host), (other, donor) in permutations(enumerate(volumes), 2):
-        if donors is None or (other - one) % len(volumes) <= donors:
-            for number in range(per_pair):
-                yield _paste(host, donor, random_of(seed, "space", host.name, donor.name, number))
+    for number, host in enumerate(volumes):
+        following = [*volumes[number + 1 :], *volumes[:number]][:donors]
+        place = None
+        for donor in [other for other in volumes if other is not host] if donors is None else following:
+            for count in range(per_pair):
+                paste = _paste(host, donor, random_of(seed, "space", host.name, donor.name, count), place)
+                place = paste.place if one_place else None
+                yield paste
 
 
-def _paste(host: Volume, donor: Volume, random: np.random.Generator) -> SpacePaste:
-    diameter = float(random.uniform(*DIAMETERS_MM))
-    mask = np.zeros((SIDE,) * 3, bool)
-    shape = _shape(donor, diameter, random)
-    low = [(SIDE - n) // 2 for n in shape.shape]
-    mask[tuple(slice(a, a + n) for a, n in zip(low, shape.shape, strict=True))] = shape
+def _paste(host: Volume, donor: Volume, random: np.random.Generator, place: np.ndarray | None) -> SpacePaste:
+    mask, near = _drawn(host, donor, random, place)
+    where = healthy_place(host, near, random) if place is None else place
     away = ndimage.distance_transform_edt(~mask)
-    near = np.argwhere(away <= REACH) - SIDE // 2
     around = (away > 0) & (away <= REACH)
-    where = healthy_place(host, near, random)
     here = standing_of(host, crop_of(host, where), around)
     options = [crop_of(donor, healthy_place(donor, near, random)) for _ in range(_PLACES)]
     tissue = min(options, key=lambda part: float(np.abs(standing_of(donor, part, around) - here).sum()))
-    return SpacePaste((host.name, donor.name), partial(crop_of, host, where), tissue, mask, diameter)
+    return SpacePaste((host.name, donor.name), host, where, tissue, mask)
+
+
+def _drawn(
+    host: Volume, donor: Volume, random: np.random.Generator, place: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A mask of random size in the middle of a crop, in the shape of a lesion of the donor's, and the voxels around it
+    that have to be healthy, from the middle; if a place is given, one that fits there.
+    """
+    for _ in range(_TRIES):
+        shape = _shape(donor, float(random.uniform(*DIAMETERS_MM)), random)
+        mask = np.zeros((SIDE,) * 3, bool)
+        low = [(SIDE - n) // 2 for n in shape.shape]
+        mask[tuple(slice(a, a + n) for a, n in zip(low, shape.shape, strict=True))] = shape
+        near = np.argwhere(ndimage.distance_transform_edt(~mask) <= REACH) - SIDE // 2
+        if place is None or _is_healthy(host, place, near):
+            return mask, near
+    raise ConSinGANError(f"No lesion of {donor.name} fits the place {place} of {host.name}: leave one out.")
 
 
 def _shape(donor: Volume, diameter: float, random: np.random.Generator) -> np.ndarray:
@@ -98,15 +120,22 @@ def _shape(donor: Volume, diameter: float, random: np.random.Generator) -> np.nd
 def healthy_place(volume: Volume, near: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A random voxel of healthy brain around which all of ``near`` is healthy too."""
     voxels = np.argwhere(volume.healthy)
-    low, high = near.min(axis=0), near.max(axis=0)
     ends = near[random.permutation(len(near))]
     for _ in range(_TRIES):
         centre = voxels[random.integers(len(voxels))]
-        if (centre + low < 0).any() or (centre + high >= volume.healthy.shape).any():
-            continue
-        if volume.healthy[tuple((centre + ends[:64]).T)].all() and volume.healthy[tuple((centre + ends).T)].all():
+        if _is_healthy(volume, centre, ends):
             return np.asarray(centre)
     raise ConSinGANError(f"There is no healthy place of this size in {volume.name}: leave it out.")
+
+
+def _is_healthy(volume: Volume, centre: np.ndarray, near: np.ndarray) -> bool:
+    """Whether all of ``near`` about a voxel is healthy brain."""
+    for part in (near[:64], near):
+        where = centre + part
+        outside = (where < 0) | (where >= volume.healthy.shape)
+        if outside.any() or not volume.healthy[tuple(where.T)].all():
+            return False
+    return True
 
 
 def crop_of(volume: Volume, centre: np.ndarray, side: int = SIDE) -> np.ndarray:

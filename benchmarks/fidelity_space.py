@@ -57,7 +57,7 @@ def main() -> None:
 
 def rows_of(name: str, cases: list[SpacePaste], cache: Path, seed: int) -> list[dict[str, Any]]:
     """For each sequence the shares of lesions that are within 15%, with intervals over pairs, and the median size."""
-    models = SpaceModels.of_cases(cases, cache / "models", seed)
+    models = SpaceModels(cache / "models", seed, cases)
     found = [shares(case, result_of(name, case, cache, models)) for case in cases]
     pairs = ["/".join(sorted(case.pair)) for case in cases]
     rows = []

@@ -5,8 +5,8 @@ directions, those in plane and those through plane; with ``--cnn`` also a small 
 ``python benchmarks/seam_null_space.py [--data FOLDER] [--sequences t1ce flair ...] [--cnn]``
 
 Methods with a network train one for every host (``--methods tissue-consingan``) or, as ``harmonize`` does, one for
-every paste (``--methods "tissue-consingan at the place"``: minutes each). Networks and results are kept in a folder
-(``--cache``), from which a killed run goes on. Needs scikit-learn.
+every place (``--methods "tissue-consingan at the place"``: minutes each; with ``--one-place`` a host has one place).
+They and results are kept in a folder (``--cache``), from which a killed run goes on. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def measure(
         return auc_interval([np.where(counts, scores, np.nan)], truth, pairs, seed=seed)
 
     plain = cubes([case.host for case in cases]) if cnn else []
-    models = SpaceModels.of_cases(cases, cache / "models", seed)
+    models = SpaceModels(cache / "models", seed, cases)
     rows = []
     for name in names:
         images = [result_of(name, case, cache, models) for case in cases]
@@ -106,13 +106,15 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(NETWORK_FREE), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--per-pair", type=int, default=6, help="pastes for an ordered pair of patients (default 6)")
     parser.add_argument("--donors", type=int, help="of every host, those that follow it in a circle (default: all)")
+    parser.add_argument("--limit", type=int, help="only so many pastes, host after host (default: all)")
+    parser.add_argument("--one-place", action="store_true", help="all pastes of a host go where its first one does")
     parser.add_argument("--cnn", action="store_true", help="also a small network in space on cubes of the border")
     arguments = parser.parse_args()
     patients_of("seam_null_space", arguments.data, forest=True)
     with in_a_sentence("seam_null_space"):
         volumes = read_volumes(arguments.data, arguments.sequences, arguments.patients)
-        chosen = {name: getattr(arguments, name) for name in ("per_pair", "seed", "donors")}
-        cases = list(space_pastes(volumes, **chosen))
+        chosen = {name: getattr(arguments, name) for name in ("per_pair", "seed", "donors", "one_place")}
+        cases = list(space_pastes(volumes, **chosen))[: arguments.limit]
         shared = (arguments.cache, arguments.seed, arguments.judged, arguments.cnn)
         rows = measure(cases, arguments.methods, arguments.sequences, *shared)
     printed = [

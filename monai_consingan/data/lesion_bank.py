@@ -157,9 +157,11 @@ class LesionBank:
         else:
             found = [told for told in self.lesions if told["number"] == lesion]
             if not found:
-                raise ConSinGANError(
-                    f"lesion is {lesion}, but bank {self.folder} has {len(self.lesions)}: give a number from 1."
-                )
+                all_of_them = [told["number"] for told in self.whole["lesions"]]
+                why = f"was rejected in bank {self.folder}: give another number"
+                if lesion not in all_of_them:
+                    why = f"is not in bank {self.folder}: give a number from 1 to {max(all_of_them)}"
+                raise ConSinGANError(f"lesion {lesion} {why}.")
             chosen = found[0]
         self.load(chosen)
         paths = {_part(path): self.folder / path for path in chosen["files"]}

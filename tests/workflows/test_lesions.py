@@ -238,6 +238,12 @@ def test_rejected_lesions_leave_the_bank_and_can_come_back(data_set: Path, tmp_p
     assert (kept["accepted"], len(kept["rejected_lesions"]), len(kept["not_decided"])) == (1, 1, 1)
     assert [told["number"] for told in LesionBank(bank).lesions] == [1, 3]
     assert len(load_bank(bank)) == 2
+    for number, why in (
+        (2, "was rejected in bank .*: give another"),
+        (4, "is not in bank .*: give a number from 1 to 3"),
+    ):
+        with pytest.raises(ConSinGANError, match=f"lesion {number} {why}"):
+            LesionBank(bank).chosen(number)
     assert {name for name, content in _bytes(bank).items() if content != whole[name]} == {"bank.json"}
     again = keep_lesions(bank, _decided(bank, "unsure", "accept", "accept"))
     assert [told["number"] for told in again["left_out"]] == [1]
@@ -374,7 +380,7 @@ def test_harmonize_takes_a_lesion_of_a_bank(data_set: Path, tmp_path: Path) -> N
     label = np.asarray(nib.load(tmp_path / "out" / "label.nii.gz").dataobj)
     assert label.sum() == pytest.approx(index["lesions"][1]["volume_mm3"], rel=0.05)
     for source, why in (
-        (LesionSource(host, tmp_path / "bank", lesion=3), "has 2: give a number"),
+        (LesionSource(host, tmp_path / "bank", lesion=3), "is not in bank .*: give a number from 1 to 2"),
         (LesionSource(host, tmp_path / "bank", host), "leave donor_label out"),
         (LesionSource(host, host), "has no label"),
     ):

@@ -19,6 +19,8 @@ _MOST = 100.0
 _LEAST_SHELL = 4  # voxels that the outermost shell has at least
 _SMOOTH_MM = 1.0  # standard deviation of the gaussian that takes the steps of voxels from distances
 _FAR = 3.0  # standard deviations at which it ends
+BLUR_MM = _FAR * _SMOOTH_MM
+"""How far beyond its reach a mean of :class:`Shells` hangs on distances."""
 _UNSEEN, _SEEN = 1.25, 2.5  # spreads of the host's tissue by which a source differs that is no lesion, or is one
 _ROUNDS = 6  # of finding the means of parts with soft edges, after which those of thin ones are there too
 
@@ -213,7 +215,7 @@ class Shells:
 
     def __init__(self, depths: Depths, mm: Sequence[float], reach_mm: float, known: np.ndarray | bool = True) -> None:
         mask, _, depth, around = depths
-        half, far = 0.5 * min(mm), reach_mm + _FAR * _SMOOTH_MM
+        half, far = 0.5 * min(mm), reach_mm + BLUR_MM
         used, box = mask | ((around <= reach_mm) & known), reach_box(mask, mm, far)
         inward = np.where(mask[box], depth[box] - half, half - np.minimum(around[box], far))
         inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used[box]]

@@ -13,13 +13,13 @@ from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box, depth_inside, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.bands import CUT, alike, as_strong, without_fine
-from monai_consingan.transforms.insertion.border import Depths, Shells, faded_profile, seam_cut, stands_out
+from monai_consingan.transforms.insertion.border import BLUR_MM, Depths, Shells, faded_profile, seam_cut, stands_out
 from monai_consingan.transforms.poisson import poisson_blend
 from monai_consingan.transforms.stiffness import Stiffness, bent
 from monai_consingan.transforms.whole_voxels import box_of
 
 _PRECISION = 1e-6  # of levels, far below the noise
-_TRUST = (1.0, 0.3, 0.1)  # in what is blended within the mask and around it, and in what only bends along with that
+_TRUST = (0.5, 0.15, 0.05)  # in what is blended within the mask and around it, and in what only bends along with that
 _SHALLOW = 0.25  # share of a mask's greatest depth that the seam may run within it: a small one has none to spare
 _SOFT = 0.5  # share of that depth by which a profile is softened at most, or nothing would be left of a small mask's
 
@@ -77,10 +77,10 @@ class TissueBlend:
     texture: float = 2.0
     ring_mm: float = 8.0
     keep_profile: bool = True
-    fade_in_space_mm: float = 4.5
+    fade_in_space_mm: float = 6.0
     inner_in_space_mm: float = 2.5
     soften_mm: float = 2.0
-    extend_mm: float = 4.0
+    extend_mm: float = 2.5
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -96,7 +96,7 @@ class TissueBlend:
     @property
     def near_mm(self) -> float:
         """How far from the mask distances to it count."""
-        return max(self.ring_mm, self.reach_mm)
+        return max(self.reach_mm, max(self.ring_mm, self.outer_mm + self.fade_in_space_mm) + BLUR_MM)
 
     @property
     def looks_mm(self) -> float:

@@ -287,7 +287,8 @@ def test_where_nothing_is_the_hosts_the_source_is_taken() -> None:
 
 def test_in_space_only_what_is_no_lesion_fades_within_the_mask(thick_slices: Callable[..., np.ndarray]) -> None:
     host, source, mask = _volumes(thick_slices, 2)
-    narrow = TissueBlend(fade_in_space_mm=3.0, inner_in_space_mm=0.0)
+    narrow = TissueBlend(fade_in_space_mm=3.0, inner_in_space_mm=0.0, extend_mm=5.5)
+    assert narrow.reach_mm == TissueBlend().reach_mm
     lesion = source + 90 * mask
     assert np.abs(TissueBlend()(host, lesion, mask) - narrow(host, lesion, mask))[mask].max() < 2
     border = distance_transform_edt(mask) + distance_transform_edt(~mask) <= 1.5

@@ -137,12 +137,11 @@ def _absolute(case: Case, number: int, folder: Path, required: Sequence[str]) ->
 
 def _name(cases: list[Case], main: str) -> None:
     """Give every case a safe name of its own: its ``case``, or that of its main file, or what those have in common."""
-
-    def named(files: list[Path]) -> str:
-        common = in_common(files) if len(files) > 1 else None
-        return public_name(files[0]).split(".")[0].strip("()").replace(" ", "_") if common is None else common
-
-    wanted = [str(case.get("case") or named(as_files(case[main]))) for case in cases]
+    wanted = []
+    for case in cases:
+        files = as_files(case[main])
+        common, first = in_common(files), public_name(files[0]).split(".")[0].strip("()").replace(" ", "_")
+        wanted.append(str(case.get("case") or (first if common is None else common)))
     names = [safe_name(name, f"case-{number:04d}") for number, name in enumerate(wanted)]
     for case, name in zip(cases, unique_names(names), strict=True):
         case["case"] = name

@@ -6,25 +6,21 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
 from monai_consingan.data import stack_keys
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.redrawing import HostQuestions
 
 
 class AsksOfHost(Protocol):
     """A transform that works on a crop with what it has asked about the whole host."""
 
-    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> Mapping[Hashable, Any]:
-        """What the transform has to know of a host.
-
-        Args:
-            host: (C, \\*spatial).
-            label: its lesions, (1, \\*spatial), or None.
-        """
+    def questions(self) -> HostQuestions:
+        """What it asks, apart from all else that it is."""
 
 
 class PrepareHostd(MapTransform):
@@ -75,7 +71,7 @@ class PrepareHostd(MapTransform):
         self.known_key = known_key
         self.spacing = spacing
         self.lead = lead
-        self.uses = tuple(one.questions() if hasattr(one, "questions") else one for one in uses)
+        self.uses = tuple(one.questions() for one in uses)
         self.label_key = label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -92,8 +88,8 @@ class PrepareHostd(MapTransform):
     def _facts(self, host: Any, label: Any) -> dict[Hashable, Any]:
         """What the transforms that follow have asked."""
         facts: dict[Hashable, Any] = {}
-        for transform in self.uses:
-            for fact, value in transform.of_host(host, label).items():
+        for questions in self.uses:
+            for fact, value in questions.of_host(host, label).items():
                 if facts.setdefault(fact, value) != value:
                     raise ConSinGANError(
                         f"Two of the transforms in uses have different answers to {fact}: prepare the host for each "

@@ -77,7 +77,7 @@ def named_model(models: RedrawingModels | None, host: Any, label: Any) -> dict[H
 
 @dataclass(frozen=True)
 class HostQuestions:
-    """What a random transform asks about a whole host (:class:`monai_consingan.transforms.PrepareHostd`).
+    """What a transform of lesions asks about a whole host (:class:`monai_consingan.transforms.PrepareHostd`).
 
     It holds nothing of chance, of donors or of a call, so that it is the same in every run: a data set that is kept on
     the disk is known by what its transforms are.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from monai.config import KeysCollection, NdarrayOrTensor
+from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
 
 from monai_consingan.arrays import as_array, given, images_and_label, wrap_like
@@ -213,12 +213,8 @@ class RandLesiond(RandomDictTransform):
         self.region_key = region_key
         self.known_key = known_key
 
-    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
-        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
-        return self.paste.of_host(host, label)
-
     def questions(self) -> HostQuestions:
-        """What is asked there, by itself."""
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
         return self.paste.questions()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

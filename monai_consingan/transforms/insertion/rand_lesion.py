@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -247,12 +247,8 @@ class RandLesion(RandRedrawnLesion):
         """The channel of a host that its head is found in."""
         return 0 if self.donors.lead is None else chosen_channel(sequence_names(img), self.donors.lead, "the host")
 
-    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
-        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
-        return self.questions().of_host(host, label)
-
     def questions(self) -> HostQuestions:
-        """What is asked there, by itself."""
+        """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
         return HostQuestions(self.models)
 
     def _model(self, host: NdarrayOrTensor, known: HostKnowledge) -> Any | None:

@@ -148,12 +148,8 @@ class RandLesionRemoval(RandRedrawnLesion):
         self.log["checks"] = self._checks(img, image, label, removed)
         return removed._replace(image=image)
 
-    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
-        """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
-        return self.questions().of_host(host, label)
-
     def questions(self) -> HostQuestions:
-        """What is asked there, by itself."""
+        """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
         return HostQuestions(self.models, self.remove)
 
     def _checks(self, host: Any, image: Any, label: Any, removed: RemovedLesion) -> dict[str, float | None]:
@@ -215,12 +211,8 @@ class RandLesionRemovald(RandomDictTransform):
         self.mask_key = mask_key
         self.known_key = known_key
 
-    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
-        """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
-        return self.remove.of_host(host, label)
-
     def questions(self) -> HostQuestions:
-        """What is asked there, by itself."""
+        """What to know of the whole host for a crop of it, see :class:`monai_consingan.transforms.PrepareHostd`."""
         return self.remove.questions()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -31,6 +31,7 @@ from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
 from monai_consingan.transforms.host_knowledge import HostKnowledge
+from monai_consingan.transforms.redrawing import HostQuestions
 from monai_consingan.transforms.removal.known import (
     check_in_head,
     found_plane,
@@ -277,9 +278,9 @@ class RemoveLesiond(MapTransform):
         self.lesion_labels = lesion_labels
         self.remove = RemoveLesion(**kwargs)
 
-    def of_host(self, host: NdarrayOrTensor, label: NdarrayOrTensor | None) -> dict[Hashable, Any]:
+    def questions(self) -> HostQuestions:
         """What to know of the whole host for a crop of it, see :class:`PrepareHostd`."""
-        return self.remove.of_host(host, label)
+        return HostQuestions(None, self.remove)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of ``data`` with the lesion removed."""

@@ -105,7 +105,7 @@ def name_records(records: Sequence[ScanRecord]) -> tuple[ScanRecord, ...]:
     names = []
     for number, record in enumerate(records):
         instead = f"scan-{number:04d}"
-        common = in_common(record.images) if record.more else None
+        common = in_common(record.images)
         file = _STEM.sub("", record.image.name) if common is None else common
         stem = record.name or (instead if _is_dicom(record.image) else file)
         names.append(safe_name(stem, instead))

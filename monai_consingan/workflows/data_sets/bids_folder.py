@@ -107,9 +107,11 @@ def _require_alike(kinds: Mapping[str, str], remedy: str) -> None:
     Raises:
         ConSinGANError: there are several.
     """
-    first = {kind: name for name, kind in reversed(kinds.items())}
+    first: dict[str, str] = {}
+    for name, kind in kinds.items():
+        first.setdefault(kind, name)
     if len(first) > 1:
-        (one, name), (other, another) = sorted(first.items(), key=lambda item: item[1])[:2]
+        (one, name), (other, another) = list(first.items())[:2]
         raise ConSinGANError(f"{name} has {one}, but {another} {other}, so they may not be of one kind: {remedy}.")
 
 

@@ -32,6 +32,7 @@ class HostCanvas(Canvas):
         known: what is known of the host.
         axis: the spatial axis perpendicular to the slices, to work slice by slice; None works in space.
         own: whether host and label may be written to.
+        mask: where lesions were put in before, uint8, (1, \\*spatial); None for nowhere. It is written to.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class HostCanvas(Canvas):
         known: HostKnowledge,
         axis: int | None = None,
         own: bool = False,
+        mask: np.ndarray | None = None,
     ) -> None:
         super().__init__(host, label, known.spacing, known.channels, own)
+        self.mask = self.mask if mask is None else mask
         self.known = known
         self.axis = axis
 

@@ -21,7 +21,9 @@ _LARGEST, _SMALLEST = 1e12, 1e-12
 """What single precision computes with safely: squares of values and of their differences, and sums of these."""
 
 
-def load_scan(path: str | Path | Stored, *, name: str = "image", out: np.ndarray | None = None) -> MetaTensor:
+def load_scan(
+    path: str | Path | Stored, *, name: str = "image", out: np.ndarray | None = None, allow_constant: bool = False
+) -> MetaTensor:
     """Read a grey MR scan.
 
     NIfTI, NRRD, MetaImage, DICOM (one file, or a folder with one series), PNG and JPEG are understood. A 2D image
@@ -32,6 +34,7 @@ def load_scan(path: str | Path | Stored, *, name: str = "image", out: np.ndarray
         path: the file, or the DICOM series' folder; or what :func:`monai_consingan.data.read_stored` read of it.
         name: what the scan is to the user ("host", "donor"), for errors.
         out: array for the values, float32 (\\*spatial), in the order of its axes; the tensor then shares it.
+        allow_constant: accept what is the same everywhere, as a brain mask of a crop may be.
 
     Returns:
         float32 tensor (1, \\*spatial) with the values that the file means (stored numbers scaled by its slope and
@@ -46,11 +49,11 @@ def load_scan(path: str | Path | Stored, *, name: str = "image", out: np.ndarray
     values = stored.values(out)
     _require_finite(stored.raw, f"{name} {path}")
     low, high = float(values.min()), float(values.max())
-    if low == high:
+    if low == high and not allow_constant:
         raise ConSinGANError(
             f"{name} {path} is constant (every voxel is {values.flat[0]:g}): give an image with content."
         )
-    if max(-low, high) > _LARGEST or high - low < _SMALLEST:
+    if max(-low, high) > _LARGEST or 0 < high - low < _SMALLEST:
         raise ConSinGANError(
             f"{name} {path} has values from {low:g} to {high:g}, too large or too close together to compute with: "
             "scale them, for example to 0 to 1000."

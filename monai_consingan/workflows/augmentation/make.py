@@ -280,4 +280,4 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     def _map(self, path: str, name: str) -> MetaTensor:
         """A map that belongs to a scan or to all."""
-        return load_scan(self.scans.root / path, name=name)
+        return load_scan(self.scans.root / path, name=name, allow_constant=True)

@@ -30,8 +30,13 @@ def as_array(values: Any) -> np.ndarray:
     return np.asarray(convert_to_numpy(values))
 
 
+def is_in_order(image: NdarrayOrTensor) -> bool:
+    """Whether an image's voxels lie in memory in the order of its axes; those of a crop do not."""
+    return bool(image.is_contiguous() if isinstance(image, torch.Tensor) else np.asarray(image).flags.c_contiguous)
+
+
 def in_order(image: NdarrayOrTensor) -> Any:
-    """An image whose voxels lie in memory in the order of its axes, as those of a crop do not: itself, or a copy.
+    """An image whose voxels lie in memory in the order of its axes (:func:`is_in_order`): itself, or a copy.
 
     Whatever :func:`as_array` then makes of it is no further copy.
     """

@@ -231,7 +231,8 @@ class RandLesiond(RandomDictTransform):
             region = None if self.region_key is None else data[self.region_key]
             host, known = stack_keys(data, keys), out.pop(self.known_key, None)
             before = None if self.mask_key is None else data.get(self.mask_key)
-            pasted = self.paste(host, data.get(self.label_key), region, known=known, mask=before)
+            own = len(keys) > 1  # which were copied into one
+            pasted = self.paste(host, data.get(self.label_key), region, known=known, mask=before, own=own)
             out |= unstack_keys(pasted.image, keys, [data[key] for key in keys])
             if len(keys) > 1:  # which have the metadata of their hosts
                 record_lesions(self.paste.log, [out[key] for key in keys])

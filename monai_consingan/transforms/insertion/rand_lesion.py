@@ -24,6 +24,7 @@ from monai_consingan.arrays import (
     check_spacing,
     in_order,
     int_range,
+    is_in_order,
     wrap_like,
 )
 from monai_consingan.data import sequence_names
@@ -200,6 +201,7 @@ class RandLesion(RandRedrawnLesion):
         randomize: bool = True,
         known: HostKnowledge | None = None,
         mask: NdarrayOrTensor | None = None,
+        own: bool = False,
     ) -> PastedLesion:
         """Put lesions in.
 
@@ -211,9 +213,11 @@ class RandLesion(RandRedrawnLesion):
             known: what is known of the host, or of a larger one of which this is a crop (:class:`HostKnowledge`);
                 ``region`` is then not looked at. None works it out, and keeps it for the last four hosts.
             mask: where other transforms have put lesions in before, (1, \\*spatial).
+            own: whether the host may be written to, as nobody else needs it as it is, which saves a copy.
 
         Returns:
-            Image, label (int16 when no label was given) and the mask of all new lesions, also of those put in before.
+            Image, label (int16 when no label was given) and the mask of all new lesions, also of those put in before;
+            where nothing is to be put in, image and label share their values with those given.
 
         Raises:
             ConSinGANError: image, label or region do not go together or hold NaN, a donor has other axes or channels,
@@ -222,17 +226,17 @@ class RandLesion(RandRedrawnLesion):
         if randomize:
             self.randomize()
         self.log = []
-        img = in_order(img)
+        own, img = own or not is_in_order(img), in_order(img)
         check_host(img, label, region, mask)
         before = np.zeros((1, *img.shape[1:]), np.uint8) if mask is None else as_mask(mask).astype(np.uint8)
         if not self._draws:
             labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label
-            image = img.clone() if isinstance(img, MetaTensor) else img
+            image = wrap_like(as_array(img), img)
             record_lesions([], [image])
             return PastedLesion(image, labels, wrap_like(before, img))
         host = self._known(known, img) or known_host(img, region, self.spacing, self.host_lead(img))
         model = self._model(img, host)
-        canvas = HostCanvas(img, label, host, self.axis, mask=before)
+        canvas = HostCanvas(img, label, host, self.axis, ("image",) if own else (), mask=before)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
             as_it_was = copy(canvas)

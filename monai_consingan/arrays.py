@@ -15,6 +15,7 @@ from monai.data.utils import affine_to_spacing
 from monai.utils import convert_to_dst_type, convert_to_numpy, ensure_tuple
 
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.grids import check_place
 from monai_consingan.gzipped import crc32
 
 
@@ -29,8 +30,13 @@ def as_array(values: Any) -> np.ndarray:
     return np.asarray(convert_to_numpy(values))
 
 
+def is_in_order(image: NdarrayOrTensor) -> bool:
+    """Whether an image's voxels lie in memory in the order of its axes; those of a crop do not."""
+    return bool(image.is_contiguous() if isinstance(image, torch.Tensor) else np.asarray(image).flags.c_contiguous)
+
+
 def in_order(image: NdarrayOrTensor) -> Any:
-    """An image whose voxels lie in memory in the order of its axes, as those of a crop do not: itself, or a copy.
+    """An image whose voxels lie in memory in the order of its axes (:func:`is_in_order`): itself, or a copy.
 
     Whatever :func:`as_array` then makes of it is no further copy.
     """
@@ -176,26 +182,28 @@ def check_image(image: Any, *, name: str = "image") -> None:
         raise ConSinGANError(f"{name} holds NaN or infinite values; give an image of finite numbers.")
 
 
-def check_host(image: Any, label: Any = None, region: Any = None) -> None:
-    """Refuse an image, its labels or a region in it that do not go together.
+def check_host(image: Any, label: Any = None, region: Any = None, mask: Any = None) -> None:
+    """Refuse an image, its labels or masks in it that do not go together.
 
     Args:
         image: (C, \\*spatial), 2D or 3D.
         label: labels on its grid, (1, \\*spatial), or None.
         region: a mask on its grid, (1, \\*spatial), or None.
+        mask: likewise.
 
     Raises:
-        ConSinGANError: for shapes that differ, or a value that is NaN or infinite.
+        ConSinGANError: for shapes or places that differ, or a value that is NaN or infinite.
     """
     check_image(image)
-    for name, mask in (("label", label), ("region", region)):
-        if mask is None:
+    for name, one in (("label", label), ("region", region), ("mask", mask)):
+        if one is None:
             continue
-        values, grid = as_array(mask), (1, *image.shape[1:])
+        values, grid = as_array(one), (1, *image.shape[1:])
         if values.shape != grid:
             raise ConSinGANError(
                 f"{name} has shape {values.shape} but the image {tuple(image.shape)}; give it as {grid}."
             )
+        check_place(one, image, name=name, other_name="the image")
         _check_mask(values, name)
 
 
@@ -239,16 +247,17 @@ def check_masks(
 
 
 def check_same_grid(data: Mapping[Hashable, Any], keys: Sequence[Hashable]) -> None:
-    """Refuse images that are to be changed alike, but are not of one spatial shape.
+    """Refuse images that are to be changed alike, but are not of one spatial shape, or lie elsewhere.
 
     Raises:
-        ConSinGANError: when the shapes differ; both are named.
+        ConSinGANError: when shapes or places differ; both are named.
     """
     first, shape = keys[0], tuple(data[keys[0]].shape)
     for key in keys:
         other = tuple(data[key].shape)
         if other[1:] != shape[1:]:
             raise ConSinGANError(f"{key} has shape {other} but {first} {shape}; give images of one spatial shape.")
+        check_place(data[key], data[first], name=str(key), other_name=str(first))
 
 
 def cast_values(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

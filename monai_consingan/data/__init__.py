@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monai_consingan.grids import same_grid
 from monai_consingan.tasks import stage_sizes
 
 from .cases import CASE_ITEMS, find_cases
@@ -14,11 +15,11 @@ from .packaged import BUNDLES, PackagedExample, bundle_folder, example
 from .pyramid import image_pyramid
 from .region import Region, roi_region, slice_region
 from .save import output_suffix, save_label_like, save_like
-from .scan import keep_labels, load_label, load_scan, same_grid
+from .scan import keep_labels, load_label, load_scan
 from .sequence_files import Files, SequenceFiles, as_files, read_sequences, save_sequences
 from .sequences import lead_channel, named_sequences, same_sequences, sequence_names, stack_sequences
 from .slices import check_slice, keep_slice, slice_axis, sliced_axis, slices_of, thick_slices, work_dims
-from .stacking import as_keys, stack_keys, unstack_keys
+from .stacking import as_keys, check_keys, stack_keys, unstack_keys
 from .stored import Stored, file_sha256, read_stored
 from .writer import HostGeometryWriter, case_file
 
@@ -37,6 +38,7 @@ __all__ = [
     "as_keys",
     "bundle_folder",
     "case_file",
+    "check_keys",
     "check_lesion",
     "check_slice",
     "example",

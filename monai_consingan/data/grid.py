@@ -13,10 +13,11 @@ from monai.utils import ImageMetaKey
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from monai_consingan.grids import same_grid
+
 from ..arrays import as_array
 from ..background import find_background
 from ..errors import ConSinGANError
-from .scan import same_grid
 
 ROUNDED_SHARE = 1e-4  # up to which a share of a voxel is there by rounding only
 _GRID_SHARE = 0.01  # by which voxels may be larger than others by rounding only

@@ -24,7 +24,8 @@ from .stored import Stored, file_format, read_stored
 
 Host: TypeAlias = "MetaTensor | str | Path | Stored"
 
-_DESCRIPTION = "synthetic, monai-consingan"
+DESCRIPTION = "synthetic, monai-consingan"
+"""What the header of every result says."""
 
 
 def output_suffix(host: Host) -> str:
@@ -74,7 +75,7 @@ def save_like(
     raw, chosen = _altered(path, values, stored, alteration)
     _check_suffix(path, stored)
     if stored.format == "picture":
-        _write_picture(path, _like_picture(raw, stored, chosen))
+        write_picture(path, _like_picture(raw, stored, chosen))
     else:
         _write_nifti(path, raw, stored, is_scan=True)
 
@@ -150,7 +151,7 @@ def save_label_like(
         )
     _check_suffix(path, stored)
     if stored.format == "picture":
-        _write_picture(path, whole.astype(fitting[0]).T)
+        write_picture(path, whole.astype(fitting[0]).T)
     else:
         voxels, box = np.zeros(whole.shape, fitting[0], order="F"), marked_box(whole > 0)  # as they lie in the file
         voxels[box] = whole[box]
@@ -253,7 +254,7 @@ def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, *, is_scan: bool =
             header[field] = b""
     if not is_scan:  # the display window of the host's scan does not suit a label
         header["cal_min"] = header["cal_max"] = 0
-    header["descrip"] = _DESCRIPTION.encode()
+    header["descrip"] = DESCRIPTION.encode()
     packs = path.name.lower().endswith(".gz")
     # With an explicit scaling nibabel stores the numbers as they are.
     header.set_slope_inter(*((stored.slope, stored.inter) if is_scan else (1.0, 0.0)))
@@ -272,12 +273,13 @@ def _like_picture(raw: np.ndarray, stored: Stored, chosen: np.ndarray) -> np.nda
     return array
 
 
-def _write_picture(path: Path, array: np.ndarray) -> None:
+def write_picture(path: Path, array: np.ndarray) -> None:
+    """Write pixels, (height, width[, channels]), as PNG whose header says that they are synthetic."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text("Description", _DESCRIPTION)
+    info.add_text("Description", DESCRIPTION)
     with _appearing(path) as temporary:
         Image.fromarray(np.ascontiguousarray(array)).save(temporary, format="PNG", pnginfo=info)
 

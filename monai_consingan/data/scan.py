@@ -13,15 +13,17 @@ from nibabel import orientations
 
 from ..distance import marked_box
 from ..errors import ConSinGANError
+from ..grids import same_grid, short
 from .stored import Stored, read_stored, source_name
 
 _WHOLE, _MOST_OF_A_STEP = 1e-3, 0.25
-_GRID_TOLERANCE = 0.05
 _LARGEST, _SMALLEST = 1e12, 1e-12
 """What single precision computes with safely: squares of values and of their differences, and sums of these."""
 
 
-def load_scan(path: str | Path | Stored, *, name: str = "image", out: np.ndarray | None = None) -> MetaTensor:
+def load_scan(
+    path: str | Path | Stored, *, name: str = "image", out: np.ndarray | None = None, allow_constant: bool = False
+) -> MetaTensor:
     """Read a grey MR scan.
 
     NIfTI, NRRD, MetaImage, DICOM (one file, or a folder with one series), PNG and JPEG are understood. A 2D image
@@ -32,6 +34,7 @@ def load_scan(path: str | Path | Stored, *, name: str = "image", out: np.ndarray
         path: the file, or the DICOM series' folder; or what :func:`monai_consingan.data.read_stored` read of it.
         name: what the scan is to the user ("host", "donor"), for errors.
         out: array for the values, float32 (\\*spatial), in the order of its axes; the tensor then shares it.
+        allow_constant: accept what is the same everywhere, as a brain mask of a crop may be.
 
     Returns:
         float32 tensor (1, \\*spatial) with the values that the file means (stored numbers scaled by its slope and
@@ -46,11 +49,11 @@ def load_scan(path: str | Path | Stored, *, name: str = "image", out: np.ndarray
     values = stored.values(out)
     _require_finite(stored.raw, f"{name} {path}")
     low, high = float(values.min()), float(values.max())
-    if low == high:
+    if low == high and not allow_constant:
         raise ConSinGANError(
             f"{name} {path} is constant (every voxel is {values.flat[0]:g}): give an image with content."
         )
-    if max(-low, high) > _LARGEST or high - low < _SMALLEST:
+    if max(-low, high) > _LARGEST or 0 < high - low < _SMALLEST:
         raise ConSinGANError(
             f"{name} {path} has values from {low:g} to {high:g}, too large or too close together to compute with: "
             "scale them, for example to 0 to 1000."
@@ -101,8 +104,8 @@ def load_label(
         )
     if not same_grid(affine, image.affine, shape):
         raise ConSinGANError(
-            f"{what} lies elsewhere than {image_what}: their affines are {_short(affine)} and "
-            f"{_short(image.affine)}; give the label drawn on this image, or resample it to the image's grid."
+            f"{what} lies elsewhere than {image_what}: their affines are {short(affine)} and "
+            f"{short(image.affine)}; give the label drawn on this image, or resample it to the image's grid."
         )
     label = _whole_numbers(values, what, abs(stored.slope) / 2)
     if stored.format == "picture" and path.suffix.lower() in (".jpg", ".jpeg"):
@@ -135,26 +138,6 @@ def keep_labels(label: MetaTensor, lesion_labels: Iterable[int] | None, *, name:
     what = f"{name} {source_name(label)}".strip()
     kept = torch.from_numpy(_only(label.numpy(), lesion_labels, what))
     return MetaTensor(kept, meta=dict(label.meta))
-
-
-def same_grid(affine: np.ndarray | torch.Tensor, other: np.ndarray | torch.Tensor, shape: tuple[int, ...]) -> bool:
-    """Tell whether two affines put a voxel grid of the given shape at the same place.
-
-    Headers store rotations in single precision, so corners may differ by 5 % of the smallest voxel side.
-
-    Args:
-        affine: 4 x 4 matrix, voxels to mm.
-        other: 4 x 4 matrix, voxels to mm.
-        shape: spatial shape, 2D or 3D.
-    """
-    first, second = (np.asarray(a, dtype=np.float64) for a in (affine, other))
-    ends = np.stack(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij"), axis=-1).reshape(-1, len(shape))
-    corners = np.zeros((len(ends), 4))
-    corners[:, : len(shape)], corners[:, 3] = ends, 1
-    distance = np.linalg.norm((corners @ (first - second).T)[:, :3], axis=1).max()
-    column_change = np.linalg.norm(first[:3, : len(shape)] - second[:3, : len(shape)], axis=0).max()
-    side = np.linalg.norm(first[:3, : len(shape)], axis=0).min()
-    return bool(max(distance, column_change) <= _GRID_TOLERANCE * side)
 
 
 def on_one_grid(image: MetaTensor, other: MetaTensor) -> bool:
@@ -226,8 +209,3 @@ def _whole_numbers(values: np.ndarray, what: str, half_step: float) -> np.ndarra
             f"{what} has the value {extreme}: give a label with 0 for background and 1, 2, ... for lesions."
         )
     return label
-
-
-def _short(affine: np.ndarray | torch.Tensor) -> list[list[float]]:
-    rows: list[list[float]] = np.round(np.asarray(affine, dtype=np.float64)[:3], 3).tolist()
-    return rows

@@ -36,7 +36,8 @@ def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
 
     Args:
         image: (1, \\*spatial); what is no MetaTensor counts as RAS with voxels of 1 mm.
-        axis: what the user asks for; ``None`` takes the axis with clearly thicker voxels, or else the axial one.
+        axis: what the user asks for; ``None`` takes the axis of a single slice, that with clearly thicker voxels, or
+            else the axial one.
 
     Returns:
         The axis, or ``None`` for 2D images.
@@ -52,6 +53,8 @@ def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
         if not 0 <= axis < 3:
             raise ConSinGANError(f"axis is {axis}, but a volume has the axes 0, 1 and 2.")
         return axis
+    if 1 in image.shape[1:]:
+        return list(image.shape[1:]).index(1)
     affine = np.asarray(image.affine, dtype=np.float64) if isinstance(image, MetaTensor) else np.eye(4)
     spacing = affine_to_spacing(affine)
     thickest = int(np.argmax(spacing))
@@ -61,11 +64,13 @@ def slice_axis(image: NdarrayOrTensor, axis: int | None = None) -> int | None:
 
 
 def thick_slices(image: NdarrayOrTensor) -> str:
-    """Why a volume is not worked on in space: what its voxels measure, if their sides differ by more than 2.5 times.
+    """Why a volume is not worked on in space: it has one slice, or voxels whose sides differ by more than 2.5 times.
 
     Returns:
-        A sentence; empty where they do not, and for 2D images.
+        A sentence; empty for other volumes, and for 2D images.
     """
+    if image.ndim > 3 and 1 in image.shape[1:]:
+        return "one slice is no volume to work in: it was worked on by itself"
     if image.ndim == 3 or not isinstance(image, MetaTensor):
         return ""
     spacing = affine_to_spacing(np.asarray(image.affine, dtype=np.float64))
@@ -81,19 +86,21 @@ def work_dims(image: NdarrayOrTensor, axis: int | None = None, dims: int | None 
     Args:
         image: (1, \\*spatial); what is no MetaTensor has voxels of 1 mm.
         axis: the axis that the user asks for, which means slices.
-        dims: 2 or 3 as the user asks for; ``None`` works in space unless an axis is given or slices are thick
-            (:func:`thick_slices`).
+        dims: 2 or 3 as the user asks for; ``None`` works in space unless an axis is given, or there is one slice, or
+            thick ones (:func:`thick_slices`).
 
     Returns:
         2 for slices, and for 2D images; 3 for work in space.
 
     Raises:
-        ConSinGANError: neither 2 nor 3, or 3 for a 2D image or together with an axis.
+        ConSinGANError: neither 2 nor 3, or 3 for a 2D image, for one slice, or together with an axis.
     """
     if dims not in (None, 2, 3):
         raise ConSinGANError(f"dims is {dims}: give 2 to work slice by slice, or 3 to work in space.")
     if dims == 3 and image.ndim == 3:
         raise ConSinGANError("dims is 3, but the image is 2D: leave dims out.")
+    if dims == 3 and 1 in image.shape[1:]:
+        raise ConSinGANError("dims is 3, but the image has one slice: leave dims out.")
     if dims == 3 and axis is not None:
         raise ConSinGANError(f"dims is 3, but axis is {axis}, which means slices: leave one of them out.")
     in_space = image.ndim > 3 and axis is None and not thick_slices(image)

@@ -12,13 +12,29 @@ from monai.utils import ensure_tuple
 
 from ..arrays import as_array, cast_values, check_same_grid, wrap_like
 from ..errors import ConSinGANError
-from .scan import same_grid
 from .sequences import sequence_names
 
 
 def as_keys(keys: KeysCollection) -> tuple[Hashable, ...]:
     """One key, or several, as a tuple."""
     return tuple(ensure_tuple(keys))
+
+
+def check_keys(**keys: KeysCollection | None) -> None:
+    """Refuse to put two things under one key, of which one would be lost.
+
+    Args:
+        keys: a key, or several, by the names of the arguments that they were given as; None where there is none.
+
+    Raises:
+        ConSinGANError: a key stands twice.
+    """
+    found: dict[Hashable, str] = {}
+    for name, own in keys.items():
+        for key in () if own is None else as_keys(own):
+            if key in found:
+                raise ConSinGANError(f"{found[key]} and {name} are both {key!r}; give each a key of its own.")
+            found[key] = name
 
 
 def stack_keys(data: Mapping[Hashable, Any], keys: KeysCollection) -> Any:
@@ -40,14 +56,6 @@ def stack_keys(data: Mapping[Hashable, Any], keys: KeysCollection) -> Any:
         return data[names[0]]
     check_same_grid(data, names)
     first, images = data[names[0]], [data[key] for key in names]
-    shape = tuple(first.shape[1:])
-    for key, image in zip(names, images, strict=True):
-        both = isinstance(first, MetaTensor) and isinstance(image, MetaTensor)
-        if both and not same_grid(first.affine, image.affine, shape):
-            raise ConSinGANError(
-                f"{names[0]} lies at {as_array(first.affine).tolist()} but {key} at "
-                f"{as_array(image.affine).tolist()}; resample the sequences of a case to one grid."
-            )
     stacked = wrap_like(np.concatenate([as_array(image) for image in images]), first)
     if isinstance(stacked, MetaTensor):
         stacked.meta["sequences"] = [

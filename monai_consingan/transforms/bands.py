@@ -55,7 +55,11 @@ def without_fine(
     near = tuple(slice(first, last) for first, last, _ in gaussians)
     image, known = image[in_all(near)], known[near]
     whole = bool(known.all())
-    parts = image if whole else np.concatenate([np.where(known, image, 0.0), known[None]])
+    parts = image
+    if not whole:
+        parts = np.zeros((len(image) + 1, *known.shape))
+        np.copyto(parts[:-1], image, where=known)
+        parts[-1] = known
     for axis, (_, _, weights) in enumerate(gaussians, start=1):
         parts = along(weights, parts, axis)
     return parts if whole else np.divide(parts[:-1], parts[-1], out=np.zeros_like(parts[:-1]), where=parts[-1] > 0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.csgraph import connected_components
 
 from monai_consingan.arrays import as_array, check_masks, check_shape, in_all
 from monai_consingan.distance import bounding_box
@@ -115,8 +115,11 @@ def _membrane(
     own = np.arange(count)
     where = (np.concatenate([*rows, own]), np.concatenate([*cols, own]))
     matrix = coo_matrix((np.concatenate([*values, diagonal]), where), shape=(count, count)).tocsr()
-    parts, part = connected_components(matrix, directed=False)
-    lone = np.bincount(part, weights=anchors, minlength=parts)[part] == 0
+    links = ndimage.generate_binary_structure(inside.ndim, 1)
+    if axis is not None:
+        np.moveaxis(links, axis, 0)[[0, 2]] = False
+    part = ndimage.label(inside, links)[0][inside]
+    lone = np.bincount(part, weights=anchors)[part] == 0
     if lone.any():
         if alone is None and not anchors.any():
             raise NoPlaceError(

@@ -15,13 +15,14 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from monai_consingan.data.pyramid import resize
+from monai_consingan.data.save import write_picture
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.inferers import coarse_input, noise_of, painted
 from monai_consingan.models.model import TrainedModel, model_file
 from monai_consingan.networks import ConSinGANGenerator
 from monai_consingan.tasks import get_task
 from monai_consingan.workflows.outputs import REPORT_NAME, describe_inputs, output_folder, versions, write_report
-from monai_consingan.workflows.sample import MAX_SIDE, grey_picture, oriented, run_view
+from monai_consingan.workflows.sample import MAX_SIDE, grey_levels, oriented, run_view
 
 __all__ = ["enlarged", "paint_to_image", "super_resolution"]
 
@@ -150,7 +151,7 @@ class _Redrawing:
     def save(self, image: torch.Tensor) -> None:
         """Write one more image."""
         name = f"image-{len(self.report['files']):03d}.png"
-        grey_picture(oriented(image, *self.view).values, np.uint16).save(self.folder / name, format="PNG")
+        write_picture(self.folder / name, grey_levels(oriented(image, *self.view).values, np.uint16))
         self.report["files"].append(name)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,15 @@ class ResumableFolder:
             raise self.damaged(name, error, remedy) from error
 
     def damaged(self, name: str, error: Exception | str, remedy: str) -> ConSinGANError:
-        """The error for something that was noted and is not as it was."""
+        """The error for something that was noted and is not as it was, or is not as this version notes it."""
+        with suppress(OSError, ValueError, RecursionError, AttributeError):
+            version = json.loads((self.state / _RUN).read_text(encoding="utf-8")).get("version")
+            if version != __version__:
+                which = "another version" if version is None else f"version {version}"
+                return ConSinGANError(
+                    f"output {self.path} was begun with {which} of monai-consingan, and {name} is not as "
+                    f"{__version__} notes it ({error}): go on with that version, or give another folder."
+                )
         return ConSinGANError(f"{self.state / name} is damaged ({error}): {remedy}.")
 
 

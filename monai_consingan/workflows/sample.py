@@ -14,6 +14,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
+from monai_consingan.data.save import DESCRIPTION, write_picture
 from monai_consingan.errors import ConSinGANError, check_least
 from monai_consingan.figures import SliceView, slice_view
 from monai_consingan.inferers import noise_of
@@ -103,10 +104,10 @@ def sample(
                 image = draw_image(model.generator, seed, number, wanted)
                 if picture:
                     files.append(f"sample-{number:03d}.png")
-                    grey_picture(oriented(image, affine, axis).values, np.uint16).save(folder / files[-1], format="PNG")
+                    write_picture(folder / files[-1], grey_levels(oriented(image, affine, axis).values, np.uint16))
                 else:
                     files.append(f"sample-{number:03d}.nii.gz")
-                    _save_volume(folder / files[-1], image, affine)
+                    _save_volume(folder / files[-1], image, affine, axis)
         sizes = _sizes(model.generator, None if moving else wanted)
         report = {
             "command": "sample",
@@ -253,20 +254,23 @@ def _sizes(generator: ConSinGANGenerator, size: float | Sequence[int] | None) ->
     return sizes
 
 
-def grey_picture(values: np.ndarray, kind: type[np.unsignedinteger[Any]]) -> Image.Image:
-    """Intensities from -1 to 1 as a picture of the whole range of a kind of numbers."""
-    grey = np.rint((np.clip(values, -1, 1) + 1) / 2 * np.iinfo(kind).max)
-    return Image.fromarray(np.ascontiguousarray(grey.astype(kind)))
+def grey_levels(values: np.ndarray, kind: type[np.unsignedinteger[Any]]) -> np.ndarray:
+    """Intensities from -1 to 1 as the whole range of a kind of numbers."""
+    return np.rint((np.clip(values, -1, 1) + 1) / 2 * np.iinfo(kind).max).astype(kind)
 
 
-def _save_volume(path: Path, image: torch.Tensor, affine: Sequence[Sequence[float]] | None) -> None:
-    """Write (C, *spatial) as NIfTI, sequences along the fourth axis."""
+def _save_volume(path: Path, image: torch.Tensor, affine: Sequence[Sequence[float]] | None, axis: int | None) -> None:
+    """Write (C, *spatial) as NIfTI, a slice as a volume of one, and sequences along the fourth axis."""
     values = image.numpy().astype(np.float32)
-    values = values[..., None] if values.ndim == 3 else values
+    values = np.expand_dims(values, 3 if axis is None else 1 + axis) if values.ndim == 3 else values
     space = np.asarray(affine, np.float64) if affine is not None and len(affine) == 4 else np.eye(4)
-    nib.save(nib.Nifti1Image(values[0] if len(values) == 1 else np.moveaxis(values, 0, -1), space), path)
+    made = nib.Nifti1Image(values[0] if len(values) == 1 else np.moveaxis(values, 0, -1), space)
+    made.header.set_xyzt_units("mm")
+    made.header["descrip"] = DESCRIPTION.encode()
+    nib.save(made, path)
 
 
 def _save_gif(path: Path, frames: Sequence[np.ndarray]) -> None:
-    first, *others = [grey_picture(values, np.uint8) for values in frames]
-    first.save(path, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0, optimize=False)
+    first, *others = [Image.fromarray(np.ascontiguousarray(grey_levels(values, np.uint8))) for values in frames]
+    moving: dict[str, Any] = {"save_all": True, "append_images": others, "duration": _FRAME_MS, "loop": 0}
+    first.save(path, format="GIF", optimize=False, comment=DESCRIPTION.encode(), **moving)

@@ -40,6 +40,20 @@ def test_thin_slices_are_worked_on_in_space(thickness: float, dims: int) -> None
     assert work_dims(torch.zeros(1, 4, 5, 6)) == 3 and work_dims(image[..., 0]) == 2
 
 
+@pytest.mark.parametrize("single", [0, 1, 2])
+def test_one_slice_is_worked_on_by_itself(single: int) -> None:
+    shape = [5, 6, 7]
+    shape[single] = 1
+    for image in (
+        torch.zeros(2, *shape),
+        MetaTensor(torch.zeros(2, *shape), affine=torch.diag(torch.tensor([1.0] * 4))),
+    ):
+        assert (slice_axis(image), work_dims(image), bool(thick_slices(image))) == (single, 2, True)
+        assert slice_axis(image, 2) == 2
+        with pytest.raises(ConSinGANError, match="dims is 3, but the image has one slice"):
+            work_dims(image, None, 3)
+
+
 def test_given_axis_is_checked() -> None:
     assert slice_axis(volume((1.0, 1.0, 5.0)), 1) == 1
     for wrong in (-1, 3):

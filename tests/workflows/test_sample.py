@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -110,6 +111,29 @@ def test_lowest_stages_are_held_still(models: dict[str, Path], tmp_path: Path) -
         frames = frames_of(tmp_path / str(still) / "sample-000.gif")
         moved.append(np.abs(frames[2] - frames[0]).mean())
     assert 0 < moved[1] < moved[0]
+
+
+def test_headers_say_that_it_is_synthetic(models: dict[str, Path], tmp_path: Path) -> None:
+    sample(models["generation"], tmp_path / "still", count=1)
+    sample(models["animation"], tmp_path / "moving", frames=2)
+    assert Image.open(tmp_path / "still/sample-000.png").info["Description"] == "synthetic, monai-consingan"
+    assert Image.open(tmp_path / "moving/sample-000.gif").info["comment"] == b"synthetic, monai-consingan"
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_of_several_sequences_lie_as_those_of_the_scan(tmp_path: Path, tiny: Any, axis: int) -> None:
+    settings = tiny("generation", stages=2, min_size=16)
+    TrainedModel(*new_networks(settings, (24, 32), seed=3, in_channels=2), settings, 3).save(tmp_path / "model.pt")
+    affine = np.diag([1.0, 2.0, 5.0, 1.0])
+    (tmp_path / "report.json").write_text(json.dumps({"view": {"affine": affine.tolist(), "axis": axis}}))
+    sample(tmp_path, tmp_path / "out", count=1)
+    made = nib.load(tmp_path / "out/sample-000.nii.gz")
+    shape = [24, 32]
+    shape.insert(axis, 1)
+    assert made.shape == (*shape, 2)
+    assert made.header.get_zooms()[:3] == (1, 2, 5) and np.array_equal(made.affine, affine)
+    assert made.header["descrip"].item() == b"synthetic, monai-consingan"
+    assert made.header.get_xyzt_units()[0] == "mm"
 
 
 @pytest.mark.parametrize(("task", "command"), [("harmonization", "harmonize"), ("editing", "remove")])

@@ -178,24 +178,28 @@ class PartMeans:
         whole = sum(self._shares)
         self._shares = [share / whole for share in self._shares]
 
-    def means(self, values: np.ndarray) -> np.ndarray:
-        """The mean of its part at every voxel's depth; 0 outside the mask, and everywhere if it has one part only.
+    def added(self, means: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Means, and in the mask those that its parts have at every depth of what the means leave of values.
 
         Args:
-            values: array of the mask's shape.
+            means: array of the mask's shape; it is written to.
+            values: array of the same shape.
+
+        Returns:
+            The means, as they are if the mask has one part only.
         """
-        found = np.zeros(values.shape)
         if not self._parts:
-            return found
-        left = values[self._box][self._inside].astype(np.float64)
+            return means
+        there = means[self._box]
+        left = (values[self._box] - there)[self._inside]
         told = np.zeros(left.shape)
         for _ in range(_ROUNDS):  # what a soft edge takes from a thin part is given back
             step = np.zeros(left.shape)
             for share, (part, shells) in zip(self._shares, self._parts, strict=True):
                 step += share * np.interp(self._depth, shells.distances, shells.of(left[part]))
             told, left = told + step, left - step
-        found[self._box][self._inside] = told
-        return found
+        there[self._inside] += told
+        return means
 
 
 class Shells:
@@ -218,8 +222,9 @@ class Shells:
         used, box = mask | ((around <= reach_mm) & known), reach_box(mask, mm, far)
         inward = np.where(mask[box], depth[box] - half, half - np.minimum(around[box], far))
         inward = gaussian_filter(inward, [_SMOOTH_MM / size for size in mm], mode="nearest", truncate=_FAR)[used[box]]
-        self._smooth = [(np.flatnonzero(used), ShellMeans(inward - inward.min(), mm))]
-        sides = ((mask, depth), (used & ~mask, around))
+        self._used, self._smooth = np.flatnonzero(used), ShellMeans(inward - inward.min(), mm)
+        inside = mask[used]
+        sides = ((inside, depth[used]), (~inside, around[used]))
         self._sides = [(np.flatnonzero(side), ShellMeans(far[side], mm)) for side, far in sides if side.any()]
         self._parts = PartMeans(depths, mm)
 
@@ -229,9 +234,13 @@ class Shells:
         Args:
             values: array of the mask's shape.
         """
-        found = _at_shells(values, self._smooth)
-        found += _at_shells(values - found, self._sides)
-        return found + self._parts.means(values - found)
+        found, left = np.zeros(values.shape), values.ravel()[self._used]
+        told = self._smooth.at(left)
+        left -= told
+        for side, shells in self._sides:
+            told[side] += shells.at(left[side])
+        found.reshape(-1)[self._used] = told
+        return self._parts.added(found, values)
 
 
 def stands_out(
@@ -275,12 +284,4 @@ def faded_profile(change: np.ndarray, depths: Depths, mm: Sequence[float], fade_
     fade = np.clip(1 - around / fade_mm, 0.0, 1.0) if fade_mm else np.zeros(mask.shape)
     inner, outer = np.interp(depth, shells.distances, means), means[0] * (0.5 - 0.5 * np.cos(np.pi * fade))
     profile = np.where(mask, inner, outer)
-    return profile + PartMeans(depths, mm).means(change - profile)
-
-
-def _at_shells(values: np.ndarray, sides: list[tuple[np.ndarray, ShellMeans]]) -> np.ndarray:
-    """The mean at every voxel's distance among those of its side."""
-    found = np.zeros(values.size)
-    for side, shells in sides:
-        found[side] = shells.at(values.ravel()[side])
-    return found.reshape(values.shape)
+    return PartMeans(depths, mm).added(profile, change)

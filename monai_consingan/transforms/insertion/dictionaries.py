@@ -11,13 +11,15 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
 
 from monai_consingan.arrays import as_array, given, images_and_label, wrap_like
-from monai_consingan.data import as_keys, stack_keys, unstack_keys
+from monai_consingan.data import as_keys, check_keys, stack_keys, unstack_keys
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.transforms.insertion.insert import InsertLesion
 from monai_consingan.transforms.insertion.paste import PasteLesion
 from monai_consingan.transforms.insertion.rand_lesion import RandLesion, record_lesions
 from monai_consingan.transforms.random_dict import RandomDictTransform
 from monai_consingan.transforms.redrawing import HostQuestions, RedrawingModels
+
+_ADDED = ("label", "lesion", "others", "donor_lesion", "head", "before", "lead", "placement")
 
 
 class InsertLesiond(Transform):
@@ -57,6 +59,7 @@ class InsertLesiond(Transform):
     ) -> None:
         self.host_key, self.donor_key = as_keys(host_key), as_keys(donor_key)
         self.images = (image_key, naive_key, training_key)
+        check_keys(image_key=image_key, naive_key=naive_key, training_key=training_key, added=_ADDED)
         self.insert = InsertLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -138,6 +141,7 @@ class PasteLesiond(MapTransform):
         self.offset_key = offset_key
         self.host_label_key = host_label_key
         self.output_key = self.keys if output_key is None else as_keys(output_key)
+        check_keys(output_key=self.output_key, label_key=label_key, mask_key=mask_key)
         self.label_key = label_key
         self.mask_key = mask_key
         self.paste = PasteLesion(**kwargs)
@@ -172,7 +176,8 @@ class RandLesiond(RandomDictTransform):
         keys: key of the host's image, or of several sequences of it, each an image, and then that of its labels, if
             that is not ``"label"``; all are replaced, and labels are made where the data have none.
         donors, models: see :class:`RandLesion`.
-        mask_key: key for the mask of the new lesions.
+        mask_key: key for the mask of the new lesions, to which those of a mask are added that the data have there
+            already; None leaves it out.
         region_key: key of a mask that lesions have to lie in; None finds the head.
         prob: probability that anything is put in.
         allow_missing_keys: leave data without the host as it is.
@@ -198,7 +203,7 @@ class RandLesiond(RandomDictTransform):
         keys: KeysCollection,
         donors: Sequence[Any],
         models: RedrawingModels | None = None,
-        mask_key: Hashable = "lesion_mask",
+        mask_key: Hashable | None = "lesion_mask",
         region_key: Hashable | None = None,
         prob: float = 1.0,
         allow_missing_keys: bool = False,
@@ -207,6 +212,7 @@ class RandLesiond(RandomDictTransform):
         **kwargs: Any,
     ) -> None:
         images, self.label_key = images_and_label(keys, label_key)
+        check_keys(keys=images, label_key=self.label_key, mask_key=mask_key, region_key=region_key, known_key=known_key)
         self.paste = RandLesion(donors, models, prob, **kwargs)
         super().__init__(self.paste, self.paste.prob, images, allow_missing_keys)
         self.mask_key = mask_key
@@ -224,11 +230,15 @@ class RandLesiond(RandomDictTransform):
         if keys:
             region = None if self.region_key is None else data[self.region_key]
             host, known = stack_keys(data, keys), out.pop(self.known_key, None)
-            pasted = self.paste(host, data.get(self.label_key), region, known=known)
+            before = None if self.mask_key is None else data.get(self.mask_key)
+            own = len(keys) > 1  # which were copied into one
+            pasted = self.paste(host, data.get(self.label_key), region, known=known, mask=before, own=own)
             out |= unstack_keys(pasted.image, keys, [data[key] for key in keys])
-            if self.paste.log:
+            if len(keys) > 1:  # which have the metadata of their hosts
                 record_lesions(self.paste.log, [out[key] for key in keys])
-            out[self.label_key], out[self.mask_key] = pasted.label, pasted.mask
+            out[self.label_key] = pasted.label
+            if self.mask_key is not None:
+                out[self.mask_key] = pasted.mask
         return out
 
 

@@ -26,6 +26,7 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data.slices import axis_codes
 from monai_consingan.distance import ring
 from monai_consingan.errors import ConSinGANError
+from monai_consingan.grids import check_place
 from monai_consingan.transforms.head import WHOLE_HEAD_MM, air_level, tissue_level
 from monai_consingan.transforms.insertion.placement import check_in_tissue, level_around
 from monai_consingan.transforms.room import Room
@@ -168,6 +169,7 @@ def crop_lesions(
             "host's number of channels and spatial axes."
         )
     check_shape(as_array(label), (1, *image.shape[1:]), name="a donor's label", other="its image")
+    check_place(label, image, name="a donor's label", other_name="its image")
     image = same_sequences(image, host, name="donor")
     main, known_in = (
         None if name is None else chosen_channel(sequence_names(image), name, "a donor") for name in (lead, own_lead)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,8 @@ class HostCanvas(Canvas):
         label: its labels, (1, \\*spatial), or None.
         known: what is known of the host.
         axis: the spatial axis perpendicular to the slices, to work slice by slice; None works in space.
-        own: whether host and label may be written to.
+        own: which of ``"image"`` and ``"label"`` may be written to.
+        mask: where lesions were put in before, uint8, (1, \\*spatial); None for nowhere. It is written to.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class HostCanvas(Canvas):
         label: NdarrayOrTensor | None,
         known: HostKnowledge,
         axis: int | None = None,
-        own: bool = False,
+        own: Collection[str] = (),
+        mask: np.ndarray | None = None,
     ) -> None:
         super().__init__(host, label, known.spacing, known.channels, own)
+        self.mask = self.mask if mask is None else mask
         self.known = known
         self.axis = axis
 
@@ -85,7 +88,7 @@ class HostCanvas(Canvas):
         push = Push.of(move(crop.core, placement.offset, shape=self.known.shape), share, self.known, self.axis)
         self.image = push.image(self.image)
         self.labels, self.mask = (push.label(part[0])[None] for part in (self.labels, self.mask))
-        self._is_own = True
+        self._own_image = self._own_labels = True
         return push
 
     def paste(self, paste: Pasting, crop: DonorCrop, placement: Placement) -> Patch:

@@ -24,6 +24,7 @@ from monai_consingan.arrays import (
 from monai_consingan.data import same_sequences
 from monai_consingan.distance import reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
+from monai_consingan.grids import check_place
 from monai_consingan.transforms.head import ChannelAir
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.insertion.effects import Push, check_mass_effect
@@ -133,6 +134,9 @@ class PasteLesion(Pasting, Transform):
         shape = (1, *host.shape[1:])
         check_shape(other, host.shape, name="donor", other="host")
         check_shape(labels, shape, name="donor_label", other="the host's grid")
+        check_place(donor, host, name="donor", other_name="the host", moved=True)
+        check_place(donor_label, donor, name="donor_label", other_name="the donor")
+        check_place(host_label, host, name="host_label", other_name="the host")
         if host_label is not None:
             check_shape(as_array(host_label), shape, name="host_label", other="the host's grid")
         known = np.ones(shape[1:], bool) if donor_valid is None else as_mask(donor_valid, name="donor_valid")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -210,7 +210,7 @@ class Canvas:
         label: its labels, (1, \\*spatial), or None.
         spacing: mm per spatial axis.
         airs: what tells tissue from air in each channel.
-        own: whether host and label may be written to, as nobody else needs them as they are.
+        own: which of ``"image"`` and ``"label"`` may be written to, as nobody else needs them as they are.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class Canvas:
         label: NdarrayOrTensor | None,
         spacing: tuple[float, ...],
         airs: Sequence[Air],
-        own: bool = False,
+        own: Collection[str] = (),
     ) -> None:
         self.spacing = spacing
         self.airs = airs
@@ -229,12 +229,14 @@ class Canvas:
         self.image = as_array(host)
         self.labels = np.zeros(grid, np.int16) if label is None else as_array(label)
         self.mask = np.zeros(grid, np.uint8)
-        self._is_own = own
+        self._own_image, self._own_labels = "image" in own, label is None or "label" in own
 
-    def _own(self) -> None:
+    def _make_own(self) -> None:
         """Copy what was given, once, before it is written to."""
-        if not self._is_own:
-            self.image, self.labels, self._is_own = self.image.copy(), self.labels.copy(), True
+        if not self._own_image:
+            self.image, self._own_image = self.image.copy(), True
+        if not self._own_labels:
+            self.labels, self._own_labels = self.labels.copy(), True
 
     @property
     def host(self) -> Any:
@@ -295,7 +297,7 @@ class Canvas:
 
     def take(self, merged: Patch, image: np.ndarray | None = None) -> None:
         """Put a lesion in, or take an image that it was redrawn in."""
-        self._own()
+        self._make_own()
         if image is None:
             self.image[in_all(merged.box)] = merged.image
         else:
@@ -307,7 +309,7 @@ class Canvas:
 
     def result(self) -> PastedLesion:
         """Image, labels and mask of all new lesions."""
-        self._own()
+        self._make_own()
         return PastedLesion(
             wrap_like(self.image, self._like),
             wrap_like(self.labels, self._label_like),

@@ -16,6 +16,7 @@ from monai.utils import TransformBackends
 
 from monai_consingan.arrays import (
     as_array,
+    as_mask,
     check_host,
     check_labels,
     check_number,
@@ -23,6 +24,7 @@ from monai_consingan.arrays import (
     check_spacing,
     in_order,
     int_range,
+    is_in_order,
     wrap_like,
 )
 from monai_consingan.data import sequence_names
@@ -41,6 +43,8 @@ from monai_consingan.transforms.redrawing import (
     RedrawingModels,
     host_model,
 )
+
+_LOG = "pasted_lesions"
 
 
 class RandLesion(RandRedrawnLesion):
@@ -196,6 +200,8 @@ class RandLesion(RandRedrawnLesion):
         region: NdarrayOrTensor | None = None,
         randomize: bool = True,
         known: HostKnowledge | None = None,
+        mask: NdarrayOrTensor | None = None,
+        own: bool = False,
     ) -> PastedLesion:
         """Put lesions in.
 
@@ -206,9 +212,12 @@ class RandLesion(RandRedrawnLesion):
             randomize: draw anew; False repeats the last draw.
             known: what is known of the host, or of a larger one of which this is a crop (:class:`HostKnowledge`);
                 ``region`` is then not looked at. None works it out, and keeps it for the last four hosts.
+            mask: where other transforms have put lesions in before, (1, \\*spatial).
+            own: whether the host may be written to, as nobody else needs it as it is, which saves a copy.
 
         Returns:
-            Image, label (int16 when no label was given) and the mask of all new lesions.
+            Image, label (int16 when no label was given) and the mask of all new lesions, also of those put in before;
+            where nothing is to be put in, image and label share their values with those given.
 
         Raises:
             ConSinGANError: image, label or region do not go together or hold NaN, a donor has other axes or channels,
@@ -217,25 +226,27 @@ class RandLesion(RandRedrawnLesion):
         if randomize:
             self.randomize()
         self.log = []
-        img = in_order(img)
-        check_host(img, label, region)
+        own, img = own or not is_in_order(img), in_order(img)
+        check_host(img, label, region, mask)
+        before = np.zeros((1, *img.shape[1:]), np.uint8) if mask is None else as_mask(mask).astype(np.uint8)
         if not self._draws:
             labels = wrap_like(np.zeros((1, *img.shape[1:]), np.int16), img) if label is None else label
-            mask = wrap_like(np.zeros((1, *img.shape[1:]), np.uint8), img)
-            return PastedLesion(img.clone() if isinstance(img, MetaTensor) else img, labels, mask)
+            image = wrap_like(as_array(img), img)
+            record_lesions([], [image])
+            return PastedLesion(image, labels, wrap_like(before, img))
         host = self._known(known, img) or known_host(img, region, self.spacing, self.host_lead(img))
         model = self._model(img, host)
-        canvas = HostCanvas(img, label, host, self.axis)
+        canvas = HostCanvas(img, label, host, self.axis, ("image",) if own else (), mask=before)
         for draw in self._draws:
             entry: dict[str, Any] = {"donor": draw.donor}
-            before = copy(canvas)
+            as_it_was = copy(canvas)
             try:
                 crop = self.donors.turned(draw, img, self.axis)
                 entry["lesion"] = crop.number
                 entry |= self._put(canvas, crop, draw.seed, model)
             except NoPlaceError as error:
                 entry["reason"] = str(error)
-                canvas = before
+                canvas = as_it_was
                 if isinstance(error, NoLesionError):
                     self._warn(f"Donor {draw.donor} is never taken, and others may not be either: {error}", "donor")
             self.log.append(entry)
@@ -289,10 +300,10 @@ class RandLesion(RandRedrawnLesion):
 
 
 def record_lesions(log: list[dict[str, Any]], images: Sequence[Any]) -> None:
-    """Leave a log in the metadata of those images that have some."""
+    """Add a log to those that other transforms have left in the images' metadata, if they have some."""
     for image in images:
         if isinstance(image, MetaTensor):
-            image.meta["pasted_lesions"] = json.dumps(log)
+            image.meta[_LOG] = json.dumps([*json.loads(image.meta.get(_LOG, "[]")), *log])
 
 
 RandPasteLesion = RandLesion

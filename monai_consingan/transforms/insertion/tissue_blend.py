@@ -153,7 +153,6 @@ class TissueBlend:
             target, guide = target[None], guide[None]
         (inside, known), axis, mm = check_masks(target.shape[1:], axis, spacing, mask=mask, valid=valid)
         parts = np.where(inside, np.maximum(np.rint(as_array(mask)), 1), 0).astype(np.int64)
-        result = target.copy()
         if axis is None:
             planes: list[tuple[Any, ...]] = [(...,)] if inside.any() else []
         else:
@@ -163,10 +162,10 @@ class TissueBlend:
             planes = [(slice(None),) * axis + (int(k),) for k in index]
         for plane in planes:
             of_all = (slice(None), *plane)
-            result[of_all] = self._blended(target[of_all], guide[of_all], parts[plane], known[plane], mm, around)
-        return np.asarray(result[0]) if flat else result
+            self._blend(target[of_all], guide[of_all], parts[plane], known[plane], mm, around)
+        return np.asarray(target[0]) if flat else target
 
-    def _blended(
+    def _blend(
         self,
         host: np.ndarray,
         source: np.ndarray,
@@ -174,21 +173,27 @@ class TissueBlend:
         known: np.ndarray,
         mm: Sequence[float],
         around: np.ndarray | None,
-    ) -> np.ndarray:
-        """Blend the channels within a plane, or in space; nothing is blended where no voxel is the host's."""
+    ) -> None:
+        """Blend the channels within a plane, or in space, into the host; where no voxel is its own nothing is blended.
+
+        The source's copy is worked on, too.
+        """
         mask = parts > 0
         if mask.all():
-            return source.copy()
+            host[...] = source
+            return
         near = reach_box(mask, mm, max(self.ring_mm, self._reach(mask.ndim)))
         whole = known | mask
-        there, known = (slice(None), *near), whole[near]
-        mixed, old, pasted = host.copy(), host[there], source[there]
+        blurred = [int(np.ceil(BLUR_MM / size)) for size in mm]
+        near = box_of(_changing(whole[near], blurred), near)
+        there, known = in_all(near), whole[near]
+        old, pasted = host[there], source[there].copy()
         around = outside_distance(mask[near], mm) if around is None else around[near]
         depths = Depths(mask[near], parts[near], depth_inside(mask[near], mm), around)
         given: dict[str, Any] = {"depths": depths, "whole": whole, "mm": mm}
         if mask.ndim == 2:
-            mixed[there] = self._near(host, source, pasted, 1.0, near, **given)
-            return mixed
+            host[there] = self._near(host, source, pasted, 1.0, near, **given)
+            return
         ring = (around > 0) & (around <= self.ring_mm) & known
         beyond = ~known & (around > self.fade_mm)  # where a change has to fade out; beside the mask it may end
         stiff = Stiffness.of(old, known, ring, mm, beyond, _changing(known))
@@ -199,7 +204,7 @@ class TissueBlend:
             _standing(*of, ring, depths.parts, shells) for of in zip(old, pasted, changes, profiles, strict=True)
         )
         if any(one.axes for one in stiff):
-            source, everywhere = source.copy(), np.ones(known.shape)
+            everywhere = np.ones(known.shape)
             for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
                 change = new - channel
                 new[...] = channel + bent(change, one.within(known), share, shells.means, known, everywhere, profile)
@@ -212,8 +217,7 @@ class TissueBlend:
                 free = maximum_filter1d(free, 2 * int(self.extend_mm / mm[axis]) + 1, axis, mode="constant")
             change = bent(new - channel, one, share, shells.means, free & reachable, trust)
             new[...] = np.where(change != 0, channel + change, channel)
-        mixed[there] = part
-        return mixed
+        host[there] = part
 
     def _near(
         self,
@@ -324,7 +328,8 @@ def _softened(profile: np.ndarray, mask: np.ndarray, sigma: Sequence[float]) -> 
     return np.asarray(coarse + lost.reshape(-1, *[1] * mask.ndim) * level)
 
 
-def _changing(known: np.ndarray) -> tuple[slice, ...]:
-    """The part of a box in which anything can change, and the two voxels around that have a say in it."""
-    parts = zip(bounding_box(known, [2] * known.ndim), known.shape, strict=True)
+def _changing(known: np.ndarray, more: Sequence[int] = (0, 0, 0)) -> tuple[slice, ...]:
+    """The part of a box in which anything can change, and the two voxels or more around that have a say in it."""
+    around = [max(2, count) for count in more[: known.ndim]]
+    parts = zip(bounding_box(known, around), known.shape, strict=True)
     return tuple(slice(part.start, min(part.stop, size)) for part, size in parts)

@@ -15,6 +15,7 @@ from monai.utils import TransformBackends
 from monai_consingan.arrays import as_array, given, wrap_like
 from monai_consingan.data import (
     as_keys,
+    check_keys,
     check_slice,
     keep_labels,
     keep_slice,
@@ -180,6 +181,8 @@ class FillLesiond(Transform):
     ) -> None:
         self.image_key = as_keys(image_key)
         self.images = (host_key, image_key, training_key)
+        added = ("label", "lesion", "removed", "method", "placement")
+        check_keys(image_key=image_key, host_key=host_key, training_key=training_key, added=added)
         self.fill = FillLesion(**kwargs)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -20,11 +20,12 @@ from monai_consingan.arrays import (
     wrap_like,
 )
 from monai_consingan.background import find_background
-from monai_consingan.data import lead_channel, stack_keys, unstack_keys
+from monai_consingan.data import check_keys, lead_channel, stack_keys, unstack_keys
 from monai_consingan.data.contrast import RING_MM, cnr, visibility
 from monai_consingan.distance import ring
 from monai_consingan.errors import NoPlaceError
 from monai_consingan.methods import REMOVAL_BLEND, USUAL_FILLINGS, BlendSettings
+from monai_consingan.transforms.alteration import altered
 from monai_consingan.transforms.host_knowledge import HostKnowledge
 from monai_consingan.transforms.random_dict import RandomDictTransform
 from monai_consingan.transforms.redrawing import (
@@ -178,7 +179,8 @@ class RandLesionRemovald(RandomDictTransform):
         keys: key of the host's image, or of its sequences, and then that of its labels, if that is not ``"label"``; all
             are replaced.
         models: see :class:`RandLesionRemoval`.
-        mask_key: key for the filled voxels; None leaves them out.
+        mask_key: key for the filled voxels, to which those of a mask are added that the data have there already; None
+            leaves them out.
         prob: probability of a removal.
         allow_missing_keys: leave data without the host as it is.
         label_key: key of the labels, if it is not among ``keys``.
@@ -206,6 +208,7 @@ class RandLesionRemovald(RandomDictTransform):
         **kwargs: Any,
     ) -> None:
         images, self.label_key = images_and_label(keys, label_key)
+        check_keys(keys=images, label_key=self.label_key, mask_key=mask_key, known_key=known_key)
         self.remove = RandLesionRemoval(models, prob, **kwargs)
         super().__init__(self.remove, self.remove.prob, images, allow_missing_keys)
         self.mask_key = mask_key
@@ -226,7 +229,8 @@ class RandLesionRemovald(RandomDictTransform):
                 out |= unstack_keys(removed.image, keys, [data[key] for key in keys])
                 out[self.label_key] = removed.label
             if self.mask_key is not None:
-                out[self.mask_key] = removed.mask
+                check_host(data[keys[0]], mask=data.get(self.mask_key))
+                out[self.mask_key] = altered(removed.mask, weight=data.get(self.mask_key))
         return out
 
 

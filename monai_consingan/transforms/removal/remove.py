@@ -26,7 +26,7 @@ from monai_consingan.arrays import (
     spacing_of,
     wrap_like,
 )
-from monai_consingan.data import as_keys, stack_keys, unstack_keys
+from monai_consingan.data import as_keys, check_keys, stack_keys, unstack_keys
 from monai_consingan.distance import bounding_box, outside_distance, reach_box
 from monai_consingan.errors import ConSinGANError, NoPlaceError
 from monai_consingan.methods import FILLINGS
@@ -273,6 +273,8 @@ class RemoveLesiond(MapTransform):
                 f"output_keys has {len(self.output_keys)} keys for {len(self.keys)} keys; give as many."
             )
         self.output_label_key = label_key if output_label_key is None else output_label_key
+        written = {"output_keys": self.output_keys, "output_label_key": self.output_label_key}
+        check_keys(**written, mask_key=mask_key, method_key=method_key, known_key=known_key)
         self.mask_key = mask_key
         self.method_key = method_key
         self.lesion_labels = lesion_labels

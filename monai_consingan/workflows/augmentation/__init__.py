@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from monai_consingan.data_set_settings import SIZE_CLASSES, AugmentSettings, TwinSettings
+from monai_consingan.workflows.data_sets.bids_folder import read_bids
 from monai_consingan.workflows.data_sets.datalists import read_datalist
-from monai_consingan.workflows.data_sets.folders import read_bids, read_nnunet, read_scans
+from monai_consingan.workflows.data_sets.folders import read_scans
+from monai_consingan.workflows.data_sets.nnunet_folder import read_nnunet
 from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
 from .merge import keep, merge

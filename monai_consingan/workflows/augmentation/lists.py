@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ import numpy as np
 
 from monai_consingan import __version__
 from monai_consingan.data import read_stored, save_sequences
+from monai_consingan.errors import ConSinGANWarning
 from monai_consingan.whole_file import whole_file
-from monai_consingan.workflows.data_sets.folders import SPLITS_FILE
+from monai_consingan.workflows.data_sets.nnunet_folder import SPLITS_FILE
 from monai_consingan.workflows.data_sets.records import SPLITS, ScanRecord, ScanSet, load_files
 from monai_consingan.workflows.resumable_folder import write_json
 
@@ -100,6 +102,14 @@ def _write_nnunet(path: Path, scans: ScanSet, made: list[dict[str, Any]]) -> Non
             for fold in range(max(scans.folds) + 1)
         ]
         write_json(path / SPLITS_FILE, folds, indent=2)
+    elif made:
+        warnings.warn(
+            f"The data set has no {SPLITS_FILE}, and folds that nnU-Net draws itself leak: they validate with "
+            "synthetic scans and with scans of which synthetic ones are trained with. Give it nnU-Net's folds and make "
+            "its scans anew, or train with all of them (fold 'all').",
+            ConSinGANWarning,
+            stacklevel=2,
+        )
 
 
 def _with_own_files(scans: ScanSet, folder: Path) -> ScanSet:

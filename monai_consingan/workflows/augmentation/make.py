@@ -170,7 +170,8 @@ class ScanMaker(CaseMaker[AugmentSettings]):
     @staticmethod
     def _canvas(case: Case, site: _Site) -> HostCanvas:
         """The scan so far, to put a lesion in: a copy of the scan as it was, once it has one."""
-        return HostCanvas(case.image, case.label, site.known, case.across, own=case.image is not case.original)
+        own = () if case.image is case.original else ("image", "label")
+        return HostCanvas(case.image, case.label, site.known, case.across, own)
 
     def _put(
         self, case: Case, site: _Site, draw: LesionDraw, crop: DonorCrop, placement: Placement, how: str
@@ -280,4 +281,4 @@ class ScanMaker(CaseMaker[AugmentSettings]):
 
     def _map(self, path: str, name: str) -> MetaTensor:
         """A map that belongs to a scan or to all."""
-        return load_scan(self.scans.root / path, name=name)
+        return load_scan(self.scans.root / path, name=name, allow_constant=True)

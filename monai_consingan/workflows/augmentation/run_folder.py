@@ -100,9 +100,16 @@ class RunFolder(ResumableFolder):
 
     @cached_property
     def settings(self) -> AugmentSettings | TwinSettings:
-        """What the user asks for."""
-        given = self.run["settings"]
-        return TwinSettings(**given) if self.run["command"] == "twins" else AugmentSettings(**given)
+        """What the user asks for.
+
+        Raises:
+            ConSinGANError: what was noted of it is damaged.
+        """
+        try:
+            given = self.run["settings"]
+            return TwinSettings(**given) if self.run["command"] == "twins" else AugmentSettings(**given)
+        except (KeyError, TypeError) as error:
+            raise self.damaged("run.json", error, f"delete {self.path}, or give another folder") from error
 
     @property
     def tasks(self) -> list[ScanTask]:
@@ -142,7 +149,10 @@ class RunFolder(ResumableFolder):
         given = self.run.get("donors")
         if given is None:
             return self.surveys()
-        survey = ScanSurvey.from_dict(given["survey"])
+        try:
+            survey = ScanSurvey.from_dict(given["survey"])
+        except (KeyError, TypeError) as error:
+            raise self.damaged("run.json", error, f"delete {self.path}, or give another folder") from error
         return {survey.scan: survey}
 
     def check_inputs(self, *, all_there: bool) -> None:

@@ -13,7 +13,7 @@ from monai_consingan.data import in_common, told_apart
 from monai_consingan.data.stored import file_format
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.names import safe_name, unique_names
-from monai_consingan.workflows.data_sets.records import ScanRecord
+from monai_consingan.workflows.data_sets.records import ScanRecord, ScanSet
 
 _STEM = re.compile(r"\.(nii\.gz|nii|nrrd|nhdr|mha|mhd|dcm|png|jpe?g)$", re.IGNORECASE)
 _ENTRY = ("image", "label", "fold", "case")
@@ -163,6 +163,26 @@ def ignored_labels(head: Mapping[str, Any], what: str) -> tuple[int, ...]:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConSinGANError(f"{what} has the label {value!r} for 'ignore': give a whole number above 0.")
     return (value,)
+
+
+def without_empty(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of a list without what is not there."""
+    return {key: value for key, value in entry.items() if value}
+
+
+def not_empty(scans: ScanSet, example: str) -> ScanSet:
+    """A data set, if it has scans to learn from.
+
+    Args:
+        scans: the data set.
+        example: how its images are named, for the error.
+
+    Raises:
+        ConSinGANError: it has none.
+    """
+    if not scans.of("training"):
+        raise ConSinGANError(f"data set {scans.root} has no scans to learn from: they are named as {example}.")
+    return scans
 
 
 def _is_dicom(path: Path) -> bool:

@@ -25,7 +25,7 @@ def test_only_a_host_of_its_own_is_written_to(own: bool) -> None:
     expected, marked = host.numpy().copy(), label.numpy().copy()
     before = expected.copy()
     expected[0][BOX], marked[0][BOX] = -1, 2
-    canvas = Canvas(host, label, (1.0, 1.0, 1.0), [], own)
+    canvas = Canvas(host, label, (1.0, 1.0, 1.0), [], ("image", "label") if own else ())
     canvas.take(lesion(-1))
     result = canvas.result()
     np.testing.assert_array_equal(result.image, expected)

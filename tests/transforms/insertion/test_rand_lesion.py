@@ -435,3 +435,38 @@ def test_a_view_of_a_larger_array_gives_the_same_as_a_copy_of_it():
         found, wanted = (run(_Numbered().paste.paste, image) for image in (view, as_array(view).copy()))
         assert type(found.image) is type(view)
         assert all((as_array(a) == as_array(b)).all() for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, lambda values: MetaTensor(torch.from_numpy(values))])
+def test_what_is_given_stays_as_it_is_in_whatever_order_it_lies_in_memory(kind):
+    paste, whole = RandPasteLesion([donor()], **PLAIN), brain(shape=(64, 64))
+    lies = {"in order": kind(whole), "a crop": kind(np.pad(whole, ((0, 0), (1, 1), (2, 2))))[:, 1:-1, 2:-2]}
+    lies["turned"] = kind(whole.swapaxes(1, 2).copy()).swapaxes(1, 2)
+    pasted = []
+    for name, host in lies.items():
+        out = run(paste, host)
+        assert out.mask.any() and as_array(out.image).tobytes() != whole.tobytes(), name
+        assert as_array(host).tobytes() == whole.tobytes(), name
+        pasted.append(as_array(out.image).tobytes())
+    assert len(set(pasted)) == 1
+    values = kind(whole.copy())
+    assert run(paste, values, None, None, True, None, None, True).mask.any()
+    assert as_array(values).tobytes() == pasted[0]  # it was not to be kept
+
+
+def test_sequences_under_several_keys_stay_as_they_are():
+    image, label = donor()
+    images = {name: MetaTensor(torch.from_numpy(brain(n))) for n, name in enumerate(("t1", "t2"))}
+    before = {name: each.numpy().copy() for name, each in images.items()}
+    paste = RandPasteLesiond(["t1", "t2", "label"], [(np.concatenate([image, image]), label)], **PLAIN)
+    out = run(paste, images)
+    assert out["lesion_mask"].any()
+    for name, values in before.items():
+        assert images[name].numpy().tobytes() == values.tobytes() != out[name].numpy().tobytes()
+
+
+def test_where_nothing_is_put_in_no_voxel_is_copied():
+    host = MetaTensor(torch.from_numpy(brain()))
+    out = run(RandPasteLesion([donor()], prob=0.0), host)
+    assert torch.equal(out.image, host) and np.shares_memory(out.image.numpy(), host.numpy())
+    assert "pasted_lesions" not in host.meta

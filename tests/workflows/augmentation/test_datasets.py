@@ -140,20 +140,26 @@ def test_bids(tmp_path: Path) -> None:
         tmp_path,
         "sub-01/anat/sub-01_T1w.nii.gz",
         "sub-01/anat/sub-01_ce-GADOLINIUM_T1w.nii.gz",
-        "sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz",
+        "sub-02/ses-1/anat/sub-02_ses-1_ce-gd_T1w.nii.gz",
         "sub-02/ses-1/anat/sub-02_ses-1_FLAIR.nii.gz",
-        "sub-03/anat/sub-03_T1w.nii",
+        "sub-03/anat/sub-03_ce-gd_T1w.nii",
         "derivatives/seg/sub-01/anat/sub-01_label-lesion_mask.nii.gz",
         "derivatives/bet/sub-01/anat/sub-01_desc-brain_mask.nii.gz",
-        "derivatives/seg/sub-02/ses-1/anat/sub-02_ses-1_dseg.nii.gz",
+        "derivatives/seg/sub-02/ses-1/anat/sub-02_ses-1_run-1_label-lesion_mask.nii.gz",
     )
     scans = read_scans(tmp_path)
     assert scans.kind == "bids"
     seg, first, second = "derivatives/seg", "sub-01/anat/sub-01", "sub-02/ses-1/anat/sub-02_ses-1"
     assert summary(scans) == [
         ("sub-01", f"{first}_ce-GADOLINIUM_T1w.nii.gz", f"{seg}/{first}_label-lesion_mask.nii.gz", "training", None),
-        ("sub-02_ses-1", f"{second}_T1w.nii.gz", f"{seg}/{second}_dseg.nii.gz", "training", None),
-        ("sub-03", "sub-03/anat/sub-03_T1w.nii", None, "training", None),
+        (
+            "sub-02_ses-1",
+            f"{second}_ce-gd_T1w.nii.gz",
+            f"{seg}/{second}_run-1_label-lesion_mask.nii.gz",
+            "training",
+            None,
+        ),
+        ("sub-03", "sub-03/anat/sub-03_ce-gd_T1w.nii", None, "training", None),
     ]
     table = "participant_id\tsplit\tfold\nsub-01\tn/a\t1\nsub-02\tvalidation\t\nsub-03\tn/a\tn/a\n"
     (tmp_path / "participants.tsv").write_text(table)
@@ -332,3 +338,70 @@ def test_an_entry_may_hold_texts_that_are_no_paths(tmp_path: Path) -> None:
     entry = {"image": "a.nii.gz", "comment": "seen before " * 30, "zero": "\0"}
     (record,) = read_scans(listed(tmp_path, training=[entry])).records
     assert record.entry == {"image": "a.nii.gz"}
+
+
+def with_splits(folder: Path, splits: list[dict[str, list[str]]]) -> Path:
+    """nnU-Net's raw data with the cases a to d and some splits."""
+    touched(folder, *(f"imagesTr/{case}_0000.nii.gz" for case in "abcd"), *(f"labelsTr/{c}.nii.gz" for c in "abcd"))
+    (folder / "dataset.json").write_text("{}")
+    (folder / "splits_final.json").write_text(json.dumps(splits))
+    return folder
+
+
+def test_a_case_that_no_split_uses_is_left_alone(tmp_path: Path) -> None:
+    splits = [{"train": ["a"], "val": ["b"]}, {"train": ["b"], "val": ["a"]}]
+    scans = read_scans(with_splits(tmp_path, splits))
+    assert [(record.name, record.split, record.fold) for record in scans.records] == [
+        *(("a", "training", 1), ("b", "training", 0), ("c", "test", None), ("d", "test", None))
+    ]
+    scans = read_scans(with_splits(tmp_path, [{"train": ["a", "c"], "val": ["b"]}]))  # a single split
+    assert [(record.split, record.fold) for record in scans.records] == [
+        *(("training", None), ("training", 0), ("training", None), ("test", None))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [(["b"], "fold 1 of .* trains without case c"), (["a", "b", "c"], "fold 1 of .* trains with case a")],
+)
+def test_splits_that_train_with_other_cases_are_refused(tmp_path: Path, train: list[str], words: str) -> None:
+    splits = [{"train": ["a", "c"], "val": ["b"]}, {"train": train, "val": ["a"]}]
+    with pytest.raises(ConSinGANError, match=words):
+        read_scans(with_splits(tmp_path, splits))
+
+
+def test_a_folder_of_the_decathlon(tmp_path: Path) -> None:
+    touched(tmp_path, "imagesTr/b_001.nii.gz", "imagesTr/._b_001.nii.gz", "labelsTr/b_001.nii.gz")
+    entry = {"image": "./imagesTr/b_001.nii.gz", "label": "./labelsTr/b_001.nii.gz"}
+    head = {"modality": {"0": "FLAIR", "1": "T1w"}, "training": [entry], "test": ["./imagesTs/b_002.nii.gz"]}
+    (tmp_path / "dataset.json").write_text(json.dumps(head))
+    scans = read_scans(tmp_path, sequences=["T1w"])
+    assert (scans.kind, [record.name for record in scans.records]) == ("datalist", ["b_001", "b_002"])
+    touched(tmp_path, "imagesTr/b_001_0000.nii.gz")
+    (tmp_path / "imagesTr/b_001.nii.gz").unlink()  # as nnU-Net's first version converted it
+    assert read_scans(tmp_path).kind == "nnunet"
+
+
+def test_synthetic_scans_among_the_derivatives_are_not_the_masks_of_real_ones(tmp_path: Path) -> None:
+    own = ("syn000", "syn000instances", "syn0002", "free", "freeremoved")
+    made = [f"derivatives/made/sub-01/anat/sub-01_desc-{entity}_dseg.nii.gz" for entity in own]
+    touched(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz", *made)
+    assert read_scans(tmp_path).records[0].label is None
+    mask = "derivatives/x/sub-01/anat/sub-01_desc-synonym_dseg.nii.gz"
+    touched(tmp_path, mask)
+    assert read_scans(tmp_path).records[0].label == tmp_path / mask
+
+
+def test_bids_files_of_several_kinds_are_refused(tmp_path: Path) -> None:
+    touched(tmp_path, "sub-01/anat/sub-01_ce-gd_T1w.nii", "sub-02/anat/sub-02_ce-gd_T1w.nii")
+    touched(tmp_path, "derivatives/l/sub-01_label-lesion_mask.nii", "derivatives/f/sub-02_dseg.nii")
+    with pytest.raises(ConSinGANError, match="sub-01 has the mask label-lesion_mask, but sub-02 the mask dseg"):
+        read_scans(tmp_path)
+    assert [record.label is None for record in read_scans(tmp_path, lesion_mask="label-lesion").records] == [
+        False,
+        True,
+    ]
+    touched(tmp_path, "sub-03/anat/sub-03_T1w.nii")
+    with pytest.raises(ConSinGANError, match=r"sub-01 has a T1w scan after contrast agent, but sub-03 .* without"):
+        read_scans(tmp_path, lesion_mask="label-lesion")
+    assert len(read_scans(tmp_path, lesion_mask="label-lesion", sequences=["ce-gd_T1w"]).records) == 2

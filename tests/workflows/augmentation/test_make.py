@@ -288,6 +288,25 @@ def test_inside_a_brain_mask(maker: Maker, tmp_path: Path, data_set: Path) -> No
         made(by, tmp_path / "no key")
 
 
+def test_maps_may_be_1_everywhere(maker: Maker, tmp_path: Path, data_set: Path) -> None:
+    """As the brain mask of a crop is; one that is 0 everywhere marks nothing."""
+    image = nib.load(data_set.parent / "image0.nii.gz")
+    for value in (0, 1):
+        nib.save(nib.Nifti1Image(np.full(image.shape, value, np.uint8), image.affine), tmp_path / f"{value}.nii.gz")
+    given: dict[str, Any] = {"lesions": (1, 1), "edge_mm": 0.0, "seam_margin": 9, "attempts": 20}
+    wanted, _ = made(maker(location="uniform", **given), tmp_path / "uniform")
+    by_map, _ = made(maker(location=str(tmp_path / "1.nii.gz"), **given), tmp_path / "by map")
+    assert wanted["status"] == by_map["status"] == "made" and by_map["lesions"] == wanted["lesions"]
+    for value in (0, 1):
+        by = maker(location="uniform", brain="mask", **given)
+        by.records["image0"] = replace(by.scans.records[0], entry={"mask": str(tmp_path / f"{value}.nii.gz")})
+        if value:
+            assert made(by, tmp_path / "whole")[0]["status"] == "made"
+        else:
+            with pytest.raises(ConSinGANError, match=r"brain mask of image0, 0.nii.gz, marks nothing of it"):
+                made(by, tmp_path / "nothing")
+
+
 def test_any_value_marks_a_brain_mask_on_another_grid(maker: Maker, tmp_path: Path, data_set: Path) -> None:
     image = nib.load(data_set.parent / "image0.nii.gz")
     candidates = []

@@ -287,6 +287,32 @@ def test_damaged_state_is_told(
     assert not (tmp_path / "image0_syn-000.nii.gz").exists()
 
 
+@pytest.mark.parametrize("version", ["0.0.9", None])
+def test_what_another_version_noted_is_not_called_damaged(
+    augmented: tuple[Path, dict[str, Any]], tmp_path: Path, version: str | None
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(augmented[0], out)
+    state = out / ".augment" / "run.json"
+    good = json.loads(state.read_text())
+    records, settings = good["records"], good["settings"]
+    older = {key: value for key, value in good.items() if key != "version"} | ({"version": version} if version else {})
+    for other in ({"records": [{"name": record["name"]} for record in records]}, {"settings": settings | {"x": 1}}):
+        state.write_text(json.dumps(older | other))
+        which = f"version {version}" if version else "another version"
+        told = rf"out was begun with {which} of .*, and run.json is not as .*: go on with that"
+        with pytest.raises(ConSinGANError, match=told):
+            merge(out)
+        state.write_text(json.dumps(good | other))
+        with pytest.raises(ConSinGANError, match=r"run\.json is damaged .*: delete .*/out, or give another folder"):
+            merge(out)
+    state.write_text(json.dumps(older))
+    survey = next((out / ".augment" / "surveys").iterdir())
+    survey.write_text("{}")
+    with pytest.raises(ConSinGANError, match=rf"and surveys/{survey.name} is not as"):
+        merge(out)
+
+
 def test_scans_that_changed_between_shards_are_refused(data_set: Path, tmp_path: Path, quick: AugmentSettings) -> None:
     shutil.copytree(data_set.parent, tmp_path / "data")
     again = [tmp_path / "data" / "list.json", tmp_path / "out", quick]

@@ -27,7 +27,9 @@ from monai_consingan.data.sequences import chosen_channel
 from monai_consingan.data.stored import public_name
 from monai_consingan.errors import ConSinGANError
 from monai_consingan.figures import slice_view
+from monai_consingan.text_files import read_json
 from monai_consingan.transforms import head_slices
+from monai_consingan.workflows.data_sets.entries import listed_names
 from monai_consingan.workflows.results import read_result, result_file, result_folders, result_image
 
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -145,10 +147,13 @@ def _scans(
     if path.suffix == ".json":
         cases = find_cases(path.parent, ["image"], path)
         told = synthetic is not None and any(case.get("synthetic") for case in cases)
+        head = read_json(path, "datalist")
+        head = head if isinstance(head, dict) else {}
+        names = listed_names(head.get("channel_names")) or listed_names(head.get("modality"))
         for case in cases:
             if told and bool(case.get("synthetic")) != synthetic:
                 continue
-            yield case["case"], _shown(case["image"], lead, f"image of {case['case']}"), case.get("slices")
+            yield case["case"], _shown(case["image"], lead, f"image of {case['case']}", names), case.get("slices")
     elif path.is_dir() and (folders := result_folders(path)):
         for folder in folders:
             report = read_result(folder)
@@ -168,9 +173,11 @@ def _scans(
             yield name, _shown(files, lead, f"case {name}" if len(files) > 1 else "image"), None
 
 
-def _shown(files: Files, lead: str | None, name: str = "image") -> MetaTensor:
-    """The sequence of a case that pictures show, (1, \\*spatial)."""
+def _shown(files: Files, lead: str | None, name: str = "image", names: Sequence[str] = ()) -> MetaTensor:
+    """The sequence of a case that pictures show, (1, \\*spatial); ``names`` are those that its list gives them."""
     found = read_sequences(files, name=name)
+    if len(found.parts) > 1 and len(found.parts) == len(names):
+        found = found.choose(names)
     if len(found.parts) > 1:
         if lead is None:
             raise ConSinGANError(

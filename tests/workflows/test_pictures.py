@@ -91,6 +91,19 @@ def test_datalist_chooses_slices(tmp_path: Path, save: Any, scan: tuple[np.ndarr
     assert [file.name for file in found.files[:2]] == ["0003.png", "0005.png"]
 
 
+@pytest.mark.parametrize("key", ["channel_names", "modality"])
+def test_datalist_names_the_sequences(tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray], key: str) -> None:
+    files = ["sub-1_acq-a_T1w.nii.gz", "sub-1_desc-syn000_FLAIR.nii.gz"]
+    for number, file in enumerate(files):
+        values = scan[0] + number * np.arange(len(scan[0]))[:, None, None]
+        save(file, values.astype(np.float32))
+    case = {"image": files, "slices": [3]}
+    (tmp_path / "list.json").write_text(json.dumps({key: {"0": "T1w", "1": "FLAIR"}, "training": [case]}))
+    found = gather_pictures(tmp_path / "list.json", tmp_path / "work", lead="FLAIR")
+    like = write_slices(load_scan(tmp_path / files[1]), tmp_path / "like", slices=[3])
+    assert [file.read_bytes() for file in found.files] == [file.read_bytes() for file in like]
+
+
 def test_of_an_augmented_data_set_the_real_or_the_synthetic_scans(
     tmp_path: Path, save: Any, scan: tuple[np.ndarray, np.ndarray]
 ) -> None:

@@ -189,12 +189,12 @@ def bounding_box(mask: NDArray[np.bool_], margin: Sequence[int] | None = None) -
     Returns:
         An index for the array.
     """
-    box, part = [], mask
-    for axis, more in enumerate([0] * mask.ndim if margin is None else margin):
-        found = np.flatnonzero(part.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+    box, part = [], np.asarray(mask)
+    for more in [0] * mask.ndim if margin is None else margin:
+        found = np.flatnonzero(part.any(axis=tuple(range(1, part.ndim))))
         low, high = int(found[0]), int(found[-1]) + 1
         box.append(slice(max(low - more, 0), high + more))
-        part = part[(slice(None),) * axis + (slice(low, high),)]
+        part = np.asarray(part[low:high].any(axis=0))  # seen along this axis, as this is quick and tells of all others
     return tuple(box)
 
 

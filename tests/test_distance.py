@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from monai_consingan import distance
-from monai_consingan.distance import depth_within
+from monai_consingan.distance import bounding_box, depth_within
 
 SPACING = st.sampled_from([0.5, 0.75, 0.9375, 1.0, 1.5, 3.0])
 
@@ -60,3 +60,17 @@ def test_other_spacings_are_left_to_scipy(spacing: tuple[float, ...]) -> None:
         found = depth_within(mask, spacing)
     other.assert_not_called()
     np.testing.assert_array_equal(found, ndimage.distance_transform_edt(mask, sampling=spacing))
+
+
+@pytest.mark.parametrize("shape", [(9,), (8, 9), (6, 7, 8)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_box_holds_a_mask_and_its_margin_and_ends_there(shape: tuple[int, ...], order: str) -> None:
+    for seed in range(20):
+        random = np.random.RandomState(seed)
+        mask = np.asarray(random.rand(*shape) < 3 / np.prod(shape), order=order)
+        mask[tuple(random.randint(shape))] = True
+        places, margin = np.argwhere(mask), list(random.randint(0, 3, len(shape)))
+        sides = zip(places.min(axis=0), places.max(axis=0) + 1, margin, strict=True)
+        expected = [(max(low - more, 0), high + more) for low, high, more in sides]
+        assert [(part.start, part.stop) for part in bounding_box(mask, margin)] == expected
+        assert mask[bounding_box(mask)].sum() == mask.sum()

@@ -58,5 +58,5 @@ def _shrunk(donor: Volume, diameter: float) -> tuple[np.ndarray, np.ndarray]:
 
     shown = np.stack([taken(channel, soft) for channel in donor.image])
     whole = taken(donor.brain, 0.0) > 0.999
-    lesion = taken(outline, soft) > 0.5
+    lesion = (taken(outline, soft) > 0.5) & whole
     return np.where(whole, shown, 0.0).astype(np.float32), largest(lesion)

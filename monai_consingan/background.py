@@ -49,6 +49,8 @@ class Background:
             or only a circle of it is shown. Such a constant tells nothing of what is dark. NaN where there is no air.
         signed: whether what is not background reaches far below 0, or is darkest there, as after a z-score: 0 is then
             not dark, and no intensity is so many times another.
+        below: whether it is a whole number below 0 and what is not background lies above 0, as where a brain was padded
+            with -1024: what is dark is then told from 0 on.
     """
 
     value: float
@@ -59,6 +61,7 @@ class Background:
     within: Background | None = None
     air: float = float("nan")
     signed: bool = False
+    below: bool = False
 
     def __str__(self) -> str:
         return f"{self.value:g}" if self.within is None else f"{self.value:g} or {self.within}"
@@ -123,10 +126,12 @@ class Background:
         """
         if self.pads:
             return np.where(self.mask(values), values.dtype.type(self.air), values)
-        if self.within is None and not values.min() < self.value - self.tolerance:
+        if self.within is None and not self.below and not values.min() < self.value - self.tolerance:
             return values
         found = self.mask(values)
-        return values if found.all() or not found.any() else np.where(found, values[~found].min(), values)
+        if found.all() or not found.any():
+            return values
+        return np.where(found, values.dtype.type(0) if self.below else values[~found].min(), values)
 
     def _equal(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         if not self:
@@ -140,7 +145,7 @@ class Background:
 
     def _near(self, values: NDArray[Any], share: float) -> NDArray[np.bool_]:
         """Where values are this share of the way, at most, to the middle between background and tissue."""
-        found = self._away(values) < share * self.mixed
+        found = values < share * self.mixed if self.below else self._away(values) < share * self.mixed
         return np.asarray(found if self.within is None else found | self.within._near(values, share))
 
 
@@ -219,7 +224,8 @@ def _around_air(found: Background, planes: list[NDArray[Any]]) -> Background:
     around = noisy_air(values, behind, (found if found.within is None else found.within).value)
     if around is None:
         return found
-    return replace(found, air=around.dark, mixed=max(0.0, abs(around.dark - found.value) - 4.0 * around.noise))
+    mixed = max(0.0, abs(around.dark - found.value) - 4.0 * around.noise)
+    return replace(found, air=around.dark, mixed=mixed, below=False)
 
 
 def _most_frequent(parts: list[NDArray[Any]], rounding: float) -> tuple[float, float, int]:
@@ -259,9 +265,11 @@ def _behind(plane: NDArray[Any], outer: Background) -> NDArray[Any]:
 
 def _among_tissue(found: Background, tissue: NDArray[np.float64], whole: bool) -> Background:
     """A constant, and how it lies among the values of tissue."""
-    below = float((tissue < found.value).mean())
-    mixed = 0.5 * abs(float(np.median(tissue)) - found.value)
-    return replace(found, mixed=mixed, among=(whole or found.tolerance > 0) and 0.01 < below < 0.99)
+    darker, middle = float((tissue < found.value).mean()), float(np.median(tissue))
+    below = found.value.is_integer() and found.value < 0 <= float(np.percentile(tissue, 1))
+    mixed = 0.5 * abs(middle - (0.0 if below else found.value))
+    among = (whole or found.tolerance > 0) and 0.01 < darker < 0.99
+    return replace(found, mixed=mixed, among=among, below=below)
 
 
 def _together(faces: list[NDArray[np.bool_]]) -> float:

@@ -308,6 +308,25 @@ def test_a_stripped_brain_with_a_dark_edge_is_not_padded_air() -> None:
         assert find_background(image) and not find_background(image).pads
 
 
+@pytest.mark.parametrize("constant", [-1024.0, -200.0])
+def test_a_brain_in_a_constant_far_below_0_is_as_one_in_0(constant: float) -> None:
+    """Its dark surface is no tissue to compare with, which a tenth of the way from -1024 let all of it be."""
+    values, inside = brain((64, 60, 40))
+    depth = ndimage.distance_transform_edt(inside)
+    values = np.where(depth < 2, 0.2 * values, values) + 0.25 * np.random.RandomState(1).rand(*inside.shape)
+    plain, padded = (np.where(inside, values, outside).astype(np.float32) for outside in (0, constant))
+    known, found = find_background(plain), find_background(padded)
+    surface = inside & (depth < 2)
+    assert found.value == constant and surface.sum() > 1000 and not found.tissue(padded)[surface].any()
+    np.testing.assert_array_equal(found.tissue(padded), known.tissue(plain))
+    np.testing.assert_array_equal(TissueLevel.of(padded).mask(padded), TissueLevel.of(plain).mask(plain))
+    assert head_mask(padded).sum() == pytest.approx(head_mask(plain).sum(), rel=1e-3)
+    shifted = np.where(inside, values - 300.5, -300.5).astype(np.float32)  # no padding: 0 lies among the tissue
+    np.testing.assert_array_equal(find_background(shifted).tissue(shifted), known.tissue(plain))
+    scores = ((plain - plain.mean()) / plain.std()).astype(np.float32)  # which leaves the most of the tissue above 0
+    np.testing.assert_array_equal(find_background(scores).tissue(scores), known.tissue(plain))
+
+
 def test_a_stripped_brain_with_bright_lesions_is_not_padded_air() -> None:
     values, inside = brain((64, 60, 40))
     image = np.where(inside, values, 0)

@@ -58,7 +58,7 @@ def save_like(
     - PNG or JPEG host: PNG of the same mode and bit depth (palettes and bitmaps as grey values; transparency kept).
     - A tensor that does not come from a file: NIfTI of its own type.
 
-    The file appears complete or not at all.
+    The header says that the scan is synthetic, unless no voxel is replaced. The file appears complete or not at all.
 
     Args:
         path: file to write, ending in ``.nii.gz`` or ``.nii``, or in ``.png`` for a picture.
@@ -75,9 +75,9 @@ def save_like(
     raw, chosen = _altered(path, values, stored, alteration)
     _check_suffix(path, stored)
     if stored.format == "picture":
-        write_picture(path, _like_picture(raw, stored, chosen))
+        write_picture(path, _like_picture(raw, stored, chosen), synthetic=bool(chosen.any()))
     else:
-        _write_nifti(path, raw, stored, is_scan=True)
+        _write_nifti(path, raw, stored, is_scan=True, synthetic=bool(chosen.any()))
 
 
 def save_volumes_like(
@@ -100,9 +100,10 @@ def save_volumes_like(
     """
     path = Path(path)
     parts = zip(values, volumes, alterations or [None] * len(volumes), strict=True)
-    raws = [_altered(path, part, stored, alteration)[0] for part, stored, alteration in parts]
+    raws, chosen = zip(*(_altered(path, part, stored, alteration) for part, stored, alteration in parts), strict=True)
     _check_suffix(path, volumes[0])
-    _write_nifti(path, np.stack(raws, axis=-1), volumes[0], is_scan=True)
+    synthetic = any(where.any() for where in chosen)
+    _write_nifti(path, np.stack(raws, axis=-1), volumes[0], is_scan=True, synthetic=synthetic)
 
 
 def brought_to(stored: Stored, values: NdarrayOrTensor, main: Stored) -> Stored:
@@ -232,7 +233,7 @@ def _check_suffix(path: Path, stored: Stored) -> None:
         raise ConSinGANError(f"{path} does not end in {' or '.join(allowed)}, as the host's format needs: rename it.")
 
 
-def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, *, is_scan: bool = False) -> None:
+def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, *, is_scan: bool = False, synthetic: bool = True) -> None:
     image: Any
     if stored.format == "nifti":
         header = stored.header.copy()
@@ -254,7 +255,7 @@ def _write_nifti(path: Path, raw: np.ndarray, stored: Stored, *, is_scan: bool =
             header[field] = b""
     if not is_scan:  # the display window of the host's scan does not suit a label
         header["cal_min"] = header["cal_max"] = 0
-    header["descrip"] = DESCRIPTION.encode()
+    header["descrip"] = DESCRIPTION.encode() if synthetic else b""
     packs = path.name.lower().endswith(".gz")
     # With an explicit scaling nibabel stores the numbers as they are.
     header.set_slope_inter(*((stored.slope, stored.inter) if is_scan else (1.0, 0.0)))
@@ -273,13 +274,14 @@ def _like_picture(raw: np.ndarray, stored: Stored, chosen: np.ndarray) -> np.nda
     return array
 
 
-def write_picture(path: Path, array: np.ndarray) -> None:
-    """Write pixels, (height, width[, channels]), as PNG whose header says that they are synthetic."""
+def write_picture(path: Path, array: np.ndarray, *, synthetic: bool = True) -> None:
+    """Write pixels, (height, width[, channels]), as PNG whose header says that they are synthetic, if they are."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text("Description", DESCRIPTION)
+    if synthetic:
+        info.add_text("Description", DESCRIPTION)
     with _appearing(path) as temporary:
         Image.fromarray(np.ascontiguousarray(array)).save(temporary, format="PNG", pnginfo=info)
 

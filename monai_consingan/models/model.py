@@ -147,13 +147,25 @@ class TrainedModel:
         Raises:
             ConSinGANError: other sequences, or another number of them.
         """
-        names = named_sequences(image)
-        unlike = bool(names and self.sequences) and names != self.sequences
-        if image.shape[0] != self.in_channels or unlike:
+        self.require_sequences(named_sequences(image), image.shape[0])
+
+    def require_sequences(self, names: Sequence[str], count: int) -> None:
+        """Refuse sequences that are not those that the model was trained on.
+
+        Args:
+            names: their names; empty where they are not known.
+            count: their number.
+
+        Raises:
+            ConSinGANError: other sequences, or another number of them.
+        """
+        unlike = bool(names and self.sequences) and tuple(names) != self.sequences
+        if count != self.in_channels or unlike:
             own = ", ".join(self.sequences) or f"{self.in_channels} of unknown names"
             raise ConSinGANError(
                 f"The model was trained on the sequences {own}, but the image has "
-                f"{', '.join(names) or image.shape[0]}: give these sequences in this order, or another model."
+                f"{', '.join(names) or f'{count} of unknown names'}: give these sequences in this order, or another "
+                "model."
             )
 
     def save(self, path: str | Path) -> None:

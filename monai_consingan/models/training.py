@@ -64,8 +64,8 @@ def train_model(
         The trained model, on the CPU.
 
     Raises:
-        ConSinGANError: slices of NaN or too small for the settings, an earlier model with other networks, a checkpoint
-            of another training, or a training that does not stay finite.
+        ConSinGANError: slices of NaN or too small for the settings, an earlier model with other networks or of other
+            sequences, a checkpoint of another training, or a training that does not stay finite.
     """
     from monai_consingan.engines import ConSinGANTrainer, TrainingCheckpoint  # Ignite, which is slow to import
 
@@ -74,6 +74,7 @@ def train_model(
     generator, discriminator = new_networks(settings, slices.shape[2:], seed, slices.shape[1])
     more = [] if stage_input is None else [stage_input]
     if start is not None:
+        start.require_sequences(sequences, slices.shape[1])
         _copy_weights(start, generator, discriminator)
         more += start.weights
     if checkpoint is not None:

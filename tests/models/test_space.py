@@ -77,6 +77,15 @@ def test_killed_and_resumed_is_the_same_to_the_byte(tmp_path: Path) -> None:
     assert content(resumed) == content(train_model(boxes(2), chosen))
 
 
+def test_a_training_starts_from_a_model_of_the_same_sequences_only() -> None:
+    start = train_model(boxes(2), settings(), sequences=NAMES)
+    for names in (NAMES, ()):
+        assert train_model(boxes(2), settings(), start=start, sequences=names).sequences == tuple(names)
+    for channels, names, found in ((2, NAMES[::-1], "t1ce, t1"), (1, (), "1 of unknown names")):
+        with pytest.raises(ConSinGANError, match=f"trained on the sequences t1, t1ce, but the image has {found}: give"):
+            train_model(boxes(channels), settings(), start=start, sequences=names)
+
+
 def test_a_model_refuses_other_sequences() -> None:
     model = train_model(boxes(2), settings(), sequences=NAMES)
     model.check_sequences(scan(2))
@@ -86,7 +95,7 @@ def test_a_model_refuses_other_sequences() -> None:
     train_model(boxes(2), settings()).check_sequences(scan(2))
     turned = scan(2)
     turned.meta["sequences"] = NAMES[::-1]
-    for image, found in ((turned, "t1ce, t1"), (scan(1), "1"), (scan(3), "3")):
+    for image, found in ((turned, "t1ce, t1"), (scan(1), "1 of unknown names"), (scan(3), "3 of unknown names")):
         with pytest.raises(ConSinGANError, match=f"trained on the sequences t1, t1ce, but the image has {found}: give"):
             model.check_sequences(image)
     with pytest.raises(ConSinGANError, match="trained on the sequences 1 of unknown names, but the image has t1, t1ce"):

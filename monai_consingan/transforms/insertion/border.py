@@ -21,7 +21,6 @@ _SMOOTH_MM = 1.0  # standard deviation of the gaussian that takes the steps of v
 _FAR = 3.0  # standard deviations at which it ends
 BLUR_MM = _FAR * _SMOOTH_MM
 """How far beyond its reach a mean of :class:`Shells` hangs on distances."""
-_UNSEEN, _SEEN = 1.25, 2.5  # spreads of the host's tissue by which a source differs that is no lesion, or is one
 _ROUNDS = 6  # of finding the means of parts with soft edges, after which those of thin ones are there too
 
 
@@ -244,22 +243,29 @@ class Shells:
         return self._parts.added(found, values)
 
 
-def stands_out(host: np.ndarray, change: np.ndarray, profile: np.ndarray, ring: np.ndarray, parts: np.ndarray) -> float:
-    """Whether a source is another thing than the host's tissue around, as a whole or a part of it: from 0 to 1.
+def stands_out(
+    difference: np.ndarray,
+    profile: np.ndarray,
+    tissue: np.ndarray,
+    parts: np.ndarray,
+    spreads: tuple[float, float],
+) -> float:
+    """Whether what a mask holds is another thing than tissue, as a whole or a part of it: from 0 to 1.
 
     As a whole it is by its radial profile, in which a bright rim and a dark core count both; a part is by its mean.
 
     Args:
-        host: one channel.
-        change: source less host.
+        difference: one channel, less what would be tissue there.
         profile: mean of that at every distance from the mask's border.
-        ring: the tissue around.
+        tissue: values of tissue.
         parts: the mask, a value above 0 for each part that is told apart.
+        spreads: differences, in spreads of the tissue, of what is tissue for sure, and of what is none.
     """
-    spread = robust_spread(host[ring] if ring.any() else host)
-    means = [float(change[parts == value].mean()) for value in np.unique(parts[parts > 0])]
-    far = max(float(np.sqrt((profile[parts > 0] ** 2).mean())), *map(abs, means)) - _UNSEEN * spread
-    share = float(np.clip(far / ((_SEEN - _UNSEEN) * spread), 0.0, 1.0)) if spread else 1.0
+    spread = robust_spread(tissue)
+    means = [float(difference[parts == value].mean()) for value in np.unique(parts[parts > 0])]
+    least, most = spreads
+    far = max(float(np.sqrt((profile[parts > 0] ** 2).mean())), *map(abs, means)) - least * spread
+    share = float(np.clip(far / ((most - least) * spread), 0.0, 1.0)) if spread else 1.0
     return share * share * (3 - 2 * share)
 
 

@@ -20,6 +20,7 @@ from monai_consingan.transforms.whole_voxels import box_of
 
 _PRECISION = 1e-6  # of levels, far below the noise
 _TRUST = (0.5, 0.15, 0.05)  # in what is blended within the mask and around it, and in what only bends along with that
+_OF_HOST, _OF_OWN = (1.25, 2.5), (0.75, 1.5)  # spreads of tissue by which what is no lesion differs, and what is one
 _SHALLOW = 0.25  # share of a mask's greatest depth that the seam may run within it: a small one has none to spare
 _SOFT = 0.5  # share of that depth by which a profile is softened at most, or nothing would be left of a small mask's
 
@@ -43,12 +44,13 @@ class TissueBlend:
 
     In space, tissue that was resampled from thick slices is smooth along an axis, and bends where the slices were. What
     the blend changes is made to bend there too, before the textures are matched and in the end, so that it looks like
-    what such slices would have shown. A lesion that stands out from the host's tissue in any sequence, as a whole or by
-    one of its parts, may bend nearly as it did in all of them, and its radial profile is left out of that: it is as
-    sharp as the source's within the mask, and outside fades from the source's to the host's as far as anything changes.
-    What does not stand out has no border that must be kept: there the seam may also run within the mask, and so in the
-    middle of a wide fade rather than at its end, and of the profile only the mean of the whole mask and what is coarse
-    are kept, as the rest would show as rings.
+    what such slices would have shown. A lesion stands out from the host's tissue, and from the tissue around it in the
+    source, in any sequence, as a whole or by one of its parts. It may bend nearly as it did in all of them, and its
+    radial profile is left out of that: it is as sharp as the source's within the mask, and outside fades from the
+    source's to the host's as far as anything changes. What does not stand out so has no border that must be kept, be it
+    grey matter in white: there the seam may also run within the mask, and so in the middle of a wide fade rather than
+    at its end, and of the profile only the mean of the whole mask and what is coarse are kept, as the rest would show
+    as rings.
 
     Several sequences (channels) have one seam, which runs where they differ least all together; level, texture and
     profile are each one's own.
@@ -63,8 +65,7 @@ class TissueBlend:
         ring_mm: how far around the mask the tissue reaches that this is measured in.
         keep_profile: whether the radial profile within the mask is kept.
         fade_in_space_mm: ``fade_mm`` in space.
-        inner_in_space_mm: ``inner_mm`` in space for what does not stand out from the host's tissue; the more it does,
-            the less.
+        inner_in_space_mm: ``inner_mm`` in space for what does not stand out; the more it does, the less.
         soften_mm: standard deviation of the gaussian that takes what is fine from the profile in space of what does not
             stand out, at most half of the mask's greatest depth; the more it does, the less.
         extend_mm: how much further than the fade a change may reach along an axis of thick slices.
@@ -199,7 +200,9 @@ class TissueBlend:
         shells = Shells(depths, mm, self.ring_mm, known)
         changes = pasted - old
         profiles = [shells.means(change) for change in changes]
-        share = max(stands_out(*of, ring, depths.parts) for of in zip(old, changes, profiles, strict=True))
+        share = max(
+            _standing(*of, ring, depths.parts, shells) for of in zip(old, pasted, changes, profiles, strict=True)
+        )
         if any(one.axes for one in stiff):
             everywhere = np.ones(known.shape)
             for new, channel, one, profile in zip(source[there], old, stiff, profiles, strict=True):
@@ -297,6 +300,24 @@ class TissueBlend:
         power = 1 - 2 * both * (1 - alike(host - old, texture, both > 0))
         mixed += ((1 - weight) * (host - old) + weight * texture) / np.sqrt(power)
         return mixed, weight
+
+
+def _standing(
+    old: np.ndarray,
+    new: np.ndarray,
+    change: np.ndarray,
+    profile: np.ndarray,
+    ring: np.ndarray,
+    parts: np.ndarray,
+    shells: Shells,
+) -> float:
+    """Whether a source is a lesion by one channel: another thing than the host's tissue around, and than its own."""
+    where = ring if ring.any() else np.ones_like(ring)
+    share = stands_out(change, profile, old[where], parts, _OF_HOST)
+    if not share:
+        return share
+    own = new - np.median(new[where])
+    return min(share, stands_out(own, shells.means(own), new[where], parts, _OF_OWN))
 
 
 def _softened(profile: np.ndarray, mask: np.ndarray, sigma: Sequence[float]) -> np.ndarray:

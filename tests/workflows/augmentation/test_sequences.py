@@ -216,6 +216,7 @@ def test_lists_never_mix_scans_of_unlike_sequences(tmp_path: Path, decathlon: Pa
         whole, taken = nib.load(decathlon.parent / f"c{number}.nii.gz"), nib.load(out / entry["image"])
         assert np.array_equal(taken.dataobj, np.asarray(whole.dataobj)[..., numbers])
         assert taken.get_data_dtype() == whole.get_data_dtype() and np.array_equal(taken.affine, whole.affine)
+        assert taken.header["descrip"].item() == b""  # it is a real scan
     names = content.get("channel_names") or content.get("modality")
     assert [names[str(place)] for place in range(len(names))] == (["T2", "T1c"] if numbers == [1, 0] else ["T2"])
     again = {path: path.stat().st_mtime_ns for path in (out / "real").iterdir()}

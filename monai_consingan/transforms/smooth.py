@@ -55,6 +55,9 @@ def displacement(
         Displacement in mm, (ndim, \\*shape). It is made weaker until the Jacobian is 0.3 or more everywhere.
     """
     moved = np.zeros((len(spacing), *shape))
+    if not any(strength for _, strength in parts):
+        rng.standard_normal((len(parts), *moved.shape))  # so that what is drawn next is what it would be
+        return moved
     for smooth, strength in parts:
         moved += strength * np.stack([smooth_noise(shape, spacing, smooth, rng) for _ in spacing])
     while jacobian(moved, spacing).min() < _LEAST_JACOBIAN:

@@ -24,6 +24,13 @@ def test_a_displacement_folds_nothing(strength: float) -> None:
     assert np.abs(moved).max() > 0.3
 
 
+def test_without_strength_nothing_moves_and_as_much_is_drawn() -> None:
+    shape, spacing, (one, other) = (5, 7, 9), (1.0, 1.0, 2.0), (np.random.RandomState(2), np.random.RandomState(2))
+    assert not displacement(shape, spacing, [(4.0, 0.0), (2.0, 0.0)], one).any()
+    assert displacement(shape, spacing, [(4.0, 0.5), (2.0, 0.0)], other).any()
+    assert one.standard_normal() == other.standard_normal()
+
+
 def test_noise_is_smooth_in_mm() -> None:
     noise = smooth_noise((40, 40, 40), (1.0, 1.0, 4.0), 2.0, np.random.RandomState(0))
     assert (noise.mean(), noise.std()) == pytest.approx((0, 1))

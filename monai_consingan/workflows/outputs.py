@@ -56,7 +56,9 @@ def check_output(path: str | Path, *, overwrite: bool = False, besides: Iterable
     if is_file:
         raise ConSinGANError(f"output {path} is a file: give a folder.")
     if not overwrite and not all(is_lock(name) or is_leftover(name) for name in holds):
-        raise ConSinGANError(f"output {path} is not empty: give another folder, or --overwrite.")
+        ended = any(_CHECKPOINT.fullmatch(name) for name in holds)  # lies here for --resume only
+        resume = "go on with the training that was ended by --resume, " if ended else ""
+        raise ConSinGANError(f"output {path} is not empty: {resume}give another folder, or --overwrite.")
 
 
 def check_inputs(path: str | Path, inputs: Iterable[str | Path | None]) -> None:

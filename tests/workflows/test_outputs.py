@@ -86,6 +86,12 @@ def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
         pass
 
 
+def test_a_training_that_was_ended_may_go_on(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_text("state")
+    with pytest.raises(ConSinGANError, match="is not empty: go on with the training that was ended by --resume, give"):
+        check_output(tmp_path)
+
+
 def test_no_space_is_said(tmp_path: Path) -> None:
     said = r"out cannot be written \(No space left on device\): free some space"
     with pytest.raises(ConSinGANError, match=said), output_folder(tmp_path / "out") as folder:

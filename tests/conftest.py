@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from monai.data import MetaTensor
 
 from monai_consingan.settings import TrainingSettings
 
@@ -53,6 +55,23 @@ def tiny() -> Callable[..., TrainingSettings]:
         return TrainingSettings(task, **{"stages": 2, "iterations": 2, "channels": 4, **other})
 
     return of_task
+
+
+@pytest.fixture(scope="session")
+def head_scan() -> Callable[..., dict[str, MetaTensor]]:
+    """A head with a lesion beside its middle: image, label and mask of the brain, anew with every call."""
+
+    def scan(affine: torch.Tensor | None = None) -> dict[str, MetaTensor]:
+        grid = np.ogrid[:48, :52, :6]
+        head = ((grid[0] - 24) / 22) ** 2 + ((grid[1] - 26) / 24) ** 2 < 1
+        image = np.where(head, np.random.RandomState(0).normal(100, 4, (48, 52, 6)), 0)[None].astype(np.float32)
+        label = np.zeros(image.shape, np.int16)
+        label[0, 14:17, 24:27, 2:4] = 1
+        image[label > 0] = 180
+        values = {"image": image, "label": label, "brain": (image > 0).astype(np.uint8)}
+        return {key: MetaTensor(torch.from_numpy(part), affine=affine) for key, part in values.items()}
+
+    return scan
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
@@ -24,47 +23,44 @@ from monai_consingan.transforms import (
 AFFINE = torch.diag(torch.tensor([-1.0, -1.0, 3.0, 1.0], dtype=torch.float64))
 
 
-def on_grid(values: np.ndarray) -> MetaTensor:
-    return MetaTensor(torch.from_numpy(values), affine=AFFINE)
+Scan = Callable[[], dict[str, MetaTensor]]
 
 
-def scan() -> dict[str, MetaTensor]:
-    """A head with a lesion beside its middle."""
-    grid = np.ogrid[:40, :44, :6]
-    head = ((grid[0] - 20) / 18) ** 2 + ((grid[1] - 22) / 20) ** 2 < 1
-    image = np.where(head, np.random.RandomState(0).normal(100, 4, (40, 44, 6)), 0)[None].astype(np.float32)
-    label = np.zeros(image.shape, np.int16)
-    label[0, 12:15, 20:23, 2:4] = 1
-    image[label > 0] = 180
-    return {"image": on_grid(image), "label": on_grid(label), "brain": on_grid((image > 0).astype(np.uint8))}
+@pytest.fixture
+def scan(head_scan: Callable[..., dict[str, MetaTensor]]) -> Scan:
+    """A head with a lesion and the mask of its brain, in voxels of 1 x 1 x 3 mm."""
+    return lambda: head_scan(AFFINE)
 
 
-def flipped(name: str) -> dict[str, MetaTensor]:
-    data = scan()
-    return data | {name: Flip(0)(data[name])}
+def random_paste(data: dict[str, MetaTensor], **other: Any) -> RandPasteLesiond:
+    """A random paste of the lesion of a scan."""
+    return RandPasteLesiond("image", axis=2, donors=[(data["image"], data["label"])], **other)
 
 
-PASTE: dict[str, Any] = {"axis": 2, "donors": [(scan()["image"], scan()["label"])]}
-CALLS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "a random paste": RandPasteLesiond("image", **PASTE),
-    "a random removal": RandLesionRemovald("image", methods="biharmonic", axis=2),
-    "a removal": RemoveLesiond("image", methods="biharmonic", axis=2),
-    "a paste": lambda data: PasteLesion()(scan()["image"], data["image"], data["label"]),
-    "a paste beside lesions": lambda data: PasteLesion()(
-        data["image"], data["image"], scan()["label"].as_tensor(), host_label=data["label"]
+CALLS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {  # of a scan, and the same whose label is flipped
+    "a random paste": lambda good, data: random_paste(good)(data),
+    "a random removal": lambda _, data: RandLesionRemovald("image", methods="biharmonic", axis=2)(data),
+    "a removal": lambda _, data: RemoveLesiond("image", methods="biharmonic", axis=2)(data),
+    "a paste": lambda good, data: PasteLesion()(good["image"], data["image"], data["label"]),
+    "a paste beside lesions": lambda good, data: PasteLesion()(
+        data["image"], data["image"], good["label"].as_tensor(), host_label=data["label"]
     ),
-    "a donor": lambda data: RandPasteLesiond("image", axis=2, donors=[(data["image"], data["label"])])(scan()),
+    "a donor": lambda good, data: random_paste(data)(good),
 }
 
 
+def flipped(data: dict[str, MetaTensor], name: str) -> dict[str, MetaTensor]:
+    return data | {name: Flip(0)(data[name])}
+
+
 @pytest.mark.parametrize("name", CALLS)
-def test_a_flipped_label_is_refused(name: str) -> None:
-    CALLS[name](scan())
+def test_a_flipped_label_is_refused(name: str, scan: Scan) -> None:
+    CALLS[name](scan(), scan())
     with pytest.raises(ConSinGANError, match=r"label lies elsewhere than .*; flip, crop and resample both alike"):
-        CALLS[name](flipped("label"))
+        CALLS[name](scan(), flipped(scan(), "label"))
 
 
-def test_a_donor_on_other_voxels_than_the_host_is_refused() -> None:
+def test_a_donor_on_other_voxels_than_the_host_is_refused(scan: Scan) -> None:
     """Its lesion would come out twice as wide; where its first voxel lies does not matter, as it is moved."""
     host, donor, label = scan()["image"], scan()["image"], scan()["label"].as_tensor()
     donor.affine = AFFINE + torch.tensor([0, 0, 0, 9.0])
@@ -75,21 +71,21 @@ def test_a_donor_on_other_voxels_than_the_host_is_refused() -> None:
         PasteLesion()(host, donor, label)
 
 
-def test_a_flipped_region_is_refused() -> None:
-    paste = RandPasteLesiond("image", region_key="brain", **PASTE)
+def test_a_flipped_region_is_refused(scan: Scan) -> None:
+    paste = random_paste(scan(), region_key="brain")
     paste(scan())
     with pytest.raises(ConSinGANError, match="region lies elsewhere than the image"):
-        paste(flipped("brain"))
+        paste(flipped(scan(), "brain"))
 
 
-def test_images_that_are_changed_alike_lie_alike() -> None:
+def test_images_that_are_changed_alike_lie_alike(scan: Scan) -> None:
     blobs = RandLesionBlobd(["image", "brain"])
     blobs(scan())
     with pytest.raises(ConSinGANError, match="brain lies elsewhere than image"):
-        blobs(flipped("brain"))
+        blobs(flipped(scan(), "brain"))
 
 
-def test_what_tells_no_place_fits_anywhere() -> None:
+def test_what_tells_no_place_fits_anywhere(scan: Scan) -> None:
     image = scan()["image"]
     check_place(image.as_tensor(), Flip(0)(image), name="a", other_name="b")
     check_place(image, Flip(0)(image).numpy(), name="a", other_name="b")

@@ -148,8 +148,7 @@ def _scans(
         cases = find_cases(path.parent, ["image"], path)
         told = synthetic is not None and any(case.get("synthetic") for case in cases)
         head = read_json(path, "datalist")
-        head = head if isinstance(head, dict) else {}
-        names = listed_names(head.get("channel_names")) or listed_names(head.get("modality"))
+        names = listed_names(head) if isinstance(head, dict) else ()
         for case in cases:
             if told and bool(case.get("synthetic")) != synthetic:
                 continue

@@ -47,7 +47,7 @@ def read_datalist(path: str | Path, channel: int | None = None, sequences: Seque
     if not isinstance(content.get("training"), list) or not content["training"]:
         raise ConSinGANError(f"datalist {path} has no list 'training': list there the scans to learn from.")
     root, records = path.absolute().parent, []
-    names = listed_names(content.get("channel_names")) or listed_names(content.get("modality"))
+    names = listed_names(content)
     for section, entries in content.items():
         split = "test" if section in _TEST else section
         if split in SPLITS and isinstance(entries, list):

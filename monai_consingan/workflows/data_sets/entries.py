@@ -87,8 +87,12 @@ def pick_sequences(
     return Choice(tuple(files), tuple(numbers), chosen)
 
 
-def listed_names(table: Any) -> tuple[str, ...]:
-    """The names of sequences in a table by their numbers, such as nnU-Net's ``channel_names``; empty if it is none."""
+def listed_names(head: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of sequences that a list's head has by their numbers, as ``channel_names`` or ``modality``.
+
+    Empty if it has no such table.
+    """
+    table = head.get("channel_names") or head.get("modality")
     if not isinstance(table, Mapping) or set(table) != {str(number) for number in range(len(table))}:
         return ()
     names = tuple(str(table[str(number)]) for number in range(len(table)))

@@ -43,7 +43,7 @@ def read_nnunet(folder: str | Path, channel: int | None = None, sequences: Seque
     folder = Path(folder).absolute()
     path = folder / "dataset.json"
     head = read_json_dictionary(path, "data set", remedy="give that of nnU-Net")
-    ending, names = head.get("file_ending", ".nii.gz"), listed_names(head.get("channel_names"))
+    ending, names = head.get("file_ending", ".nii.gz"), listed_names(head)
     if not isinstance(ending, str) or not ending.startswith("."):
         raise ConSinGANError(f"data set {path} has the file_ending {ending!r}: give one such as '.nii.gz'.")
     ignored = ignored_labels(head, f"data set {path}")
